@@ -1,0 +1,514 @@
+//! Commands: everything that can change the state of an engine.
+//!
+//! A command's body is one of the fixed-size records below; [`Request`] adds where it came from.
+//! In a ring slot a request is [`REQUEST_WORDS`] words; in a frame the header holds what is not
+//! the body. Layouts: docs/JOURNAL.md.
+
+use crate::{
+    AccountId, AssetId, ClientOrderId, FirmId, Flag, MarketId, Nanos, OrderId, OrderType, Price,
+    Qty, Side, Source, TimeInForce, Zero,
+};
+use core::fmt;
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
+
+/// Words of the largest command body.
+pub const MAX_COMMAND_WORDS: usize = 12;
+/// Words of a request in a ring: kind and source, source number, receive time, then the body.
+pub const REQUEST_WORDS: usize = 3 + MAX_COMMAND_WORDS + 1;
+
+/// What a command does. Stable numbers; 0 is never a command.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    TryFromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(u16)]
+#[expect(missing_docs, reason = "each is documented at its record")]
+pub enum CommandKind {
+    NewOrder = 1,
+    CancelOrder = 2,
+    AmendOrder = 3,
+    Continue = 16,
+    Timer = 17,
+    Checkpoint = 18,
+    Recovered = 19,
+    EngineVersion = 20,
+    Genesis = 32,
+    CreateAsset = 33,
+    CreateMarket = 34,
+    CreateAccount = 35,
+    OpenSession = 36,
+    Deposit = 48,
+}
+
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $ty),* }
+        const _: () = assert!(
+            size_of::<$name>() % 8 == 0 && size_of::<$name>() <= 8 * MAX_COMMAND_WORDS
+        );
+    };
+}
+
+record! {
+    /// Enters an order for the session that is its source.
+    NewOrder {
+        /// The owner's id for it; not 0.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks; 0 for a market order.
+        price: Price,
+        /// Lots.
+        qty: Qty,
+        /// Where.
+        market: MarketId,
+        /// Buy or sell.
+        side: Side,
+        /// Limit or market.
+        order_type: OrderType,
+        /// How long.
+        time_in_force: TimeInForce,
+        /// Refuse rather than trade on arrival.
+        post_only: Flag,
+    }
+}
+
+record! {
+    /// Cancels a live order of the session that is its source.
+    CancelOrder {
+        /// The engine's id, or [`OrderId::NONE`] to name it by `client_order_id`.
+        order_id: OrderId,
+        /// Used if `order_id` is none.
+        client_order_id: ClientOrderId,
+    }
+}
+
+record! {
+    /// Changes a live order of the session that is its source.
+    AmendOrder {
+        /// The engine's id, or [`OrderId::NONE`] to name it by `client_order_id`.
+        order_id: OrderId,
+        /// Used if `order_id` is none.
+        client_order_id: ClientOrderId,
+        /// New limit price in ticks.
+        price: Price,
+        /// New total quantity, filled part included.
+        qty: Qty,
+    }
+}
+
+record! {
+    /// Goes on with the sweep that the last frame had no room for.
+    Continue {
+        /// The order that sweeps.
+        order_id: OrderId,
+    }
+}
+
+record! {
+    /// Lets engine time pass: what is due at the frame's engine time happens now.
+    Timer {
+        /// The deadline that made it due.
+        deadline: Nanos,
+    }
+}
+
+record! {
+    /// Journals the state hash.
+    Checkpoint {
+        /// Frames between checkpoints, for the reader's information.
+        interval: u64,
+    }
+}
+
+record! {
+    /// The first command after a recovery.
+    Recovered {
+        /// The epoch that begins (unchanged if nothing can have been lost).
+        epoch: u32,
+        /// Zero.
+        pad: [Zero; 4],
+        /// Only cancels are accepted until engine time plus this.
+        grace: Nanos,
+    }
+}
+
+record! {
+    /// Switches the rules of the engine.
+    EngineVersion {
+        /// From the next frame on.
+        version: u16,
+        /// Zero.
+        pad: [Zero; 6],
+    }
+}
+
+record! {
+    /// The first command of a shard: capacities. Everything is allocated here.
+    Genesis {
+        /// Assets.
+        max_assets: u32,
+        /// Markets.
+        max_markets: u32,
+        /// Accounts.
+        max_accounts: u32,
+        /// Sessions.
+        max_sessions: u32,
+        /// Live orders; at most [`OrderId::MAX_SLOTS`].
+        max_orders: u32,
+        /// Price levels of all markets together.
+        max_levels: u32,
+    }
+}
+
+record! {
+    /// Makes an asset.
+    CreateAsset {
+        /// Its id: unused and below the capacity.
+        asset: AssetId,
+        /// Base units per whole unit, as a power of ten: 0 to 18. For display only.
+        decimals: u8,
+        /// Zero.
+        pad: [Zero; 3],
+        /// Name in ASCII, filled up with zeros.
+        symbol: [u8; 16],
+    }
+}
+
+record! {
+    /// Makes a market.
+    CreateMarket {
+        /// Its id: unused and below the capacity.
+        market: MarketId,
+        /// What is traded.
+        base: AssetId,
+        /// What it is paid in; not the base.
+        quote: AssetId,
+        /// Fee of the resting side in parts per million of the notional, 0 to 1,000,000.
+        maker_fee_ppm: u32,
+        /// Fee of the arriving side in parts per million of the notional, 0 to 1,000,000.
+        taker_fee_ppm: u32,
+        /// Prices from `price_min` up: `price_min ..= price_min + price_levels - 1`. At least 1.
+        price_levels: u32,
+        /// Quote base units per tick and lot; at least 1.
+        tick_value: u64,
+        /// Base asset's base units per lot; at least 1.
+        lot_size: u64,
+        /// Smallest order, in lots; at least 1.
+        min_qty: Qty,
+        /// Lowest price, in ticks; at least 1.
+        price_min: Price,
+        /// Name in ASCII, filled up with zeros.
+        symbol: [u8; 16],
+    }
+}
+
+record! {
+    /// Makes an account.
+    CreateAccount {
+        /// Its id: unused and below the capacity.
+        account: AccountId,
+        /// Whose it is.
+        firm: FirmId,
+    }
+}
+
+record! {
+    /// Opens a session for an account.
+    OpenSession {
+        /// Its id: unused and below the capacity.
+        session: crate::SessionId,
+        /// The account that it trades for.
+        account: AccountId,
+        /// The delegated ed25519 public key.
+        public_key: [u8; 32],
+    }
+}
+
+record! {
+    /// Credits an account. The source number is the deposit id: exactly the next one.
+    Deposit {
+        /// Whose.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much, in base units; at least 1.
+        amount: crate::Amount,
+    }
+}
+
+/// Any command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is documented at its record")]
+pub enum Command {
+    NewOrder(NewOrder),
+    CancelOrder(CancelOrder),
+    AmendOrder(AmendOrder),
+    Continue(Continue),
+    Timer(Timer),
+    Checkpoint(Checkpoint),
+    Recovered(Recovered),
+    EngineVersion(EngineVersion),
+    Genesis(Genesis),
+    CreateAsset(CreateAsset),
+    CreateMarket(CreateMarket),
+    CreateAccount(CreateAccount),
+    OpenSession(OpenSession),
+    Deposit(Deposit),
+}
+
+/// Bytes that are no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// No such kind.
+    UnknownKind(u16),
+    /// The body is not as long as its kind's.
+    WrongLength {
+        /// Of which kind.
+        kind: CommandKind,
+        /// How many words there are.
+        words: usize,
+    },
+    /// A field holds no value of its type.
+    InvalidField(CommandKind),
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) => write!(f, "no command has kind {kind}"),
+            Self::WrongLength { kind, words } => write!(f, "{kind:?} with a body of {words} words"),
+            Self::InvalidField(kind) => write!(f, "{kind:?} with an invalid field"),
+        }
+    }
+}
+
+impl core::error::Error for CommandError {}
+
+impl TryFrom<u16> for CommandKind {
+    type Error = CommandError;
+    fn try_from(number: u16) -> Result<Self, CommandError> {
+        Self::try_read_from_bytes(&number.to_le_bytes())
+            .map_err(|_| CommandError::UnknownKind(number))
+    }
+}
+
+impl CommandKind {
+    /// The kind's number.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// Words of a body of this kind.
+    #[must_use]
+    pub fn body_words(self) -> usize {
+        let bytes = match self {
+            Self::NewOrder => size_of::<NewOrder>(),
+            Self::CancelOrder => size_of::<CancelOrder>(),
+            Self::AmendOrder => size_of::<AmendOrder>(),
+            Self::Continue => size_of::<Continue>(),
+            Self::Timer => size_of::<Timer>(),
+            Self::Checkpoint => size_of::<Checkpoint>(),
+            Self::Recovered => size_of::<Recovered>(),
+            Self::EngineVersion => size_of::<EngineVersion>(),
+            Self::Genesis => size_of::<Genesis>(),
+            Self::CreateAsset => size_of::<CreateAsset>(),
+            Self::CreateMarket => size_of::<CreateMarket>(),
+            Self::CreateAccount => size_of::<CreateAccount>(),
+            Self::OpenSession => size_of::<OpenSession>(),
+            Self::Deposit => size_of::<Deposit>(),
+        };
+        bytes / 8
+    }
+}
+
+impl Command {
+    /// Which command.
+    #[must_use]
+    pub fn kind(&self) -> CommandKind {
+        match self {
+            Self::NewOrder(_) => CommandKind::NewOrder,
+            Self::CancelOrder(_) => CommandKind::CancelOrder,
+            Self::AmendOrder(_) => CommandKind::AmendOrder,
+            Self::Continue(_) => CommandKind::Continue,
+            Self::Timer(_) => CommandKind::Timer,
+            Self::Checkpoint(_) => CommandKind::Checkpoint,
+            Self::Recovered(_) => CommandKind::Recovered,
+            Self::EngineVersion(_) => CommandKind::EngineVersion,
+            Self::Genesis(_) => CommandKind::Genesis,
+            Self::CreateAsset(_) => CommandKind::CreateAsset,
+            Self::CreateMarket(_) => CommandKind::CreateMarket,
+            Self::CreateAccount(_) => CommandKind::CreateAccount,
+            Self::OpenSession(_) => CommandKind::OpenSession,
+            Self::Deposit(_) => CommandKind::Deposit,
+        }
+    }
+
+    /// The body's bytes, a multiple of 8.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::NewOrder(body) => body.as_bytes(),
+            Self::CancelOrder(body) => body.as_bytes(),
+            Self::AmendOrder(body) => body.as_bytes(),
+            Self::Continue(body) => body.as_bytes(),
+            Self::Timer(body) => body.as_bytes(),
+            Self::Checkpoint(body) => body.as_bytes(),
+            Self::Recovered(body) => body.as_bytes(),
+            Self::EngineVersion(body) => body.as_bytes(),
+            Self::Genesis(body) => body.as_bytes(),
+            Self::CreateAsset(body) => body.as_bytes(),
+            Self::CreateMarket(body) => body.as_bytes(),
+            Self::CreateAccount(body) => body.as_bytes(),
+            Self::OpenSession(body) => body.as_bytes(),
+            Self::Deposit(body) => body.as_bytes(),
+        }
+    }
+
+    /// Reads a body of exactly the words of its kind.
+    ///
+    /// # Errors
+    /// [`CommandError`] for another length or a field that holds no value of its type. Whether the
+    /// values make sense (a market exists, a quantity is covered) is for the engine to say.
+    pub fn decode(kind: CommandKind, body: &[u64]) -> Result<Self, CommandError> {
+        if body.len() != kind.body_words() {
+            return Err(CommandError::WrongLength {
+                kind,
+                words: body.len(),
+            });
+        }
+        let bytes = body.as_bytes();
+        fn read<T: TryFromBytes>(kind: CommandKind, bytes: &[u8]) -> Result<T, CommandError> {
+            T::try_read_from_bytes(bytes).map_err(|_| CommandError::InvalidField(kind))
+        }
+        Ok(match kind {
+            CommandKind::NewOrder => Self::NewOrder(read(kind, bytes)?),
+            CommandKind::CancelOrder => Self::CancelOrder(read(kind, bytes)?),
+            CommandKind::AmendOrder => Self::AmendOrder(read(kind, bytes)?),
+            CommandKind::Continue => Self::Continue(read(kind, bytes)?),
+            CommandKind::Timer => Self::Timer(read(kind, bytes)?),
+            CommandKind::Checkpoint => Self::Checkpoint(read(kind, bytes)?),
+            CommandKind::Recovered => Self::Recovered(read(kind, bytes)?),
+            CommandKind::EngineVersion => Self::EngineVersion(read(kind, bytes)?),
+            CommandKind::Genesis => Self::Genesis(read(kind, bytes)?),
+            CommandKind::CreateAsset => Self::CreateAsset(read(kind, bytes)?),
+            CommandKind::CreateMarket => Self::CreateMarket(read(kind, bytes)?),
+            CommandKind::CreateAccount => Self::CreateAccount(read(kind, bytes)?),
+            CommandKind::OpenSession => Self::OpenSession(read(kind, bytes)?),
+            CommandKind::Deposit => Self::Deposit(read(kind, bytes)?),
+        })
+    }
+}
+
+/// A command and where it came from, before it has a place in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who sent it.
+    pub source: Source,
+    /// Its number among that source's commands.
+    pub source_seq: u64,
+    /// When it reached us, UTC nanoseconds.
+    pub receive_time: Nanos,
+    /// What is asked.
+    pub command: Command,
+}
+
+impl Request {
+    /// Writes the request into a ring slot.
+    pub fn encode(&self, slot: &mut [u64; REQUEST_WORDS]) {
+        *slot = [0; REQUEST_WORDS];
+        slot[0] = u64::from(self.command.kind().number()) | (u64::from(self.source.0) << 32);
+        slot[1] = self.source_seq;
+        slot[2] = self.receive_time.0;
+        let body = self.command.body();
+        slot[3..].as_mut_bytes()[..body.len()].copy_from_slice(body);
+    }
+
+    /// Reads a request from a ring slot that another process may have written.
+    ///
+    /// # Errors
+    /// [`CommandError`] if the words are not exactly what [`Request::encode`] writes.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of a word are taken apart"
+    )]
+    pub fn decode(slot: &[u64; REQUEST_WORDS]) -> Result<Self, CommandError> {
+        let kind = CommandKind::try_from(slot[0] as u16)?;
+        let (body, rest) = slot[3..].split_at(kind.body_words());
+        if (slot[0] >> 16) as u16 != 0 || rest.iter().any(|&word| word != 0) {
+            return Err(CommandError::InvalidField(kind));
+        }
+        Ok(Self {
+            source: Source((slot[0] >> 32) as u32),
+            source_seq: slot[1],
+            receive_time: Nanos(slot[2]),
+            command: Command::decode(kind, body)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionId;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_request_round_trips_and_its_pads_are_checked() {
+        let request = Request {
+            source: Source::of_session(SessionId(3)),
+            source_seq: 9,
+            receive_time: Nanos(5),
+            command: Command::NewOrder(NewOrder {
+                client_order_id: ClientOrderId(1),
+                price: Price(100),
+                qty: Qty(2),
+                market: MarketId(0),
+                side: Side::Sell,
+                order_type: OrderType::Limit,
+                time_in_force: TimeInForce::GoodTillCancel,
+                post_only: Flag::Yes,
+            }),
+        };
+        let mut slot = [0; REQUEST_WORDS];
+        request.encode(&mut slot);
+        assert_eq!(Request::decode(&slot), Ok(request));
+        let mut bad_side = slot;
+        bad_side[6] |= 0x7 << 32;
+        assert_eq!(
+            Request::decode(&bad_side),
+            Err(CommandError::InvalidField(CommandKind::NewOrder))
+        );
+        let mut bad_tail = slot;
+        bad_tail[REQUEST_WORDS - 1] = 1;
+        assert_eq!(
+            Request::decode(&bad_tail),
+            Err(CommandError::InvalidField(CommandKind::NewOrder))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_decode_or_are_refused_and_what_decodes_encodes_back(
+            mut slot in prop::array::uniform16(prop_oneof![Just(0_u64), any::<u64>()]), kind in 0..64_u64,
+        ) {
+            slot[0] = (slot[0] & !0xFFFF_FFFF) | kind;
+            if let Ok(request) = Request::decode(&slot) {
+                let mut again = [0; REQUEST_WORDS];
+                request.encode(&mut again);
+                prop_assert_eq!(again, slot);
+            }
+        }
+    }
+}

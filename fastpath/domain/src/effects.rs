@@ -1,0 +1,220 @@
+//! The buffer that an engine writes its events into, and the reader of such words.
+
+use crate::event::{
+    Accepted, Amended, BookAdd, BookDelete, BookReduce, Canceled, Event, EventKind, EventRecord,
+    Fill, NotApplied, Outcome, PhaseChanged, Rejected, StateHash, Trade,
+};
+use core::fmt;
+use zerocopy::{IntoBytes, TryFromBytes};
+
+/// Most resting orders that trade in one frame; a longer sweep goes on in `Continue` frames.
+pub const MAX_FILLS: usize = 32;
+/// Most events of one frame: three per trade, and what opens and closes a command.
+pub const MAX_EVENTS: usize = 3 * MAX_FILLS + 8;
+/// Words of the events of one frame.
+pub const MAX_EVENT_WORDS: usize = 1024;
+
+const TRADE_WORDS: usize = (size_of::<Trade>() + 2 * size_of::<Fill>()) / 8;
+const _: () = assert!(
+    MAX_FILLS * TRADE_WORDS + 8 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
+    "a full frame's events fit: the largest of the other events is no larger than a fill"
+);
+
+/// The events of one frame, as the words that will stand in the journal.
+pub struct Effects {
+    words: Box<[u64; MAX_EVENT_WORDS]>,
+    len: usize,
+    count: u16,
+}
+
+impl Effects {
+    /// An empty buffer; the only allocation that it ever makes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            words: Box::new([0; MAX_EVENT_WORDS]),
+            len: 0,
+            count: 0,
+        }
+    }
+
+    /// Forgets all events.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.count = 0;
+    }
+
+    /// Adds an event.
+    ///
+    /// # Panics
+    /// If the record's `kind` is not that of its type, or the buffer is full: both are errors of
+    /// the engine, which is bound by [`MAX_EVENTS`].
+    pub fn push<E: EventRecord>(&mut self, event: &E) {
+        let bytes = event.as_bytes();
+        assert_eq!(
+            bytes[0],
+            E::KIND as u8,
+            "an event carries the kind of its record"
+        );
+        let end = self.len + bytes.len() / 8;
+        self.words[self.len..end]
+            .as_mut_bytes()
+            .copy_from_slice(bytes);
+        self.len = end;
+        self.count += 1;
+    }
+
+    /// The events as words.
+    #[must_use]
+    pub fn words(&self) -> &[u64] {
+        &self.words[..self.len]
+    }
+
+    /// How many events.
+    #[must_use]
+    pub fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// The events one by one.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(self.words())
+    }
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.events()).finish()
+    }
+}
+
+/// Words that are no events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventError {
+    /// No event has this kind.
+    UnknownKind(u8),
+    /// The words end within an event.
+    CutOff(EventKind),
+    /// A field holds no value of its type.
+    InvalidField(EventKind),
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) => write!(f, "no event has kind {kind}"),
+            Self::CutOff(kind) => write!(f, "the frame ends within a {kind:?} event"),
+            Self::InvalidField(kind) => write!(f, "{kind:?} event with an invalid field"),
+        }
+    }
+}
+
+impl core::error::Error for EventError {}
+
+/// Reads events from words. After an error it ends.
+#[derive(Clone, Debug)]
+pub struct Events<'a> {
+    rest: &'a [u64],
+}
+
+impl<'a> Events<'a> {
+    /// Over the event words of a frame.
+    #[must_use]
+    pub fn new(words: &'a [u64]) -> Self {
+        Self { rest: words }
+    }
+
+    fn take<E: EventRecord>(&mut self) -> Result<E, EventError> {
+        let words = size_of::<E>() / 8;
+        let (event, rest) = self
+            .rest
+            .split_at_checked(words)
+            .ok_or(EventError::CutOff(E::KIND))?;
+        self.rest = rest;
+        E::try_read_from_bytes(event.as_bytes()).map_err(|_| EventError::InvalidField(E::KIND))
+    }
+
+    fn read(&mut self, first: u8) -> Result<Event, EventError> {
+        let kind =
+            EventKind::try_read_from_bytes(&[first]).map_err(|_| EventError::UnknownKind(first))?;
+        Ok(match kind {
+            EventKind::Accepted => Event::Accepted(self.take::<Accepted>()?),
+            EventKind::Rejected => Event::Rejected(self.take::<Rejected>()?),
+            EventKind::Fill => Event::Fill(self.take::<Fill>()?),
+            EventKind::Canceled => Event::Canceled(self.take::<Canceled>()?),
+            EventKind::Amended => Event::Amended(self.take::<Amended>()?),
+            EventKind::NotApplied => Event::NotApplied(self.take::<NotApplied>()?),
+            EventKind::BookAdd => Event::BookAdd(self.take::<BookAdd>()?),
+            EventKind::BookReduce => Event::BookReduce(self.take::<BookReduce>()?),
+            EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
+            EventKind::Trade => Event::Trade(self.take::<Trade>()?),
+            EventKind::PhaseChanged => Event::PhaseChanged(self.take::<PhaseChanged>()?),
+            EventKind::Outcome => Event::Outcome(self.take::<Outcome>()?),
+            EventKind::StateHash => Event::StateHash(self.take::<StateHash>()?),
+        })
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<Event, EventError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = self.rest.first()?.to_le_bytes()[0];
+        let event = self.read(first);
+        if event.is_err() {
+            self.rest = &[];
+        }
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MarketId, OrderId, Side, Zero};
+    use proptest::prelude::*;
+
+    #[test]
+    fn events_read_back_in_order() {
+        let mut effects = Effects::new();
+        let delete = BookDelete {
+            kind: EventKind::BookDelete,
+            side: Side::Sell,
+            pad: [Zero::Zero; 2],
+            market: MarketId(1),
+            feed_no: 2,
+            order_id: OrderId(3),
+        };
+        effects.push(&delete);
+        effects.push(&StateHash {
+            kind: EventKind::StateHash,
+            pad: [Zero::Zero; 7],
+            hash: 4,
+        });
+        let events: Vec<_> = effects
+            .events()
+            .map(|event| event.expect("valid"))
+            .collect();
+        assert_eq!(events[0], Event::BookDelete(delete));
+        assert_eq!(events.len(), usize::from(effects.count()));
+        let cut = &effects.words()[..4];
+        assert_eq!(
+            Events::new(cut).last(),
+            Some(Err(EventError::CutOff(EventKind::StateHash)))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_read_or_refused(words in prop::collection::vec(any::<u64>(), 0..64)) {
+            assert!(Events::new(&words).count() <= words.len());
+        }
+    }
+}

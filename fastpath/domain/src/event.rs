@@ -1,0 +1,398 @@
+//! Events: everything that a command caused, in the order in which it happened.
+//!
+//! Each event is a fixed-size record whose first byte is its kind. *Private* events name a session
+//! and carry its report number; *public* events name a market and carry the shard's feed number.
+//! Both numbers are engine state and final. Layouts: docs/JOURNAL.md.
+
+use crate::{
+    ClientOrderId, CommandKind, Flag, Liquidity, MarketId, OrderId, OrderType, Phase, Price, Qty,
+    Reason, SessionId, Side, TimeInForce, Zero,
+};
+use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
+
+/// What happened. Stable numbers; 0 is never an event.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    TryFromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each is documented at its record")]
+pub enum EventKind {
+    Accepted = 1,
+    Rejected = 2,
+    Fill = 3,
+    Canceled = 4,
+    Amended = 5,
+    NotApplied = 6,
+    BookAdd = 32,
+    BookReduce = 33,
+    BookDelete = 34,
+    Trade = 35,
+    PhaseChanged = 36,
+    Outcome = 64,
+    StateHash = 65,
+}
+
+/// A record that is an event.
+pub trait EventRecord: TryFromBytes + IntoBytes + Immutable + KnownLayout + Copy {
+    /// Its kind, which is also its first byte.
+    const KIND: EventKind;
+}
+
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct $name {
+            /// The kind of this record.
+            pub kind: EventKind,
+            $($(#[$field_doc])* pub $field: $ty),*
+        }
+        const _: () = assert!(size_of::<$name>() % 8 == 0);
+        impl EventRecord for $name {
+            const KIND: EventKind = EventKind::$name;
+        }
+    };
+}
+
+record! {
+    /// Private: an order was accepted. Its trades follow; it rests only if a `BookAdd` follows.
+    Accepted {
+        /// Buy or sell.
+        side: Side,
+        /// Limit or market.
+        order_type: OrderType,
+        /// How long.
+        time_in_force: TimeInForce,
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The id that the engine gave it.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks, or 0.
+        price: Price,
+        /// Lots.
+        qty: Qty,
+        /// Where.
+        market: MarketId,
+        /// Refused rather than trade on arrival.
+        post_only: Flag,
+        /// Zero.
+        pad: [Zero; 3],
+    }
+}
+
+record! {
+    /// Private: a command was refused; nothing changed but the source's last number.
+    Rejected {
+        /// Zero.
+        pad: Zero,
+        /// Why.
+        reason: Reason,
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The order id that the command named, or none.
+        order_id: OrderId,
+        /// The client order id that the command named, or 0.
+        client_order_id: ClientOrderId,
+        /// What was refused.
+        command: CommandKind,
+        /// Zero.
+        pad2: [Zero; 6],
+    }
+}
+
+record! {
+    /// Private: part of an order traded. `leaves` 0 means that the order is done.
+    Fill {
+        /// Of the order.
+        side: Side,
+        /// Whether it rested.
+        liquidity: Liquidity,
+        /// Zero.
+        pad: Zero,
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Same on both sides of the trade, increasing within the shard.
+        trade_id: u64,
+        /// The resting order's price in ticks.
+        price: Price,
+        /// Lots traded.
+        qty: Qty,
+        /// Lots left.
+        leaves: Qty,
+        /// Paid, in base units of the quote asset.
+        fee: crate::Amount,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: what was left of an order is gone.
+    Canceled {
+        /// Zero.
+        pad: Zero,
+        /// Why.
+        reason: Reason,
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Lots that will not trade.
+        qty: Qty,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: an order was changed. If it lost its place, a `BookDelete` follows, then its
+    /// trades, then perhaps a `BookAdd`.
+    Amended {
+        /// Whether it kept its place in the queue.
+        kept_priority: Flag,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// New price in ticks.
+        price: Price,
+        /// New total quantity, filled part included.
+        qty: Qty,
+        /// Lots that can still trade.
+        leaves: Qty,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: these numbers of the session were skipped and will never apply.
+    NotApplied {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// First number skipped.
+        from: u64,
+        /// How many.
+        count: u64,
+    }
+}
+
+record! {
+    /// Public: an order joined the book, last in the queue of its price.
+    BookAdd {
+        /// Of the order.
+        side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// In ticks.
+        price: Price,
+        /// Lots that can trade.
+        qty: Qty,
+    }
+}
+
+record! {
+    /// Public: a resting order became smaller without trading and kept its place.
+    BookReduce {
+        /// Of the order.
+        side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// Lots that can still trade.
+        leaves: Qty,
+    }
+}
+
+record! {
+    /// Public: an order left the book without trading.
+    BookDelete {
+        /// Of the order.
+        side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// The order.
+        order_id: OrderId,
+    }
+}
+
+record! {
+    /// Public: a resting order traded. It left the book if `maker_leaves` is 0.
+    Trade {
+        /// Of the arriving order.
+        taker_side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// Increasing within the shard.
+        trade_id: u64,
+        /// The order that rested.
+        maker_order_id: OrderId,
+        /// The order that arrived.
+        taker_order_id: OrderId,
+        /// The resting order's price in ticks.
+        price: Price,
+        /// Lots traded.
+        qty: Qty,
+        /// Lots left of the resting order.
+        maker_leaves: Qty,
+    }
+}
+
+record! {
+    /// Public: the engine takes other commands than before.
+    PhaseChanged {
+        /// From now on.
+        phase: Phase,
+        /// Zero.
+        pad: [Zero; 6],
+        /// The shard's feed number.
+        feed_no: u64,
+    }
+}
+
+record! {
+    /// What became of a command that no session sent.
+    Outcome {
+        /// Zero.
+        pad: Zero,
+        /// Why it was refused, or [`Reason::None`].
+        reason: Reason,
+        /// What was asked.
+        command: CommandKind,
+        /// Zero.
+        pad2: [Zero; 2],
+    }
+}
+
+record! {
+    /// The state hash after the checkpoint command was applied.
+    StateHash {
+        /// Zero.
+        pad: [Zero; 7],
+        /// See docs/ENGINE.md.
+        hash: u64,
+    }
+}
+
+/// Any event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is documented at its record")]
+pub enum Event {
+    Accepted(Accepted),
+    Rejected(Rejected),
+    Fill(Fill),
+    Canceled(Canceled),
+    Amended(Amended),
+    NotApplied(NotApplied),
+    BookAdd(BookAdd),
+    BookReduce(BookReduce),
+    BookDelete(BookDelete),
+    Trade(Trade),
+    PhaseChanged(PhaseChanged),
+    Outcome(Outcome),
+    StateHash(StateHash),
+}
+
+impl Event {
+    /// The session and report number of a private event.
+    #[must_use]
+    pub fn report(&self) -> Option<(SessionId, u64)> {
+        match self {
+            Self::Accepted(e) => Some((e.session, e.report_no)),
+            Self::Rejected(e) => Some((e.session, e.report_no)),
+            Self::Fill(e) => Some((e.session, e.report_no)),
+            Self::Canceled(e) => Some((e.session, e.report_no)),
+            Self::Amended(e) => Some((e.session, e.report_no)),
+            Self::NotApplied(e) => Some((e.session, e.report_no)),
+            Self::BookAdd(_)
+            | Self::BookReduce(_)
+            | Self::BookDelete(_)
+            | Self::Trade(_)
+            | Self::PhaseChanged(_)
+            | Self::Outcome(_)
+            | Self::StateHash(_) => None,
+        }
+    }
+
+    /// The feed number of a public event.
+    #[must_use]
+    pub fn feed_no(&self) -> Option<u64> {
+        match self {
+            Self::BookAdd(e) => Some(e.feed_no),
+            Self::BookReduce(e) => Some(e.feed_no),
+            Self::BookDelete(e) => Some(e.feed_no),
+            Self::Trade(e) => Some(e.feed_no),
+            Self::PhaseChanged(e) => Some(e.feed_no),
+            Self::Accepted(_)
+            | Self::Rejected(_)
+            | Self::Fill(_)
+            | Self::Canceled(_)
+            | Self::Amended(_)
+            | Self::NotApplied(_)
+            | Self::Outcome(_)
+            | Self::StateHash(_) => None,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The words every other crate speaks: identifiers, fixed-point numbers, commands, events, reasons.
+//!
+//! Everything here is a fixed-size record of integers without implicit padding, so that the bytes
+//! of a command or an event are the same in a ring, in the journal, in the archive and in a hash.
+//! Layouts are little-endian and written down in `docs/JOURNAL.md`; a change of one is a change of
+//! the journal's format version.
+//!
+//! Architecture invariant: this crate knows no I/O, no clock, no allocation on any path but
+//! [`Effects::new`], and it never panics on bytes from outside.
+#![forbid(unsafe_code)]
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "records are laid over memory as they are: Sluice runs on little-endian machines only"
+);
+
+mod command;
+mod effects;
+mod event;
+mod hash;
+mod id;
+mod number;
+mod order;
+mod reason;
+
+pub use command::*;
+pub use effects::{Effects, EventError, Events, MAX_EVENT_WORDS, MAX_EVENTS, MAX_FILLS};
+pub use event::*;
+pub use hash::{RecordHash, Tag};
+pub use id::*;
+pub use number::*;
+pub use order::*;
+pub use reason::{Reason, UnknownReason};
