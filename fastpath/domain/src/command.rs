@@ -171,6 +171,23 @@ record! {
     }
 }
 
+impl Genesis {
+    /// Whether every capacity is at least 1 and no more than a shard can address: 2^16 assets and
+    /// markets, 2^24 accounts and sessions, 2^28 balances (accounts times assets),
+    /// [`OrderId::MAX_SLOTS`] orders and as many levels.
+    #[must_use]
+    pub fn is_within_limits(&self) -> bool {
+        let within = |capacity: u32, limit: u32| (1..=limit).contains(&capacity);
+        within(self.max_assets, 1 << 16)
+            && within(self.max_markets, 1 << 16)
+            && within(self.max_accounts, 1 << 24)
+            && within(self.max_sessions, 1 << 24)
+            && u64::from(self.max_accounts) * u64::from(self.max_assets) <= 1 << 28
+            && within(self.max_orders, OrderId::MAX_SLOTS)
+            && within(self.max_levels, OrderId::MAX_SLOTS)
+    }
+}
+
 record! {
     /// Makes an asset.
     CreateAsset {
@@ -496,6 +513,57 @@ mod tests {
             Request::decode(&bad_tail),
             Err(CommandError::InvalidField(CommandKind::NewOrder))
         );
+    }
+
+    #[test]
+    fn capacities_have_limits() {
+        let largest = Genesis {
+            max_assets: 1 << 16,
+            max_markets: 1 << 16,
+            max_accounts: 1 << 12,
+            max_sessions: 1 << 24,
+            max_orders: OrderId::MAX_SLOTS,
+            max_levels: 1 << 26,
+        };
+        assert!(largest.is_within_limits());
+        for beyond in [
+            Genesis {
+                max_assets: 0,
+                ..largest
+            },
+            Genesis {
+                max_assets: (1 << 16) + 1,
+                max_accounts: 1,
+                ..largest
+            },
+            Genesis {
+                max_markets: (1 << 16) + 1,
+                ..largest
+            },
+            Genesis {
+                max_accounts: (1 << 12) + 1,
+                ..largest
+            },
+            Genesis {
+                max_assets: 1,
+                max_accounts: (1 << 24) + 1,
+                ..largest
+            },
+            Genesis {
+                max_sessions: u32::MAX,
+                ..largest
+            },
+            Genesis {
+                max_orders: OrderId::MAX_SLOTS + 1,
+                ..largest
+            },
+            Genesis {
+                max_levels: u32::MAX,
+                ..largest
+            },
+        ] {
+            assert!(!beyond.is_within_limits(), "{beyond:?}");
+        }
     }
 
     proptest! {
