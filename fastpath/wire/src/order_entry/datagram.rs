@@ -1,0 +1,344 @@
+//! Datagrams: a [`Context`], messages, a MAC.
+
+use super::NotACommand;
+use super::header::MessageHeader;
+use super::message::{Block, Context, Message, Template, takes_number};
+use crate::auth::{Mac, MacKey};
+use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
+use core::fmt;
+use domain::Reason;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Bytes of a datagram without messages: a heartbeat.
+pub const MIN_DATAGRAM: usize = MessageHeader::BYTES + size_of::<Context>() + Mac::BYTES;
+
+/// Bytes that are no datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// Shorter than a heartbeat or longer than [`MAX_DATAGRAM`].
+    WrongLength {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// The first message is not a `Context`.
+    NoContext,
+    /// A second `Context`.
+    SecondContext,
+    /// A message of another schema.
+    UnknownSchema {
+        /// Its id.
+        schema_id: u16,
+    },
+    /// A block whose length is not a multiple of 8.
+    UnevenBlock {
+        /// Of which template.
+        template_id: u16,
+    },
+    /// A block shorter than this version's.
+    ShortBlock {
+        /// Of which template.
+        template_id: u16,
+    },
+    /// The datagram ends within a message.
+    CutOff,
+    /// An enumeration of a client's message holds an unknown value.
+    InvalidField(NotACommand),
+    /// A message of the control epoch in another, or the other way round.
+    WrongEpoch {
+        /// Its template.
+        template_id: u16,
+    },
+    /// The messages' numbers start at 0 or go beyond 2^64.
+    InvalidNumber,
+}
+
+impl DecodeError {
+    /// What `Refused` says, if the MAC was right.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        Reason::Malformed
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongLength { bytes } => write!(
+                f,
+                "{bytes} bytes; a datagram has {MIN_DATAGRAM} to {MAX_DATAGRAM}"
+            ),
+            Self::NoContext => f.write_str("the datagram does not start with a Context"),
+            Self::SecondContext => f.write_str("a second Context"),
+            Self::UnknownSchema { schema_id } => write!(
+                f,
+                "schema {schema_id}; this port speaks {}",
+                MessageHeader::SCHEMA_ID
+            ),
+            Self::UnevenBlock { template_id } => write!(
+                f,
+                "template {template_id}: the block is not a multiple of 8 bytes"
+            ),
+            Self::ShortBlock { template_id } => {
+                write!(f, "template {template_id}: the block is too short")
+            }
+            Self::CutOff => f.write_str("the datagram ends within a message"),
+            Self::InvalidField(field) => field.fmt(f),
+            Self::WrongEpoch { template_id } => write!(
+                f,
+                "template {template_id} does not belong into this datagram's epoch"
+            ),
+            Self::InvalidNumber => f.write_str("sequence numbers are 1 to 2^64 - 1"),
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Takes datagrams apart, in three steps: [`context`](Self::context) says whose keys to use,
+/// [`verify`](Self::verify) whether the datagram is genuine, [`parse`](Self::parse) what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct DatagramReader;
+
+impl DatagramReader {
+    /// Who claims to have sent these bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if they do not start with a context or cannot be a datagram.
+    pub fn context(bytes: &[u8]) -> Result<Context, DecodeError> {
+        split_context(bytes).map(|(context, _)| context)
+    }
+
+    /// Whether the last 8 bytes are the MAC of those before.
+    #[must_use]
+    pub fn verify(bytes: &[u8], key: &MacKey) -> bool {
+        bytes
+            .split_last_chunk()
+            .is_some_and(|(content, code)| Mac::verify(key, content, *code))
+    }
+
+    /// Checks all messages of a genuine datagram. What it returns is well formed to the last field:
+    /// its messages can be applied one after another without a look ahead.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for the first thing that is wrong; then nothing of the datagram counts.
+    pub fn parse(bytes: &[u8]) -> Result<Datagram<'_>, DecodeError> {
+        let (context, blocks) = split_context(bytes)?;
+        let mut rest = blocks;
+        let mut numbered = 0_u64;
+        while !rest.is_empty() {
+            let (message, after) = split_message(rest)?;
+            check_message(&context, &message)?;
+            numbered += u64::from(message.takes_number());
+            rest = after;
+        }
+        let last = context.next_seq_no.checked_add(numbered);
+        if last.is_none() || (numbered > 0 && context.next_seq_no == 0) {
+            return Err(DecodeError::InvalidNumber);
+        }
+        Ok(Datagram {
+            context,
+            messages: Messages {
+                rest: blocks,
+                next_no: context.next_seq_no,
+            },
+        })
+    }
+}
+
+fn split_context(bytes: &[u8]) -> Result<(Context, &[u8]), DecodeError> {
+    if !(MIN_DATAGRAM..=MAX_DATAGRAM).contains(&bytes.len()) {
+        return Err(DecodeError::WrongLength { bytes: bytes.len() });
+    }
+    match split_message(&bytes[..bytes.len() - Mac::BYTES])? {
+        (Message::Context(context), rest) => Ok((context, rest)),
+        _ => Err(DecodeError::NoContext),
+    }
+}
+
+fn split_message(bytes: &[u8]) -> Result<(Message, &[u8]), DecodeError> {
+    let (header, rest) = MessageHeader::read_from_prefix(bytes).map_err(|_| DecodeError::CutOff)?;
+    let MessageHeader {
+        block_length,
+        template_id,
+        schema_id,
+        version: _,
+    } = header;
+    if schema_id != MessageHeader::SCHEMA_ID {
+        return Err(DecodeError::UnknownSchema { schema_id });
+    }
+    if block_length % 8 != 0 {
+        return Err(DecodeError::UnevenBlock { template_id });
+    }
+    let (block, rest) = rest
+        .split_at_checked(usize::from(block_length))
+        .ok_or(DecodeError::CutOff)?;
+    let message =
+        Message::from_block(template_id, block).ok_or(DecodeError::ShortBlock { template_id })?;
+    Ok((message, rest))
+}
+
+fn check_message(context: &Context, message: &Message) -> Result<(), DecodeError> {
+    let template_id = message.template_id();
+    // The control epoch's keys never change: a recorded datagram of it is genuine for ever. So it
+    // must not carry anything that has an effect of its own, and the answers are bound by nonces.
+    let control = context.epoch == CONTROL_EPOCH;
+    let belongs = match message {
+        Message::Context(_) => return Err(DecodeError::SecondContext),
+        Message::Hello(_)
+        | Message::Challenge(_)
+        | Message::Establish(_)
+        | Message::Established(_) => control,
+        Message::Unknown { template_id } => !(control && takes_number(*template_id)),
+        Message::NewOrder(order) => {
+            domain::NewOrder::try_from(order).map_err(DecodeError::InvalidField)?;
+            !control
+        }
+        Message::ResendRequest(_)
+        | Message::Refused(_)
+        | Message::CancelOrder(_)
+        | Message::AmendOrder(_)
+        | Message::OrderAccepted(_)
+        | Message::OrderRejected(_)
+        | Message::OrderFilled(_)
+        | Message::OrderCanceled(_)
+        | Message::OrderAmended(_)
+        | Message::NotApplied(_) => !control,
+    };
+    if belongs {
+        Ok(())
+    } else {
+        Err(DecodeError::WrongEpoch { template_id })
+    }
+}
+
+/// A well-formed datagram.
+#[derive(Clone, Debug)]
+pub struct Datagram<'a> {
+    /// Whose, and which numbers.
+    pub context: Context,
+    /// What it says.
+    pub messages: Messages<'a>,
+}
+
+/// A message of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its number, if it is an application message.
+    pub number: Option<u64>,
+    /// The message.
+    pub message: Message,
+}
+
+/// The messages of a well-formed datagram, in order.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+    next_no: u64,
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Numbered;
+
+    fn next(&mut self) -> Option<Numbered> {
+        // `parse` went over these bytes, so only their end gives an error here.
+        let (message, rest) = split_message(self.rest).ok()?;
+        self.rest = rest;
+        let number = message.takes_number().then_some(self.next_no);
+        if number.is_some() {
+            self.next_no = self.next_no.saturating_add(1);
+        }
+        Some(Numbered { number, message })
+    }
+}
+
+/// The message does not fit into the datagram any more: finish it and start the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the datagram is full")
+    }
+}
+
+impl core::error::Error for NoRoom {}
+
+/// Writes one datagram into a buffer.
+#[derive(Debug)]
+pub struct DatagramWriter<'a> {
+    buffer: &'a mut [u8],
+    length: usize,
+    numbered: u64,
+}
+
+impl<'a> DatagramWriter<'a> {
+    /// Starts a datagram. Of the buffer at most [`MAX_DATAGRAM`] bytes are used.
+    ///
+    /// # Panics
+    /// If the buffer has no room for [`MIN_DATAGRAM`] bytes.
+    #[must_use]
+    pub fn new(buffer: &'a mut [u8], context: Context) -> Self {
+        let room = buffer.len().min(MAX_DATAGRAM);
+        assert!(
+            room >= MIN_DATAGRAM,
+            "a datagram needs {MIN_DATAGRAM} bytes"
+        );
+        let mut writer = Self {
+            buffer: &mut buffer[..room],
+            length: 0,
+            numbered: 0,
+        };
+        writer
+            .push(&context)
+            .expect("a context fits into the smallest buffer");
+        writer
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if it does not fit; the datagram stays as it was.
+    pub fn push<B: Block>(&mut self, block: &B) -> Result<(), NoRoom> {
+        self.write(B::TEMPLATE, block.as_bytes())
+    }
+
+    /// Adds any message but an unknown one, which there is no sense in sending.
+    ///
+    /// # Errors
+    /// [`NoRoom`] if it does not fit; the datagram stays as it was.
+    ///
+    /// # Panics
+    /// If the message is [`Message::Unknown`].
+    pub fn push_message(&mut self, message: &Message) -> Result<(), NoRoom> {
+        let template =
+            Template::try_from(message.template_id()).expect("only known messages are sent");
+        self.write(template, message.block())
+    }
+
+    fn write(&mut self, template: Template, block: &[u8]) -> Result<(), NoRoom> {
+        let at = self.length + MessageHeader::BYTES;
+        let end = at + block.len();
+        if end + Mac::BYTES > self.buffer.len() {
+            return Err(NoRoom);
+        }
+        self.buffer[self.length..at].copy_from_slice(template.header().as_bytes());
+        self.buffer[at..end].copy_from_slice(block);
+        self.length = end;
+        self.numbered += u64::from(takes_number(template.number()));
+        Ok(())
+    }
+
+    /// How many of its messages take a number.
+    #[must_use]
+    pub fn numbered(&self) -> u64 {
+        self.numbered
+    }
+
+    /// Adds the MAC and gives the datagram's bytes in the buffer.
+    #[must_use]
+    pub fn finish(self, key: &MacKey) -> usize {
+        let (content, rest) = self.buffer.split_at_mut(self.length);
+        rest[..Mac::BYTES].copy_from_slice(&Mac::sign(key, content));
+        self.length + Mac::BYTES
+    }
+}

@@ -1,0 +1,577 @@
+//! The messages: one fixed block of little-endian integers each.
+//!
+//! Identifiers and numbers have the domain's types, which hold any bits. Enumerations stay the
+//! integers that arrived, because a newer peer may send values that this version does not know:
+//! they are checked where they are turned into the domain's types (`convert.rs`).
+
+use super::header::MessageHeader;
+use core::mem::offset_of;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use domain::{Amount, ClientOrderId, MarketId, Nanos, OrderId, Price, Qty, Seq, SessionId};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Templates below this are session messages, which take no numbers.
+pub const FIRST_APPLICATION_TEMPLATE: u16 = 16;
+
+/// Whether messages of this template take a sequence number.
+#[must_use]
+pub fn takes_number(template_id: u16) -> bool {
+    template_id >= FIRST_APPLICATION_TEMPLATE
+}
+
+/// Where a field stands in its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name here; the schema says the same in camel case.
+    pub name: &'static str,
+    /// Bytes from the start of the block.
+    pub offset: usize,
+    /// Bytes.
+    pub size: usize,
+}
+
+/// A message's block.
+pub trait Block: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
+    /// Which message.
+    const TEMPLATE: Template;
+    /// Its fields, without gaps. A [`Stamp`] counts as one.
+    const FIELDS: &'static [Field];
+}
+
+macro_rules! message {
+    ($(#[$doc:meta])* $name:ident, block $bytes:literal {
+        $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)?
+    }) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+        )]
+        #[repr(C)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $ty),* }
+
+        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
+
+        impl Block for $name {
+            const TEMPLATE: Template = Template::$name;
+            const FIELDS: &'static [Field] = &[$(Field {
+                name: stringify!($field),
+                offset: offset_of!($name, $field),
+                size: size_of::<$ty>(),
+            }),*];
+        }
+    };
+}
+
+/// Opens every report: where it stands in the journal, and what caused it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Stamp {
+    /// The frame's position in the shard's journal.
+    pub engine_seq: Seq,
+    /// When the command was sequenced, UTC.
+    pub engine_time: Nanos,
+    /// When the command reached the exchange, UTC.
+    pub receive_time: Nanos,
+    /// The number of the session's own message that caused it; 0 if another's message or the
+    /// exchange did.
+    pub client_seq_no: u64,
+}
+
+impl Stamp {
+    /// The fields that it puts at the start of a report.
+    pub const FIELDS: &'static [Field] = &[
+        Field {
+            name: "engine_seq",
+            offset: offset_of!(Self, engine_seq),
+            size: size_of::<Seq>(),
+        },
+        Field {
+            name: "engine_time",
+            offset: offset_of!(Self, engine_time),
+            size: size_of::<Nanos>(),
+        },
+        Field {
+            name: "receive_time",
+            offset: offset_of!(Self, receive_time),
+            size: size_of::<Nanos>(),
+        },
+        Field {
+            name: "client_seq_no",
+            offset: offset_of!(Self, client_seq_no),
+            size: size_of::<u64>(),
+        },
+    ];
+}
+
+message! {
+    /// Opens every datagram, once.
+    Context, block 32 {
+        /// Whose datagram.
+        session_id: SessionId,
+        /// Whose keys: the exchange's epoch, or [`CONTROL_EPOCH`](crate::CONTROL_EPOCH).
+        epoch: u32,
+        /// Number of the datagram's first application message, or of the next one to come; 0 if the
+        /// sender does not know it yet, which only a datagram without any may say.
+        next_seq_no: u64,
+        /// When it was sent, UTC.
+        sending_time: Nanos,
+        /// The exchange's shard; 0 in the control epoch.
+        shard: u16,
+        /// Bit 0: [`Context::RETRANSMISSION`].
+        flags: u16,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+message! {
+    /// Client: who is there?
+    Hello, block 8 {
+        /// Fresh and unpredictable; the answers repeat it.
+        nonce: u64,
+    }
+}
+
+message! {
+    /// Exchange: prove that this is your address.
+    Challenge, block 16 {
+        /// Of the `Hello`.
+        nonce: u64,
+        /// To be sent back in `Establish`.
+        cookie: u64,
+    }
+}
+
+message! {
+    /// Client: reports come here from now on.
+    Establish, block 16 {
+        /// Of the `Hello`.
+        nonce: u64,
+        /// Of the `Challenge`.
+        cookie: u64,
+    }
+}
+
+message! {
+    /// Exchange: they do, and this is where the session stands.
+    Established, block 48 {
+        /// Of the `Establish`.
+        nonce: u64,
+        /// The exchange's epoch: the keys of everything that follows.
+        epoch: u32,
+        /// The exchange's shard.
+        shard: u16,
+        /// Zero.
+        reserved: u16,
+        /// The last number of the session that was accepted; 0 if none was.
+        last_seq_no: u64,
+        /// The number of the next report that the session gets.
+        next_report_no: u64,
+        /// The shard's engine time, UTC.
+        engine_time: Nanos,
+        /// The first report that the exchange can still send again.
+        oldest_report_no: u64,
+    }
+}
+
+message! {
+    /// Client: send these reports again.
+    ResendRequest, block 16 {
+        /// The first.
+        from_report_no: u64,
+        /// How many.
+        count: u32,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+message! {
+    /// Exchange, outside the sequence: a datagram or a request was not taken.
+    Refused, block 32 {
+        /// The first number refused: of the client's messages, or, if a resend was refused, of
+        /// reports. 0 if the datagram had no numbers.
+        from_no: u64,
+        /// How many numbers.
+        count: u64,
+        /// A [`domain::Reason`].
+        reason: u16,
+        /// The template of the message refused; 0 if none could be told.
+        refused_template_id: u16,
+        /// Port of the replay address; 0 if there is none.
+        replay_port: u16,
+        /// Zero.
+        reserved: u16,
+        /// The replay address: a.b.c.d with a in the low byte. See [`Refused::replay`].
+        replay_ip: u32,
+        /// Zero.
+        reserved2: u32,
+    }
+}
+
+message! {
+    /// Client: enters an order.
+    NewOrder, block 40 {
+        /// The owner's id for it; not 0, and unique among the session's live orders.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks; 0 for a market order.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::Side`].
+        side: u8,
+        /// A [`domain::OrderType`].
+        order_type: u8,
+        /// A [`domain::TimeInForce`].
+        time_in_force: u8,
+        /// A [`domain::Flag`]: refuse rather than trade on arrival.
+        post_only: u8,
+        /// Zero.
+        reserved: u64,
+    }
+}
+
+message! {
+    /// Client: cancels a live order.
+    CancelOrder, block 16 {
+        /// The exchange's id, or none to name it by `client_order_id`.
+        order_id: OrderId,
+        /// Used if `order_id` is none.
+        client_order_id: ClientOrderId,
+    }
+}
+
+message! {
+    /// Client: changes a live order.
+    AmendOrder, block 32 {
+        /// The exchange's id, or none to name it by `client_order_id`.
+        order_id: OrderId,
+        /// Used if `order_id` is none.
+        client_order_id: ClientOrderId,
+        /// New limit price in ticks.
+        price: Price,
+        /// New total quantity in lots, filled part included.
+        quantity: Qty,
+    }
+}
+
+message! {
+    /// Report: an order was accepted.
+    OrderAccepted, block 80 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The exchange's id.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks, or 0.
+        price: Price,
+        /// Lots.
+        quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::Side`].
+        side: u8,
+        /// A [`domain::OrderType`].
+        order_type: u8,
+        /// A [`domain::TimeInForce`].
+        time_in_force: u8,
+        /// A [`domain::Flag`].
+        post_only: u8,
+        /// Zero.
+        reserved: u64,
+    }
+}
+
+message! {
+    /// Report: a message was refused and changed nothing.
+    OrderRejected, block 56 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The id that the message named, or none.
+        order_id: OrderId,
+        /// The id that the message named, or 0.
+        client_order_id: ClientOrderId,
+        /// A [`domain::Reason`].
+        reason: u16,
+        /// The message's template; 0 if the exchange cannot tell.
+        refused_template_id: u16,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+message! {
+    /// Report: part of an order traded.
+    OrderFilled, block 96 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The exchange's id.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Same on both sides of the trade, increasing within the shard.
+        trade_id: u64,
+        /// The resting order's price in ticks.
+        price: Price,
+        /// Lots traded.
+        quantity: Qty,
+        /// Lots left; 0: the order is done.
+        leaves_quantity: Qty,
+        /// Paid, in base units of the quote asset.
+        fee: Amount,
+        /// Where.
+        market_id: MarketId,
+        /// Of the order: a [`domain::Side`].
+        side: u8,
+        /// A [`domain::Liquidity`].
+        liquidity: u8,
+        /// Zero.
+        reserved: u16,
+    }
+}
+
+message! {
+    /// Report: what was left of an order is gone.
+    OrderCanceled, block 64 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The exchange's id.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Lots that will not trade.
+        quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::Reason`].
+        reason: u16,
+        /// Zero.
+        reserved: u16,
+    }
+}
+
+message! {
+    /// Report: an order was changed.
+    OrderAmended, block 80 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The exchange's id.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// New price in ticks.
+        price: Price,
+        /// New total quantity in lots, filled part included.
+        quantity: Qty,
+        /// Lots that can still trade.
+        leaves_quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::Flag`]: whether it kept its place in the queue.
+        kept_priority: u8,
+        /// Zero.
+        reserved: u8,
+        /// Zero.
+        reserved2: u16,
+    }
+}
+
+message! {
+    /// Report: these numbers of the session were skipped and will never apply.
+    NotApplied, block 48 {
+        /// Where, and the number of the message that skipped them.
+        stamp: Stamp,
+        /// The first.
+        from_seq_no: u64,
+        /// How many.
+        count: u64,
+    }
+}
+
+impl Context {
+    /// Flag: the numbers in this datagram were sent before.
+    pub const RETRANSMISSION: u16 = 1;
+
+    /// Whether its numbers were sent before.
+    #[must_use]
+    pub fn is_retransmission(&self) -> bool {
+        self.flags & Self::RETRANSMISSION != 0
+    }
+}
+
+impl Refused {
+    /// Where older reports can be asked for, if anywhere.
+    #[must_use]
+    pub fn replay(&self) -> Option<SocketAddrV4> {
+        let [a, b, c, d] = self.replay_ip.to_le_bytes();
+        (self.replay_port != 0)
+            .then(|| SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), self.replay_port))
+    }
+
+    /// The same with a replay address.
+    #[must_use]
+    pub fn with_replay(self, address: Option<SocketAddrV4>) -> Self {
+        Self {
+            replay_port: address.map_or(0, |address| address.port()),
+            replay_ip: address.map_or(0, |address| u32::from_le_bytes(address.ip().octets())),
+            ..self
+        }
+    }
+}
+
+macro_rules! templates {
+    ($($name:ident = $number:literal),* $(,)?) => {
+        /// Which message. Numbers are stable for ever.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u16)]
+        #[expect(missing_docs, reason = "each is documented at its block")]
+        pub enum Template { $($name = $number),* }
+
+        impl Template {
+            /// Every template.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Bytes of its block in this version.
+            #[must_use]
+            pub fn block_length(self) -> usize {
+                match self { $(Self::$name => size_of::<$name>()),* }
+            }
+
+            /// The fields of its block.
+            #[must_use]
+            pub fn fields(self) -> &'static [Field] {
+                match self { $(Self::$name => $name::FIELDS),* }
+            }
+        }
+
+        impl TryFrom<u16> for Template {
+            type Error = u16;
+            fn try_from(number: u16) -> Result<Self, u16> {
+                match number { $($number => Ok(Self::$name),)* other => Err(other) }
+            }
+        }
+
+        /// Any message.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is documented at its block")]
+        pub enum Message {
+            $($name($name),)*
+            /// A message of a newer version. From [`FIRST_APPLICATION_TEMPLATE`] on it takes a number
+            /// all the same.
+            Unknown {
+                /// Its template.
+                template_id: u16,
+            },
+        }
+
+        impl Message {
+            /// The number of its template.
+            #[must_use]
+            pub fn template_id(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => $number,)*
+                    Self::Unknown { template_id } => *template_id,
+                }
+            }
+
+            /// Its block; empty if unknown.
+            #[must_use]
+            pub fn block(&self) -> &[u8] {
+                match self {
+                    $(Self::$name(block) => block.as_bytes(),)*
+                    Self::Unknown { .. } => &[],
+                }
+            }
+
+            /// Reads a block that may be longer than this version's; `None` if it is shorter.
+            #[must_use]
+            pub fn from_block(template_id: u16, block: &[u8]) -> Option<Self> {
+                Some(match template_id {
+                    $($number => Self::$name($name::read_from_prefix(block).ok()?.0),)*
+                    _ => Self::Unknown { template_id },
+                })
+            }
+        }
+
+        $(impl From<$name> for Message {
+            fn from(block: $name) -> Self {
+                Self::$name(block)
+            }
+        })*
+    };
+}
+
+templates! {
+    Context = 1,
+    Hello = 2,
+    Challenge = 3,
+    Establish = 4,
+    Established = 5,
+    ResendRequest = 6,
+    Refused = 7,
+    NewOrder = 16,
+    CancelOrder = 17,
+    AmendOrder = 18,
+    OrderAccepted = 32,
+    OrderRejected = 33,
+    OrderFilled = 34,
+    OrderCanceled = 35,
+    OrderAmended = 36,
+    NotApplied = 37,
+}
+
+impl Template {
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The header that this version puts before its block.
+    #[must_use]
+    pub fn header(self) -> MessageHeader {
+        MessageHeader {
+            block_length: u16::try_from(self.block_length()).expect("blocks are below 100 bytes"),
+            template_id: self.number(),
+            schema_id: MessageHeader::SCHEMA_ID,
+            version: MessageHeader::VERSION,
+        }
+    }
+}
+
+impl Message {
+    /// Whether it takes a sequence number.
+    #[must_use]
+    pub fn takes_number(&self) -> bool {
+        takes_number(self.template_id())
+    }
+
+    /// The stamp, if it is a report.
+    #[must_use]
+    pub fn stamp(&self) -> Option<&Stamp> {
+        match self {
+            Self::OrderAccepted(report) => Some(&report.stamp),
+            Self::OrderRejected(report) => Some(&report.stamp),
+            Self::OrderFilled(report) => Some(&report.stamp),
+            Self::OrderCanceled(report) => Some(&report.stamp),
+            Self::OrderAmended(report) => Some(&report.stamp),
+            Self::NotApplied(report) => Some(&report.stamp),
+            Self::Context(_)
+            | Self::Hello(_)
+            | Self::Challenge(_)
+            | Self::Establish(_)
+            | Self::Established(_)
+            | Self::ResendRequest(_)
+            | Self::Refused(_)
+            | Self::NewOrder(_)
+            | Self::CancelOrder(_)
+            | Self::AmendOrder(_)
+            | Self::Unknown { .. } => None,
+        }
+    }
+}
