@@ -441,6 +441,28 @@ pub struct Request {
     pub command: Command,
 }
 
+/// The place and time that the sequencer gives a request when it takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Seq of the frame that the request becomes.
+    pub seq: crate::Seq,
+    /// Engine time, UTC nanoseconds; never decreasing.
+    pub time: Nanos,
+}
+
+/// What a reader may know of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// The account that it trades for.
+    pub account: crate::AccountId,
+    /// Its delegated ed25519 public key.
+    pub public_key: [u8; 32],
+    /// Number of the next report that it will be sent; from 1.
+    pub next_report_no: u64,
+    /// Its last number that was applied; 0 before the first.
+    pub last_number: u64,
+}
+
 impl Request {
     /// Writes the request into a ring slot.
     pub fn encode(&self, slot: &mut [u64; REQUEST_WORDS]) {
