@@ -454,7 +454,7 @@ pub struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionView {
     /// The account that it trades for.
-    pub account: crate::AccountId,
+    pub account: AccountId,
     /// Its delegated ed25519 public key.
     pub public_key: [u8; 32],
     /// Number of the next report that it will be sent; from 1.
