@@ -1,0 +1,181 @@
+//! Commands that set the stage: capacities, assets, markets, accounts, sessions, deposits, phases.
+//!
+//! Each answers with the reason of a refusal, which changes nothing.
+
+use crate::{
+    Mutant, NaiveEngine,
+    naive::{Asset, Session},
+};
+use domain::{
+    CreateAccount, CreateAsset, CreateMarket, Deposit, Effects, EngineVersion, Genesis, Nanos,
+    OpenSession, Phase, Reason, Recovered,
+};
+use std::collections::BTreeMap;
+
+/// What became of a command that no session sent.
+pub(crate) type Answer = Result<(), Reason>;
+
+fn ensure(holds: bool, otherwise: Reason) -> Answer {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// A new id is below the capacity and not in use.
+fn ensure_new<K: Ord, V>(used: &BTreeMap<K, V>, id: K, number: u32, capacity: u32) -> Answer {
+    ensure(
+        number < capacity && !used.contains_key(&id),
+        Reason::InvalidId,
+    )
+}
+
+impl NaiveEngine {
+    pub(crate) fn genesis(&mut self, command: &Genesis) -> Answer {
+        ensure(self.capacities.is_none(), Reason::AlreadyInitialised)?;
+        ensure(command.is_within_limits(), Reason::InvalidParameter)?;
+        self.capacities = Some(*command);
+        Ok(())
+    }
+
+    fn initialised(&self) -> Result<Genesis, Reason> {
+        self.capacities.ok_or(Reason::NotInitialised)
+    }
+
+    pub(crate) fn create_asset(&mut self, command: &CreateAsset) -> Answer {
+        let capacity = self.initialised()?.max_assets;
+        ensure_new(&self.assets, command.asset, command.asset.0, capacity)?;
+        ensure(command.decimals <= 18, Reason::InvalidParameter)?;
+        let asset = Asset {
+            terms: *command,
+            deposited: 0,
+            fees: 0,
+        };
+        self.assets.insert(command.asset, asset);
+        Ok(())
+    }
+
+    pub(crate) fn create_market(&mut self, command: &CreateMarket) -> Answer {
+        let capacities = self.initialised()?;
+        ensure_new(
+            &self.markets,
+            command.market,
+            command.market.0,
+            capacities.max_markets,
+        )?;
+        ensure(
+            self.assets.contains_key(&command.base) && self.assets.contains_key(&command.quote),
+            Reason::UnknownReference,
+        )?;
+        let sizes = [
+            u64::from(command.price_levels),
+            command.tick_value,
+            command.lot_size,
+            command.min_qty.0,
+        ];
+        let end_of_prices = command
+            .price_min
+            .0
+            .checked_add(i64::from(command.price_levels));
+        ensure(
+            command.base != command.quote
+                && command.maker_fee_ppm <= 1_000_000
+                && command.taker_fee_ppm <= 1_000_000
+                && sizes.iter().all(|&size| size > 0)
+                && command.price_min.0 >= 1
+                && end_of_prices.is_some(),
+            Reason::InvalidParameter,
+        )?;
+        let levels: u64 = self
+            .markets
+            .values()
+            .chain([command])
+            .map(|market| u64::from(market.price_levels))
+            .sum();
+        ensure(
+            levels <= u64::from(capacities.max_levels) || self.is(Mutant::LevelsWithoutLimit),
+            Reason::LevelTableFull,
+        )?;
+        self.markets.insert(command.market, *command);
+        Ok(())
+    }
+
+    pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Answer {
+        let capacity = self.initialised()?.max_accounts;
+        ensure_new(&self.accounts, command.account, command.account.0, capacity)?;
+        self.accounts.insert(command.account, command.firm);
+        Ok(())
+    }
+
+    pub(crate) fn open_session(&mut self, command: &OpenSession) -> Answer {
+        let capacity = self.initialised()?.max_sessions;
+        ensure_new(&self.sessions, command.session, command.session.0, capacity)?;
+        ensure(
+            self.accounts.contains_key(&command.account),
+            Reason::UnknownReference,
+        )?;
+        let session = Session {
+            terms: *command,
+            next_report_no: 1,
+        };
+        self.sessions.insert(command.session, session);
+        Ok(())
+    }
+
+    pub(crate) fn deposit(&mut self, command: &Deposit) -> Answer {
+        self.initialised()?;
+        ensure(
+            self.accounts.contains_key(&command.account),
+            Reason::UnknownReference,
+        )?;
+        let may_wrap = self.is(Mutant::SupplyWithoutLimit);
+        let asset = self
+            .assets
+            .get_mut(&command.asset)
+            .ok_or(Reason::UnknownReference)?;
+        ensure(command.amount.0 > 0, Reason::InvalidParameter)?;
+        asset.deposited = if may_wrap {
+            asset.deposited.wrapping_add(command.amount.0)
+        } else {
+            asset
+                .deposited
+                .checked_add(command.amount.0)
+                .ok_or(Reason::SupplyTooLarge)?
+        };
+        self.credit(command.account, command.asset, command.amount.0);
+        Ok(())
+    }
+
+    pub(crate) fn timer(&mut self, out: &mut Effects) -> Answer {
+        let due = if self.is(Mutant::GraceEndsLate) {
+            self.now > self.cancel_only_until
+        } else {
+            self.now >= self.cancel_only_until
+        };
+        if self.phase == Phase::CancelOnly && due {
+            self.change_phase(Phase::Open, Nanos(0), out);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn recovered(&mut self, command: &Recovered, out: &mut Effects) -> Answer {
+        ensure(command.epoch >= self.epoch, Reason::InvalidParameter)?;
+        self.epoch = command.epoch;
+        if command.grace.0 > 0 {
+            let until = self.now.0.saturating_add(command.grace.0);
+            self.change_phase(Phase::CancelOnly, Nanos(until), out);
+        } else if self.phase == Phase::CancelOnly {
+            self.change_phase(Phase::Open, Nanos(0), out);
+        }
+        Ok(())
+    }
+
+    fn change_phase(&mut self, phase: Phase, cancel_only_until: Nanos, out: &mut Effects) {
+        self.phase = phase;
+        self.cancel_only_until = cancel_only_until;
+        self.report_phase(out);
+    }
+
+    pub(crate) fn engine_version(&mut self, command: &EngineVersion) -> Answer {
+        ensure(command.version == 1, Reason::UnsupportedEngineVersion)?;
+        self.version = command.version;
+        Ok(())
+    }
+}

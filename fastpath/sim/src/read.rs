@@ -1,0 +1,178 @@
+//! What readers may ask of an engine between commands.
+
+use crate::{NaiveEngine, naive::SWEEPING};
+use domain::{
+    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, Phase, Price, Qty, SessionId, Side,
+    Source,
+};
+
+/// A session as readers see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionView {
+    /// The account that it trades for.
+    pub account: AccountId,
+    /// Its ed25519 public key.
+    pub public_key: [u8; 32],
+    /// The number that its next report will carry.
+    pub next_report_no: u64,
+    /// The highest number of its commands so far, or 0.
+    pub last_number: u64,
+}
+
+impl NaiveEngine {
+    /// The order whose sweep must go on before anything else, if there is one.
+    #[must_use]
+    pub fn pending_sweep(&self) -> Option<OrderId> {
+        self.sweep.map(|sweep| sweep.order_id)
+    }
+
+    /// When the next `Timer` is due, if anything waits for one.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        (self.phase == Phase::CancelOnly).then_some(self.cancel_only_until)
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// The epoch, 0 before the first `Recovered`.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Engine time, UTC nanoseconds; 0 before the first command.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Whether orders are accepted, and not only cancels.
+    pub(crate) fn accepts_orders(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// The highest number of a source so far, or 0.
+    #[must_use]
+    pub fn last_number(&self, source: Source) -> u64 {
+        self.last_numbers.get(&source).copied().unwrap_or(0)
+    }
+
+    /// A session, if it exists.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<SessionView> {
+        let session = self.sessions.get(&id)?;
+        Some(SessionView {
+            account: session.terms.account,
+            public_key: session.terms.public_key,
+            next_report_no: session.next_report_no,
+            last_number: self.last_number(Source::of_session(id)),
+        })
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The ids of all sessions, ascending.
+    pub fn session_ids(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys().copied()
+    }
+
+    /// The ids of all markets, ascending.
+    pub fn market_ids(&self) -> impl Iterator<Item = MarketId> {
+        self.markets.keys().copied()
+    }
+
+    /// What an account has of an asset, available and held, if both exist.
+    #[must_use]
+    pub fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)> {
+        let both_exist = self.accounts.contains_key(&account) && self.assets.contains_key(&asset);
+        both_exist.then(|| {
+            let held = self.held(account, asset);
+            (Amount(self.available(account, asset)), Amount(held))
+        })
+    }
+
+    /// What was deposited of an asset and what fees took of it, if it exists.
+    #[must_use]
+    pub fn asset(&self, asset: AssetId) -> Option<(Amount, Amount)> {
+        let asset = self.assets.get(&asset)?;
+        Some((Amount(asset.deposited), Amount(asset.fees)))
+    }
+
+    /// The highest price at which someone buys.
+    #[must_use]
+    pub fn best_bid(&self, market: MarketId) -> Option<Price> {
+        self.book(market, Side::Buy)
+            .first()
+            .map(|order| order.price)
+    }
+
+    /// The lowest price at which someone sells.
+    #[must_use]
+    pub fn best_ask(&self, market: MarketId) -> Option<Price> {
+        self.book(market, Side::Sell)
+            .first()
+            .map(|order| order.price)
+    }
+
+    /// The best `levels` prices of a side with their quantities and numbers of orders.
+    #[must_use]
+    pub fn depth(&self, market: MarketId, side: Side, levels: usize) -> Vec<(Price, Qty, u32)> {
+        let mut depth: Vec<(Price, Qty, u32)> = Vec::new();
+        for order in self.book(market, side) {
+            match depth.last_mut().filter(|level| level.0 == order.price) {
+                Some((_, qty, orders)) => {
+                    qty.0 += order.leaves.0;
+                    *orders += 1;
+                }
+                None => depth.push((order.price, order.leaves, 1)),
+            }
+        }
+        depth.truncate(levels);
+        depth
+    }
+
+    /// How many orders rest or sweep.
+    #[must_use]
+    pub fn live_orders(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Checks what always holds.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn check_invariants(&self) {
+        for (id, asset) in &self.assets {
+            let owned = self.owned.iter().filter(|((_, of), _)| of == id);
+            let owned: u128 = owned.map(|(_, amount)| u128::from(*amount)).sum();
+            assert_eq!(
+                owned + u128::from(asset.fees),
+                u128::from(asset.deposited),
+                "all of asset {} belongs to someone",
+                id.0
+            );
+        }
+        for (account, asset) in self.owned.keys() {
+            assert!(self.held(*account, *asset) <= self.owned(*account, *asset));
+        }
+        let sweeping = self.orders.iter().filter(|o| o.priority == SWEEPING);
+        assert!(sweeping.map(|order| order.id).eq(self.pending_sweep()));
+        for market in self.markets.keys() {
+            if let (Some(bid), Some(ask)) = (self.best_bid(*market), self.best_ask(*market)) {
+                assert!(
+                    bid < ask || self.sweep.is_some(),
+                    "market {} is crossed",
+                    market.0
+                );
+            }
+        }
+    }
+}

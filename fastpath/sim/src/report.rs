@@ -1,0 +1,244 @@
+//! The events, with the numbers that sessions and the feed count them by.
+
+use crate::{Mutant, NaiveEngine, administration::Answer, naive::Order};
+use domain::{
+    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, Canceled, ClientOrderId,
+    CommandKind, Effects, EventKind, Fill, Flag, Liquidity, NewOrder, NotApplied, OrderId, Outcome,
+    PhaseChanged, Price, Qty, Reason, Rejected, SessionId, StateHash, Trade, Zero,
+};
+
+impl NaiveEngine {
+    fn take_report_no(&mut self, session: SessionId) -> u64 {
+        let session = self
+            .sessions
+            .get_mut(&session)
+            .expect("reports go to sessions that exist");
+        let number = session.next_report_no;
+        session.next_report_no += 1;
+        number
+    }
+
+    fn take_feed_no(&mut self) -> u64 {
+        let number = self.next_feed_no;
+        self.next_feed_no += 1;
+        number
+    }
+
+    pub(crate) fn report_skipped(
+        &mut self,
+        session: SessionId,
+        last: u64,
+        number: u64,
+        out: &mut Effects,
+    ) {
+        let skipped = number - last - 1;
+        if skipped == 0 {
+            return;
+        }
+        let event = NotApplied {
+            kind: EventKind::NotApplied,
+            pad: [Zero::Zero; 3],
+            session,
+            report_no: self.take_report_no(session),
+            from: last + 1,
+            count: skipped + u64::from(self.is(Mutant::NotAppliedCountsOneMore)),
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_rejected(
+        &mut self,
+        session: SessionId,
+        command: CommandKind,
+        (order_id, client_order_id): (OrderId, ClientOrderId),
+        reason: Reason,
+        out: &mut Effects,
+    ) {
+        let event = Rejected {
+            kind: EventKind::Rejected,
+            pad: Zero::Zero,
+            reason,
+            session,
+            report_no: self.take_report_no(session),
+            order_id,
+            client_order_id,
+            command,
+            pad2: [Zero::Zero; 6],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_accepted(&mut self, order: &Order, new: &NewOrder, out: &mut Effects) {
+        let event = Accepted {
+            kind: EventKind::Accepted,
+            side: new.side,
+            order_type: new.order_type,
+            time_in_force: new.time_in_force,
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: new.client_order_id,
+            price: new.price,
+            qty: new.qty,
+            market: new.market,
+            post_only: new.post_only,
+            pad: [Zero::Zero; 3],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_canceled(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
+        let event = Canceled {
+            kind: EventKind::Canceled,
+            pad: Zero::Zero,
+            reason,
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            qty: order.leaves,
+            market: order.market,
+            pad2: [Zero::Zero; 4],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_amended(
+        &mut self,
+        order: &Order,
+        kept_priority: Flag,
+        total: Qty,
+        out: &mut Effects,
+    ) {
+        let event = Amended {
+            kind: EventKind::Amended,
+            kept_priority,
+            pad: [Zero::Zero; 2],
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            price: order.price,
+            qty: total,
+            leaves: order.leaves,
+            market: order.market,
+            pad2: [Zero::Zero; 4],
+        };
+        out.push(&event);
+    }
+
+    /// One trade: to the feed, then to the maker, then to the taker. Orders as they are after it.
+    pub(crate) fn report_trade(
+        &mut self,
+        [maker, taker]: [&Order; 2],
+        price: Price,
+        qty: Qty,
+        fees: [u64; 2],
+        out: &mut Effects,
+    ) {
+        let trade_id = self.next_trade_id;
+        self.next_trade_id += 1;
+        let trade = Trade {
+            kind: EventKind::Trade,
+            taker_side: taker.side,
+            pad: [Zero::Zero; 2],
+            market: maker.market,
+            feed_no: self.take_feed_no(),
+            trade_id,
+            maker_order_id: maker.id,
+            taker_order_id: taker.id,
+            price,
+            qty,
+            maker_leaves: maker.leaves,
+        };
+        out.push(&trade);
+        let sides = [(maker, Liquidity::Maker), (taker, Liquidity::Taker)];
+        for ((order, liquidity), fee) in sides.into_iter().zip(fees) {
+            let fill = Fill {
+                kind: EventKind::Fill,
+                side: order.side,
+                liquidity,
+                pad: Zero::Zero,
+                session: order.session,
+                report_no: self.take_report_no(order.session),
+                order_id: order.id,
+                client_order_id: order.client_order_id,
+                trade_id,
+                price,
+                qty,
+                leaves: order.leaves,
+                fee: Amount(fee),
+                market: order.market,
+                pad2: [Zero::Zero; 4],
+            };
+            out.push(&fill);
+        }
+    }
+
+    pub(crate) fn publish_add(&mut self, order: &Order, out: &mut Effects) {
+        let event = BookAdd {
+            kind: EventKind::BookAdd,
+            side: order.side,
+            pad: [Zero::Zero; 2],
+            market: order.market,
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            price: order.price,
+            qty: order.leaves,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_reduce(&mut self, order: &Order, out: &mut Effects) {
+        let event = BookReduce {
+            kind: EventKind::BookReduce,
+            side: order.side,
+            pad: [Zero::Zero; 2],
+            market: order.market,
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            leaves: order.leaves,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_delete(&mut self, order: &Order, out: &mut Effects) {
+        let event = BookDelete {
+            kind: EventKind::BookDelete,
+            side: order.side,
+            pad: [Zero::Zero; 2],
+            market: order.market,
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_phase(&mut self, out: &mut Effects) {
+        let event = PhaseChanged {
+            kind: EventKind::PhaseChanged,
+            phase: self.phase,
+            pad: [Zero::Zero; 6],
+            feed_no: self.take_feed_no(),
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_outcome(command: CommandKind, answer: Answer, out: &mut Effects) {
+        out.push(&Outcome {
+            kind: EventKind::Outcome,
+            pad: Zero::Zero,
+            reason: answer.err().unwrap_or(Reason::None),
+            command,
+            pad2: [Zero::Zero; 2],
+        });
+    }
+
+    pub(crate) fn report_state_hash(&self, out: &mut Effects) {
+        out.push(&StateHash {
+            kind: EventKind::StateHash,
+            pad: [Zero::Zero; 7],
+            hash: self.state_hash(),
+        });
+    }
+}
