@@ -21,5 +21,4 @@ mod report;
 mod sweep;
 
 pub use mutant::Mutant;
-pub use naive::{NaiveEngine, Stamp};
-pub use read::SessionView;
+pub use naive::NaiveEngine;

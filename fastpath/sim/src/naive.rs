@@ -4,18 +4,9 @@ use crate::Mutant;
 use domain::{
     AccountId, AssetId, ClientOrderId, Command, CreateAsset, CreateMarket, Effects, FirmId, Flag,
     Genesis, MarketId, Nanos, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Request,
-    Seq, SessionId, Side, Source, TimeInForce,
+    Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use std::collections::BTreeMap;
-
-/// Where and when a command takes place, as the sequencer says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Position of the command's frame in the journal.
-    pub seq: Seq,
-    /// Time of the sequencer, UTC nanoseconds.
-    pub time: Nanos,
-}
 
 /// The obviously right engine. The rules are those of docs/ENGINE.md; nothing here is fast.
 #[derive(Clone, Debug)]

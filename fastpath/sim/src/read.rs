@@ -2,22 +2,9 @@
 
 use crate::{NaiveEngine, naive::SWEEPING};
 use domain::{
-    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, Phase, Price, Qty, SessionId, Side,
-    Source,
+    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, Phase, Price, Qty, SessionId,
+    SessionView, Side, Source,
 };
-
-/// A session as readers see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionView {
-    /// The account that it trades for.
-    pub account: AccountId,
-    /// Its ed25519 public key.
-    pub public_key: [u8; 32],
-    /// The number that its next report will carry.
-    pub next_report_no: u64,
-    /// The highest number of its commands so far, or 0.
-    pub last_number: u64,
-}
 
 impl NaiveEngine {
     /// The order whose sweep must go on before anything else, if there is one.
