@@ -1,0 +1,163 @@
+//! What can be wrong with an archive, where it is, and what to do about it.
+
+use crate::chain::ChainError;
+use crate::frame::FrameError;
+use crate::segment::{SegmentError, SegmentName};
+use core::fmt;
+use domain::Seq;
+use std::io;
+
+/// A place in an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// First seq of the segment.
+    pub segment: Seq,
+    /// Bytes from the segment's front.
+    pub offset: u64,
+}
+
+impl Position {
+    /// The front of a segment.
+    #[must_use]
+    pub fn front(segment: Seq) -> Self {
+        Self { segment, offset: 0 }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", SegmentName(self.segment), self.offset)
+    }
+}
+
+/// Why bytes are not the next frame of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what each is")]
+pub enum Damage {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    #[error("segment header: {0}")]
+    Header(#[from] SegmentError),
+    #[error("the segment ends within a frame, but another segment follows")]
+    EndsWithinFrame,
+    #[error("the segment's header says that its first frame is seq {0}")]
+    OtherName(Seq),
+    #[error(
+        "the segment's header follows CRC {found:08x}, but the frame before it has {expected:08x}"
+    )]
+    HeaderPrevCrc { expected: u32, found: u32 },
+    #[error("the segment's header says epoch {header}, but its first frame is of epoch {frame}")]
+    HeaderEpoch { header: u32, frame: u32 },
+}
+
+/// An archive that is refused, or could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file system refused.
+    #[error("archive: {doing}: {error}; if this passes, start again")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What the file system said.
+        error: io::Error,
+    },
+    /// A file claims to be a segment and cannot be one.
+    #[error(
+        "archive: file {name:?} is not named like a segment (20 digits and .seg); move it out of the directory"
+    )]
+    ForeignFile {
+        /// Its name.
+        name: String,
+    },
+    /// The archive of another shard.
+    #[error(
+        "archive: {} is of shard {found}, not of shard {expected}; correct the archive directory in the configuration",
+        SegmentName(*segment)
+    )]
+    ForeignShard {
+        /// Which segment.
+        segment: Seq,
+        /// Ours.
+        expected: u16,
+        /// Its.
+        found: u16,
+    },
+    /// Written by a build with other layouts.
+    #[error(
+        "archive: {at}, seq {seq}: format version {found}, but this build reads version {}; run the version that wrote it",
+        crate::FORMAT_VERSION
+    )]
+    ForeignVersion {
+        /// Where.
+        at: Position,
+        /// Which frame should be there.
+        seq: Seq,
+        /// The version found.
+        found: u16,
+    },
+    /// Segments are not there.
+    #[error(
+        "archive: seqs {} to {} are missing before {}; put their segments back into the directory",
+        from, to, SegmentName(*before)
+    )]
+    Missing {
+        /// First seq that is missing.
+        from: Seq,
+        /// Last one.
+        to: Seq,
+        /// The segment that follows the gap.
+        before: Seq,
+    },
+    /// Two segments hold the same seqs.
+    #[error(
+        "archive: {} begins with a seq that {} holds too (it ends with seq {last}); move the one that does not belong out of the directory",
+        SegmentName(*second), SegmentName(*first)
+    )]
+    Overlap {
+        /// The earlier segment.
+        first: Seq,
+        /// Its last seq.
+        last: Seq,
+        /// The later one.
+        second: Seq,
+    },
+    /// Bytes that are not the next frame, before the last whole frame.
+    #[error(
+        "archive: {at}, seq {seq}: {damage}{}; restore this segment from a copy",
+        Follows(*whole_frame)
+    )]
+    Damaged {
+        /// Where.
+        at: Position,
+        /// Which frame should be there.
+        seq: Seq,
+        /// What is wrong.
+        damage: Damage,
+        /// Where the next whole frame begins, if that is why the bytes are no torn tail.
+        whole_frame: Option<u64>,
+    },
+    /// Asked for a seq that is not archived.
+    #[error("archive: seq {seq} is not in the archive, which ends with seq {last}")]
+    NotArchived {
+        /// Asked for.
+        seq: Seq,
+        /// The last one.
+        last: Seq,
+    },
+}
+
+/// Says why bytes that cannot be read are not just cut off.
+struct Follows(Option<u64>);
+
+impl fmt::Display for Follows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |offset| {
+            write!(
+                f,
+                ", and a whole frame follows at byte {offset}, so this is no unfinished write"
+            )
+        })
+    }
+}
