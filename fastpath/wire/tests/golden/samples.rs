@@ -1,0 +1,262 @@
+//! One message of every template with its smallest, its largest and telling values, and datagrams of
+//! them: what the golden vectors are made of.
+
+use domain::{Flag, Liquidity, OrderType, Reason, SessionId, Side, TimeInForce};
+use wire::auth::{HostSecret, MacKeys};
+use wire::order_entry::{
+    CancelOrder, Challenge, Context, DatagramWriter, Field, Hello, Message, NewOrder, NotApplied,
+    OrderAccepted, Refused, Stamp, Template,
+};
+use zerocopy::TryFromBytes;
+
+/// Which values a sample has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Values {
+    Smallest,
+    Largest,
+    /// Every byte of the block differs from its neighbours.
+    Telling,
+}
+
+/// A field of a sample and what a reader must make of it: a number, or the name of an enumeration's
+/// value.
+pub(crate) struct Expected {
+    pub(crate) field: &'static str,
+    pub(crate) value: String,
+}
+
+/// A golden message.
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) template: Template,
+    pub(crate) message: Message,
+    pub(crate) expected: Vec<Expected>,
+}
+
+pub(crate) fn flat_fields(template: Template) -> Vec<Field> {
+    let fields = template.fields().iter();
+    fields
+        .flat_map(|field| {
+            if field.name == "stamp" {
+                Stamp::FIELDS
+            } else {
+                core::slice::from_ref(field)
+            }
+        })
+        .copied()
+        .collect()
+}
+
+fn named<T: TryFromBytes + core::fmt::Debug>(
+    values: Values,
+    largest: u16,
+    telling: u16,
+) -> (u64, String) {
+    let value = match values {
+        Values::Smallest => 0,
+        Values::Largest => largest,
+        Values::Telling => telling,
+    };
+    let bytes = value.to_le_bytes();
+    let name = T::try_read_from_bytes(&bytes[..size_of::<T>()])
+        .ok()
+        .unwrap();
+    (u64::from(value), format!("{name:?}"))
+}
+
+/// The bits of a field and how they read.
+fn value(field: &Field, values: Values) -> (u64, String) {
+    let largest = u64::MAX >> (64 - 8 * field.size);
+    match field.name {
+        "side" => named::<Side>(values, 1, 1),
+        "order_type" => named::<OrderType>(values, 1, 0),
+        "time_in_force" => named::<TimeInForce>(values, 2, 1),
+        "post_only" | "kept_priority" => named::<Flag>(values, 1, 1),
+        "liquidity" => named::<Liquidity>(values, 1, 1),
+        "reason" => named::<Reason>(values, 306, 12),
+        "flags" if values == Values::Smallest => (0, String::new()),
+        "flags" => (1, "Retransmission".to_owned()),
+        "reserved" | "reserved2" => (0, "0".to_owned()),
+        "price" => {
+            let price = match values {
+                Values::Smallest => i64::MIN,
+                Values::Largest => i64::MAX,
+                Values::Telling => -123_456_789_012_345,
+            };
+            (price.cast_unsigned(), price.to_string())
+        }
+        _ => {
+            let bits = match values {
+                Values::Smallest => 0,
+                Values::Largest => largest,
+                Values::Telling => {
+                    let bytes: [u8; 8] =
+                        core::array::from_fn(|i| u8::try_from(field.offset + i + 1).unwrap());
+                    u64::from_le_bytes(bytes) & largest
+                }
+            };
+            (bits, bits.to_string())
+        }
+    }
+}
+
+pub(crate) fn sample(template: Template, values: Values) -> Sample {
+    let mut block = Vec::new();
+    let mut expected = Vec::new();
+    for field in flat_fields(template) {
+        let (bits, text) = value(&field, values);
+        block.extend_from_slice(&bits.to_le_bytes()[..field.size]);
+        expected.push(Expected {
+            field: field.name,
+            value: text,
+        });
+    }
+    Sample {
+        name: format!("{template:?}-{values:?}").to_lowercase(),
+        template,
+        message: Message::from_block(template.number(), &block).unwrap(),
+        expected,
+    }
+}
+
+/// Every template three times.
+pub(crate) fn samples() -> Vec<Sample> {
+    let values = [Values::Smallest, Values::Largest, Values::Telling];
+    Template::ALL
+        .iter()
+        .flat_map(|&template| values.map(|values| sample(template, values)))
+        .collect()
+}
+
+/// A golden datagram; its keys are those of session 7 of the host secret 00 01 .. 1f.
+pub(crate) struct DatagramSample {
+    pub(crate) name: &'static str,
+    pub(crate) context: Context,
+    pub(crate) messages: Vec<Message>,
+}
+
+pub(crate) const SESSION: SessionId = SessionId(7);
+pub(crate) const SHARD: u16 = 3;
+
+pub(crate) fn keys(epoch: u32) -> MacKeys {
+    HostSecret::from_bytes(core::array::from_fn(|i| u8::try_from(i).unwrap()))
+        .session_secret(SESSION)
+        .keys(SESSION, SHARD, epoch)
+}
+
+impl DatagramSample {
+    pub(crate) fn is_from_exchange(&self) -> bool {
+        self.name.starts_with("exchange")
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let keys = keys(self.context.epoch);
+        let mut bytes = vec![0; wire::MAX_DATAGRAM];
+        let mut writer = DatagramWriter::new(&mut bytes, self.context);
+        for message in &self.messages {
+            writer.push_message(message).unwrap();
+        }
+        let length = writer.finish(if self.is_from_exchange() {
+            &keys.to_client
+        } else {
+            &keys.to_exchange
+        });
+        bytes.truncate(length);
+        bytes
+    }
+}
+
+pub(crate) fn context(epoch: u32, next_seq_no: u64, flags: u16) -> Context {
+    Context {
+        session_id: SESSION,
+        epoch,
+        next_seq_no,
+        sending_time: domain::Nanos(1_700_000_000_123_456_789),
+        shard: if epoch == 0 { 0 } else { SHARD },
+        flags,
+        reserved: 0,
+    }
+}
+
+fn telling(template: Template) -> Message {
+    sample(template, Values::Telling).message
+}
+
+pub(crate) fn datagrams() -> Vec<DatagramSample> {
+    let mut datagrams = client_datagrams();
+    datagrams.extend(exchange_datagrams());
+    datagrams
+}
+
+fn client_datagrams() -> Vec<DatagramSample> {
+    vec![
+        DatagramSample {
+            name: "client-hello",
+            context: context(0, 0, 0),
+            messages: vec![Hello { nonce: 5 }.into()],
+        },
+        DatagramSample {
+            name: "client-heartbeat",
+            context: context(2, 12, 0),
+            messages: vec![],
+        },
+        DatagramSample {
+            name: "client-orders",
+            context: context(2, 12, 0),
+            messages: vec![
+                telling(Template::NewOrder),
+                CancelOrder::default().into(),
+                telling(Template::AmendOrder),
+                telling(Template::ResendRequest),
+                NewOrder::default().into(),
+            ],
+        },
+    ]
+}
+
+fn exchange_datagrams() -> Vec<DatagramSample> {
+    vec![
+        DatagramSample {
+            name: "exchange-challenge",
+            context: context(0, 0, 0),
+            messages: vec![
+                Challenge {
+                    nonce: 5,
+                    cookie: 6,
+                }
+                .into(),
+            ],
+        },
+        DatagramSample {
+            name: "exchange-reports",
+            context: context(2, u64::MAX - 6, Context::RETRANSMISSION),
+            messages: vec![
+                telling(Template::OrderAccepted),
+                telling(Template::OrderFilled),
+                telling(Template::OrderCanceled),
+                telling(Template::OrderAmended),
+                telling(Template::OrderRejected),
+                NotApplied::default().into(),
+            ],
+        },
+        DatagramSample {
+            name: "exchange-refused",
+            context: context(2, 1, 0),
+            messages: vec![
+                Refused {
+                    from_no: 12,
+                    count: 5,
+                    reason: Reason::Busy.into(),
+                    refused_template_id: Template::NewOrder.number(),
+                    ..Refused::default()
+                }
+                .into(),
+            ],
+        },
+        DatagramSample {
+            name: "exchange-full",
+            context: context(2, 1, 0),
+            messages: vec![OrderAccepted::default().into(); 15],
+        },
+    ]
+}

@@ -1,0 +1,367 @@
+//! The golden vectors are what this crate writes, and it reads them back.
+//!
+//! `SLUICE_WRITE_VECTORS=1 cargo test -p wire --test golden` writes them anew; a change of an existing one is
+//! a change of the wire. `sbe_test.py` reads them with the schema alone.
+
+use crate::samples::{DatagramSample, Sample, datagrams, keys, samples};
+use core::fmt::Write;
+use domain::{
+    ClientOrderId, Flag, MarketId, Nanos, OrderId, OrderType, Price, Qty, Reason, Seq, SessionId,
+    Side, Source, TimeInForce, Zero,
+};
+use std::path::PathBuf;
+use wire::order_entry::{
+    DatagramReader, FrameStamp, Message, MessageHeader, NewOrder, NotACommand, OrderAccepted,
+    OrderRejected, Refused, Stamp, Template,
+};
+use zerocopy::IntoBytes;
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.chunks(32) {
+        for byte in line {
+            write!(text, "{byte:02x}").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn encode(sample: &Sample) -> Vec<u8> {
+    let mut bytes = sample.template.header().as_bytes().to_vec();
+    bytes.extend_from_slice(sample.message.block());
+    bytes
+}
+
+fn camel(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        name.push_str(&word[..1].to_uppercase());
+        name.push_str(&word[1..]);
+    }
+    name
+}
+
+/// All numbers are strings, because JSON's are not 64 bits wide.
+fn expected_values(samples: &[Sample]) -> String {
+    let messages = samples.iter().map(|sample| {
+        let fields = sample.expected.iter().map(|expected| {
+            format!(
+                "      \"{}\": \"{}\"",
+                camel(expected.field),
+                expected.value
+            )
+        });
+        format!(
+            "  \"{}\": {{\n    \"message\": \"{:?}\",\n    \"values\": {{\n{}\n    }}\n  }}",
+            sample.name,
+            sample.template,
+            fields.collect::<Vec<_>>().join(",\n")
+        )
+    });
+    format!("{{\n{}\n}}\n", messages.collect::<Vec<_>>().join(",\n"))
+}
+
+fn expected_datagrams(datagrams: &[DatagramSample]) -> String {
+    let entries = datagrams.iter().map(|datagram| {
+        let templates = datagram.messages.iter();
+        let templates = templates.map(|message| message.template_id().to_string());
+        format!(
+            "  \"datagram-{}\": {{ \"direction\": {}, \"epoch\": {}, \"templates\": [{}] }}",
+            datagram.name,
+            u8::from(datagram.is_from_exchange()),
+            datagram.context.epoch,
+            templates.collect::<Vec<_>>().join(", ")
+        )
+    });
+    format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n"))
+}
+
+#[test]
+fn the_files_are_what_is_written() {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for sample in &samples() {
+        files.push((format!("{}.hex", sample.name), hex(&encode(sample))));
+    }
+    for datagram in &datagrams() {
+        let name = format!("datagram-{}.hex", datagram.name);
+        files.push((name, hex(&datagram.encode())));
+    }
+    files.push(("messages.json".to_owned(), expected_values(&samples())));
+    let datagrams = expected_datagrams(&datagrams());
+    files.push(("datagrams.json".to_owned(), datagrams));
+
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors");
+    let write = std::env::var_os("SLUICE_WRITE_VECTORS").is_some();
+    for (name, text) in &files {
+        let path = directory.join(name);
+        if write {
+            std::fs::write(&path, text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(&found, text, "{name}");
+    }
+    assert_eq!(
+        std::fs::read_dir(directory).unwrap().count(),
+        files.len(),
+        "a vector that nothing writes"
+    );
+}
+
+#[test]
+fn messages_read_back() {
+    for sample in samples() {
+        let bytes = encode(&sample);
+        let (header, block) = bytes.split_at(MessageHeader::BYTES);
+        assert_eq!(header, sample.template.header().as_bytes());
+        let id = sample.template.number();
+        assert_eq!(Message::from_block(id, block), Some(sample.message));
+        let mut longer = block.to_vec();
+        longer.extend_from_slice(&[0xEE; 16]);
+        assert_eq!(
+            Message::from_block(id, &longer),
+            Some(sample.message),
+            "a newer version appends"
+        );
+        assert_eq!(Message::from_block(id, &block[..block.len() - 1]), None);
+    }
+}
+
+#[test]
+fn datagrams_read_back_with_their_numbers() {
+    for sample in datagrams() {
+        let bytes = sample.encode();
+        let keys = keys(sample.context.epoch);
+        let (own, other) = if sample.is_from_exchange() {
+            (keys.to_client, keys.to_exchange)
+        } else {
+            (keys.to_exchange, keys.to_client)
+        };
+        assert!(DatagramReader::verify(&bytes, &own), "{}", sample.name);
+        assert!(!DatagramReader::verify(&bytes, &other), "a reflection");
+        assert_eq!(DatagramReader::context(&bytes), Ok(sample.context));
+        let datagram = DatagramReader::parse(&bytes).unwrap();
+        let mut next_no = sample.context.next_seq_no;
+        let mut read = Vec::new();
+        for numbered in datagram.messages {
+            if numbered.message.template_id() >= 16 {
+                assert_eq!(numbered.number, Some(next_no));
+                next_no += 1;
+            } else {
+                assert_eq!(numbered.number, None);
+            }
+            read.push(numbered.message);
+        }
+        assert_eq!(read, sample.messages);
+    }
+}
+
+#[test]
+fn a_clients_message_is_the_domains_command() {
+    let order = domain::NewOrder {
+        client_order_id: ClientOrderId(1),
+        price: Price(-2),
+        qty: Qty(3),
+        market: MarketId(4),
+        side: Side::Sell,
+        order_type: OrderType::Market,
+        time_in_force: TimeInForce::FillOrKill,
+        post_only: Flag::Yes,
+    };
+    let message = NewOrder::from(&order);
+    assert_eq!(
+        Message::from(message).command(),
+        Ok(domain::Command::NewOrder(order))
+    );
+    let wrong = NewOrder {
+        time_in_force: 3,
+        ..message
+    };
+    let error = NotACommand::InvalidField {
+        template: Template::NewOrder,
+        field: "time_in_force",
+    };
+    assert_eq!(Message::from(wrong).command(), Err(error));
+    assert_eq!(error.reason(), Reason::Malformed);
+    let cancel = domain::CancelOrder {
+        order_id: OrderId(1),
+        client_order_id: ClientOrderId(2),
+    };
+    assert_eq!(
+        Message::CancelOrder((&cancel).into()).command(),
+        Ok(domain::Command::CancelOrder(cancel))
+    );
+    let amend = domain::AmendOrder {
+        order_id: OrderId(1),
+        client_order_id: ClientOrderId(2),
+        price: Price(3),
+        qty: Qty(4),
+    };
+    assert_eq!(
+        Message::AmendOrder((&amend).into()).command(),
+        Ok(domain::Command::AmendOrder(amend))
+    );
+    let error = Message::from(OrderAccepted::default())
+        .command()
+        .unwrap_err();
+    assert_eq!(error.reason(), Reason::UnsupportedMessage);
+}
+
+#[test]
+fn a_private_event_is_a_report_that_shows_a_session_its_own_number_only() {
+    let frame = FrameStamp {
+        seq: Seq(9),
+        engine_time: Nanos(8),
+        receive_time: Nanos(7),
+        source: Source::of_session(SessionId(5)),
+        source_seq: 6,
+    };
+    let rejected = |session| {
+        domain::Event::Rejected(domain::Rejected {
+            kind: domain::EventKind::Rejected,
+            pad: Zero::Zero,
+            reason: Reason::WouldTrade,
+            session: SessionId(session),
+            report_no: 1,
+            order_id: OrderId(2),
+            client_order_id: ClientOrderId(3),
+            command: domain::CommandKind::AmendOrder,
+            pad2: [Zero::Zero; 6],
+        })
+    };
+    let report = |client_seq_no| {
+        Message::OrderRejected(OrderRejected {
+            stamp: Stamp {
+                engine_seq: Seq(9),
+                engine_time: Nanos(8),
+                receive_time: Nanos(7),
+                client_seq_no,
+            },
+            order_id: OrderId(2),
+            client_order_id: ClientOrderId(3),
+            reason: 13,
+            refused_template_id: 18,
+            reserved: 0,
+        })
+    };
+    assert_eq!(Message::report(&frame, &rejected(5)), Some(report(6)));
+    assert_eq!(Message::report(&frame, &rejected(4)), Some(report(0)));
+    let public = domain::Event::BookDelete(domain::BookDelete {
+        kind: domain::EventKind::BookDelete,
+        side: Side::Buy,
+        pad: [Zero::Zero; 2],
+        market: MarketId(0),
+        feed_no: 1,
+        order_id: OrderId(2),
+    });
+    assert_eq!(Message::report(&frame, &public), None);
+}
+
+const OTHERS_FRAME: FrameStamp = FrameStamp {
+    seq: Seq(1),
+    engine_time: Nanos(2),
+    receive_time: Nanos(3),
+    source: Source::SEQUENCER,
+    source_seq: 4,
+};
+
+#[test]
+fn a_fill_keeps_every_field() {
+    let stamp = OTHERS_FRAME.for_session(SessionId(1));
+    assert_eq!(stamp.client_seq_no, 0);
+    let fill = domain::Fill {
+        kind: domain::EventKind::Fill,
+        side: Side::Sell,
+        liquidity: domain::Liquidity::Taker,
+        pad: Zero::Zero,
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        trade_id: 13,
+        price: Price(14),
+        qty: Qty(15),
+        leaves: Qty(16),
+        fee: domain::Amount(17),
+        market: MarketId(18),
+        pad2: [Zero::Zero; 4],
+    };
+    let Some(Message::OrderFilled(report)) =
+        Message::report(&OTHERS_FRAME, &domain::Event::Fill(fill))
+    else {
+        panic!("a fill is reported as filled")
+    };
+    assert_eq!(report.stamp, stamp);
+    let words = [report.order_id.0, report.client_order_id.0, report.trade_id];
+    assert_eq!(words, [11, 12, 13]);
+    assert_eq!((report.price.0, report.quantity.0), (14, 15));
+    assert_eq!((report.leaves_quantity.0, report.fee.0), (16, 17));
+    assert_eq!(
+        (report.market_id.0, report.side, report.liquidity),
+        (18, 1, 1)
+    );
+}
+
+#[test]
+fn a_cancel_keeps_every_field() {
+    let canceled = domain::Canceled {
+        kind: domain::EventKind::Canceled,
+        pad: Zero::Zero,
+        reason: Reason::Unfilled,
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        qty: Qty(13),
+        market: MarketId(14),
+        pad2: [Zero::Zero; 4],
+    };
+    let event = domain::Event::Canceled(canceled);
+    let Some(Message::OrderCanceled(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("a cancel is reported as canceled")
+    };
+    let words = [
+        report.order_id.0,
+        report.client_order_id.0,
+        report.quantity.0,
+    ];
+    assert_eq!(words, [11, 12, 13]);
+    assert_eq!((report.market_id.0, report.reason), (14, 201));
+}
+
+#[test]
+fn an_amendment_keeps_every_field() {
+    let amended = domain::Amended {
+        kind: domain::EventKind::Amended,
+        kept_priority: Flag::Yes,
+        pad: [Zero::Zero; 2],
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        price: Price(13),
+        qty: Qty(14),
+        leaves: Qty(15),
+        market: MarketId(16),
+        pad2: [Zero::Zero; 4],
+    };
+    let event = domain::Event::Amended(amended);
+    let Some(Message::OrderAmended(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("an amendment is reported as amended")
+    };
+    let words = [report.order_id.0, report.client_order_id.0];
+    assert_eq!(words, [11, 12]);
+    assert_eq!((report.price.0, report.quantity.0), (13, 14));
+    assert_eq!((report.leaves_quantity.0, report.market_id.0), (15, 16));
+    assert_eq!(report.kept_priority, 1);
+}
+
+#[test]
+fn a_replay_address_round_trips() {
+    let address = "10.1.2.3:4567".parse().unwrap();
+    let refused = Refused::default().with_replay(Some(address));
+    assert_eq!(refused.replay_ip.to_le_bytes(), [10, 1, 2, 3]);
+    assert_eq!(refused.replay(), Some(address));
+    assert_eq!(refused.with_replay(None).replay(), None);
+}
