@@ -1,6 +1,6 @@
 //! What readers may ask of an engine between commands.
 
-use crate::{NaiveEngine, naive::SWEEPING};
+use crate::NaiveEngine;
 use domain::{
     AccountId, Amount, AssetId, MarketId, Nanos, OrderId, Phase, Price, Qty, SessionId,
     SessionView, Side, Source,
@@ -132,34 +132,33 @@ impl NaiveEngine {
         self.orders.len()
     }
 
-    /// Checks what always holds.
+    /// Checks what always holds, of funds and of books.
     ///
-    /// # Panics
-    /// If it does not.
-    pub fn check_invariants(&self) {
+    /// # Errors
+    /// What does not hold, and where.
+    pub fn check_invariants(&self) -> Result<(), String> {
         for (id, asset) in &self.assets {
             let owned = self.owned.iter().filter(|((_, of), _)| of == id);
             let owned: u128 = owned.map(|(_, amount)| u128::from(*amount)).sum();
-            assert_eq!(
-                owned + u128::from(asset.fees),
-                u128::from(asset.deposited),
-                "all of asset {} belongs to someone",
-                id.0
-            );
-        }
-        for (account, asset) in self.owned.keys() {
-            assert!(self.held(*account, *asset) <= self.owned(*account, *asset));
-        }
-        let sweeping = self.orders.iter().filter(|o| o.priority == SWEEPING);
-        assert!(sweeping.map(|order| order.id).eq(self.pending_sweep()));
-        for market in self.markets.keys() {
-            if let (Some(bid), Some(ask)) = (self.best_bid(*market), self.best_ask(*market)) {
-                assert!(
-                    bid < ask || self.sweep.is_some(),
-                    "market {} is crossed",
-                    market.0
-                );
+            if owned + u128::from(asset.fees) != u128::from(asset.deposited) {
+                return Err(format!("{owned} of asset {} is owned: {asset:?}", id.0));
             }
         }
+        for (account, asset) in self.owned.keys() {
+            if self.held(*account, *asset) > self.owned(*account, *asset) {
+                return Err(format!("account {} holds too much", account.0));
+            }
+        }
+        let sweeping = self.orders.iter().filter(|order| !order.is_resting());
+        if !sweeping.map(|order| order.id).eq(self.pending_sweep()) {
+            return Err("an order rests nowhere and does not sweep".to_owned());
+        }
+        for market in self.markets.keys() {
+            let best = self.best_bid(*market).zip(self.best_ask(*market));
+            if best.is_some_and(|(bid, ask)| bid >= ask) && self.sweep.is_none() {
+                return Err(format!("market {} is crossed: {best:?}", market.0));
+            }
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,16 @@
+//! The fast engine and its naive twin, side by side: same commands, same bytes, same state.
+//!
+//! What is checked after every frame is in `pair` (the two against each other) and `observer`
+//! (both against what anyone outside can work out from commands and events). `scenarios` holds
+//! what docs/ENGINE.md says by hand-written example, `random` whole streams of commands,
+//! `exhaustive` every short sequence over a small alphabet, `mutants` the proof that a broken rule
+//! would be seen.
+
+mod exhaustive;
+mod mutants;
+mod observer;
+mod pair;
+mod random;
+mod scenarios;
+mod stream;
+mod world;

@@ -1,0 +1,318 @@
+//! What can be worked out from commands and events alone, without an engine: who owns what, the
+//! books, the numbers of reports. It knows the fields of the events and none of the rules, so a
+//! mistake that both engines share is still seen when it breaks a sum.
+
+use crate::pair::Difference;
+use domain::{
+    AccountId, Amount, AssetId, Command, CreateMarket, Event, Fill, Flag, MarketId, OpenSession,
+    OrderId, Outcome, Price, Qty, Reason, Request, SessionId, Side, Trade,
+};
+use engine::Engine;
+use std::collections::BTreeMap;
+
+/// An order of the public feed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resting {
+    pub(crate) market: MarketId,
+    pub(crate) side: Side,
+    pub(crate) price: Price,
+    pub(crate) leaves: Qty,
+    /// The feed number with which it joined the queue.
+    pub(crate) joined: u64,
+}
+
+/// A follower of commands and events.
+#[derive(Default)]
+pub(crate) struct Observer {
+    pub(crate) markets: BTreeMap<MarketId, CreateMarket>,
+    pub(crate) sessions: BTreeMap<SessionId, OpenSession>,
+    /// Resting orders, as the feed tells.
+    pub(crate) book: BTreeMap<OrderId, Resting>,
+    /// Lots that can still trade of each live order, and whose it is, as private reports tell.
+    pub(crate) live: BTreeMap<OrderId, (SessionId, Qty)>,
+    accounts: u32,
+    deposited: BTreeMap<AssetId, i128>,
+    fees: BTreeMap<AssetId, i128>,
+    owned: BTreeMap<(AccountId, AssetId), i128>,
+    reports: BTreeMap<SessionId, u64>,
+    feed_no: u64,
+    trade_id: u64,
+}
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Difference> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+impl Observer {
+    /// One more than the highest asset id that deposits or markets may name.
+    pub(crate) fn assets(&self) -> u32 {
+        self.deposited.keys().next_back().map_or(0, |id| id.0 + 1)
+    }
+
+    /// One more than the highest account id.
+    pub(crate) fn accounts(&self) -> u32 {
+        self.accounts
+    }
+
+    /// Live orders of a session, lowest id first.
+    pub(crate) fn orders_of(&self, session: SessionId) -> impl Iterator<Item = OrderId> {
+        self.live
+            .iter()
+            .filter(move |(_, (owner, _))| *owner == session)
+            .map(|(id, _)| *id)
+    }
+
+    pub(crate) fn observe(
+        &mut self,
+        request: &Request,
+        events: &[Event],
+    ) -> Result<(), Difference> {
+        for event in events {
+            if let Some((session, report_no)) = event.report() {
+                let last = self.reports.entry(session).or_default();
+                *last += 1;
+                ensure(report_no == *last, || format!("report number: {event:?}"))?;
+            }
+            if let Some(feed_no) = event.feed_no() {
+                self.feed_no += 1;
+                ensure(feed_no == self.feed_no, || {
+                    format!("feed number: {event:?}")
+                })?;
+            }
+            self.follow(request, event)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, request: &Request, event: &Event) -> Result<(), Difference> {
+        match event {
+            Event::Outcome(Outcome {
+                reason: Reason::None,
+                ..
+            }) => self.learn(&request.command),
+            Event::Accepted(e) => {
+                self.live.insert(e.order_id, (e.session, e.qty));
+            }
+            Event::Amended(e) => {
+                self.live.insert(e.order_id, (e.session, e.leaves));
+                if e.kept_priority == Flag::Yes {
+                    let still = self.book.contains_key(&e.order_id);
+                    ensure(still, || format!("kept no place: {event:?}"))?;
+                }
+            }
+            Event::Fill(e) => self.fill(e)?,
+            Event::Canceled(e) => {
+                let gone = self.live.remove(&e.order_id);
+                ensure(gone == Some((e.session, e.qty)), || {
+                    format!("{gone:?} was live: {event:?}")
+                })?;
+            }
+            Event::BookAdd(e) => {
+                let order = Resting {
+                    market: e.market,
+                    side: e.side,
+                    price: e.price,
+                    leaves: e.qty,
+                    joined: e.feed_no,
+                };
+                let before = self.book.insert(e.order_id, order);
+                ensure(before.is_none(), || format!("added twice: {event:?}"))?;
+            }
+            Event::BookReduce(e) => {
+                let order = self.book.get_mut(&e.order_id).ok_or("reduces nothing")?;
+                ensure(e.leaves < order.leaves, || format!("grows: {event:?}"))?;
+                order.leaves = e.leaves;
+            }
+            Event::BookDelete(e) => {
+                let gone = self.book.remove(&e.order_id);
+                ensure(
+                    gone.is_some_and(|o| (o.market, o.side) == (e.market, e.side)),
+                    || format!("{gone:?} was there: {event:?}"),
+                )?;
+            }
+            Event::Trade(e) => self.trade(e)?,
+            Event::Rejected(_)
+            | Event::NotApplied(_)
+            | Event::PhaseChanged(_)
+            | Event::Outcome(_)
+            | Event::StateHash(_) => {}
+        }
+        Ok(())
+    }
+
+    /// An administrative command succeeded.
+    fn learn(&mut self, command: &Command) {
+        match command {
+            Command::CreateAsset(c) => {
+                self.deposited.insert(c.asset, 0);
+            }
+            Command::CreateMarket(c) => {
+                self.markets.insert(c.market, *c);
+            }
+            Command::CreateAccount(c) => self.accounts = self.accounts.max(c.account.0 + 1),
+            Command::OpenSession(c) => {
+                self.sessions.insert(c.session, *c);
+            }
+            Command::Deposit(c) => {
+                let amount = i128::from(c.amount.0);
+                *self.deposited.entry(c.asset).or_default() += amount;
+                *self.owned.entry((c.account, c.asset)).or_default() += amount;
+            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Continue(_)
+            | Command::Timer(_)
+            | Command::Checkpoint(_)
+            | Command::Recovered(_)
+            | Command::EngineVersion(_)
+            | Command::Genesis(_) => {}
+        }
+    }
+
+    /// The maker was first in the queue of the best price, whatever the engines think.
+    fn trade(&mut self, trade: &Trade) -> Result<(), Difference> {
+        self.trade_id += 1;
+        ensure(trade.trade_id == self.trade_id, || {
+            format!("trade number: {trade:?}")
+        })?;
+        let maker = *self
+            .book
+            .get(&trade.maker_order_id)
+            .ok_or_else(|| format!("the maker did not rest: {trade:?}"))?;
+        let rank = |order: &Resting| {
+            let price = match order.side {
+                Side::Buy => -i128::from(order.price.0),
+                Side::Sell => i128::from(order.price.0),
+            };
+            (price, order.joined)
+        };
+        let first = self
+            .book
+            .values()
+            .filter(|order| (order.market, order.side) == (maker.market, maker.side))
+            .all(|order| rank(&maker) <= rank(order));
+        let fits = maker.side == trade.taker_side.opposite()
+            && maker.market == trade.market
+            && maker.price == trade.price
+            && maker.leaves.checked_sub(trade.qty) == Some(trade.maker_leaves);
+        ensure(first && fits, || format!("{maker:?} in {trade:?}"))?;
+        if trade.maker_leaves == Qty::ZERO {
+            self.book.remove(&trade.maker_order_id);
+        } else if let Some(order) = self.book.get_mut(&trade.maker_order_id) {
+            order.leaves = trade.maker_leaves;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, fill: &Fill) -> Result<(), Difference> {
+        let before = self.live.get(&fill.order_id).copied();
+        let fits = before.is_some_and(|(session, leaves)| {
+            session == fill.session && leaves.checked_sub(fill.qty) == Some(fill.leaves)
+        });
+        ensure(fits && fill.qty > Qty::ZERO, || {
+            format!("{before:?} before {fill:?}")
+        })?;
+        if fill.leaves == Qty::ZERO {
+            self.live.remove(&fill.order_id);
+        } else {
+            self.live.insert(fill.order_id, (fill.session, fill.leaves));
+        }
+        let market = self.markets[&fill.market];
+        let account = self.sessions[&fill.session].account;
+        let notional = Amount::notional(fill.price, fill.qty, market.tick_value);
+        let notional = i128::from(notional.ok_or("a notional beyond the range")?.0);
+        let base = i128::from(fill.qty.0) * i128::from(market.lot_size);
+        let fee = i128::from(fill.fee.0);
+        let sign = match fill.side {
+            Side::Buy => 1,
+            Side::Sell => -1,
+        };
+        *self.owned.entry((account, market.base)).or_default() += sign * base;
+        *self.owned.entry((account, market.quote)).or_default() -= sign * notional + fee;
+        *self.fees.entry(market.quote).or_default() += fee;
+        Ok(())
+    }
+
+    /// Conservation per asset, and books: what the engine tells its readers is what its events
+    /// add up to.
+    pub(crate) fn check_readers(&self, engine: &Engine) -> Result<(), Difference> {
+        for (asset, deposited) in &self.deposited {
+            let fees = self.fees.get(asset).copied().unwrap_or(0);
+            let (all, kept) = engine.asset(*asset).ok_or("an asset is gone")?;
+            ensure(
+                (i128::from(all.0), i128::from(kept.0)) == (*deposited, fees),
+                || format!("asset {}: {all:?}, fees {kept:?} {fees}", asset.0),
+            )?;
+            let mut sum = fees;
+            for account in (0..self.accounts).map(AccountId) {
+                let Some((available, held)) = engine.balance(account, *asset) else {
+                    continue;
+                };
+                let has = i128::from(available.0) + i128::from(held.0);
+                let owned = self.owned.get(&(account, *asset)).copied().unwrap_or(0);
+                ensure(has == owned, || {
+                    format!("account {} has {has}, owns {owned}", account.0)
+                })?;
+                sum += has;
+            }
+            ensure(sum == *deposited, || {
+                format!("asset {}: {sum} of {deposited}", asset.0)
+            })?;
+        }
+        for market in self.markets.keys() {
+            self.check_book(engine, *market)?;
+        }
+        self.check_reports_against_feed(engine)
+    }
+
+    /// Between sweeps the orders that private reports left alive are those of the public books.
+    fn check_reports_against_feed(&self, engine: &Engine) -> Result<(), Difference> {
+        if engine.pending_sweep().is_some() {
+            return Ok(());
+        }
+        let reported = self.live.iter().map(|(id, (_, leaves))| (*id, *leaves));
+        let published = self.book.iter().map(|(id, order)| (*id, order.leaves));
+        ensure(
+            reported.eq(published) && self.live.len() == engine.live_orders(),
+            || {
+                format!(
+                    "reported {:?}, published {:?}, live {}",
+                    self.live,
+                    self.book,
+                    engine.live_orders()
+                )
+            },
+        )
+    }
+
+    fn check_book(&self, engine: &Engine, market: MarketId) -> Result<(), Difference> {
+        let side = |side: Side| {
+            let mut levels: BTreeMap<Price, (u64, u32)> = BTreeMap::new();
+            let orders = self.book.values();
+            for order in orders.filter(|order| (order.market, order.side) == (market, side)) {
+                let level = levels.entry(order.price).or_default();
+                level.0 += order.leaves.0;
+                level.1 += 1;
+            }
+            levels
+                .into_iter()
+                .map(|(price, (qty, orders))| (price, Qty(qty), orders))
+        };
+        let bids: Vec<_> = side(Side::Buy).rev().collect();
+        let asks: Vec<_> = side(Side::Sell).collect();
+        let told = (
+            engine.depth(market, Side::Buy, usize::MAX),
+            engine.depth(market, Side::Sell, usize::MAX),
+        );
+        ensure((&told.0, &told.1) == (&bids, &asks), || {
+            format!("the feed has {bids:?} {asks:?}, the engine {told:?}")
+        })?;
+        if let (Some(bid), Some(ask)) = (bids.first(), asks.first()) {
+            ensure(bid.0 < ask.0 || engine.pending_sweep().is_some(), || {
+                format!("crossed: {bid:?} {ask:?}")
+            })?;
+        }
+        Ok(())
+    }
+}

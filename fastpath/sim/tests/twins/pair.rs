@@ -1,0 +1,224 @@
+//! Both engines behind one small sequencer.
+
+use crate::observer::Observer;
+use domain::{
+    AccountId, AssetId, Command, Continue, Effects, Event, MarketId, Nanos, Request, Seq,
+    SessionId, Side, Source, Stamp,
+};
+use engine::Engine;
+use sim::{Mutant, NaiveEngine};
+use std::fmt::Debug;
+
+/// What differs, and after which request.
+pub(crate) type Difference = String;
+
+/// One command applied to both engines, and the events that both gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) request: Request,
+    pub(crate) events: Vec<Event>,
+}
+
+/// The twins, in the same state as far as anyone can tell.
+pub(crate) struct Pair {
+    naive: NaiveEngine,
+    fast: Engine,
+    naive_out: Effects,
+    fast_out: Effects,
+    /// What can be known from outside.
+    pub(crate) observer: Observer,
+    /// The sequencer's clock. It may go back: engine time must not.
+    pub(crate) clock: u64,
+    seq: u64,
+}
+
+/// Frames between two calls of `check_invariants`.
+const INVARIANTS_EVERY: u64 = 8;
+
+fn same<T: PartialEq + Debug>(what: &str, naive: T, fast: T) -> Result<(), Difference> {
+    if naive == fast {
+        return Ok(());
+    }
+    Err(format!("{what}: naive {naive:?}, fast {fast:?}"))
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self::of(NaiveEngine::new())
+    }
+
+    /// The twin gets one rule wrong.
+    pub(crate) fn with_mutant(mutant: Mutant) -> Self {
+        Self::of(NaiveEngine::with_mutant(mutant))
+    }
+
+    fn of(naive: NaiveEngine) -> Self {
+        Self {
+            naive,
+            fast: Engine::new(),
+            naive_out: Effects::new(),
+            fast_out: Effects::new(),
+            observer: Observer::default(),
+            clock: 1_000,
+            seq: 0,
+        }
+    }
+
+    pub(crate) fn last_number(&self, source: Source) -> u64 {
+        self.fast.last_number(source)
+    }
+
+    pub(crate) fn fast(&self) -> &Engine {
+        &self.fast
+    }
+
+    /// Sequences a request if it is admitted, then whatever must follow before the next one.
+    /// No frame: it was not admitted.
+    pub(crate) fn submit(
+        &mut self,
+        source: Source,
+        number: u64,
+        command: Command,
+    ) -> Result<Vec<Frame>, Difference> {
+        let admitted = self.fast.admits(source, number);
+        same(
+            &format!("admits({source}, {number})"),
+            self.naive.admits(source, number),
+            admitted,
+        )?;
+        let mut frames = Vec::new();
+        if !admitted {
+            return Ok(frames);
+        }
+        frames.push(self.sequence(source, number, command)?);
+        while let Some(order_id) = self.fast.pending_sweep() {
+            let number = self.fast.last_number(Source::SEQUENCER) + 1;
+            let go_on = Command::Continue(Continue { order_id });
+            frames.push(self.sequence(Source::SEQUENCER, number, go_on)?);
+        }
+        Ok(frames)
+    }
+
+    /// [`Self::submit`] with the source's next number; events of all frames together.
+    pub(crate) fn next(&mut self, source: Source, command: Command) -> Vec<Event> {
+        let number = self.last_number(source) + 1;
+        let frames = self.submit(source, number, command);
+        let frames = frames.unwrap_or_else(|difference| panic!("{difference}"));
+        assert!(!frames.is_empty(), "{source} is not admitted");
+        frames.into_iter().flat_map(|frame| frame.events).collect()
+    }
+
+    fn sequence(
+        &mut self,
+        source: Source,
+        number: u64,
+        command: Command,
+    ) -> Result<Frame, Difference> {
+        self.seq += 1;
+        self.clock += 1;
+        let stamp = Stamp {
+            seq: Seq(self.seq),
+            time: Nanos(self.clock),
+        };
+        let request = Request {
+            source,
+            source_seq: number,
+            receive_time: Nanos(self.clock),
+            command,
+        };
+        self.naive.apply(stamp, &request, &mut self.naive_out);
+        self.fast.apply(stamp, &request, &mut self.fast_out);
+        self.compare(&request)
+            .and_then(|events| {
+                self.observer.observe(&request, &events)?;
+                self.observer.check_readers(&self.fast)?;
+                Ok(Frame { request, events })
+            })
+            .map_err(|difference| format!("frame {}, {request:?}: {difference}", self.seq))
+    }
+
+    fn compare(&self, request: &Request) -> Result<Vec<Event>, Difference> {
+        if self.naive_out.words() != self.fast_out.words() {
+            return Err(format!(
+                "events:\n naive {:#?}\n fast {:#?}",
+                self.naive_out, self.fast_out
+            ));
+        }
+        let events: Result<Vec<Event>, _> = self.fast_out.events().collect();
+        let events = events.map_err(|error| error.to_string())?;
+        same(
+            "count of events",
+            events.len(),
+            usize::from(self.fast_out.count()),
+        )?;
+        self.compare_state()?;
+        self.compare_funds()?;
+        self.compare_books()?;
+        let session = request.source.session().unwrap_or(SessionId(0));
+        same(
+            "session",
+            self.naive.session(session),
+            self.fast.session(session),
+        )?;
+        if self.seq.is_multiple_of(INVARIANTS_EVERY) {
+            self.check_invariants()?;
+        }
+        Ok(events)
+    }
+
+    pub(crate) fn check_invariants(&self) -> Result<(), Difference> {
+        self.naive.check_invariants()?;
+        let fast = self.fast.check_invariants();
+        fast.map_err(|broken| format!("invariant: {broken:?}"))
+    }
+
+    fn compare_state(&self) -> Result<(), Difference> {
+        let (naive, fast) = (&self.naive, &self.fast);
+        same("pending_sweep", naive.pending_sweep(), fast.pending_sweep())?;
+        same("next_deadline", naive.next_deadline(), fast.next_deadline())?;
+        same("now", naive.now(), fast.now())?;
+        same("epoch", naive.epoch(), fast.epoch())?;
+        same("version", naive.version(), fast.version())?;
+        same("live_orders", naive.live_orders(), fast.live_orders())?;
+        same("sessions", naive.session_count(), fast.session_count())?;
+        for source in [0, 1, 2, 3, 4].map(Source) {
+            same(
+                "last_number",
+                naive.last_number(source),
+                fast.last_number(source),
+            )?;
+        }
+        same("state_hash", naive.state_hash(), fast.state_hash())
+    }
+
+    /// Of one account and one asset too many, so that unknown ones are asked for as well.
+    fn compare_funds(&self) -> Result<(), Difference> {
+        for asset in (0..=self.observer.assets()).map(AssetId) {
+            same("asset", self.naive.asset(asset), self.fast.asset(asset))?;
+            for account in (0..=self.observer.accounts()).map(AccountId) {
+                same(
+                    &format!("balance of account {} in asset {}", account.0, asset.0),
+                    self.naive.balance(account, asset),
+                    self.fast.balance(account, asset),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_books(&self) -> Result<(), Difference> {
+        for market in self.naive.market_ids().chain([MarketId(u32::MAX)]) {
+            let (naive, fast) = (&self.naive, &self.fast);
+            same("best_bid", naive.best_bid(market), fast.best_bid(market))?;
+            same("best_ask", naive.best_ask(market), fast.best_ask(market))?;
+            for side in [Side::Buy, Side::Sell] {
+                same(
+                    "depth",
+                    naive.depth(market, side, 3),
+                    fast.depth(market, side, 3),
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

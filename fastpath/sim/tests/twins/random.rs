@@ -1,0 +1,224 @@
+//! Whole streams of commands at random.
+//!
+//! `SLUICE_CASES` sets how many; streams that once failed are kept in `regressions.txt` and run
+//! first.
+
+use crate::{
+    pair::{Frame, Pair},
+    stream,
+};
+use domain::{Command, CommandKind, Event, Phase, Reason};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRng, TestRunner},
+};
+use std::collections::BTreeSet;
+
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/twins/regressions.txt");
+
+fn cases() -> u32 {
+    let cases = std::env::var("SLUICE_CASES").ok();
+    cases.map_or(300, |cases| {
+        cases.parse().expect("SLUICE_CASES is a number of streams")
+    })
+}
+
+fn config() -> Config {
+    Config {
+        cases: cases(),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+    #[test]
+    fn both_engines_say_the_same_about_any_stream(stream in stream::streams()) {
+        stream.run(&mut Pair::new()).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// What a frame shows of the rules.
+fn outcomes(
+    frame: &Frame,
+    seen: &mut BTreeSet<(CommandKind, Reason)>,
+    kinds: &mut BTreeSet<String>,
+) {
+    let command = frame.request.command;
+    if matches!(command, Command::Continue(_)) {
+        seen.insert((CommandKind::Continue, Reason::None));
+    }
+    for event in &frame.events {
+        let name = format!("{event:?}");
+        kinds.extend(name.split('(').next().map(str::to_owned));
+        match event {
+            Event::Rejected(e) => seen.extend([(e.command, e.reason)]),
+            Event::Outcome(e) => seen.extend([(e.command, e.reason)]),
+            Event::Canceled(e) => seen.extend([(command.kind(), e.reason)]),
+            Event::PhaseChanged(e) => {
+                kinds.insert(match e.phase {
+                    Phase::Open => "Open".into(),
+                    Phase::CancelOnly => "CancelOnly".into(),
+                });
+            }
+            Event::Accepted(_)
+            | Event::Fill(_)
+            | Event::Amended(_)
+            | Event::NotApplied(_)
+            | Event::BookAdd(_)
+            | Event::BookReduce(_)
+            | Event::BookDelete(_)
+            | Event::Trade(_)
+            | Event::StateHash(_) => {}
+        }
+    }
+}
+
+/// Every answer that docs/ENGINE.md names.
+const ANSWERS: &[(CommandKind, &[Reason])] = {
+    use CommandKind as C;
+    use Reason as R;
+    &[
+        (
+            C::NewOrder,
+            &[
+                R::CancelOnly,
+                R::UnknownMarket,
+                R::InvalidClientOrderId,
+                R::InvalidCombination,
+                R::InvalidPrice,
+                R::PriceOutOfRange,
+                R::InvalidQuantity,
+                R::QuantityBelowMinimum,
+                R::NotionalTooLarge,
+                R::DuplicateClientOrderId,
+                R::OrderTableFull,
+                R::WouldTrade,
+                R::CannotFill,
+                R::InsufficientFunds,
+                R::Unfilled,
+                R::FundsExhausted,
+            ],
+        ),
+        (
+            C::CancelOrder,
+            &[R::UnknownOrder, R::Requested, R::UnknownSession],
+        ),
+        (
+            C::AmendOrder,
+            &[
+                R::CancelOnly,
+                R::UnknownOrder,
+                R::AmendedToFilled,
+                R::PriceOutOfRange,
+                R::QuantityBelowMinimum,
+                R::NotionalTooLarge,
+                R::WouldTrade,
+                R::InsufficientFunds,
+                R::UnknownSession,
+            ],
+        ),
+        (C::Continue, &[R::None, R::Unfilled]),
+        (C::Timer, &[R::None, R::UnknownSession]),
+        (C::Recovered, &[R::None, R::InvalidParameter]),
+        (C::EngineVersion, &[R::None, R::UnsupportedEngineVersion]),
+        (
+            C::Genesis,
+            &[R::None, R::AlreadyInitialised, R::InvalidParameter],
+        ),
+        (
+            C::CreateAsset,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::InvalidId,
+                R::InvalidParameter,
+            ],
+        ),
+        (
+            C::CreateMarket,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::InvalidId,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::LevelTableFull,
+            ],
+        ),
+        (
+            C::CreateAccount,
+            &[R::None, R::NotInitialised, R::InvalidId],
+        ),
+        (
+            C::OpenSession,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::InvalidId,
+                R::UnknownReference,
+            ],
+        ),
+        (
+            C::Deposit,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::SupplyTooLarge,
+            ],
+        ),
+    ]
+};
+
+const EVENTS: &[&str] = &[
+    "Accepted",
+    "Rejected",
+    "Fill",
+    "Canceled",
+    "Amended",
+    "NotApplied",
+    "BookAdd",
+    "BookReduce",
+    "BookDelete",
+    "Trade",
+    "PhaseChanged",
+    "Outcome",
+    "StateHash",
+    "Open",
+    "CancelOnly",
+];
+
+#[test]
+fn streams_reach_every_answer_of_the_rules() {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let (mut seen, mut kinds, mut commands) = (BTreeSet::new(), BTreeSet::new(), 0);
+    for _ in 0..300 {
+        let tree = stream::streams().new_tree(&mut runner);
+        let stream = tree.expect("streams are never filtered").current();
+        let frames = stream.run(&mut Pair::new()).expect("the twins agree");
+        commands += frames.len();
+        for frame in &frames {
+            outcomes(frame, &mut seen, &mut kinds);
+        }
+    }
+    let wanted = ANSWERS
+        .iter()
+        .flat_map(|(kind, reasons)| reasons.iter().map(|reason| (*kind, *reason)));
+    let missing: Vec<_> = wanted.filter(|answer| !seen.contains(answer)).collect();
+    assert_eq!(missing, [], "answers that no stream provokes");
+    let missing: Vec<_> = EVENTS
+        .iter()
+        .filter(|kind| !kinds.contains(**kind))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "events that no stream provokes: {missing:?}"
+    );
+    assert!(commands > 300 * 100, "{commands} commands are too few");
+}

@@ -1,0 +1,241 @@
+//! The stage for a stream of orders: capacities, assets, markets, accounts, sessions, funds.
+
+use crate::pair::{Difference, Frame, Pair};
+use domain::{
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, FirmId,
+    Genesis, MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
+};
+use proptest::prelude::*;
+
+/// Terms of a market; assets are taken modulo their number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) base: u32,
+    pub(crate) quote: u32,
+    pub(crate) maker_fee_ppm: u32,
+    pub(crate) taker_fee_ppm: u32,
+    pub(crate) price_levels: u32,
+    pub(crate) tick_value: u64,
+    pub(crate) lot_size: u64,
+    pub(crate) min_qty: u64,
+    pub(crate) price_min: i64,
+}
+
+impl Terms {
+    pub(crate) fn command(&self, market: u32) -> CreateMarket {
+        CreateMarket {
+            market: MarketId(market),
+            base: AssetId(self.base),
+            quote: AssetId(self.quote),
+            maker_fee_ppm: self.maker_fee_ppm,
+            taker_fee_ppm: self.taker_fee_ppm,
+            price_levels: self.price_levels,
+            tick_value: self.tick_value,
+            lot_size: self.lot_size,
+            min_qty: Qty(self.min_qty),
+            price_min: Price(self.price_min),
+            symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
+        }
+    }
+}
+
+/// What is there before the first order.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) genesis: Genesis,
+    pub(crate) assets: u32,
+    pub(crate) markets: Vec<Terms>,
+    pub(crate) accounts: u32,
+    /// The account of each session.
+    pub(crate) sessions: Vec<u32>,
+    /// For each account, asset by asset, over and over.
+    pub(crate) deposits: Vec<u64>,
+}
+
+pub(crate) fn create_asset(asset: u32) -> CreateAsset {
+    CreateAsset {
+        asset: AssetId(asset),
+        decimals: 6,
+        pad: [Zero::Zero; 3],
+        symbol: *b"ASSET\0\0\0\0\0\0\0\0\0\0\0",
+    }
+}
+
+pub(crate) fn open_session(session: u32, account: u32) -> OpenSession {
+    OpenSession {
+        session: SessionId(session),
+        account: AccountId(account),
+        public_key: [7; 32],
+    }
+}
+
+pub(crate) fn deposit(account: u32, asset: u32, amount: u64) -> Deposit {
+    Deposit {
+        account: AccountId(account),
+        asset: AssetId(asset),
+        amount: Amount(amount),
+    }
+}
+
+impl World {
+    /// Two assets, one market without fees at prices 1 to 100, one session for each of two
+    /// accounts that have `funds` of both assets.
+    pub(crate) fn plain(funds: u64) -> Self {
+        Self {
+            genesis: Genesis {
+                max_assets: 4,
+                max_markets: 4,
+                max_accounts: 4,
+                max_sessions: 4,
+                max_orders: 64,
+                max_levels: 128,
+            },
+            assets: 2,
+            markets: vec![Terms {
+                base: 0,
+                quote: 1,
+                maker_fee_ppm: 0,
+                taker_fee_ppm: 0,
+                price_levels: 100,
+                tick_value: 1,
+                lot_size: 1,
+                min_qty: 1,
+                price_min: 1,
+            }],
+            accounts: 2,
+            sessions: vec![0, 1],
+            deposits: vec![funds],
+        }
+    }
+
+    /// The commands that set this stage.
+    pub(crate) fn commands(&self) -> Vec<(Source, Command)> {
+        let administration = |command| (Source::ADMINISTRATION, command);
+        let assets = (0..self.assets).map(|id| Command::CreateAsset(create_asset(id)));
+        let markets = (0..)
+            .zip(&self.markets)
+            .map(|(id, terms)| Command::CreateMarket(terms.command(id)));
+        let accounts = (0..self.accounts).map(|id| {
+            Command::CreateAccount(CreateAccount {
+                account: AccountId(id),
+                firm: FirmId(id % 2),
+            })
+        });
+        let sessions = (0..)
+            .zip(&self.sessions)
+            .map(|(id, account)| Command::OpenSession(open_session(id, *account)));
+        let everyone =
+            (0..self.accounts).flat_map(|account| (0..self.assets).map(move |a| (account, a)));
+        let deposits =
+            everyone
+                .zip(self.deposits.iter().cycle())
+                .map(|((account, asset), amount)| {
+                    let command = Command::Deposit(deposit(account, asset, *amount));
+                    (Source::DEPOSITS, command)
+                });
+        [Command::Genesis(self.genesis)]
+            .into_iter()
+            .chain(assets)
+            .chain(markets)
+            .chain(accounts)
+            .chain(sessions)
+            .map(administration)
+            .chain(deposits)
+            .collect()
+    }
+
+    pub(crate) fn set_up(&self, pair: &mut Pair) -> Result<Vec<Frame>, Difference> {
+        let mut frames = Vec::new();
+        for (source, command) in self.commands() {
+            let number = pair.last_number(source) + 1;
+            frames.extend(pair.submit(source, number, command)?);
+        }
+        Ok(frames)
+    }
+}
+
+fn fee_ppm() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        3 => Just(0_u32),
+        3 => Just(2_500),
+        2 => Just(333_333),
+        1 => Just(1_000_000),
+        2 => 1..10_000_u32,
+    ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let assets = prop_oneof![
+        4 => Just((0_u32, 1_u32)),
+        1 => Just((1, 0)),
+        1 => Just((0, 2)),
+        1 => Just((2, 1)),
+    ];
+    let sizes = (
+        prop_oneof![8 => Just(1_u64), 3 => Just(7), 2 => Just(1_000), 1 => Just(1 << 50)],
+        prop_oneof![8 => Just(1_u64), 3 => Just(13), 2 => Just(1_000), 1 => Just(1 << 50)],
+        1..4_u64,
+    );
+    let prices = (
+        6..20_u32,
+        prop_oneof![Just(1_i64), Just(95), Just(i64::MAX - 21)],
+    );
+    (assets, fee_ppm(), fee_ppm(), sizes, prices).prop_map(
+        |((base, quote), maker_fee_ppm, taker_fee_ppm, sizes, prices)| Terms {
+            base,
+            quote,
+            maker_fee_ppm,
+            taker_fee_ppm,
+            price_levels: prices.0,
+            tick_value: sizes.0,
+            lot_size: sizes.1,
+            min_qty: sizes.2,
+            price_min: prices.1,
+        },
+    )
+}
+
+fn genesis() -> impl Strategy<Value = Genesis> {
+    let orders = prop_oneof![1 => 1..6_u32, 2 => 12..40_u32, 4 => 90..130_u32];
+    let levels = prop_oneof![1 => 10..30_u32, 4 => 60..100_u32];
+    (2..4_u32, 1..4_u32, 2..5_u32, 2..6_u32, orders, levels).prop_map(
+        |(max_assets, max_markets, max_accounts, max_sessions, max_orders, max_levels)| Genesis {
+            max_assets,
+            max_markets,
+            max_accounts,
+            max_sessions,
+            max_orders,
+            max_levels,
+        },
+    )
+}
+
+/// Small capacities, some of them too small for what follows; funds from nothing to more than can
+/// be counted, mostly enough to trade.
+pub(crate) fn worlds() -> impl Strategy<Value = World> {
+    let funds = prop_oneof![
+        6 => Just(1_000_000_000_000_u64),
+        5 => Just(2_000_000),
+        3 => 1..3_000_u64,
+        1 => Just(0),
+        2 => Just(u64::MAX / 5),
+    ];
+    (
+        genesis(),
+        2..4_u32,
+        prop::collection::vec(terms(), 1..4),
+        2..5_u32,
+        prop::collection::vec(0..4_u32, 2..6),
+        prop::collection::vec(funds, 1..8),
+    )
+        .prop_map(
+            |(genesis, assets, markets, accounts, sessions, deposits)| World {
+                genesis,
+                assets,
+                markets,
+                accounts,
+                sessions,
+                deposits,
+            },
+        )
+}
