@@ -22,6 +22,16 @@ pub trait Segments {
     fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
+impl<S: Segments + ?Sized> Segments for &mut S {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        (**self).names()
+    }
+
+    fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read(first, offset, buffer)
+    }
+}
+
 /// Segments in a directory of the file system, for reading.
 #[derive(Debug)]
 pub struct Directory {

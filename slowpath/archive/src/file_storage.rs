@@ -1,0 +1,150 @@
+//! Segments as files of a directory, which one archiver at a time may write.
+
+use crate::storage::Storage;
+use domain::Seq;
+use journal::{Directory, SegmentName, Segments};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a directory cannot be an archive's.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another archiver writes it.
+    #[error(
+        "another archiver (pid {pid}) writes the archive in {}: stop it first, or give this one its own directory",
+        directory.display()
+    )]
+    Locked {
+        /// Which.
+        directory: PathBuf,
+        /// Of the other, as far as known.
+        pid: String,
+    },
+    /// The file system refused.
+    #[error("archive directory {}: {error}", directory.display())]
+    Io {
+        /// Which.
+        directory: PathBuf,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+/// A directory of segments, locked against other archivers for as long as this lives.
+#[derive(Debug)]
+pub struct FileStorage {
+    path: PathBuf,
+    reading: Directory,
+    writing: Option<(Seq, File)>,
+    /// Held, never read.
+    _lock: File,
+}
+
+impl FileStorage {
+    /// Locks the directory, which is made if only itself is missing.
+    ///
+    /// # Errors
+    /// [`StorageError`] if another archiver holds it, or it cannot be used.
+    pub fn open(directory: &Path) -> Result<Self, StorageError> {
+        let io = |error| StorageError::Io {
+            directory: directory.to_path_buf(),
+            error,
+        };
+        make_directory(directory).map_err(io)?;
+        let lock_path = directory.join("LOCK");
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(lock_path)
+            .map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // For the message only: who holds the lock may not have written it yet.
+                if lock.read_to_string(&mut pid).is_err() || pid.is_empty() {
+                    "unknown".clone_into(&mut pid);
+                }
+                return Err(StorageError::Locked {
+                    directory: directory.to_path_buf(),
+                    pid: pid.trim().to_owned(),
+                });
+            }
+        }
+        lock.set_len(0).map_err(io)?;
+        writeln!(lock, "{}", std::process::id()).map_err(io)?;
+        Ok(Self {
+            path: directory.to_path_buf(),
+            reading: Directory::open(directory).map_err(io)?,
+            writing: None,
+            _lock: lock,
+        })
+    }
+
+    fn file(&self, first: Seq) -> PathBuf {
+        self.path.join(SegmentName(first).to_string())
+    }
+
+    /// The segment's file, opened for appending.
+    fn appending(&mut self, first: Seq) -> io::Result<&mut File> {
+        let file = match self.writing.take() {
+            Some((open, file)) if open == first => file,
+            _ => OpenOptions::new().append(true).open(self.file(first))?,
+        };
+        Ok(&mut self.writing.insert((first, file)).1)
+    }
+}
+
+/// Makes the directory if it is missing, durably.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Ok(()) => {
+            let parent = directory.parent().filter(|parent| *parent != Path::new(""));
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Segments for FileStorage {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        self.reading.names()
+    }
+
+    fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reading.read(first, offset, buffer)
+    }
+}
+
+impl Storage for FileStorage {
+    fn create(&mut self, first: Seq) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(self.file(first))?;
+        self.writing = Some((first, file));
+        Ok(())
+    }
+
+    fn append(&mut self, first: Seq, bytes: &[u8]) -> io::Result<()> {
+        self.appending(first)?.write_all(bytes)
+    }
+
+    fn truncate(&mut self, first: Seq, len: u64) -> io::Result<()> {
+        self.writing = None;
+        self.appending(first)?.set_len(len)
+    }
+
+    fn sync(&mut self, first: Seq) -> io::Result<()> {
+        self.appending(first)?.sync_data()
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}

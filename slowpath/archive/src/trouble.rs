@@ -1,0 +1,55 @@
+//! What keeps an archiver from writing, for the operator to see.
+
+use core::fmt;
+use domain::Nanos;
+use std::io;
+
+/// What kind of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// No space or no quota: make room.
+    DiskFull,
+    /// Any other error of the storage.
+    Storage,
+}
+
+/// An error of the storage that the archiver tries again after a while. Nothing is lost: frames stay
+/// in journal memory until they are durable, and the fastpath refuses orders when that is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind.
+    pub kind: TroubleKind,
+    /// What the storage said last.
+    pub message: String,
+    /// When it began.
+    pub since: Nanos,
+    /// Attempts that failed since then.
+    pub attempts: u32,
+    /// When it will be tried again.
+    pub retry_at: Nanos,
+}
+
+impl Trouble {
+    pub(crate) fn kind_of(error: &io::Error) -> TroubleKind {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        if full.contains(&error.kind()) {
+            TroubleKind::DiskFull
+        } else {
+            TroubleKind::Storage
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            TroubleKind::DiskFull => "the archive's disk is full: make room",
+            TroubleKind::Storage => "the archive's storage fails: check the disk",
+        };
+        write!(
+            f,
+            "{what} ({}; {} attempts, trying again; no frame is lost)",
+            self.message, self.attempts
+        )
+    }
+}
