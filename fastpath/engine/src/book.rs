@@ -1,0 +1,288 @@
+//! The book of a market: a dense ladder of price levels, each a queue of orders.
+//!
+//! No price has buyers and sellers at once, so one queue per price serves both sides; which side
+//! a price belongs to is in the side's bitmap. Levels and bitmap words come from pools that all
+//! markets share.
+
+use crate::bitmap::{Bitmap, BitmapPool};
+use crate::orders::{NIL, Order, Orders};
+use domain::{Price, Qty, Side};
+
+/// No bid: below every price of a market, so that no seller crosses it.
+const NO_BID: Price = Price(0);
+/// No ask: above every price of a market, so that no buyer crosses it.
+const NO_ASK: Price = Price(i64::MAX);
+
+/// The queue of one price, and the sum of its orders' leaves.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    head: u32,
+    tail: u32,
+    qty: Qty,
+}
+
+impl Level {
+    const EMPTY: Self = Self {
+        head: NIL,
+        tail: NIL,
+        qty: Qty::ZERO,
+    };
+}
+
+/// The levels of all markets: allocated at genesis, handed out market by market.
+pub(crate) struct Ladders {
+    levels: Vec<Level>,
+    used: u32,
+    bitmaps: BitmapPool,
+}
+
+impl Ladders {
+    /// Room for `max_levels` levels of at most `max_markets` markets, all of it allocated now.
+    pub(crate) fn with_capacity(max_markets: u32, max_levels: u32) -> Self {
+        Self {
+            levels: vec![Level::EMPTY; max_levels as usize],
+            used: 0,
+            bitmaps: BitmapPool::with_capacity(2 * max_markets as usize, 2 * max_levels as usize),
+        }
+    }
+
+    /// Levels that no market has.
+    pub(crate) fn free(&self) -> usize {
+        self.levels.len() - self.used as usize
+    }
+}
+
+/// The taken prices of one side and the best of them.
+#[derive(Clone, Copy, Debug)]
+struct BookSide {
+    taken: Bitmap,
+    best: Price,
+}
+
+/// One market's part of the ladders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Book {
+    bids: BookSide,
+    asks: BookSide,
+    first_level: u32,
+    price_levels: u32,
+    lowest: Price,
+}
+
+/// Whether an order of `taker` that may go as far as `limit` trades with the price `best`.
+pub(crate) fn crosses(taker: Side, limit: Price, best: Price) -> bool {
+    match taker {
+        Side::Buy => best <= limit,
+        Side::Sell => best >= limit,
+    }
+}
+
+/// How far a market order goes: over every price, but not over a side that has none.
+pub(crate) fn no_limit(taker: Side) -> Price {
+    match taker {
+        Side::Buy => Price(NO_ASK.0 - 1),
+        Side::Sell => Price(NO_BID.0 + 1),
+    }
+}
+
+impl Book {
+    /// An empty book of the prices from `lowest` up. The caller has checked that so many levels
+    /// are free, and that all prices lie between [`NO_BID`] and [`NO_ASK`].
+    pub(crate) fn new(ladders: &mut Ladders, lowest: Price, price_levels: u32) -> Self {
+        let first_level = ladders.used;
+        ladders.used += price_levels;
+        let mut side = |best| BookSide {
+            taken: ladders.bitmaps.bitmap(price_levels),
+            best,
+        };
+        Self {
+            bids: side(NO_BID),
+            asks: side(NO_ASK),
+            first_level,
+            price_levels,
+            lowest,
+        }
+    }
+
+    fn side(&self, side: Side) -> &BookSide {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    fn side_mut(&mut self, side: Side) -> &mut BookSide {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+
+    fn place(&self, price: Price) -> u32 {
+        u32::try_from(price.0 - self.lowest.0).expect("orders have prices of the market's range")
+    }
+
+    fn price(&self, place: u32) -> Price {
+        Price(self.lowest.0 + i64::from(place))
+    }
+
+    fn level<'a>(&self, ladders: &'a Ladders, price: Price) -> &'a Level {
+        &ladders.levels[(self.first_level + self.place(price)) as usize]
+    }
+
+    fn level_mut<'a>(&self, ladders: &'a mut Ladders, price: Price) -> &'a mut Level {
+        &mut ladders.levels[(self.first_level + self.place(price)) as usize]
+    }
+
+    /// The best price of a side; without one, a price that nothing crosses.
+    pub(crate) fn best_or_none_to_cross(&self, side: Side) -> Price {
+        self.side(side).best
+    }
+
+    /// The best price of a side.
+    pub(crate) fn best(&self, side: Side) -> Option<Price> {
+        let best = self.side(side).best;
+        (best != NO_BID && best != NO_ASK).then_some(best)
+    }
+
+    /// The next price after this one, away from the other side.
+    fn next_worse(&self, ladders: &Ladders, side: Side, price: Price) -> Option<Price> {
+        let taken = &self.side(side).taken;
+        let place = self.place(price);
+        let next = match side {
+            Side::Buy => taken.below(&ladders.bitmaps, place),
+            Side::Sell => taken.above(&ladders.bitmaps, place),
+        };
+        next.map(|place| self.price(place))
+    }
+
+    /// The prices of a side with the lots that can trade there, best first.
+    pub(crate) fn levels(
+        &self,
+        ladders: &Ladders,
+        side: Side,
+    ) -> impl Iterator<Item = (Price, Qty)> {
+        core::iter::successors(self.best(side), move |&price| {
+            self.next_worse(ladders, side, price)
+        })
+        .map(|price| (price, self.level(ladders, price).qty))
+    }
+
+    /// The orders of a price, first in the queue first.
+    pub(crate) fn queue<'a>(
+        &self,
+        ladders: &Ladders,
+        orders: &'a Orders,
+        price: Price,
+    ) -> impl Iterator<Item = &'a Order> {
+        let head = self.level(ladders, price).head;
+        core::iter::successors((head != NIL).then(|| &orders[head]), |order| {
+            (order.next != NIL).then(|| &orders[order.next])
+        })
+    }
+
+    /// The slot of the first order in the queue of a side's best price.
+    pub(crate) fn first_in_queue(&self, ladders: &Ladders, best: Price) -> u32 {
+        self.level(ladders, best).head
+    }
+
+    /// Puts an order at the end of the queue of its price.
+    pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
+        let Order {
+            price,
+            leaves,
+            side,
+            ..
+        } = orders[slot];
+        let level = self.level_mut(ladders, price);
+        let ahead = level.tail;
+        level.tail = slot;
+        level.qty = level
+            .qty
+            .checked_add(leaves)
+            .expect("holds cover all lots of a level, and holds fit");
+        if ahead == NIL {
+            level.head = slot;
+            let place = self.place(price);
+            let side_of_book = self.side_mut(side);
+            side_of_book.taken.insert(&mut ladders.bitmaps, place);
+            side_of_book.best = match side {
+                Side::Buy => side_of_book.best.max(price),
+                Side::Sell => side_of_book.best.min(price),
+            };
+        } else {
+            orders[ahead].next = slot;
+        }
+        orders[slot].prev = ahead;
+        orders[slot].next = NIL;
+    }
+
+    /// Takes lots of a resting order off its level; the order itself is the caller's to change.
+    pub(crate) fn reduce(&self, ladders: &mut Ladders, price: Price, qty: Qty) {
+        let level = self.level_mut(ladders, price);
+        level.qty = level
+            .qty
+            .checked_sub(qty)
+            .expect("a level has the lots of its orders");
+    }
+
+    /// Takes an order out of its queue, with the leaves that it still has.
+    pub(crate) fn leave(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
+        let Order {
+            price,
+            leaves,
+            side,
+            next,
+            prev,
+            ..
+        } = orders[slot];
+        self.reduce(ladders, price, leaves);
+        let level = self.level_mut(ladders, price);
+        if prev == NIL {
+            level.head = next;
+        } else {
+            orders[prev].next = next;
+        }
+        if next == NIL {
+            level.tail = prev;
+        } else {
+            orders[next].prev = prev;
+        }
+        if level.head == NIL {
+            self.free_price(ladders, side, price);
+        }
+    }
+
+    /// Checks every price of the ladder against the side's bitmap and best price.
+    pub(crate) fn check_taken(&self, ladders: &Ladders, side: Side) -> Result<(), String> {
+        let by_walking: Vec<_> = self.levels(ladders, side).map(|(price, _)| price).collect();
+        let taken = &self.side(side).taken;
+        let mut by_looking: Vec<_> = (0..self.price_levels)
+            .filter(|&place| taken.contains(&ladders.bitmaps, place))
+            .map(|place| self.price(place))
+            .collect();
+        if side == Side::Buy {
+            by_looking.reverse();
+        }
+        if by_walking == by_looking {
+            Ok(())
+        } else {
+            Err(format!(
+                "best and next lead to {by_walking:?}, taken are {by_looking:?}"
+            ))
+        }
+    }
+
+    /// A price of a side has no orders any more.
+    fn free_price(&mut self, ladders: &mut Ladders, side: Side, price: Price) {
+        let place = self.place(price);
+        self.side(side).taken.remove(&mut ladders.bitmaps, place);
+        if self.side(side).best == price {
+            let next = self.next_worse(ladders, side, price);
+            self.side_mut(side).best = next.unwrap_or(match side {
+                Side::Buy => NO_BID,
+                Side::Sell => NO_ASK,
+            });
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Cancels, and how an order leaves the engine.
+
+use crate::engine::Engine;
+use crate::orders::Order;
+use domain::{CancelOrder, ClientOrderId, CommandKind, Effects, OrderId, Reason, SessionId};
+
+impl Engine {
+    pub(crate) fn cancel_order(
+        &mut self,
+        session: SessionId,
+        command: &CancelOrder,
+        out: &mut Effects,
+    ) {
+        let named = (command.order_id, command.client_order_id);
+        match self.named_order(session, named) {
+            Some(slot) => self.cancel_resting(slot, Reason::Requested, out),
+            None => {
+                let kind = CommandKind::CancelOrder;
+                self.report_rejected(session, kind, named, Reason::UnknownOrder, out);
+            }
+        }
+    }
+
+    /// The slot of the session's live order that a command names: by the engine's id if it gives
+    /// one, else by the client's.
+    pub(crate) fn named_order(
+        &self,
+        session: SessionId,
+        (order_id, client_order_id): (OrderId, ClientOrderId),
+    ) -> Option<u32> {
+        if order_id == OrderId::NONE {
+            self.client_ids.find(&self.orders, session, client_order_id)
+        } else {
+            let slot = self.orders.find(order_id)?;
+            (self.orders[slot].session == session).then_some(slot)
+        }
+    }
+
+    /// Takes a resting order out of its book, and then out of the engine.
+    pub(crate) fn cancel_resting(&mut self, slot: u32, reason: Reason, out: &mut Effects) {
+        let order = self.orders[slot];
+        self.leave_book(slot);
+        self.cancel_rest(slot, reason, out);
+        self.publish_delete(&order, out);
+    }
+
+    /// Cancels what is left of an order that is in no queue.
+    pub(crate) fn cancel_rest(&mut self, slot: u32, reason: Reason, out: &mut Effects) {
+        let order = self.orders[slot];
+        let (asset, amount) = self.market_of_order(order.market()).hold_of(&order);
+        self.funds
+            .release(self.account_of(order.session), asset, amount);
+        self.report_canceled(&order, reason, out);
+        self.retire(&order);
+    }
+
+    /// Takes an order out of the queue of its price.
+    pub(crate) fn leave_book(&mut self, slot: u32) {
+        let market = self.orders[slot].market().0 as usize;
+        let market = self.markets[market]
+            .as_mut()
+            .expect("orders stand in markets that exist");
+        market.book.leave(&mut self.ladders, &mut self.orders, slot);
+    }
+
+    /// Frees the slot and the client order id of an order that is done.
+    pub(crate) fn retire(&mut self, order: &Order) {
+        let slot = order.id.slot();
+        self.client_ids
+            .remove(order.session, order.client_order_id, slot);
+        self.orders.give_back(order.id);
+    }
+}

@@ -1,0 +1,132 @@
+//! From (session, client order id) to the slot of the live order.
+//!
+//! Open addressing with linear probing; a removal shifts its successors back, so there are no
+//! tombstones and a long life does not slow the table down. An entry is one word: 32 bits of the
+//! key's hash, whose top bits are also its home, and the slot; the key itself stands in the slab.
+
+use crate::orders::Orders;
+use domain::{ClientOrderId, SessionId};
+
+/// The table. Its layout is no state: it depends on `key`, what it answers does not.
+pub(crate) struct ClientIds {
+    /// `hash << 32 | slot + 1`, or 0.
+    entries: Vec<u64>,
+    /// Right shift that makes a hash a place.
+    shift: u32,
+    key: u64,
+}
+
+impl ClientIds {
+    /// Room for `max_orders` entries at a load of at most one half, all of it allocated now.
+    /// Clients choose the ids: with a `key` that they do not know they cannot choose ids that
+    /// collide.
+    pub(crate) fn with_capacity(max_orders: u32, key: u64) -> Self {
+        let places = (u64::from(max_orders) * 2).next_power_of_two().max(2);
+        Self {
+            entries: vec![0; usize::try_from(places).expect("at most 2^27 places")],
+            shift: 32 - places.trailing_zeros(),
+            key,
+        }
+    }
+
+    fn hash(&self, session: SessionId, id: ClientOrderId) -> u32 {
+        let folded = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            low(product) ^ low(product >> 64)
+        };
+        let mixed = folded(
+            id.0 ^ self.key,
+            0x9E37_79B9_7F4A_7C15 ^ u64::from(session.0) << 20,
+        );
+        let mixed = folded(
+            mixed ^ self.key.rotate_left(32),
+            0xD6E8_FEB8_6659_FD93 ^ u64::from(session.0),
+        );
+        upper(mixed)
+    }
+
+    fn home(&self, entry: u64) -> usize {
+        (upper(entry) >> self.shift) as usize
+    }
+
+    fn after(&self, place: usize) -> usize {
+        (place + 1) & (self.entries.len() - 1)
+    }
+
+    /// The slot of the session's live order with this client order id.
+    pub(crate) fn find(
+        &self,
+        orders: &Orders,
+        session: SessionId,
+        id: ClientOrderId,
+    ) -> Option<u32> {
+        let wanted = u64::from(self.hash(session, id)) << 32;
+        let mut place = self.home(wanted);
+        loop {
+            let entry = self.entries[place];
+            if entry == 0 {
+                return None;
+            }
+            if entry >> 32 == wanted >> 32 {
+                let slot = slot_of(entry);
+                let order = &orders[slot];
+                if order.client_order_id == id && order.session == session {
+                    return Some(slot);
+                }
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// Adds an order whose key is not in the table.
+    pub(crate) fn insert(&mut self, session: SessionId, id: ClientOrderId, slot: u32) {
+        let entry = u64::from(self.hash(session, id)) << 32 | u64::from(slot + 1);
+        let mut place = self.home(entry);
+        while self.entries[place] != 0 {
+            place = self.after(place);
+        }
+        self.entries[place] = entry;
+    }
+
+    /// Removes the order in this slot, which is in the table under this key.
+    pub(crate) fn remove(&mut self, session: SessionId, id: ClientOrderId, slot: u32) {
+        let entry = u64::from(self.hash(session, id)) << 32 | u64::from(slot + 1);
+        let mut hole = self.home(entry);
+        while self.entries[hole] != entry {
+            assert!(self.entries[hole] != 0, "a live order is in the table");
+            hole = self.after(hole);
+        }
+        let mut place = self.after(hole);
+        while self.entries[place] != 0 {
+            // An entry may move back to the hole unless its home lies behind the hole.
+            let mask = self.entries.len() - 1;
+            let from_home = place.wrapping_sub(self.home(self.entries[place])) & mask;
+            let from_hole = place.wrapping_sub(hole) & mask;
+            if from_home >= from_hole {
+                self.entries[hole] = self.entries[place];
+                hole = place;
+            }
+            place = self.after(place);
+        }
+        self.entries[hole] = 0;
+    }
+
+    /// How many orders are in the table.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.iter().filter(|&&entry| entry != 0).count()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+fn low(product: u128) -> u64 {
+    product as u64
+}
+
+fn upper(entry: u64) -> u32 {
+    u32::try_from(entry >> 32).expect("32 bits are left")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+fn slot_of(entry: u64) -> u32 {
+    entry as u32 - 1
+}

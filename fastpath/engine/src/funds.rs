@@ -1,0 +1,138 @@
+//! Balances: a dense table of accounts by assets.
+//!
+//! Every step is checked. None can fail on a state that the engine made: an amount is taken only
+//! where it was found to be covered, and no sum exceeds what was deposited, which is a `u64`.
+
+use domain::{AccountId, Amount, AssetId};
+
+/// What an account has of an asset, in base units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Balance {
+    /// Free to be used.
+    pub(crate) available: Amount,
+    /// Set aside for live orders.
+    pub(crate) held: Amount,
+}
+
+/// All balances.
+pub(crate) struct Funds {
+    balances: Vec<Balance>,
+    assets: usize,
+}
+
+fn plus(a: Amount, b: Amount) -> Amount {
+    a.checked_add(b)
+        .expect("no balance exceeds the asset's supply")
+}
+
+fn minus(a: Amount, b: Amount) -> Amount {
+    a.checked_sub(b)
+        .expect("only what is there is taken: the caller checked")
+}
+
+impl Funds {
+    /// Room for all balances, allocated now.
+    pub(crate) fn with_capacity(accounts: u32, assets: u32) -> Self {
+        Self {
+            balances: vec![Balance::default(); accounts as usize * assets as usize],
+            assets: assets as usize,
+        }
+    }
+
+    fn index(&self, account: AccountId, asset: AssetId) -> usize {
+        account.0 as usize * self.assets + asset.0 as usize
+    }
+
+    /// The balance of an account that exists of an asset that exists.
+    pub(crate) fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
+        self.balances[self.index(account, asset)]
+    }
+
+    fn balance_mut(&mut self, account: AccountId, asset: AssetId) -> &mut Balance {
+        let index = self.index(account, asset);
+        &mut self.balances[index]
+    }
+
+    /// Gives to available.
+    pub(crate) fn credit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
+        let balance = self.balance_mut(account, asset);
+        balance.available = plus(balance.available, amount);
+    }
+
+    /// Takes from available what is known to be there.
+    pub(crate) fn debit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
+        let balance = self.balance_mut(account, asset);
+        balance.available = minus(balance.available, amount);
+    }
+
+    /// Sets aside what is known to be available.
+    pub(crate) fn hold(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
+        let balance = self.balance_mut(account, asset);
+        balance.available = minus(balance.available, amount);
+        balance.held = plus(balance.held, amount);
+    }
+
+    /// Returns what was held.
+    pub(crate) fn release(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
+        let balance = self.balance_mut(account, asset);
+        balance.held = minus(balance.held, amount);
+        balance.available = plus(balance.available, amount);
+    }
+
+    /// Spends part of what was held for a trade: `freed` leaves the hold, `spent` of it is gone,
+    /// the difference returns to available.
+    pub(crate) fn spend_held(
+        &mut self,
+        account: AccountId,
+        asset: AssetId,
+        freed: Amount,
+        spent: Amount,
+    ) {
+        let balance = self.balance_mut(account, asset);
+        balance.held = minus(balance.held, freed);
+        balance.available = plus(balance.available, minus(freed, spent));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: AccountId = AccountId(1);
+    const ASSET: AssetId = AssetId(2);
+
+    fn funded(amount: u64) -> Funds {
+        let mut funds = Funds::with_capacity(2, 3);
+        funds.credit(ACCOUNT, ASSET, Amount(amount));
+        funds
+    }
+
+    #[test]
+    fn amounts_move_between_available_and_held() {
+        let mut funds = funded(100);
+        funds.hold(ACCOUNT, ASSET, Amount(60));
+        funds.spend_held(ACCOUNT, ASSET, Amount(50), Amount(30));
+        funds.release(ACCOUNT, ASSET, Amount(4));
+        funds.debit(ACCOUNT, ASSET, Amount(1));
+        let balance = funds.balance(ACCOUNT, ASSET);
+        assert_eq!((balance.available, balance.held), (Amount(63), Amount(6)));
+        for (account, asset) in [(0, 2), (1, 1), (0, 0)] {
+            assert_eq!(
+                funds.balance(AccountId(account), AssetId(asset)),
+                Balance::default()
+            );
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "only what is there is taken")]
+    fn a_balance_never_becomes_negative() {
+        funded(1).debit(ACCOUNT, ASSET, Amount(2));
+    }
+
+    #[test]
+    #[should_panic(expected = "no balance exceeds the asset's supply")]
+    fn a_balance_never_wraps() {
+        funded(u64::MAX).credit(ACCOUNT, ASSET, Amount(1));
+    }
+}

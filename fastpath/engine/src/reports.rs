@@ -1,0 +1,259 @@
+//! Events: every one of them takes its number here.
+
+use crate::engine::Engine;
+use crate::orders::Order;
+use domain::{
+    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, Canceled, ClientOrderId,
+    CommandKind, Effects, EventKind, Fill, Flag, Liquidity, NewOrder, NotApplied, OrderId, Outcome,
+    PhaseChanged, Price, Qty, Reason, Rejected, SessionId, Trade, Zero,
+};
+
+const Z: Zero = Zero::Zero;
+
+/// What both sides' reports of one trade have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct TradeTerms {
+    pub(crate) trade_id: u64,
+    /// The resting order's.
+    pub(crate) price: Price,
+    pub(crate) qty: Qty,
+}
+
+impl Engine {
+    pub(crate) fn take_trade_id(&mut self) -> u64 {
+        let id = self.next_trade_id;
+        self.next_trade_id += 1;
+        id
+    }
+
+    fn take_feed_no(&mut self) -> u64 {
+        let no = self.next_feed_no;
+        self.next_feed_no += 1;
+        no
+    }
+
+    fn take_report_no(&mut self, session: SessionId) -> u64 {
+        let session = self.session_state_mut(session);
+        let no = session.next_report_no;
+        session.next_report_no += 1;
+        no
+    }
+
+    pub(crate) fn report_not_applied(
+        &mut self,
+        session: SessionId,
+        from: u64,
+        count: u64,
+        out: &mut Effects,
+    ) {
+        out.push(&NotApplied {
+            kind: EventKind::NotApplied,
+            pad: [Z; 3],
+            session,
+            report_no: self.take_report_no(session),
+            from,
+            count,
+        });
+    }
+
+    /// Refuses a command that names an order, or means to make one.
+    pub(crate) fn report_rejected(
+        &mut self,
+        session: SessionId,
+        command: CommandKind,
+        named: (OrderId, ClientOrderId),
+        reason: Reason,
+        out: &mut Effects,
+    ) {
+        out.push(&Rejected {
+            kind: EventKind::Rejected,
+            pad: Z,
+            reason,
+            session,
+            report_no: self.take_report_no(session),
+            order_id: named.0,
+            client_order_id: named.1,
+            command,
+            pad2: [Z; 6],
+        });
+    }
+
+    /// Refuses a command that no session may send.
+    pub(crate) fn report_not_for_sessions(
+        &mut self,
+        session: SessionId,
+        command: CommandKind,
+        out: &mut Effects,
+    ) {
+        let named = (OrderId::NONE, ClientOrderId(0));
+        self.report_rejected(session, command, named, Reason::UnknownSession, out);
+    }
+
+    pub(crate) fn report_accepted(
+        &mut self,
+        session: SessionId,
+        order_id: OrderId,
+        command: &NewOrder,
+        out: &mut Effects,
+    ) {
+        out.push(&Accepted {
+            kind: EventKind::Accepted,
+            side: command.side,
+            order_type: command.order_type,
+            time_in_force: command.time_in_force,
+            session,
+            report_no: self.take_report_no(session),
+            order_id,
+            client_order_id: command.client_order_id,
+            price: command.price,
+            qty: command.qty,
+            market: command.market,
+            post_only: command.post_only,
+            pad: [Z; 3],
+        });
+    }
+
+    pub(crate) fn report_trade(
+        &mut self,
+        terms: TradeTerms,
+        maker: &Order,
+        taker: &Order,
+        out: &mut Effects,
+    ) {
+        out.push(&Trade {
+            kind: EventKind::Trade,
+            taker_side: taker.side,
+            pad: [Z; 2],
+            market: maker.market(),
+            feed_no: self.take_feed_no(),
+            trade_id: terms.trade_id,
+            maker_order_id: maker.id,
+            taker_order_id: taker.id,
+            price: terms.price,
+            qty: terms.qty,
+            maker_leaves: maker.leaves,
+        });
+    }
+
+    /// The fill of one side; `order` is as the trade left it.
+    pub(crate) fn report_fill(
+        &mut self,
+        terms: TradeTerms,
+        order: &Order,
+        liquidity: Liquidity,
+        fee: Amount,
+        out: &mut Effects,
+    ) {
+        out.push(&Fill {
+            kind: EventKind::Fill,
+            side: order.side,
+            liquidity,
+            pad: Z,
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            trade_id: terms.trade_id,
+            price: terms.price,
+            qty: terms.qty,
+            leaves: order.leaves,
+            fee,
+            market: order.market(),
+            pad2: [Z; 4],
+        });
+    }
+
+    pub(crate) fn report_canceled(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
+        out.push(&Canceled {
+            kind: EventKind::Canceled,
+            pad: Z,
+            reason,
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            qty: order.leaves,
+            market: order.market(),
+            pad2: [Z; 4],
+        });
+    }
+
+    /// `order` is as the amendment left it.
+    pub(crate) fn report_amended(
+        &mut self,
+        order: &Order,
+        qty: Qty,
+        kept_priority: Flag,
+        out: &mut Effects,
+    ) {
+        out.push(&Amended {
+            kind: EventKind::Amended,
+            kept_priority,
+            pad: [Z; 2],
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            price: order.price,
+            qty,
+            leaves: order.leaves,
+            market: order.market(),
+            pad2: [Z; 4],
+        });
+    }
+
+    pub(crate) fn publish_add(&mut self, order: &Order, out: &mut Effects) {
+        out.push(&BookAdd {
+            kind: EventKind::BookAdd,
+            side: order.side,
+            pad: [Z; 2],
+            market: order.market(),
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            price: order.price,
+            qty: order.leaves,
+        });
+    }
+
+    pub(crate) fn publish_reduce(&mut self, order: &Order, out: &mut Effects) {
+        out.push(&BookReduce {
+            kind: EventKind::BookReduce,
+            side: order.side,
+            pad: [Z; 2],
+            market: order.market(),
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            leaves: order.leaves,
+        });
+    }
+
+    pub(crate) fn publish_delete(&mut self, order: &Order, out: &mut Effects) {
+        out.push(&BookDelete {
+            kind: EventKind::BookDelete,
+            side: order.side,
+            pad: [Z; 2],
+            market: order.market(),
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+        });
+    }
+
+    pub(crate) fn report_phase(&mut self, out: &mut Effects) {
+        out.push(&PhaseChanged {
+            kind: EventKind::PhaseChanged,
+            phase: self.phase,
+            pad: [Z; 6],
+            feed_no: self.take_feed_no(),
+        });
+    }
+
+    pub(crate) fn report_outcome(command: CommandKind, reason: Reason, out: &mut Effects) {
+        out.push(&Outcome {
+            kind: EventKind::Outcome,
+            pad: Z,
+            reason,
+            command,
+            pad2: [Z; 2],
+        });
+    }
+}

@@ -1,0 +1,159 @@
+//! What readers may know of the state. Nothing here changes it; some of it allocates.
+
+use crate::engine::Engine;
+use crate::market::Market;
+use domain::{
+    AccountId, Amount, AssetId, ClientOrderId, CreateMarket, MarketId, Nanos, OrderId, Phase,
+    Price, Qty, SessionId, SessionView, Side,
+};
+
+/// A place of a table that is taken: its id.
+fn ids<T>(table: &[Option<T>]) -> impl Iterator<Item = u32> {
+    (0_u32..)
+        .zip(table)
+        .filter_map(|(id, place)| place.is_some().then_some(id))
+}
+
+impl Engine {
+    /// The version of the rules in force.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// The epoch, which a recovery that may have lost frames raises.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Whether new orders are taken.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Engine time: the latest time of any stamp, UTC nanoseconds.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// A session, if it exists.
+    #[must_use]
+    pub fn session(&self, session: SessionId) -> Option<SessionView> {
+        let session = self.sessions.get(session.0 as usize)?.as_ref()?;
+        Some(SessionView {
+            account: session.account,
+            public_key: session.public_key,
+            next_report_no: session.next_report_no,
+            last_number: session.last_number,
+        })
+    }
+
+    /// How many sessions exist.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.session_ids().count()
+    }
+
+    /// The sessions that exist, lowest id first.
+    pub fn session_ids(&self) -> impl Iterator<Item = SessionId> {
+        ids(&self.sessions).map(SessionId)
+    }
+
+    /// The accounts that exist, lowest id first.
+    pub fn account_ids(&self) -> impl Iterator<Item = AccountId> {
+        ids(&self.accounts).map(AccountId)
+    }
+
+    /// The assets that exist, lowest id first.
+    pub fn asset_ids(&self) -> impl Iterator<Item = AssetId> {
+        ids(&self.assets).map(AssetId)
+    }
+
+    /// The markets that exist, lowest id first.
+    pub fn market_ids(&self) -> impl Iterator<Item = MarketId> {
+        ids(&self.markets).map(MarketId)
+    }
+
+    /// What an account has of an asset, (available, held) in base units; `None` if either does
+    /// not exist.
+    #[must_use]
+    pub fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)> {
+        self.asset(asset)?;
+        let balance = self
+            .has_account(account)
+            .then(|| self.funds.balance(account, asset))?;
+        Some((balance.available, balance.held))
+    }
+
+    /// What was deposited of an asset and what the exchange earned of it, (deposited, fees) in
+    /// base units.
+    #[must_use]
+    pub fn asset(&self, asset: AssetId) -> Option<(Amount, Amount)> {
+        let asset = self.assets.get(asset.0 as usize)?.as_ref()?;
+        Some((asset.deposited, asset.fees))
+    }
+
+    /// A market as it was created.
+    #[must_use]
+    pub fn market_terms(&self, market: MarketId) -> Option<&CreateMarket> {
+        self.market(market).map(|market| &market.terms)
+    }
+
+    /// The highest price that someone bids, in ticks.
+    #[must_use]
+    pub fn best_bid(&self, market: MarketId) -> Option<Price> {
+        self.market(market)?.book.best(Side::Buy)
+    }
+
+    /// The lowest price that someone asks, in ticks.
+    #[must_use]
+    pub fn best_ask(&self, market: MarketId) -> Option<Price> {
+        self.market(market)?.book.best(Side::Sell)
+    }
+
+    /// The best `count` prices of a side, best first: price in ticks, lots, orders. Empty for a
+    /// market that does not exist. Allocates and walks all orders of these prices.
+    #[must_use]
+    pub fn depth(&self, market: MarketId, side: Side, count: usize) -> Vec<(Price, Qty, u32)> {
+        let Some(market) = self.market(market) else {
+            return Vec::new();
+        };
+        let orders_at = |price| {
+            market
+                .book
+                .queue(&self.ladders, &self.orders, price)
+                .count()
+        };
+        market
+            .book
+            .levels(&self.ladders, side)
+            .take(count)
+            .map(|(price, qty)| {
+                let orders = u32::try_from(orders_at(price)).expect("there are fewer than 2^26");
+                (price, qty, orders)
+            })
+            .collect()
+    }
+
+    /// How many orders rest or sweep.
+    #[must_use]
+    pub fn live_orders(&self) -> usize {
+        self.orders.live()
+    }
+
+    /// The id of the session's live order with this client order id.
+    #[must_use]
+    pub fn order_id(&self, session: SessionId, client_order_id: ClientOrderId) -> Option<OrderId> {
+        let slot = self
+            .client_ids
+            .find(&self.orders, session, client_order_id)?;
+        Some(self.orders[slot].id)
+    }
+
+    pub(crate) fn market(&self, market: MarketId) -> Option<&Market> {
+        self.markets.get(market.0 as usize)?.as_ref()
+    }
+}
