@@ -130,3 +130,59 @@ fn upper(entry: u64) -> u32 {
 fn slot_of(entry: u64) -> u32 {
     entry as u32 - 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::Order;
+    use domain::{Flag, MarketId, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn order(client_order_id: ClientOrderId) -> NewOrder {
+        NewOrder {
+            client_order_id,
+            price: Price(1),
+            qty: Qty(1),
+            market: MarketId(0),
+            side: Side::Buy,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            post_only: Flag::No,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        /// A table of 8 or 32 places is so small that most keys collide and runs wrap around.
+        #[test]
+        fn the_table_is_a_map(
+            max_orders in prop::sample::select(vec![1_u32, 3, 4, 16]),
+            key in any::<u64>(),
+            steps in prop::collection::vec((0..3_u32, 1..12_u64), 1..300),
+        ) {
+            let mut orders = Orders::with_capacity(max_orders);
+            let mut table = ClientIds::with_capacity(max_orders, key);
+            let mut model = BTreeMap::new();
+            for (session, client) in steps {
+                let (session, id) = (SessionId(session), ClientOrderId(client));
+                if let Some(order_id) = model.remove(&(session, id)) {
+                    table.remove(session, id, domain::OrderId::slot(order_id));
+                    orders.give_back(order_id);
+                } else if let Some(order_id) = orders.take() {
+                    orders[order_id.slot()] = Order::new(order_id, session, &order(id));
+                    table.insert(session, id, order_id.slot());
+                    model.insert((session, id), order_id);
+                }
+                prop_assert_eq!(table.len(), model.len());
+                for session in (0..3).map(SessionId) {
+                    for id in (1..12).map(ClientOrderId) {
+                        let expected = model.get(&(session, id)).map(|order_id| order_id.slot());
+                        prop_assert_eq!(table.find(&orders, session, id), expected);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Random histories with any field values: no panic on what is admitted, all invariants hold, and
+//! what the feed says is what the book shows.
+
+use crate::exchange::*;
+use domain::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Mostly sensible values, sometimes any.
+fn often<T: std::fmt::Debug + Clone + 'static>(
+    sensible: impl Strategy<Value = T> + 'static,
+    any: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = T> {
+    prop_oneof![30 => sensible, 1 => any]
+}
+
+fn new_order() -> impl Strategy<Value = Command> {
+    (
+        often(1..12_u64, any::<u64>()),
+        often(95..106_i64, any::<i64>()),
+        often(1..20_u64, any::<u64>()),
+        often(0..2_u32, any::<u32>()),
+        any::<bool>(),
+        0..12_u8,
+    )
+        .prop_map(|(client, price, qty, place, buys, kind)| {
+            let side = if buys { Side::Buy } else { Side::Sell };
+            let order = limit(client, MarketId(place), side, price, qty);
+            Command::NewOrder(match kind {
+                0 => immediate(order),
+                1 => fill_or_kill(order),
+                2 => post_only(order),
+                3 => market(client, MarketId(place), side, qty),
+                4 => fill_or_kill(market(client, MarketId(place), side, qty)),
+                5 => post_only(market(client, MarketId(place), side, qty)),
+                _ => order,
+            })
+        })
+}
+
+fn named() -> impl Strategy<Value = (OrderId, ClientOrderId)> {
+    let ids = (1..4_u64, 0..12_u64).prop_map(|(generation, slot)| (generation << 26) | slot);
+    prop_oneof![
+        (1..12_u64).prop_map(|client| (OrderId::NONE, ClientOrderId(client))),
+        often(ids, any::<u64>()).prop_map(|id| (OrderId(id), ClientOrderId(0))),
+    ]
+}
+
+fn session_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        6 => new_order(),
+        2 => named().prop_map(|(order_id, client_order_id)| {
+            Command::CancelOrder(CancelOrder { order_id, client_order_id })
+        }),
+        3 => (named(), often(95..106_i64, any::<i64>()), often(0..25_u64, any::<u64>())).prop_map(
+            |((order_id, client_order_id), price, qty)| Command::AmendOrder(AmendOrder {
+                order_id,
+                client_order_id,
+                price: Price(price),
+                qty: Qty(qty),
+            })
+        ),
+    ]
+}
+
+/// The book as someone sees it who has only the feed: market, side, price and lots by order.
+#[derive(Default)]
+struct FromTheFeed {
+    orders: BTreeMap<OrderId, (MarketId, Side, Price, Qty)>,
+}
+
+impl FromTheFeed {
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::BookAdd(add) => {
+                let order = (add.market, add.side, add.price, add.qty);
+                assert_eq!(self.orders.insert(add.order_id, order), None);
+            }
+            Event::BookReduce(reduce) => {
+                let order = self.orders.get_mut(&reduce.order_id).unwrap();
+                assert!(reduce.leaves < order.3);
+                order.3 = reduce.leaves;
+            }
+            Event::BookDelete(delete) => {
+                self.orders.remove(&delete.order_id).unwrap();
+            }
+            Event::Trade(trade) => {
+                let order = self.orders.get_mut(&trade.maker_order_id).unwrap();
+                assert_eq!(
+                    (order.2, order.3.0 - trade.qty.0),
+                    (trade.price, trade.maker_leaves.0)
+                );
+                order.3 = trade.maker_leaves;
+                if order.3 == Qty(0) {
+                    self.orders.remove(&trade.maker_order_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn depth(&self, market: MarketId, side: Side) -> Vec<(Price, Qty, u32)> {
+        let mut levels: BTreeMap<Price, (u64, u32)> = BTreeMap::new();
+        for order in self
+            .orders
+            .values()
+            .filter(|order| (order.0, order.1) == (market, side))
+        {
+            let level = levels.entry(order.2).or_default();
+            *level = (level.0 + order.3.0, level.1 + 1);
+        }
+        let mut levels: Vec<_> = levels
+            .into_iter()
+            .map(|(price, (qty, count))| (price, Qty(qty), count))
+            .collect();
+        if side == Side::Buy {
+            levels.reverse();
+        }
+        levels
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_history_is_applied_and_the_feed_tells_the_book(
+        commands in prop::collection::vec((0..3_u32, 1..3_u64, session_command()), 1..150),
+        funds in prop::array::uniform4(prop_oneof![1..50_000_u64, Just(u64::MAX / 4)]),
+    ) {
+        let mut x = Exchange::unfunded(Genesis { max_orders: 40, ..GENESIS });
+        for (place, amount) in [(0, BASE), (0, QUOTE), (1, BASE), (1, QUOTE)].into_iter().zip(funds) {
+            x.fund(place.0, place.1, amount);
+        }
+        let mut feed = FromTheFeed::default();
+        for (session, step, command) in commands {
+            let source = Source::of_session(SessionId(session));
+            let number = x.engine.last_number(source) + step;
+            let mut events = x.apply_numbered(source, number, command);
+            events.extend(x.finish_sweep().0);
+            events.iter().for_each(|event| feed.take(event));
+            for market in [FEES, PLAIN] {
+                for side in [Side::Buy, Side::Sell] {
+                    prop_assert_eq!(feed.depth(market, side), x.engine.depth(market, side, usize::MAX));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn commands_of_any_words_are_applied(
+        bodies in prop::collection::vec(
+            (prop::sample::select(vec![1_u16, 2, 3, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
+             prop::array::uniform12(prop_oneof![0..3_u64, (0..3_u64).prop_map(|n| n << 32), any::<u64>()]),
+             prop::sample::select(vec![0_u32, 1, 2, 3, 1 << 31, (1 << 31) + 1])),
+            1..60,
+        ),
+        initialised in any::<bool>(),
+    ) {
+        let mut x = if initialised { Exchange::new() } else { Exchange::blank() };
+        for (kind, words, source) in bodies {
+            let kind = CommandKind::try_from(kind).unwrap();
+            let source = Source(source);
+            let number = x.engine.last_number(source) + 1;
+            if let Ok(command) = Command::decode(kind, &words[..kind.body_words()])
+                && x.engine.admits(source, number)
+            {
+                x.apply_numbered(source, number, command);
+                x.finish_sweep();
+            }
+        }
+    }
+}
