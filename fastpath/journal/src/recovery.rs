@@ -20,6 +20,8 @@ pub enum MemoryRead {
         /// The first seq that is still whole.
         oldest: Seq,
     },
+    /// Something stands there that no writer wrote.
+    Corrupt,
 }
 
 /// The journal memory of a recovery that has none.
@@ -72,6 +74,14 @@ pub enum RecoveryError {
         seq: Seq,
         /// What is wrong.
         error: FrameError,
+    },
+    /// The journal memory was overwritten by something else.
+    #[error(
+        "journal memory, seq {seq}: no writer wrote what is there; remove the journal region to start a new epoch from the archive"
+    )]
+    MemoryCorrupt {
+        /// Which should be there.
+        seq: Seq,
     },
     /// The journal memory's frame does not continue the chain.
     #[error(
@@ -224,6 +234,7 @@ impl<S: Segments, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Recovery<S, M> 
                 self.joined = true;
             }
             MemoryRead::Gone { oldest } => self.memory_from = oldest,
+            MemoryRead::Corrupt => return Err(RecoveryError::MemoryCorrupt { seq }),
             MemoryRead::End if self.joined => {
                 return Err(RecoveryError::MemoryBehind {
                     memory: Seq(seq.0 - 1),
@@ -241,6 +252,7 @@ impl<S: Segments, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Recovery<S, M> 
         let words = match (self.memory)(seq, &mut self.buffer) {
             MemoryRead::Frame(words) => words,
             MemoryRead::End => return Ok(None),
+            MemoryRead::Corrupt => return Err(RecoveryError::MemoryCorrupt { seq }),
             MemoryRead::Gone { oldest } => {
                 return Err(RecoveryError::MissingBetween {
                     from: seq,

@@ -238,7 +238,7 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
         let durable = self.durable?;
         match (self.memory)(durable.next(), &mut self.buffer) {
             MemoryRead::Frame(_) => Some(durable),
-            MemoryRead::End | MemoryRead::Gone { .. } => None,
+            MemoryRead::End | MemoryRead::Gone { .. } | MemoryRead::Corrupt => None,
         }
     }
 
@@ -305,6 +305,7 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
                 MemoryRead::Frame(words) => words,
                 MemoryRead::End => break,
                 MemoryRead::Gone { oldest } => return Err(Refusal::Lapped { next: seq, oldest }),
+                MemoryRead::Corrupt => return Err(Refusal::Corrupt { seq }),
             };
             let bytes = self.buffer[..words].as_bytes();
             let size = self.group.len() + bytes.len();

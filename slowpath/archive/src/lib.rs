@@ -11,6 +11,7 @@
 
 mod archiver;
 mod file_storage;
+mod memory;
 mod refusal;
 pub mod simulated;
 mod storage;
@@ -18,6 +19,7 @@ mod trouble;
 
 pub use archiver::{Archiver, Limits};
 pub use file_storage::{FileStorage, StorageError};
+pub use memory::frames_of;
 pub use refusal::Refusal;
 pub use storage::Storage;
 pub use trouble::{Trouble, TroubleKind};

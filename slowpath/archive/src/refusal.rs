@@ -51,6 +51,14 @@ pub enum Refusal {
         /// What is wrong.
         error: FrameError,
     },
+    /// Journal memory was overwritten by something else.
+    #[error(
+        "journal memory, seq {seq}: no writer wrote what is there; stop the fastpath and start it again: it will say what to do"
+    )]
+    Corrupt {
+        /// Which should be there.
+        seq: Seq,
+    },
     /// Journal memory gave a frame that does not continue the archive.
     #[error(
         "journal memory, seq {seq}: {error}: archive and memory are not of one journal; correct the archive directory in the configuration"
