@@ -135,139 +135,67 @@ fn decimals_are_at_most_18() {
     assert_eq!(x.admin(Command::CreateAsset(most)), Reason::None);
 }
 
+/// Ten levels are left for it.
+fn third_market() -> CreateMarket {
+    with(fee_market(), |terms| {
+        terms.market = MarketId(2);
+        terms.price_levels = 10;
+    })
+}
+
+fn refused_market(reason: Reason, change: fn(&mut CreateMarket)) {
+    let terms = with(third_market(), change);
+    let mut x = Exchange::new();
+    assert_eq!(x.admin(Command::CreateMarket(terms)), reason, "{terms:?}");
+}
+
 #[test]
 fn a_markets_parameters_are_checked_in_order() {
+    let reason = Reason::UnknownReference;
+    refused_market(reason, |terms| terms.quote = AssetId(u32::MAX));
+    refused_market(reason, |terms| {
+        terms.base = AssetId(2);
+        terms.price_levels = 0;
+    });
+    let reason = Reason::InvalidParameter;
+    refused_market(reason, |terms| terms.base = QUOTE);
+    refused_market(reason, |terms| terms.maker_fee_ppm = 1_000_001);
+    refused_market(reason, |terms| terms.taker_fee_ppm = u32::MAX);
+    refused_market(reason, |terms| terms.price_levels = 0);
+    refused_market(reason, |terms| terms.tick_value = 0);
+    refused_market(reason, |terms| terms.lot_size = 0);
+    refused_market(reason, |terms| terms.min_qty = Qty(0));
+    refused_market(reason, |terms| terms.price_min = Price(0));
+    refused_market(reason, |terms| terms.price_min = Price(i64::MIN));
+    refused_market(reason, |terms| terms.price_min = Price(i64::MAX - 9));
+    refused_market(reason, |terms| {
+        terms.tick_value = 0;
+        terms.price_levels = 11;
+    });
+    let reason = Reason::LevelTableFull;
+    refused_market(reason, |terms| terms.price_levels = 11);
+    refused_market(reason, |terms| terms.price_levels = u32::MAX);
+    refused_market(Reason::None, |terms| terms.maker_fee_ppm = 1_000_000);
+}
+
+#[test]
+fn the_highest_price_of_all_is_a_price() {
     let mut x = Exchange::new();
-    let good = CreateMarket {
-        market: MarketId(2),
-        price_levels: 10,
-        ..fee_market()
-    };
-    let top = i64::MAX - 10;
-    for (bad, reason) in [
-        (
-            CreateMarket {
-                base: AssetId(2),
-                price_levels: 0,
-                ..good
-            },
-            Reason::UnknownReference,
-        ),
-        (
-            CreateMarket {
-                quote: AssetId(u32::MAX),
-                ..good
-            },
-            Reason::UnknownReference,
-        ),
-        (
-            CreateMarket {
-                base: QUOTE,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                maker_fee_ppm: 1_000_001,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                taker_fee_ppm: u32::MAX,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                price_levels: 0,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                tick_value: 0,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                lot_size: 0,
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                min_qty: Qty(0),
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                price_min: Price(0),
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                price_min: Price(i64::MIN),
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                price_min: Price(top + 1),
-                ..good
-            },
-            Reason::InvalidParameter,
-        ),
-        (
-            CreateMarket {
-                price_levels: 11,
-                ..good
-            },
-            Reason::LevelTableFull,
-        ),
-        (
-            CreateMarket {
-                price_levels: u32::MAX,
-                ..good
-            },
-            Reason::LevelTableFull,
-        ),
-    ] {
-        assert_eq!(x.admin(Command::CreateMarket(bad)), reason, "{bad:?}");
-    }
-    let last = CreateMarket {
-        price_min: Price(top),
-        maker_fee_ppm: 0,
-        taker_fee_ppm: 0,
-        tick_value: 1,
-        lot_size: u64::MAX,
-        min_qty: Qty(1),
-        ..good
-    };
-    assert_eq!(x.admin(Command::CreateMarket(last)), Reason::None);
-    assert_eq!(x.engine.market_terms(MarketId(2)), Some(&last));
-    // The highest price of all still is a price, and no mark for an empty side.
+    let terms = with(third_market(), |terms| {
+        terms.price_min = Price(i64::MAX - 10);
+        terms.maker_fee_ppm = 0;
+        terms.taker_fee_ppm = 0;
+        terms.tick_value = 1;
+        terms.lot_size = u64::MAX;
+        terms.min_qty = Qty(1);
+    });
+    assert_eq!(x.admin(Command::CreateMarket(terms)), Reason::None);
+    assert_eq!(x.engine.market_terms(MarketId(2)), Some(&terms));
     x.fund(0, QUOTE, u64::MAX - 2 * START);
-    let none = x.engine.best_bid(MarketId(2));
-    assert_eq!(none, None);
     x.rest(0, limit(1, MarketId(2), Side::Buy, i64::MAX - 1, 1));
     assert_eq!(x.engine.best_bid(MarketId(2)), Some(Price(i64::MAX - 1)));
-    assert_eq!(
-        canceled(&x.enter(0, market(2, MarketId(2), Side::Buy, 1))),
-        Some((Reason::Unfilled, 1))
-    );
+    let events = x.enter(0, market(2, MarketId(2), Side::Buy, 1));
+    assert_eq!(canceled(&events), Some((Reason::Unfilled, 1)));
 }
 
 #[test]

@@ -51,141 +51,86 @@ fn an_accepted_order_rests_with_its_hold() {
     assert_eq!(x.engine.order_id(SessionId(1), ClientOrderId(9)), Some(id));
 }
 
-#[test]
-fn each_check_refuses_for_its_reason() {
+fn refused<const N: usize>(reason: Reason, orders: [NewOrder; N]) {
     let mut x = Exchange::new();
-    let good = limit(1, FEES, BUY, 100, 5);
-    let market_buy = market(1, FEES, BUY, 5);
-    let gtc = TimeInForce::GoodTillCancel;
-    for (order, reason) in [
-        (
-            NewOrder {
-                market: MarketId(2),
-                ..good
-            },
-            Reason::UnknownMarket,
-        ),
-        (
-            NewOrder {
-                market: MarketId(u32::MAX),
-                ..good
-            },
-            Reason::UnknownMarket,
-        ),
-        (
-            NewOrder {
-                client_order_id: ClientOrderId(0),
-                ..good
-            },
-            Reason::InvalidClientOrderId,
-        ),
-        (
-            NewOrder {
-                time_in_force: gtc,
-                ..market_buy
-            },
-            Reason::InvalidCombination,
-        ),
-        (post_only(market_buy), Reason::InvalidCombination),
-        (post_only(immediate(good)), Reason::InvalidCombination),
-        (post_only(fill_or_kill(good)), Reason::InvalidCombination),
-        (
-            NewOrder {
-                price: Price(1),
-                ..market_buy
-            },
-            Reason::InvalidPrice,
-        ),
-        (
-            NewOrder {
-                price: Price(49),
-                ..good
-            },
-            Reason::PriceOutOfRange,
-        ),
-        (
-            NewOrder {
-                price: Price(150),
-                ..good
-            },
-            Reason::PriceOutOfRange,
-        ),
-        (
-            NewOrder {
-                price: Price(0),
-                ..good
-            },
-            Reason::PriceOutOfRange,
-        ),
-        (
-            NewOrder {
-                price: Price(i64::MIN),
-                ..good
-            },
-            Reason::PriceOutOfRange,
-        ),
-        (
-            NewOrder {
-                price: Price(i64::MAX),
-                ..good
-            },
-            Reason::PriceOutOfRange,
-        ),
-        (
-            NewOrder {
-                qty: Qty(0),
-                ..good
-            },
-            Reason::InvalidQuantity,
-        ),
-        (
-            NewOrder {
-                qty: Qty(1),
-                ..good
-            },
-            Reason::QuantityBelowMinimum,
-        ),
-        (
-            NewOrder {
-                qty: Qty(u64::MAX),
-                ..good
-            },
-            Reason::NotionalTooLarge,
-        ),
-        (
-            NewOrder {
-                qty: Qty(u64::MAX),
-                ..market_buy
-            },
-            Reason::NotionalTooLarge,
-        ),
-        (
-            NewOrder {
-                qty: Qty(u64::MAX / 100),
-                price: Price(50),
-                ..good
-            },
-            Reason::NotionalTooLarge,
-        ),
-        (
-            NewOrder {
-                side: SELL,
-                qty: Qty(u64::MAX / 1_000),
-                ..good
-            },
-            Reason::NotionalTooLarge,
-        ),
-        (
-            NewOrder {
-                qty: Qty(u64::MAX / 1_003),
-                ..good
-            },
-            Reason::InsufficientFunds,
-        ),
-        (fill_or_kill(good), Reason::CannotFill),
-    ] {
+    for order in orders {
         assert_eq!(x.rejection(0, order), reason, "{order:?}");
     }
+}
+
+#[test]
+fn an_order_names_a_market_and_itself() {
+    let good = limit(1, FEES, BUY, 100, 5);
+    let unknown = [2, 3, u32::MAX].map(|id| with(good, |order| order.market = MarketId(id)));
+    refused(Reason::UnknownMarket, unknown);
+    refused(
+        Reason::InvalidClientOrderId,
+        [limit(0, FEES, BUY, 100, 5), market(0, FEES, SELL, 5)],
+    );
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    let good = limit(1, FEES, BUY, 100, 5);
+    let market_buy = market(1, FEES, BUY, 5);
+    let stays = TimeInForce::GoodTillCancel;
+    refused(
+        Reason::InvalidCombination,
+        [
+            with(market_buy, |order| order.time_in_force = stays),
+            post_only(market_buy),
+            post_only(fill_or_kill(market_buy)),
+            post_only(immediate(good)),
+            post_only(fill_or_kill(good)),
+        ],
+    );
+}
+
+#[test]
+fn prices_are_in_range_and_market_orders_have_none() {
+    let prices = [i64::MIN, -1, 0, 49, 150, i64::MAX];
+    let outside = prices.map(|price| limit(1, FEES, BUY, price, 5));
+    refused(Reason::PriceOutOfRange, outside);
+    let priced = [i64::MIN, -1, 1, 100, i64::MAX]
+        .map(|price| with(market(1, FEES, BUY, 5), |order| order.price = Price(price)));
+    refused(Reason::InvalidPrice, priced);
+}
+
+#[test]
+fn quantities_are_large_enough_and_can_be_counted() {
+    refused(Reason::InvalidQuantity, [limit(1, FEES, BUY, 100, 0)]);
+    refused(Reason::QuantityBelowMinimum, [limit(1, FEES, BUY, 100, 1)]);
+    // 1,000 quote a lot at price 100 and 0.2 % of fee; a sell is bound by the same notional.
+    let most = u64::MAX / 1_002;
+    refused(
+        Reason::NotionalTooLarge,
+        [
+            limit(1, FEES, BUY, 100, u64::MAX),
+            limit(1, FEES, BUY, 100, most + 1),
+            limit(1, FEES, SELL, 100, most + 1),
+            market(1, FEES, BUY, u64::MAX / 100 + 1),
+            market(1, FEES, SELL, u64::MAX / 100 + 1),
+        ],
+    );
+    refused(
+        Reason::InsufficientFunds,
+        [
+            limit(1, FEES, BUY, 100, most),
+            limit(1, FEES, SELL, 100, most),
+            market(1, FEES, SELL, u64::MAX / 100),
+        ],
+    );
+    // One base unit a tick and a lot of 2^62 base units: here the base is what cannot be counted.
+    let mut x = Exchange::new();
+    let huge_lots = with(plain_market(), |terms| {
+        terms.market = MarketId(2);
+        terms.price_levels = 10;
+        terms.lot_size = 1 << 62;
+    });
+    assert_eq!(x.admin(Command::CreateMarket(huge_lots)), Reason::None);
+    let order = limit(1, MarketId(2), BUY, 1, 4);
+    assert_eq!(x.rejection(0, order), Reason::NotionalTooLarge);
+    x.rest(0, limit(1, MarketId(2), BUY, 1, 3));
 }
 
 #[test]

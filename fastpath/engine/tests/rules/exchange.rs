@@ -7,13 +7,13 @@
 use domain::*;
 use engine::Engine;
 
-pub const BASE: AssetId = AssetId(0);
-pub const QUOTE: AssetId = AssetId(1);
-pub const FEES: MarketId = MarketId(0);
-pub const PLAIN: MarketId = MarketId(1);
-pub const START: u64 = 1_000_000;
+pub(crate) const BASE: AssetId = AssetId(0);
+pub(crate) const QUOTE: AssetId = AssetId(1);
+pub(crate) const FEES: MarketId = MarketId(0);
+pub(crate) const PLAIN: MarketId = MarketId(1);
+pub(crate) const START: u64 = 1_000_000;
 
-pub const GENESIS: Genesis = Genesis {
+pub(crate) const GENESIS: Genesis = Genesis {
     max_assets: 3,
     max_markets: 3,
     max_accounts: 3,
@@ -22,13 +22,13 @@ pub const GENESIS: Genesis = Genesis {
     max_levels: 310,
 };
 
-pub struct Exchange {
-    pub engine: Engine,
-    pub out: Effects,
-    pub seq: u64,
+pub(crate) struct Exchange {
+    pub(crate) engine: Engine,
+    pub(crate) out: Effects,
+    pub(crate) seq: u64,
 }
 
-pub fn asset(id: u32) -> Command {
+pub(crate) fn asset(id: u32) -> Command {
     Command::CreateAsset(CreateAsset {
         asset: AssetId(id),
         decimals: 8,
@@ -37,7 +37,7 @@ pub fn asset(id: u32) -> Command {
     })
 }
 
-pub fn fee_market() -> CreateMarket {
+pub(crate) fn fee_market() -> CreateMarket {
     CreateMarket {
         market: FEES,
         base: BASE,
@@ -53,7 +53,7 @@ pub fn fee_market() -> CreateMarket {
     }
 }
 
-pub fn plain_market() -> CreateMarket {
+pub(crate) fn plain_market() -> CreateMarket {
     CreateMarket {
         market: PLAIN,
         maker_fee_ppm: 0,
@@ -67,14 +67,14 @@ pub fn plain_market() -> CreateMarket {
     }
 }
 
-pub fn account(id: u32) -> Command {
+pub(crate) fn account(id: u32) -> Command {
     Command::CreateAccount(CreateAccount {
         account: AccountId(id),
         firm: FirmId(7),
     })
 }
 
-pub fn session(id: u32, account: u32) -> Command {
+pub(crate) fn session(id: u32, account: u32) -> Command {
     Command::OpenSession(OpenSession {
         session: SessionId(id),
         account: AccountId(account),
@@ -82,7 +82,7 @@ pub fn session(id: u32, account: u32) -> Command {
     })
 }
 
-pub fn deposit(account: u32, asset: AssetId, amount: u64) -> Command {
+pub(crate) fn deposit(account: u32, asset: AssetId, amount: u64) -> Command {
     Command::Deposit(Deposit {
         account: AccountId(account),
         asset,
@@ -90,7 +90,14 @@ pub fn deposit(account: u32, asset: AssetId, amount: u64) -> Command {
     })
 }
 
-pub fn limit(client: u64, market: MarketId, side: Side, price: i64, qty: u64) -> NewOrder {
+/// A copy with something changed.
+pub(crate) fn with<T: Copy>(original: T, change: impl FnOnce(&mut T)) -> T {
+    let mut copy = original;
+    change(&mut copy);
+    copy
+}
+
+pub(crate) fn limit(client: u64, market: MarketId, side: Side, price: i64, qty: u64) -> NewOrder {
     NewOrder {
         client_order_id: ClientOrderId(client),
         price: Price(price),
@@ -103,28 +110,28 @@ pub fn limit(client: u64, market: MarketId, side: Side, price: i64, qty: u64) ->
     }
 }
 
-pub fn immediate(order: NewOrder) -> NewOrder {
+pub(crate) fn immediate(order: NewOrder) -> NewOrder {
     NewOrder {
         time_in_force: TimeInForce::ImmediateOrCancel,
         ..order
     }
 }
 
-pub fn fill_or_kill(order: NewOrder) -> NewOrder {
+pub(crate) fn fill_or_kill(order: NewOrder) -> NewOrder {
     NewOrder {
         time_in_force: TimeInForce::FillOrKill,
         ..order
     }
 }
 
-pub fn market(client: u64, market: MarketId, side: Side, qty: u64) -> NewOrder {
+pub(crate) fn market(client: u64, market: MarketId, side: Side, qty: u64) -> NewOrder {
     NewOrder {
         order_type: OrderType::Market,
         ..immediate(limit(client, market, side, 0, qty))
     }
 }
 
-pub fn post_only(order: NewOrder) -> NewOrder {
+pub(crate) fn post_only(order: NewOrder) -> NewOrder {
     NewOrder {
         post_only: Flag::Yes,
         ..order
@@ -133,7 +140,7 @@ pub fn post_only(order: NewOrder) -> NewOrder {
 
 impl Exchange {
     /// Before genesis.
-    pub fn blank() -> Self {
+    pub(crate) fn blank() -> Self {
         Self {
             engine: Engine::new(),
             out: Effects::new(),
@@ -142,7 +149,7 @@ impl Exchange {
     }
 
     /// With assets, markets, accounts and sessions, and no funds.
-    pub fn unfunded(genesis: Genesis) -> Self {
+    pub(crate) fn unfunded(genesis: Genesis) -> Self {
         let mut exchange = Self::blank();
         for command in [
             Command::Genesis(genesis),
@@ -162,7 +169,7 @@ impl Exchange {
     }
 
     /// With [`START`] of each asset in each account.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut exchange = Self::unfunded(GENESIS);
         for (account, asset) in [(0, BASE), (0, QUOTE), (1, BASE), (1, QUOTE)] {
             exchange.fund(account, asset, START);
@@ -170,11 +177,16 @@ impl Exchange {
         exchange
     }
 
-    pub fn fund(&mut self, account: u32, asset: AssetId, amount: u64) {
+    pub(crate) fn fund(&mut self, account: u32, asset: AssetId, amount: u64) {
         assert_eq!(self.admin(deposit(account, asset, amount)), Reason::None);
     }
 
-    pub fn apply_numbered(&mut self, source: Source, number: u64, command: Command) -> Vec<Event> {
+    pub(crate) fn apply_numbered(
+        &mut self,
+        source: Source,
+        number: u64,
+        command: Command,
+    ) -> Vec<Event> {
         self.seq += 1;
         let request = Request {
             source,
@@ -195,13 +207,13 @@ impl Exchange {
         events
     }
 
-    pub fn apply(&mut self, source: Source, command: Command) -> Vec<Event> {
+    pub(crate) fn apply(&mut self, source: Source, command: Command) -> Vec<Event> {
         let number = self.engine.last_number(source) + 1;
         self.apply_numbered(source, number, command)
     }
 
     /// The reason of the one outcome of a command of no session.
-    pub fn admin(&mut self, command: Command) -> Reason {
+    pub(crate) fn admin(&mut self, command: Command) -> Reason {
         let source = match command {
             Command::Deposit(_) => Source::DEPOSITS,
             _ => Source::ADMINISTRATION,
@@ -209,20 +221,20 @@ impl Exchange {
         outcome(&self.apply(source, command), command.kind())
     }
 
-    pub fn sequencer(&mut self, command: Command) -> Vec<Event> {
+    pub(crate) fn sequencer(&mut self, command: Command) -> Vec<Event> {
         self.apply(Source::SEQUENCER, command)
     }
 
-    pub fn send(&mut self, session: u32, command: Command) -> Vec<Event> {
+    pub(crate) fn send(&mut self, session: u32, command: Command) -> Vec<Event> {
         self.apply(Source::of_session(SessionId(session)), command)
     }
 
-    pub fn enter(&mut self, session: u32, order: NewOrder) -> Vec<Event> {
+    pub(crate) fn enter(&mut self, session: u32, order: NewOrder) -> Vec<Event> {
         self.send(session, Command::NewOrder(order))
     }
 
     /// Enters an order that must rest without trading.
-    pub fn rest(&mut self, session: u32, order: NewOrder) -> OrderId {
+    pub(crate) fn rest(&mut self, session: u32, order: NewOrder) -> OrderId {
         let events = self.enter(session, order);
         match events[..] {
             [Event::Accepted(accepted), Event::BookAdd(_)] => accepted.order_id,
@@ -230,7 +242,7 @@ impl Exchange {
         }
     }
 
-    pub fn cancel(&mut self, session: u32, order_id: OrderId) -> Vec<Event> {
+    pub(crate) fn cancel(&mut self, session: u32, order_id: OrderId) -> Vec<Event> {
         let client_order_id = ClientOrderId(0);
         self.send(
             session,
@@ -241,7 +253,13 @@ impl Exchange {
         )
     }
 
-    pub fn amend(&mut self, session: u32, order_id: OrderId, price: i64, qty: u64) -> Vec<Event> {
+    pub(crate) fn amend(
+        &mut self,
+        session: u32,
+        order_id: OrderId,
+        price: i64,
+        qty: u64,
+    ) -> Vec<Event> {
         self.send(
             session,
             Command::AmendOrder(AmendOrder {
@@ -254,7 +272,7 @@ impl Exchange {
     }
 
     /// Goes on with pending sweeps until there is none; all events and how many frames it took.
-    pub fn finish_sweep(&mut self) -> (Vec<Event>, usize) {
+    pub(crate) fn finish_sweep(&mut self) -> (Vec<Event>, usize) {
         let (mut events, mut frames) = (Vec::new(), 0);
         while let Some(order_id) = self.engine.pending_sweep() {
             events.extend(self.sequencer(Command::Continue(Continue { order_id })));
@@ -264,17 +282,17 @@ impl Exchange {
     }
 
     /// (available, held)
-    pub fn balance(&self, account: u32, asset: AssetId) -> (u64, u64) {
+    pub(crate) fn balance(&self, account: u32, asset: AssetId) -> (u64, u64) {
         let balance = self.engine.balance(AccountId(account), asset);
         let (available, held) = balance.expect("exists");
         (available.0, held.0)
     }
 
-    pub fn fees(&self, asset: AssetId) -> u64 {
+    pub(crate) fn fees(&self, asset: AssetId) -> u64 {
         self.engine.asset(asset).expect("exists").1.0
     }
 
-    pub fn rejection(&mut self, session: u32, order: NewOrder) -> Reason {
+    pub(crate) fn rejection(&mut self, session: u32, order: NewOrder) -> Reason {
         let hash = self.hash_of_everything_but_numbers();
         let events = self.enter(session, order);
         let [Event::Rejected(rejected)] = events[..] else {
@@ -298,7 +316,7 @@ impl Exchange {
     }
 }
 
-pub fn outcome(events: &[Event], command: CommandKind) -> Reason {
+pub(crate) fn outcome(events: &[Event], command: CommandKind) -> Reason {
     let [Event::Outcome(outcome)] = events else {
         panic!("{command:?} has one outcome: {events:?}");
     };
@@ -306,7 +324,7 @@ pub fn outcome(events: &[Event], command: CommandKind) -> Reason {
     outcome.reason
 }
 
-pub fn only_rejection(events: &[Event]) -> Reason {
+pub(crate) fn only_rejection(events: &[Event]) -> Reason {
     let [Event::Rejected(rejected)] = events else {
         panic!("one rejection expected: {events:?}");
     };
@@ -314,7 +332,7 @@ pub fn only_rejection(events: &[Event]) -> Reason {
 }
 
 /// (maker, price, qty) of each trade.
-pub fn trades(events: &[Event]) -> Vec<(OrderId, i64, u64)> {
+pub(crate) fn trades(events: &[Event]) -> Vec<(OrderId, i64, u64)> {
     let trade = |event: &Event| match event {
         Event::Trade(trade) => Some((trade.maker_order_id, trade.price.0, trade.qty.0)),
         _ => None,
@@ -323,7 +341,7 @@ pub fn trades(events: &[Event]) -> Vec<(OrderId, i64, u64)> {
 }
 
 /// (reason, qty) of the cancel among the events.
-pub fn canceled(events: &[Event]) -> Option<(Reason, u64)> {
+pub(crate) fn canceled(events: &[Event]) -> Option<(Reason, u64)> {
     events.iter().find_map(|event| match event {
         Event::Canceled(canceled) => Some((canceled.reason, canceled.qty.0)),
         _ => None,

@@ -91,7 +91,7 @@ fn a_pending_sweep_is_part_of_it() {
         x.engine.state_hash()
     };
     let order = limit(1, PLAIN, Side::Buy, 100, MAX_FILLS as u64 + 1);
-    let id = OrderId::first(MAX_FILLS as u32 + 1).0;
+    let id = OrderId::first(u32::try_from(MAX_FILLS + 1).unwrap()).0;
     let difference = run(immediate(order)).wrapping_sub(run(order));
     let sweep = |time_in_force| record(Tag::Sweep, &[id, 0, time_in_force]);
     assert_eq!(difference, sweep(1).wrapping_sub(sweep(0)));
