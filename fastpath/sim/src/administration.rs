@@ -125,20 +125,21 @@ impl NaiveEngine {
             self.accounts.contains_key(&command.account),
             Reason::UnknownReference,
         )?;
-        let may_wrap = self.is(Mutant::SupplyWithoutLimit);
+        let limit = if self.is(Mutant::SupplyLimitTooLow) {
+            u64::MAX / 2
+        } else {
+            u64::MAX
+        };
         let asset = self
             .assets
             .get_mut(&command.asset)
             .ok_or(Reason::UnknownReference)?;
         ensure(command.amount.0 > 0, Reason::InvalidParameter)?;
-        asset.deposited = if may_wrap {
-            asset.deposited.wrapping_add(command.amount.0)
-        } else {
-            asset
-                .deposited
-                .checked_add(command.amount.0)
-                .ok_or(Reason::SupplyTooLarge)?
-        };
+        asset.deposited = asset
+            .deposited
+            .checked_add(command.amount.0)
+            .filter(|&deposited| deposited <= limit)
+            .ok_or(Reason::SupplyTooLarge)?;
         self.credit(command.account, command.asset, command.amount.0);
         Ok(())
     }

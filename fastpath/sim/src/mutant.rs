@@ -49,8 +49,8 @@ pub enum Mutant {
     GraceEndsLate,
     /// A market's price levels are not counted against the capacity.
     LevelsWithoutLimit,
-    /// The total of an asset may wrap.
-    SupplyWithoutLimit,
+    /// Half of what can be counted is the most of an asset.
+    SupplyLimitTooLow,
     /// The hash leaves out an order's place in the queue.
     HashForgetsPriority,
 }
@@ -81,7 +81,7 @@ impl Mutant {
         Self::TimeGoesBack,
         Self::GraceEndsLate,
         Self::LevelsWithoutLimit,
-        Self::SupplyWithoutLimit,
+        Self::SupplyLimitTooLow,
         Self::HashForgetsPriority,
     ];
 }

@@ -7,7 +7,9 @@
 //! would be seen.
 
 mod exhaustive;
+mod generate;
 mod mutants;
+mod notation;
 mod observer;
 mod pair;
 mod random;

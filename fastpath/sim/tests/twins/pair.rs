@@ -1,6 +1,6 @@
 //! Both engines behind one small sequencer.
 
-use crate::observer::Observer;
+use crate::{notation::line, observer::Observer};
 use domain::{
     AccountId, AssetId, Command, Continue, Effects, Event, MarketId, Nanos, Request, Seq,
     SessionId, Side, Source, Stamp,
@@ -134,15 +134,18 @@ impl Pair {
                 self.observer.check_readers(&self.fast)?;
                 Ok(Frame { request, events })
             })
-            .map_err(|difference| format!("frame {}, {request:?}: {difference}", self.seq))
+            .map_err(|difference| {
+                let Request {
+                    source, command, ..
+                } = request;
+                let seq = self.seq;
+                format!("frame {seq}, {source} number {number}: {command:?}: {difference}")
+            })
     }
 
     fn compare(&self, request: &Request) -> Result<Vec<Event>, Difference> {
         if self.naive_out.words() != self.fast_out.words() {
-            return Err(format!(
-                "events:\n naive {:#?}\n fast {:#?}",
-                self.naive_out, self.fast_out
-            ));
+            return Err(self.describe_events());
         }
         let events: Result<Vec<Event>, _> = self.fast_out.events().collect();
         let events = events.map_err(|error| error.to_string())?;
@@ -170,6 +173,24 @@ impl Pair {
         self.naive.check_invariants()?;
         let fast = self.fast.check_invariants();
         fast.map_err(|broken| format!("invariant: {broken:?}"))
+    }
+
+    /// What both say, and in full where they part.
+    fn describe_events(&self) -> Difference {
+        let said = |out: &Effects| -> Vec<Event> { out.events().map_while(Result::ok).collect() };
+        let (naive, fast) = (said(&self.naive_out), said(&self.fast_out));
+        let lines = |events: &[Event]| -> String {
+            let lines = events.iter().map(|event| format!("\n  {}", line(event)));
+            lines.collect()
+        };
+        let same = naive.iter().zip(&fast).take_while(|(n, f)| n == f).count();
+        format!(
+            "events\n naive:{}\n fast:{}\n they part at event {same}:\n  {:?}\n  {:?}",
+            lines(&naive),
+            lines(&fast),
+            naive.get(same),
+            fast.get(same)
+        )
     }
 
     fn compare_state(&self) -> Result<(), Difference> {

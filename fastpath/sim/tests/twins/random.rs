@@ -4,8 +4,8 @@
 //! first.
 
 use crate::{
+    generate,
     pair::{Frame, Pair},
-    stream,
 };
 use domain::{Command, CommandKind, Event, Phase, Reason};
 use proptest::{
@@ -19,7 +19,7 @@ const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/twins/regr
 
 fn cases() -> u32 {
     let cases = std::env::var("SLUICE_CASES").ok();
-    cases.map_or(300, |cases| {
+    cases.map_or(1_000, |cases| {
         cases.parse().expect("SLUICE_CASES is a number of streams")
     })
 }
@@ -36,7 +36,7 @@ fn config() -> Config {
 proptest! {
     #![proptest_config(config())]
     #[test]
-    fn both_engines_say_the_same_about_any_stream(stream in stream::streams()) {
+    fn both_engines_say_the_same_about_any_stream(stream in generate::streams()) {
         stream.run(&mut Pair::new()).map_err(TestCaseError::fail)?;
     }
 }
@@ -199,7 +199,7 @@ fn streams_reach_every_answer_of_the_rules() {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut seen, mut kinds, mut commands) = (BTreeSet::new(), BTreeSet::new(), 0);
     for _ in 0..300 {
-        let tree = stream::streams().new_tree(&mut runner);
+        let tree = generate::streams().new_tree(&mut runner);
         let stream = tree.expect("streams are never filtered").current();
         let frames = stream.run(&mut Pair::new()).expect("the twins agree");
         commands += frames.len();
