@@ -183,8 +183,12 @@ impl<W: Words> Header<W> {
         &self.0.words()[at]
     }
 
-    /// Makes `memory`, all zero, a region. The magic comes last: until then it is not one.
-    pub(crate) fn write(memory: &W, spec: &RegionSpec, identity: &Identity) {
+    /// Makes `memory`, all zero, a region. The magic comes last: until then it is not one. Files get
+    /// theirs from [`Memory`]; this is for memory of one process.
+    ///
+    /// # Panics
+    /// If the memory is smaller than a header.
+    pub fn write(memory: &W, spec: &RegionSpec, identity: &Identity) {
         let header = Self::of(memory).expect("a region is larger than its header");
         header.word(VERSION).set(LAYOUT_VERSION);
         header.word(SIZE).set(8 * spec.words as u64);

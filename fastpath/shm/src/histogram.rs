@@ -1,12 +1,19 @@
 //! Latency histograms: log-linear, 32 buckets per power of two, so that a value is known to within
 //! one part in 32.
 
-use crate::{Memory, Span, Words};
+use crate::{Memory, Span, Words, mutant};
 
+#[cfg(not(loom))]
 const SUB_BITS: u32 = 5;
-const SUB: usize = 1 << SUB_BITS;
 /// Values from 2^40 ns (18 minutes) on count as the largest below.
+#[cfg(not(loom))]
 const VALUE_BITS: u32 = 40;
+// Loom pays for every word: under it a histogram has 6 buckets.
+#[cfg(loom)]
+const SUB_BITS: u32 = 1;
+#[cfg(loom)]
+const VALUE_BITS: u32 = 3;
+const SUB: usize = 1 << SUB_BITS;
 const LARGEST: u64 = (1 << VALUE_BITS) - 1;
 
 /// Buckets of a histogram: values below 32 each have their own, then 32 per power of two.
@@ -27,10 +34,10 @@ fn bucket_of(value: u64) -> usize {
     let value = value.min(LARGEST);
     let exponent = (value | 1).ilog2();
     if exponent < SUB_BITS {
-        return usize::try_from(value).expect("below 32");
+        return usize::try_from(value).expect("below SUB");
     }
     let shift = exponent - SUB_BITS;
-    let sub = usize::try_from(value >> shift).expect("below 64") - SUB;
+    let sub = usize::try_from(value >> shift).expect("below twice SUB") - SUB;
     SUB + shift as usize * SUB + sub
 }
 
@@ -108,13 +115,13 @@ impl HistogramSnapshot {
     /// another process wrote, anything: each is held to the bucket that it must lie in.
     fn new(counts: Box<[u64]>, (sum, max, min): (u64, u64, u64)) -> Self {
         let count = counts.iter().fold(0u64, |sum, n| sum.saturating_add(*n));
-        let held = |bucket: Option<usize>, exact: u64| {
-            bucket
-                .map(bounds)
-                .map_or(0, |(least, greatest)| exact.clamp(least, greatest))
+        let held = |bucket: Option<usize>, exact: u64| match bucket.map(bounds) {
+            Some(_) if !mutant::keeps("histogram.held") => exact,
+            Some((least, greatest)) => exact.clamp(least, greatest),
+            None => 0,
         };
         let min = held(counts.iter().position(|n| *n != 0), min);
-        let max = held(counts.iter().rposition(|n| *n != 0), max);
+        let max = held(counts.iter().rposition(|n| *n != 0), max).max(min);
         Self {
             count,
             min,

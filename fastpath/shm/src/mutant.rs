@@ -26,7 +26,7 @@ pub(crate) const fn keeps(_at: &'static str) -> bool {
 }
 
 #[cfg(loom)]
-pub use armed::arm;
+pub use armed::is_caught;
 #[cfg(loom)]
 pub(crate) use armed::keeps;
 
@@ -41,19 +41,18 @@ mod armed {
         static REACHED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Weakens the point `at` in models run by this thread while `body` runs.
+    /// Runs `model` with the point `at` weakened, and says whether that made it panic.
     ///
     /// # Panics
     /// If the point was never reached: a test must not pass for want of its subject.
-    pub fn arm(at: &'static str, body: impl FnOnce()) {
+    #[must_use]
+    pub fn is_caught(at: &'static str, model: impl FnOnce()) -> bool {
         ARMED.set(Some(at));
         REACHED.set(false);
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(model));
         ARMED.set(None);
         assert!(REACHED.get(), "mutation point {at} was never reached");
-        if let Err(panic) = caught {
-            std::panic::resume_unwind(panic);
-        }
+        result.is_err()
     }
 
     pub(crate) fn keeps(at: &'static str) -> bool {
