@@ -152,6 +152,46 @@ mod tests {
         }
     }
 
+    /// Two of these keys that have one hash.
+    fn collision(
+        table: &ClientIds,
+        keys: impl Iterator<Item = (SessionId, ClientOrderId)>,
+    ) -> [(SessionId, ClientOrderId); 2] {
+        let mut seen = BTreeMap::new();
+        for (session, id) in keys {
+            if let Some(first) = seen.insert(table.hash(session, id), (session, id)) {
+                return [first, (session, id)];
+            }
+        }
+        panic!("so many keys have two of one hash");
+    }
+
+    #[test]
+    fn keys_of_one_hash_are_told_apart() {
+        let mut orders = Orders::with_capacity(2);
+        let mut table = ClientIds::with_capacity(2, 0);
+        let many = 0..400_000;
+        let by_session = many.clone().map(|n| (SessionId(n), ClientOrderId(1)));
+        let by_id = many.map(|n| (SessionId(1), ClientOrderId(u64::from(n))));
+        for keys in [collision(&table, by_session), collision(&table, by_id)] {
+            let ids = keys.map(|(session, id)| {
+                assert_eq!(table.find(&orders, session, id), None);
+                let order_id = orders.take().expect("two slots");
+                orders[order_id.slot()] = Order::new(order_id, session, &order(id));
+                table.insert(session, id, order_id.slot());
+                order_id
+            });
+            for ((session, id), order_id) in keys.into_iter().zip(ids) {
+                assert_eq!(table.find(&orders, session, id), Some(order_id.slot()));
+            }
+            for ((session, id), order_id) in keys.into_iter().zip(ids) {
+                table.remove(session, id, order_id.slot());
+                orders.give_back(order_id);
+                assert_eq!(table.find(&orders, session, id), None);
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(500))]
 

@@ -177,3 +177,202 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{
+        Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
+        FirmId, Flag, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, SessionId, Source,
+        Stamp, TimeInForce, Zero,
+    };
+
+    fn sell(client: u64, price: i64) -> Command {
+        Command::NewOrder(NewOrder {
+            client_order_id: ClientOrderId(client),
+            price: Price(price),
+            qty: Qty(5),
+            market: MarketId(0),
+            side: Side::Sell,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            post_only: Flag::No,
+        })
+    }
+
+    fn asset(id: u32) -> Command {
+        Command::CreateAsset(CreateAsset {
+            asset: AssetId(id),
+            decimals: 0,
+            pad: [Zero::Zero; 3],
+            symbol: [0; 16],
+        })
+    }
+
+    /// One account, one market, and sells of 5 lots at 10, 10 and 12 in slots 0, 1 and 2.
+    fn commands() -> Vec<(Source, Command)> {
+        let session = Source::of_session(SessionId(0));
+        let setup = [
+            Command::Genesis(Genesis {
+                max_assets: 2,
+                max_markets: 1,
+                max_accounts: 1,
+                max_sessions: 1,
+                max_orders: 4,
+                max_levels: 20,
+            }),
+            asset(0),
+            asset(1),
+            Command::CreateMarket(CreateMarket {
+                market: MarketId(0),
+                base: AssetId(0),
+                quote: AssetId(1),
+                maker_fee_ppm: 0,
+                taker_fee_ppm: 0,
+                price_levels: 20,
+                tick_value: 1,
+                lot_size: 1,
+                min_qty: Qty(1),
+                price_min: Price(1),
+                symbol: [0; 16],
+            }),
+            Command::CreateAccount(CreateAccount {
+                account: AccountId(0),
+                firm: FirmId(0),
+            }),
+            Command::OpenSession(OpenSession {
+                session: SessionId(0),
+                account: AccountId(0),
+                public_key: [0; 32],
+            }),
+            Command::Deposit(Deposit {
+                account: AccountId(0),
+                asset: AssetId(0),
+                amount: Amount(100),
+            }),
+        ];
+        let orders = [sell(1, 10), sell(2, 10), sell(3, 12)];
+        setup
+            .map(|command| (Source::ADMINISTRATION, command))
+            .into_iter()
+            .chain(orders.map(|command| (session, command)))
+            .collect()
+    }
+
+    fn engine() -> Engine {
+        let mut engine = Engine::new();
+        let mut out = Effects::new();
+        for (seq, (source, command)) in (1..).zip(commands()) {
+            let request = Request {
+                source,
+                source_seq: seq,
+                receive_time: Nanos(0),
+                command,
+            };
+            let stamp = Stamp {
+                seq: Seq(seq),
+                time: Nanos(seq),
+            };
+            engine.apply(stamp, &request, &mut out);
+        }
+        assert_eq!(engine.live_orders(), 3);
+        engine
+    }
+
+    fn broken_by(harm: fn(&mut Engine)) -> String {
+        let mut engine = engine();
+        assert_eq!(engine.check_invariants(), Ok(()));
+        harm(&mut engine);
+        let broken = engine.check_invariants().expect_err("the harm is seen");
+        broken.to_string()
+    }
+
+    #[test]
+    fn money_from_nowhere_is_seen() {
+        let (account, asset) = (AccountId(0), AssetId(0));
+        let what = broken_by(|engine| engine.funds.credit(AccountId(0), AssetId(0), Amount(1)));
+        assert!(what.contains("deposited were"), "{what}");
+        let what = broken_by(|engine| engine.funds.hold(AccountId(0), AssetId(0), Amount(1)));
+        assert!(what.contains(&format!("{account:?} holds")), "{what}");
+        assert!(what.contains(&format!("{asset:?}")), "{what}");
+    }
+
+    #[test]
+    fn a_broken_queue_is_seen() {
+        let what = broken_by(|engine| engine.orders[1].prev = NIL);
+        assert!(what.contains("comes after"), "{what}");
+        let what = broken_by(|engine| engine.orders[0].next = NIL);
+        assert!(what.contains("level says"), "{what}");
+        let what = broken_by(|engine| engine.orders[1].next = 2);
+        assert!(what.contains("does not belong"), "{what}");
+        let what = broken_by(|engine| engine.orders[1].priority = Seq(1));
+        assert!(what.contains("comes after"), "{what}");
+    }
+
+    #[test]
+    fn a_wrong_level_best_price_or_bitmap_is_seen() {
+        // A copy of the book is changed, so that the engine's own does not know of it.
+        let what = broken_by(|engine| {
+            let book = engine.markets[0].expect("exists").book;
+            book.reduce(&mut engine.ladders, Price(12), Qty(1));
+        });
+        assert!(what.contains("level says"), "{what}");
+        let what = broken_by(|engine| {
+            let mut book = engine.markets[0].expect("exists").book;
+            for slot in [0, 1] {
+                book.leave(&mut engine.ladders, &mut engine.orders, slot);
+            }
+        });
+        assert!(what.contains("0 orders of 0 lots"), "{what}");
+        let what = broken_by(|engine| {
+            let mut book = engine.markets[0].expect("exists").book;
+            let cheaper = OrderId::first(3);
+            engine.orders[3] = engine.orders[2];
+            engine.orders[3].id = cheaper;
+            engine.orders[3].price = Price(9);
+            book.join(&mut engine.ladders, &mut engine.orders, 3);
+        });
+        assert!(what.contains("best and next lead to"), "{what}");
+    }
+
+    #[test]
+    fn a_crossed_book_is_seen() {
+        let what = broken_by(|engine| {
+            let slot = 2;
+            let market = engine.markets[0].as_mut().expect("exists");
+            market
+                .book
+                .leave(&mut engine.ladders, &mut engine.orders, slot);
+            engine.funds.release(AccountId(0), AssetId(0), Amount(5));
+            engine.orders[slot].side = Side::Buy;
+            engine.orders[slot].price = Price(11);
+            market
+                .book
+                .join(&mut engine.ladders, &mut engine.orders, slot);
+            let paid = Amount(55);
+            engine.funds.credit(AccountId(0), AssetId(1), paid);
+            engine.funds.hold(AccountId(0), AssetId(1), paid);
+            engine.assets[1].as_mut().expect("exists").deposited = paid;
+        });
+        assert!(what.contains("is crossed"), "{what}");
+    }
+
+    #[test]
+    fn lost_ids_and_slots_are_seen() {
+        let what = broken_by(|engine| {
+            engine.client_ids.remove(SessionId(0), ClientOrderId(2), 1);
+        });
+        assert!(
+            what.contains("is not found by its client order id"),
+            "{what}"
+        );
+        let what = broken_by(|engine| {
+            engine.client_ids.insert(SessionId(0), ClientOrderId(9), 1);
+        });
+        assert!(what.contains("client order ids are known"), "{what}");
+        let what = broken_by(|engine| {
+            engine.orders.push_free(OrderId::first(1));
+        });
+        assert!(what.contains("free list"), "{what}");
+    }
+}

@@ -4,6 +4,31 @@
 //! no I/O. The rules are docs/ENGINE.md, to the byte; `sim` holds a second implementation of
 //! them, and both must agree.
 //!
+//! ```
+//! use domain::{Command, Effects, Genesis, Nanos, Request, Seq, Source, Stamp};
+//! use engine::Engine;
+//!
+//! let mut engine = Engine::new();
+//! let mut events = Effects::new();
+//! let request = Request {
+//!     source: Source::ADMINISTRATION,
+//!     source_seq: 1,
+//!     receive_time: Nanos(0),
+//!     command: Command::Genesis(Genesis {
+//!         max_assets: 2,
+//!         max_markets: 1,
+//!         max_accounts: 10,
+//!         max_sessions: 10,
+//!         max_orders: 1_000,
+//!         max_levels: 4_096,
+//!     }),
+//! };
+//! assert!(engine.admits(request.source, request.source_seq));
+//! let stamp = Stamp { seq: Seq(1), time: Nanos(1) };
+//! engine.apply(stamp, &request, &mut events);
+//! assert_eq!(events.count(), 1);
+//! ```
+//!
 //! Architecture invariants: after `Genesis` nothing allocates; nothing panics on an admitted
 //! request; amounts are integers and every sum of them is checked.
 #![forbid(unsafe_code)]
@@ -28,6 +53,12 @@ mod sources;
 mod sweep;
 mod trade;
 mod views;
+
+/// A tile takes the engine with it onto its own thread.
+const _: () = {
+    const fn moves_between_threads<T: Send>() {}
+    moves_between_threads::<Engine>();
+};
 
 pub use domain::{SessionView, Stamp};
 pub use engine::Engine;

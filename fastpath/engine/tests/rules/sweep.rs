@@ -105,6 +105,28 @@ fn a_market_buy_runs_out_of_funds_in_the_next_frame() {
 }
 
 #[test]
+fn a_fill_that_funds_cut_short_ends_the_sweep_in_its_frame() {
+    let mut x = with_sells(FRAME - 1);
+    x.rest(1, limit(FRAME, PLAIN, SELL, 100, 5));
+    let spare = START - 100 * (FRAME + 1);
+    x.rest(0, limit(1, PLAIN, BUY, 1, spare));
+    let events = x.enter(0, market(2, PLAIN, BUY, 60));
+    assert_eq!(fill_count(&events), MAX_FILLS);
+    let rest = 60 - FRAME - 1;
+    assert_eq!(canceled(&events), Some((Reason::FundsExhausted, rest)));
+    assert_eq!(x.balance(0, QUOTE), (0, spare));
+    // So it does if the buyer is the seller as well, and has the money back at once.
+    let mut x = Exchange::unfunded(GENESIS);
+    x.fund(0, QUOTE, 250);
+    x.fund(0, BASE, 5);
+    x.rest(0, limit(1, PLAIN, SELL, 100, 5));
+    let events = x.enter(0, market(2, PLAIN, BUY, 5));
+    assert_eq!(trades(&events), [(OrderId::first(0), 100, 2)]);
+    assert_eq!(canceled(&events), Some((Reason::FundsExhausted, 3)));
+    assert_eq!(x.balance(0, QUOTE), (250, 0));
+}
+
+#[test]
 fn a_market_sell_sweeps_with_its_base_held() {
     let mut x = with_sells(0);
     x.fund(1, QUOTE, START);

@@ -216,6 +216,28 @@ fn the_largest_amounts_trade_without_overflow() {
 }
 
 #[test]
+fn a_buy_holds_the_higher_fee_whichever_it_is() {
+    let mut x = Exchange::new();
+    let dear_to_make = with(plain_market(), |terms| {
+        terms.market = MarketId(2);
+        terms.price_levels = 10;
+        terms.maker_fee_ppm = 100_000;
+        terms.taker_fee_ppm = 50_000;
+    });
+    assert_eq!(x.admin(Command::CreateMarket(dear_to_make)), Reason::None);
+    x.rest(0, limit(1, MarketId(2), BUY, 10, 100));
+    assert_eq!(x.balance(0, QUOTE), (START - 1_100, 1_100));
+    x.enter(1, limit(1, MarketId(2), SELL, 10, 50));
+    assert_eq!(x.balance(0, QUOTE), (START - 1_100, 550));
+    x.enter(1, limit(2, MarketId(2), SELL, 10, 50));
+    assert_eq!(x.balance(0, QUOTE), (START - 1_100, 0));
+    // As taker the buyer pays less than was held.
+    x.rest(1, limit(3, MarketId(2), SELL, 10, 100));
+    x.enter(0, limit(2, MarketId(2), BUY, 10, 100));
+    assert_eq!(x.balance(0, QUOTE), (START - 1_100 - 1_050, 0));
+}
+
+#[test]
 fn a_fee_of_the_whole_notional_leaves_the_seller_nothing() {
     let mut x = Exchange::unfunded(GENESIS);
     let greedy = CreateMarket {
