@@ -42,12 +42,25 @@ const RESERVED: usize = HEAD + LINE_WORDS;
 const FIRST: usize = RESERVED + LINE_WORDS;
 const INDEX: usize = FIRST + LINE_WORDS;
 
+/// The least words of data: room for two of the largest frames, because the last one is kept while
+/// the next is written. Loom's models are smaller, and so are their frames.
+const LEAST_WORDS: usize = if cfg!(loom) { 4 } else { 4096 };
+const _: () = assert!(cfg!(loom) || LEAST_WORDS > 2 * (1 + MAX_FRAME_WORDS));
+
 /// The region for a journal memory of `frames` frames and `words` words of data.
 ///
 /// # Panics
-/// If one of the two is not a power of two, or below 4.
+/// If one of the two is not a power of two, `frames` is below 4, or `words` is below 4096.
 #[must_use]
 pub fn journal_spec(frames: usize, words: usize) -> RegionSpec {
+    assert!(
+        words >= LEAST_WORDS,
+        "{words} words: fewer than {LEAST_WORDS}"
+    );
+    spec(frames, words)
+}
+
+fn spec(frames: usize, words: usize) -> RegionSpec {
     assert!(
         frames.is_power_of_two() && frames >= 4,
         "{frames} frames: not a power of two from 4"
@@ -63,13 +76,14 @@ pub fn journal_spec(frames: usize, words: usize) -> RegionSpec {
     }
 }
 
-/// A journal memory inside this process, for tests and simulation.
+/// A journal memory inside this process, for tests and simulation. With fewer than 4096 words it
+/// takes the smaller frames only.
 ///
 /// # Panics
-/// As [`journal_spec`].
+/// If one of the two is not a power of two, or below 4.
 #[must_use]
 pub fn heap(frames: usize, words: usize) -> Heap {
-    let spec = journal_spec(frames, words);
+    let spec = spec(frames, words);
     let memory = Heap::new(spec.words);
     Header::write(
         &memory,

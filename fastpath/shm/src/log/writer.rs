@@ -76,6 +76,9 @@ pub struct LogWriter<W = Memory> {
     head: u64,
     /// The position of the next commit word.
     end: u64,
+    /// The position of the last frame, which is never overwritten: by it the next writer finds
+    /// where to go on, also if this one is killed within the frame after it.
+    last: u64,
     /// The position up to which words may be new. It can be above `end` when a writer was killed
     /// within a frame, and never goes back: what that one has overwritten stays overwritten.
     reserved: u64,
@@ -99,13 +102,14 @@ impl<W: Words> LogWriter<W> {
         let log = LogMemory::open(memory)?;
         let first = log.first().get().max(1);
         let mut head = log.head().get().max(first - 1);
-        let mut end = 0;
+        let (mut last, mut end) = (0, 0);
         if head >= first {
             let position = log.index(head).get();
             let refused = LogError::Head { head, position };
             let len = log
                 .length(position, log.word(position).get())
                 .ok_or(refused)?;
+            last = position;
             end = position.checked_add(1 + len as u64).ok_or(refused)?;
         }
         // Killed between commit word and head: the frame happened, readers may have seen it.
@@ -118,6 +122,7 @@ impl<W: Words> LogWriter<W> {
             if log.index(head).get() != end {
                 return Err(refused);
             }
+            last = end;
             end = end.checked_add(1 + len as u64).ok_or(refused)?;
         }
         let reserved = log.reserved().get();
@@ -141,6 +146,7 @@ impl<W: Words> LogWriter<W> {
             log,
             head,
             end,
+            last,
             reserved,
             gate,
             gate_position,
@@ -165,12 +171,14 @@ impl<W: Words> LogWriter<W> {
         Ok(())
     }
 
-    /// Whether a frame of `frame_words` words can be appended: afterwards every frame above the
-    /// gate is still whole and indexed, and the next commit word has its place.
+    /// Whether a frame of `frame_words` words can be appended: afterwards the frame before it and
+    /// every frame above the gate are still whole and indexed, and the next commit word has its
+    /// place.
     #[inline]
     #[must_use]
     pub fn has_room(&self, frame_words: usize) -> bool {
-        let touched = (self.end + frame_words as u64 + 2).wrapping_sub(self.gate_position);
+        let kept = self.gate_position.min(self.last);
+        let touched = (self.end + frame_words as u64 + 2).wrapping_sub(kept);
         let indexed = self.head + 1 - self.gate;
         (1..=MAX_FRAME_WORDS).contains(&frame_words)
             && mutant::check("log.room.data", touched <= self.log.capacity)
@@ -216,6 +224,7 @@ impl<W: Words> LogWriter<W> {
         // ORDER: pairs with the acquire in `LogMemory::locate`: the index holds this seq.
         log.head().store_at("log.head", seq, Ordering::Release);
         self.head = seq;
+        self.last = self.end;
         self.end = next;
         seq
     }
