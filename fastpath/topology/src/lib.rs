@@ -1,1 +1,26 @@
-//! placeholder
+//! What an instance is made of, as data: the one configuration file ([`Config`]), the genesis file
+//! ([`Genesis`]), the host secret ([`secret`]), and the meaning of
+//! the figures that the processes show ([`instruments`]).
+//!
+//! Every key has a default and a paragraph in `defaults/sluice.toml`, which is compiled in
+//! ([`DEFAULT_CONFIG`]); a file holds what differs. Unknown keys are errors. What parses has been checked:
+//! whoever holds a [`Config`] or a [`Genesis`] need not check it again.
+//!
+//! Architecture invariant: this crate reads files and decides nothing; it names no tile's code and
+//! starts nothing.
+#![forbid(unsafe_code)]
+
+mod config;
+mod error;
+mod genesis;
+pub mod instruments;
+pub mod secret;
+
+pub use config::{
+    Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Idle, Instance, Limits,
+    Memory, Port, Slowpath, TileKind,
+};
+pub use error::ConfigError;
+pub use genesis::{
+    Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session, Symbol,
+};

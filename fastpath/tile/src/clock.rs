@@ -1,0 +1,82 @@
+//! UTC that never goes back.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::sync::OnceLock;
+
+/// The process's clock: UTC in nanoseconds since 1970, read without a system call.
+///
+/// The difference between UTC and the time since boot is taken once, at the first reading; from then
+/// on only the time since boot is read. Both run at the rate that time synchronisation gives
+/// them, so the clock follows slow corrections, but a step of the system's time (by hand, or for a
+/// leap second) moves it only when the process is started again. The time since boot goes on while
+/// the machine sleeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock;
+
+/// UTC less the time since boot. Wraps, should the machine's UTC be before its boot.
+static UTC_AT_BOOT: OnceLock<u64> = OnceLock::new();
+
+impl Clock {
+    /// UTC in nanoseconds, on every thread at least what any thread has read before.
+    #[inline]
+    #[must_use]
+    pub fn now() -> u64 {
+        let at_boot = UTC_AT_BOOT
+            .get_or_init(|| read(ClockId::Realtime).wrapping_sub(read(ClockId::Boottime)));
+        read(ClockId::Boottime).wrapping_add(*at_boot)
+    }
+}
+
+#[inline]
+fn read(clock: ClockId) -> u64 {
+    nanos(clock_gettime(clock))
+}
+
+/// The system's clocks are not negative; if one were, 0 is before everything.
+#[inline]
+fn nanos(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn it_never_goes_back_on_any_thread() {
+        let start = Clock::now();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut last = start;
+                    for _ in 0..100_000 {
+                        let now = Clock::now();
+                        assert!(now >= last, "{now} after {last}");
+                        last = now;
+                    }
+                    assert!(last > start);
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn it_shows_utc_nanoseconds() {
+        const HOUR: u128 = 3_600_000_000_000;
+        let system = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_nanos();
+        assert!(u128::from(Clock::now()).abs_diff(system) < HOUR);
+    }
+
+    #[test]
+    fn seconds_and_nanoseconds_add_up() {
+        let time = |tv_sec, tv_nsec| nanos(Timespec { tv_sec, tv_nsec });
+        assert_eq!(time(3, 7), 3_000_000_007);
+        assert_eq!(time(0, 999_999_999), 999_999_999);
+        assert_eq!(time(-1, 5), 5);
+    }
+}

@@ -1,0 +1,366 @@
+//! The configuration file. What each key means is said once, in `defaults/sluice.toml`.
+
+mod check;
+mod cpu;
+
+use crate::error::{self, ConfigError};
+use crate::genesis::Genesis;
+pub use cpu::Cpu;
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+/// The shipped configuration: every key with its default and what it means.
+pub const DEFAULT_CONFIG: &str = include_str!("../defaults/sluice.toml");
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Genesis file as written; resolved: [`Config::genesis_file`].
+    pub genesis: PathBuf,
+    /// Which instance this is.
+    pub instance: Instance,
+    /// Shared memory.
+    pub memory: Memory,
+    /// The port for binary order entry.
+    pub port: Port,
+    /// Threads of the fastpath, each with the tiles that it polls in turn.
+    #[serde(rename = "core")]
+    pub cores: Vec<Core>,
+    /// Shares and sizes of the input rings.
+    pub limits: Limits,
+    /// Checkpoints and recovery.
+    pub engine: Engine,
+    /// Where frames become durable.
+    pub archive: Archive,
+    /// The slowpath process.
+    pub slowpath: Slowpath,
+    /// What relative paths are relative to: the folder of the file.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// Section `[instance]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Instance {
+    /// 1 to 32 of `a-z`, `0-9` and `-`; unique on the machine.
+    pub name: String,
+    /// The shard's number, in every frame.
+    pub shard: u16,
+    /// State folder as written; resolved: [`Config::state_dir`].
+    pub state_dir: PathBuf,
+    /// What an acknowledgement promises.
+    pub ack: Ack,
+}
+
+/// What must have happened to a frame before anybody is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ack {
+    /// It is in journal memory: survives the death of either process.
+    Sequenced,
+    /// It is archived with fdatasync: survives power loss.
+    Durable,
+}
+
+/// Section `[memory]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Memory {
+    /// Data ring of the journal in MiB, a power of two.
+    pub journal_mib: u32,
+    /// Index ring of the journal in frames, a power of two.
+    pub journal_frames: u32,
+    /// A mounted hugetlbfs to try first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hugetlbfs: Option<PathBuf>,
+    /// A tmpfs to try next; the state folder is last.
+    pub shm_dir: PathBuf,
+}
+
+/// Section `[port]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Port {
+    /// What carries the datagrams.
+    pub backend: Backend,
+    /// Address to receive on.
+    pub bind: SocketAddrV4,
+    /// Most datagrams per call into the backend.
+    pub burst: usize,
+    /// Receive buffer to ask the kernel for, in KiB.
+    pub recv_buffer_kib: usize,
+    /// Send buffer to ask the kernel for, in KiB.
+    pub send_buffer_kib: usize,
+    /// Microseconds that the kernel polls the card on an empty receive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_poll_us: Option<u32>,
+}
+
+/// A way to carry datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The kernel's UDP.
+    Sockets,
+}
+
+/// One `[[core]]`: a thread and its tiles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Core {
+    /// Where it runs.
+    pub cpu: Cpu,
+    /// What it does when no tile has work.
+    pub idle: Idle,
+    /// Its tiles, in the order in which they are polled and stopped.
+    pub tiles: Vec<TileKind>,
+}
+
+/// What a core does when none of its tiles has work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Idle {
+    /// Polls on without any system call: for a core that has nothing else to do.
+    Spin,
+    /// Polls on for a while, then lets others run, then sleeps 50 µs at a time.
+    SpinThenYield,
+}
+
+/// A tile of the fastpath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TileKind {
+    /// Datagrams in.
+    Net,
+    /// Sequences and matches.
+    Match,
+    /// Reports out.
+    Out,
+}
+
+impl TileKind {
+    /// Every kind, in the order of an order's way.
+    pub const ALL: [Self; 3] = [Self::Net, Self::Match, Self::Out];
+
+    /// As in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Net => "net",
+            Self::Match => "match",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// Section `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most messages of one session per turn.
+    pub session_burst: usize,
+    /// Most commands of the slowpath's ring per turn.
+    pub command_ring_share: usize,
+    /// Slots of the rings from net to match and from net to out, a power of two.
+    pub net_ring: usize,
+    /// Numbers of a session for which duplicates are answered, a power of two.
+    pub duplicate_window: usize,
+}
+
+/// Section `[engine]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engine {
+    /// Frames between journalled state hashes.
+    pub checkpoint_interval: u64,
+    /// Milliseconds of cancel-only after a recovery.
+    pub recovery_grace_ms: u64,
+}
+
+/// Section `[archive]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Archive {
+    /// Archive folder as written; resolved: [`Config::archive_dir`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Size at which a segment is closed, in MiB.
+    pub segment_mib: u32,
+    /// Longest that a frame waits for others before it is synced, in milliseconds.
+    pub group_max_ms: u64,
+}
+
+/// Section `[slowpath]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slowpath {
+    /// CPUs that the process keeps to; none: any.
+    pub cpus: Vec<usize>,
+    /// Where archived reports are replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<SocketAddrV4>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            genesis: "genesis.toml".into(),
+            instance: Instance::default(),
+            memory: Memory::default(),
+            port: Port::default(),
+            cores: vec![Core {
+                cpu: Cpu::Any,
+                idle: Idle::SpinThenYield,
+                tiles: TileKind::ALL.to_vec(),
+            }],
+            limits: Limits::default(),
+            engine: Engine::default(),
+            archive: Archive::default(),
+            slowpath: Slowpath::default(),
+            folder: PathBuf::new(),
+        }
+    }
+}
+
+impl Default for Instance {
+    fn default() -> Self {
+        Self {
+            name: "main".into(),
+            shard: 0,
+            state_dir: "state".into(),
+            ack: Ack::Sequenced,
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            journal_mib: 64,
+            journal_frames: 1 << 18,
+            hugetlbfs: None,
+            shm_dir: "/dev/shm".into(),
+        }
+    }
+}
+
+impl Default for Port {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Sockets,
+            bind: SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7400),
+            burst: 32,
+            recv_buffer_kib: 4096,
+            send_buffer_kib: 4096,
+            busy_poll_us: None,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            session_burst: 16,
+            command_ring_share: 8,
+            net_ring: 1024,
+            duplicate_window: 4096,
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            checkpoint_interval: 100_000,
+            recovery_grace_ms: 5_000,
+        }
+    }
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            segment_mib: 64,
+            group_max_ms: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file. Its relative paths are relative to its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read, is not understood, or holds what cannot be.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let mut config = Self::parse_from(&error::read(path)?, &path.display().to_string())?;
+        config.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(config)
+    }
+
+    /// Parses and checks the text of a file. Its relative paths are relative to the current folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is not understood or holds what cannot be.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Self::parse_from(text, "configuration")
+    }
+
+    fn parse_from(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let config: Self = error::parse(text, origin)?;
+        config.check().map_err(|invalid| invalid.at(origin))?;
+        Ok(config)
+    }
+
+    /// The folder of everything that the instance keeps.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join(&self.instance.state_dir)
+    }
+
+    /// The folder of the archive's segments.
+    #[must_use]
+    pub fn archive_dir(&self) -> PathBuf {
+        match &self.archive.dir {
+            Some(dir) => self.folder.join(dir),
+            None => self.state_dir().join("archive"),
+        }
+    }
+
+    /// The file of the host secret: see [`crate::secret`].
+    #[must_use]
+    pub fn secret_file(&self) -> PathBuf {
+        self.state_dir().join("host.secret")
+    }
+
+    /// The file with the number of the last epoch.
+    #[must_use]
+    pub fn epoch_file(&self) -> PathBuf {
+        self.state_dir().join("epoch")
+    }
+
+    /// The genesis file.
+    #[must_use]
+    pub fn genesis_file(&self) -> PathBuf {
+        self.folder.join(&self.genesis)
+    }
+
+    /// The folder of this instance's regions in `memory.shm_dir`. Regions lie elsewhere only if
+    /// `memory.hugetlbfs` is set, or if there was no room here.
+    #[must_use]
+    pub fn region_dir(&self) -> PathBuf {
+        let name = format!("sluice-{}", self.instance.name);
+        self.memory.shm_dir.join(name)
+    }
+
+    /// Reads and checks the genesis file.
+    ///
+    /// # Errors
+    /// As [`Genesis::load`].
+    pub fn load_genesis(&self) -> Result<Genesis, ConfigError> {
+        Genesis::load(&self.genesis_file())
+    }
+}

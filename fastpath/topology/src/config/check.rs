@@ -1,0 +1,195 @@
+//! What values a configuration may hold. Every refusal names the key and what to do.
+
+use super::{Config, Cpu, TileKind};
+use crate::error::{Invalid, require};
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+/// Datagrams per call that the kernel allows.
+const BURST: RangeInclusive<u64> = 1..=1024;
+/// `docs/WIRE.md` promises 4,096 numbers to every client.
+const DUPLICATE_WINDOW: RangeInclusive<u64> = 4096..=65_536;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        self.check_instance()?;
+        self.check_memory()?;
+        self.check_port()?;
+        self.check_cores()?;
+        self.check_limits()?;
+        self.check_slow_side()
+    }
+
+    fn check_instance(&self) -> Result<(), Invalid> {
+        let name = &self.instance.name;
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        require(
+            (1..=32).contains(&name.len()) && name.bytes().all(allowed),
+            "instance.name",
+            format!("{name:?} is no name: use 1 to 32 of a-z, 0-9 and -"),
+        )?;
+        for (key, path) in [
+            ("instance.state_dir", &self.instance.state_dir),
+            ("genesis", &self.genesis),
+        ] {
+            require(!path.as_os_str().is_empty(), key, "is empty: name a path")?;
+        }
+        Ok(())
+    }
+
+    fn check_memory(&self) -> Result<(), Invalid> {
+        let memory = &self.memory;
+        power_of_two("memory.journal_mib", memory.journal_mib.into(), 1..=65_536)?;
+        let frames = u64::from(memory.journal_frames);
+        power_of_two("memory.journal_frames", frames, 1024..=1 << 30)?;
+        let absolute = |key, path: &std::path::Path| {
+            require(
+                path.is_absolute(),
+                key,
+                format!(
+                    "{path:?} is relative: both processes need the same place, so write a path from /"
+                ),
+            )
+        };
+        absolute("memory.shm_dir", &memory.shm_dir)?;
+        match &memory.hugetlbfs {
+            Some(path) => absolute("memory.hugetlbfs", path),
+            None => Ok(()),
+        }
+    }
+
+    fn check_port(&self) -> Result<(), Invalid> {
+        let port = &self.port;
+        within("port.burst", port.burst as u64, BURST)?;
+        require(
+            !port.bind.ip().is_multicast() && !port.bind.ip().is_broadcast(),
+            "port.bind",
+            format!(
+                "{} is no address to receive orders on: use one of this machine",
+                port.bind
+            ),
+        )?;
+        for (key, kib) in [
+            ("port.recv_buffer_kib", port.recv_buffer_kib),
+            ("port.send_buffer_kib", port.send_buffer_kib),
+        ] {
+            within(key, kib as u64, 16..=1 << 19)?;
+        }
+        match port.busy_poll_us {
+            Some(microseconds) => within("port.busy_poll_us", microseconds.into(), 1..=1_000_000),
+            None => Ok(()),
+        }
+    }
+
+    fn check_cores(&self) -> Result<(), Invalid> {
+        let mut cpus = BTreeSet::new();
+        for core in &self.cores {
+            require(
+                !core.tiles.is_empty(),
+                "core.tiles",
+                "is empty: give the core a tile, or remove the [[core]]",
+            )?;
+            if let Cpu::Number(cpu) = core.cpu {
+                require(
+                    cpus.insert(cpu),
+                    "core.cpu",
+                    format!("{cpu} stands in two [[core]]s: put all tiles of a CPU into one"),
+                )?;
+            }
+        }
+        for kind in TileKind::ALL {
+            let tiles = self.cores.iter().flat_map(|core| &core.tiles);
+            let count = tiles.filter(|&&tile| tile == kind).count();
+            let name = kind.name();
+            require(
+                count == 1,
+                "core.tiles",
+                format!(
+                    "tile {name:?} stands {count} times in the [[core]]s: put it into exactly one"
+                ),
+            )?;
+        }
+        let shared = self.slowpath.cpus.iter().find(|cpu| cpus.contains(cpu));
+        require(
+            shared.is_none(),
+            "slowpath.cpus",
+            format!(
+                "CPU {} polls tiles already: keep the slowpath off it, or set that core's cpu to \"any\"",
+                shared.copied().unwrap_or_default()
+            ),
+        )
+    }
+
+    fn check_limits(&self) -> Result<(), Invalid> {
+        let limits = &self.limits;
+        within(
+            "limits.session_burst",
+            limits.session_burst as u64,
+            1..=4096,
+        )?;
+        within(
+            "limits.command_ring_share",
+            limits.command_ring_share as u64,
+            1..=4096,
+        )?;
+        power_of_two("limits.net_ring", limits.net_ring as u64, 64..=65_536)?;
+        power_of_two(
+            "limits.duplicate_window",
+            limits.duplicate_window as u64,
+            DUPLICATE_WINDOW,
+        )
+    }
+
+    fn check_slow_side(&self) -> Result<(), Invalid> {
+        within(
+            "engine.checkpoint_interval",
+            self.engine.checkpoint_interval,
+            1..=1 << 40,
+        )?;
+        within(
+            "engine.recovery_grace_ms",
+            self.engine.recovery_grace_ms,
+            0..=86_400_000,
+        )?;
+        within(
+            "archive.segment_mib",
+            self.archive.segment_mib.into(),
+            1..=4096,
+        )?;
+        within("archive.group_max_ms", self.archive.group_max_ms, 0..=1000)?;
+        require(
+            self.archive
+                .dir
+                .as_ref()
+                .is_none_or(|dir| !dir.as_os_str().is_empty()),
+            "archive.dir",
+            "is empty: name a folder, or leave it out for the one in the state folder",
+        )?;
+        require(
+            self.slowpath
+                .replay
+                .is_none_or(|address| address.port() != 0),
+            "slowpath.replay",
+            "has port 0: clients are told this address, so name a port",
+        )
+    }
+}
+
+fn within(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+    let problem = format!(
+        "{value} is out of range: use {} to {}",
+        range.start(),
+        range.end()
+    );
+    require(range.contains(&value), key, problem)
+}
+
+fn power_of_two(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+    let (start, end) = (range.start(), range.end());
+    let problem = format!("{value} is no power of two from {start} to {end}: use one");
+    require(
+        value.is_power_of_two() && range.contains(&value),
+        key,
+        problem,
+    )
+}

@@ -1,0 +1,263 @@
+//! The genesis file: the assets, markets, accounts, sessions and deposits that a shard starts with,
+//! and the commands that make them.
+
+mod check;
+mod field;
+
+use crate::error::{self, ConfigError};
+use domain::{
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, FirmId,
+    MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
+};
+pub(crate) use field::hex_bytes;
+pub use field::{PublicKey, Symbol};
+use serde::Deserialize;
+use std::path::Path;
+
+/// The shipped genesis file: a market to try things out with, and what every key means.
+pub const DEFAULT_GENESIS: &str = include_str!("../defaults/genesis.toml");
+
+/// A checked genesis file. An engine that knows nothing accepts all of its commands.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Sizes of the engine's tables.
+    pub capacity: Capacity,
+    /// Assets.
+    #[serde(rename = "asset", default)]
+    pub assets: Vec<Asset>,
+    /// Markets.
+    #[serde(rename = "market", default)]
+    pub markets: Vec<Market>,
+    /// Accounts.
+    #[serde(rename = "account", default)]
+    pub accounts: Vec<Account>,
+    /// Sessions.
+    #[serde(rename = "session", default)]
+    pub sessions: Vec<Session>,
+    /// Deposits, in the order of their numbers.
+    #[serde(rename = "deposit", default)]
+    pub deposits: Vec<Deposit>,
+}
+
+/// Section `[capacity]`: sizes of the engine's tables, each at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is a field of `domain::Genesis`")]
+pub struct Capacity {
+    pub max_assets: u32,
+    pub max_markets: u32,
+    pub max_accounts: u32,
+    pub max_sessions: u32,
+    pub max_orders: u32,
+    pub max_levels: u32,
+}
+
+/// One `[[asset]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asset {
+    /// Below `max_assets`.
+    pub id: u32,
+    /// Its name.
+    pub symbol: Symbol,
+    /// Base units per whole unit, as a power of ten: 0 to 18.
+    pub decimals: u8,
+}
+
+/// One `[[market]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    /// Below `max_markets`.
+    pub id: u32,
+    /// Its name.
+    pub symbol: Symbol,
+    /// Asset that is traded.
+    pub base: u32,
+    /// Asset that it is paid in.
+    pub quote: u32,
+    /// Quote base units per tick and lot.
+    #[serde(deserialize_with = "field::units")]
+    pub tick_value: u64,
+    /// Base units of the base asset per lot.
+    #[serde(deserialize_with = "field::units")]
+    pub lot_size: u64,
+    /// Smallest order in lots.
+    #[serde(deserialize_with = "field::units")]
+    pub min_qty: u64,
+    /// Lowest price in ticks.
+    pub price_min: i64,
+    /// Prices from `price_min` up.
+    pub price_levels: u32,
+    /// Parts per million of the notional, of the resting side.
+    pub maker_fee_ppm: u32,
+    /// Parts per million of the notional, of the arriving side.
+    pub taker_fee_ppm: u32,
+}
+
+/// One `[[account]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Below `max_accounts`.
+    pub id: u32,
+    /// Whose it is.
+    pub firm: u32,
+}
+
+/// One `[[session]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Below `max_sessions`.
+    pub id: u32,
+    /// The account that it trades for.
+    pub account: u32,
+    /// The delegated ed25519 public key.
+    pub public_key: PublicKey,
+}
+
+/// One `[[deposit]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deposit {
+    /// Whose.
+    pub account: u32,
+    /// Of what.
+    pub asset: u32,
+    /// Base units, at least 1.
+    #[serde(deserialize_with = "field::units")]
+    pub amount: u64,
+}
+
+impl Genesis {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read, is not understood, or holds what an engine would
+    /// refuse.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse_from(&error::read(path)?, &path.display().to_string())
+    }
+
+    /// Parses and checks the text of a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is not understood or holds what an engine would refuse.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Self::parse_from(text, "genesis")
+    }
+
+    fn parse_from(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let genesis: Self = error::parse(text, origin)?;
+        genesis.check().map_err(|invalid| invalid.at(origin))?;
+        Ok(genesis)
+    }
+
+    /// The commands that make all this, in order: `Genesis`, assets, markets, accounts, sessions,
+    /// deposits, each kind as in the file. Whoever sends them numbers them from 1 per source.
+    #[must_use]
+    pub fn commands(&self) -> Vec<(Source, Command)> {
+        let administration = std::iter::once(Command::Genesis(self.capacity.command()))
+            .chain(
+                self.assets
+                    .iter()
+                    .map(|asset| Command::CreateAsset(asset.command())),
+            )
+            .chain(
+                self.markets
+                    .iter()
+                    .map(|market| Command::CreateMarket(market.command())),
+            )
+            .chain(
+                self.accounts
+                    .iter()
+                    .map(|account| Command::CreateAccount(account.command())),
+            )
+            .chain(
+                self.sessions
+                    .iter()
+                    .map(|session| Command::OpenSession(session.command())),
+            )
+            .map(|command| (Source::ADMINISTRATION, command));
+        let deposits = self
+            .deposits
+            .iter()
+            .map(|deposit| Command::Deposit(deposit.command()));
+        administration
+            .chain(deposits.map(|command| (Source::DEPOSITS, command)))
+            .collect()
+    }
+}
+
+impl Capacity {
+    fn command(&self) -> domain::Genesis {
+        domain::Genesis {
+            max_assets: self.max_assets,
+            max_markets: self.max_markets,
+            max_accounts: self.max_accounts,
+            max_sessions: self.max_sessions,
+            max_orders: self.max_orders,
+            max_levels: self.max_levels,
+        }
+    }
+}
+
+impl Asset {
+    fn command(&self) -> CreateAsset {
+        CreateAsset {
+            asset: AssetId(self.id),
+            decimals: self.decimals,
+            pad: [Zero::Zero; 3],
+            symbol: self.symbol.0,
+        }
+    }
+}
+
+impl Market {
+    fn command(&self) -> CreateMarket {
+        CreateMarket {
+            market: MarketId(self.id),
+            base: AssetId(self.base),
+            quote: AssetId(self.quote),
+            maker_fee_ppm: self.maker_fee_ppm,
+            taker_fee_ppm: self.taker_fee_ppm,
+            price_levels: self.price_levels,
+            tick_value: self.tick_value,
+            lot_size: self.lot_size,
+            min_qty: Qty(self.min_qty),
+            price_min: Price(self.price_min),
+            symbol: self.symbol.0,
+        }
+    }
+}
+
+impl Account {
+    fn command(&self) -> CreateAccount {
+        CreateAccount {
+            account: AccountId(self.id),
+            firm: FirmId(self.firm),
+        }
+    }
+}
+
+impl Session {
+    fn command(&self) -> OpenSession {
+        OpenSession {
+            session: SessionId(self.id),
+            account: AccountId(self.account),
+            public_key: self.public_key.0,
+        }
+    }
+}
+
+impl Deposit {
+    fn command(&self) -> domain::Deposit {
+        domain::Deposit {
+            account: AccountId(self.account),
+            asset: AssetId(self.asset),
+            amount: Amount(self.amount),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a genesis file may hold: exactly what the engine's commands accept (`docs/ENGINE.md`, "Other
+//! commands"), said earlier and with the name of the key.
+
+use super::{Deposit, Genesis, Market, Session};
+use crate::error::{Invalid, require};
+use domain::OrderId;
+use std::collections::{BTreeMap, BTreeSet};
+
+const MAX_FEE_PPM: u32 = 1_000_000;
+const MAX_DECIMALS: u8 = 18;
+/// Session ids share a word with the bit that marks them as sources.
+const MAX_SESSIONS: u32 = 1 << 31;
+
+impl Genesis {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let capacity = &self.capacity;
+        for (key, value, most) in [
+            ("max_assets", capacity.max_assets, u32::MAX),
+            ("max_markets", capacity.max_markets, u32::MAX),
+            ("max_accounts", capacity.max_accounts, u32::MAX),
+            ("max_sessions", capacity.max_sessions, MAX_SESSIONS),
+            ("max_orders", capacity.max_orders, OrderId::MAX_SLOTS),
+            ("max_levels", capacity.max_levels, u32::MAX),
+        ] {
+            let problem = format!("{value} is out of range: use 1 to {most}");
+            require(
+                (1..=most).contains(&value),
+                format!("capacity.{key}"),
+                problem,
+            )?;
+        }
+        let ids = self.assets.iter().map(|asset| asset.id);
+        let assets = distinct("asset", ids, "max_assets", capacity.max_assets)?;
+        let ids = self.markets.iter().map(|market| market.id);
+        distinct("market", ids, "max_markets", capacity.max_markets)?;
+        let ids = self.accounts.iter().map(|account| account.id);
+        let accounts = distinct("account", ids, "max_accounts", capacity.max_accounts)?;
+        let ids = self.sessions.iter().map(|session| session.id);
+        distinct("session", ids, "max_sessions", capacity.max_sessions)?;
+
+        for asset in &self.assets {
+            let (key, decimals) = (format!("asset {}, decimals", asset.id), asset.decimals);
+            let problem = format!("{decimals} is out of range: use 0 to {MAX_DECIMALS}");
+            require(decimals <= MAX_DECIMALS, key, problem)?;
+        }
+        for market in &self.markets {
+            market.check(&assets)?;
+        }
+        self.check_levels()?;
+        for session in &self.sessions {
+            session.check(&accounts)?;
+        }
+        self.check_deposits(&accounts, &assets)
+    }
+
+    fn check_levels(&self) -> Result<(), Invalid> {
+        let levels: u64 = self
+            .markets
+            .iter()
+            .map(|market| u64::from(market.price_levels))
+            .sum();
+        let most = self.capacity.max_levels;
+        require(
+            levels <= u64::from(most),
+            "capacity.max_levels",
+            format!(
+                "{most} is too few: the markets have {levels} price_levels together, use at least that"
+            ),
+        )
+    }
+
+    fn check_deposits(
+        &self,
+        accounts: &BTreeSet<u32>,
+        assets: &BTreeSet<u32>,
+    ) -> Result<(), Invalid> {
+        let mut supply: BTreeMap<u32, u64> = BTreeMap::new();
+        for (index, deposit) in self.deposits.iter().enumerate() {
+            let Deposit {
+                account,
+                asset,
+                amount,
+            } = *deposit;
+            let key = |field| format!("deposit {}, {field}", index + 1);
+            exists(accounts, account, key("account"), "account")?;
+            exists(assets, asset, key("asset"), "asset")?;
+            require(
+                amount > 0,
+                key("amount"),
+                "is 0: deposit at least 1 base unit",
+            )?;
+            let deposited = supply.entry(asset).or_default();
+            let total = deposited.checked_add(amount);
+            let problem = format!(
+                "takes the supply of asset {asset} beyond {}: deposit less",
+                u64::MAX
+            );
+            require(total.is_some(), key("amount"), problem)?;
+            *deposited = total.unwrap_or(u64::MAX);
+        }
+        Ok(())
+    }
+}
+
+impl Market {
+    fn check(&self, assets: &BTreeSet<u32>) -> Result<(), Invalid> {
+        let key = |field: &str| format!("market {}, {field}", self.id);
+        exists(assets, self.base, key("base"), "asset")?;
+        exists(assets, self.quote, key("quote"), "asset")?;
+        require(
+            self.base != self.quote,
+            key("quote"),
+            format!("is asset {}, like the base: use two assets", self.quote),
+        )?;
+        for (field, fee) in [
+            ("maker_fee_ppm", self.maker_fee_ppm),
+            ("taker_fee_ppm", self.taker_fee_ppm),
+        ] {
+            let problem =
+                format!("{fee} is out of range: use 0 to {MAX_FEE_PPM}, which is all of it");
+            require(fee <= MAX_FEE_PPM, key(field), problem)?;
+        }
+        for (field, value) in [
+            ("tick_value", self.tick_value),
+            ("lot_size", self.lot_size),
+            ("min_qty", self.min_qty),
+            ("price_levels", self.price_levels.into()),
+        ] {
+            require(value > 0, key(field), "is 0: use at least 1")?;
+        }
+        let prices = self.price_min >= 1
+            && self
+                .price_min
+                .checked_add(self.price_levels.into())
+                .is_some();
+        let problem = format!(
+            "{} with {} price_levels: the lowest price must be at least 1 and the highest fit 63 bits",
+            self.price_min, self.price_levels
+        );
+        require(prices, key("price_min"), problem)
+    }
+}
+
+impl Session {
+    fn check(&self, accounts: &BTreeSet<u32>) -> Result<(), Invalid> {
+        let key = format!("session {}, account", self.id);
+        exists(accounts, self.account, key, "account")
+    }
+}
+
+/// The ids, if each stands once and is below the capacity.
+fn distinct(
+    table: &str,
+    ids: impl Iterator<Item = u32>,
+    limit: &str,
+    capacity: u32,
+) -> Result<BTreeSet<u32>, Invalid> {
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        let key = format!("{table} {id}, id");
+        let problem =
+            format!("is not below capacity.{limit}, {capacity}: use a lower id or raise {limit}");
+        require(id < capacity, key.clone(), problem)?;
+        let problem = format!("stands twice: give every [[{table}]] its own id");
+        require(seen.insert(id), key, problem)?;
+    }
+    Ok(seen)
+}
+
+fn exists(ids: &BTreeSet<u32>, id: u32, key: String, table: &str) -> Result<(), Invalid> {
+    let problem =
+        format!("there is no {table} {id}: add an [[{table}]] with this id, or name another");
+    require(ids.contains(&id), key, problem)
+}

@@ -1,0 +1,146 @@
+//! What the counters and histograms of the `fast` region mean: kinds of tile, their counters, the
+//! stages that are timed. Writers (the tiles) and readers (`sluice status`, the demo) share these
+//! numbers; they are part of the region's layout, so a new one goes to the end of its list.
+
+/// Kinds of tile, as a tile's block names them; 0 is no tile.
+pub mod tile_kind {
+    /// Datagrams in.
+    pub const NET: u64 = 1;
+    /// Sequencing and matching.
+    pub const MATCH: u64 = 2;
+    /// Datagrams out.
+    pub const OUT: u64 = 3;
+    /// The process itself: its supervisor's block.
+    pub const PROCESS: u64 = 4;
+
+    /// The kind's name.
+    #[must_use]
+    pub fn name(kind: u64) -> &'static str {
+        match kind {
+            NET => "net",
+            MATCH => "match",
+            OUT => "out",
+            PROCESS => "process",
+            _ => "unknown",
+        }
+    }
+}
+
+macro_rules! numbered {
+    ($(#[$doc:meta])* $module:ident { $($(#[$item_doc:meta])* $name:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[expect(non_upper_case_globals, non_camel_case_types, reason = "names are shown as they are")]
+        pub mod $module {
+            enum Number { $($name),* }
+            $($(#[$item_doc])* pub const $name: usize = Number::$name as usize;)*
+            /// The names, by number.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+        }
+    };
+}
+
+numbered! {
+    /// Counters of the net tile.
+    net {
+        /// Datagrams that the port gave.
+        datagrams,
+        /// Datagrams too long for the port.
+        oversize,
+        /// Polls of the port that found nothing.
+        empty_polls,
+        /// Messages handed to the match tile.
+        accepted,
+        /// Messages with a number that was accepted before.
+        duplicates,
+        /// Messages answered with `Busy`.
+        busy,
+        /// Datagrams that do not start with a context.
+        garbage,
+        /// Datagrams of a session that does not exist.
+        unknown_session,
+        /// Datagrams of another epoch.
+        wrong_epoch,
+        /// Datagrams whose MAC is wrong.
+        wrong_mac,
+        /// Genuine datagrams that do not parse.
+        malformed,
+        /// Genuine datagrams of a session that has no address.
+        not_established,
+        /// Sessions established.
+        established,
+        /// Establish messages whose cookie is wrong.
+        wrong_cookie,
+        /// Messages that no client sends.
+        unsupported,
+        /// Replies given up because the ring to the out tile was full.
+        replies_dropped,
+    }
+}
+
+numbered! {
+    /// Counters of the match tile.
+    matching {
+        /// Requests taken from the net tile.
+        from_net,
+        /// Requests taken from the slowpath.
+        from_slow,
+        /// Requests with a number that was applied before.
+        stale,
+        /// Requests of the slowpath that it may not make, or that are malformed.
+        slow_refused,
+        /// Turns without room in journal memory.
+        no_room,
+        /// Progress words of the slowpath that cannot be.
+        gate_faults,
+        /// Positions of the slowpath's ring that cannot be.
+        ring_faults,
+        /// Trades.
+        trades,
+    }
+}
+
+numbered! {
+    /// Counters of the out tile.
+    out {
+        /// Datagrams handed to the port.
+        datagrams,
+        /// Times that the port had no free slot.
+        port_full,
+        /// Datagrams that the port could not send.
+        port_errors,
+        /// Reports sent for the first time.
+        reports,
+        /// Reports of sessions without an address; they can be asked for.
+        unreachable,
+        /// Replies sent: challenges, refusals, resends, outcomes.
+        replies,
+        /// Replies given up because the port was full.
+        replies_dropped,
+        /// Frames read again for a resend.
+        resent_frames,
+        /// Times that the journal overtook the tile, which the gate prevents.
+        lapped,
+    }
+}
+
+numbered! {
+    /// Counters of the process's own block.
+    process {
+        /// Heap allocations after start-up.
+        allocations,
+        /// Epoch.
+        epoch,
+        /// Seq that recovery ended with.
+        recovered_seq,
+    }
+}
+
+numbered! {
+    /// Stages that are timed, in nanoseconds, as histograms.
+    stage {
+        /// A message's receipt to the commit of its frame.
+        receive_to_commit,
+        /// A message's receipt to the hand-over of its first report to the port.
+        receive_to_send,
+    }
+}
