@@ -1,1 +1,39 @@
-//! placeholder
+//! The library that a market maker links.
+//!
+//! [`Session`] is the protocol of `docs/WIRE.md` without I/O: datagrams and the time go in, datagrams
+//! and [`Event`]s come out. [`Connection`] drives one over a blocking UDP socket. A maker with a loop
+//! of its own drives a `Session` itself:
+//!
+//! ```text
+//! loop {
+//!     while let Some(length) = session.poll_transmit(&mut buffer, now()) { send(&buffer[..length]) }
+//!     while let Some(event) = session.poll_event() { react(event, &mut session) }
+//!     receive until session.next_timeout(), and session.feed(datagram, now())
+//! }
+//! ```
+//!
+//! What it promises:
+//!
+//! - A command applies at most once, however often its datagram is sent: a number keeps its content
+//!   until the exchange has answered for it.
+//! - Reports are delivered exactly once, in order and without holes; what the exchange can no longer
+//!   send is named by [`Event::Missed`].
+//! - After a recovery that lost something, [`Event::RolledBack`] says where both sides continue.
+//!
+//! A session belongs to one process at a time; its numbers are its state.
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod connection;
+mod event;
+mod inbox;
+mod link;
+mod orders;
+mod outbox;
+mod session;
+
+pub use connection::Connection;
+pub use event::Event;
+pub use orders::{Order, Orders, Status};
+pub use outbox::{MAX_UNANSWERED, SendError};
+pub use session::{Config, ReportsFrom, Session, Timing};

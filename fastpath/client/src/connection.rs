@@ -1,0 +1,155 @@
+//! A session over a blocking UDP socket.
+
+use crate::event::Event;
+use crate::session::{Config, Session};
+use domain::Nanos;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wire::MAX_DATAGRAM;
+
+/// The shortest wait that a socket's timeout can express safely; 0 would mean for ever.
+const SHORTEST_WAIT: Duration = Duration::from_micros(50);
+
+/// UTC that never goes back: the system's clock at the start, and a monotonic one since.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    started_at: Nanos,
+    started: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let utc = SystemTime::now().duration_since(UNIX_EPOCH);
+        let utc = utc.unwrap_or(Duration::ZERO).as_nanos();
+        Self {
+            started_at: Nanos(u64::try_from(utc).unwrap_or(u64::MAX)),
+            started: Instant::now(),
+        }
+    }
+
+    fn now(&self) -> Nanos {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Nanos(self.started_at.0.saturating_add(elapsed))
+    }
+}
+
+/// A [`Session`] and the socket that it speaks through.
+#[derive(Debug)]
+pub struct Connection {
+    session: Session,
+    socket: UdpSocket,
+    clock: Clock,
+    buffer: [u8; MAX_DATAGRAM + 1],
+}
+
+impl Connection {
+    /// Opens a socket to the exchange's order entry port and begins to establish the session. That it
+    /// succeeded is told by [`Event::Established`]; until then it is tried again and again.
+    ///
+    /// # Errors
+    /// If the socket cannot be opened, or the system gives no random bytes.
+    pub fn open(server: SocketAddr, config: Config) -> io::Result<Self> {
+        let local: SocketAddr = if server.is_ipv4() {
+            (Ipv4Addr::UNSPECIFIED, 0).into()
+        } else {
+            (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+        };
+        let socket = UdpSocket::bind(local)?;
+        socket.connect(server)?;
+        let mut seed = [0; 16];
+        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let clock = Clock::start();
+        Ok(Self {
+            session: Session::new(config, seed, clock.now()),
+            socket,
+            clock,
+            buffer: [0; MAX_DATAGRAM + 1],
+        })
+    }
+
+    /// The session: its orders and numbers.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The session, to give commands. They are sent by the next [`poll`](Self::poll) or
+    /// [`flush`](Self::flush).
+    pub fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// UTC, as the session sees it.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// Sends what is due.
+    ///
+    /// # Errors
+    /// If the socket fails for good. What can be lost on the way can be lost here: an unreachable
+    /// exchange or a full socket is no error.
+    pub fn flush(&mut self) -> io::Result<()> {
+        while let Some(length) = self
+            .session
+            .poll_transmit(&mut self.buffer, self.clock.now())
+        {
+            passing(self.socket.send(&self.buffer[..length]))?;
+        }
+        Ok(())
+    }
+
+    /// The next event, waiting for it at most `wait`. Sends what is due meanwhile.
+    ///
+    /// # Errors
+    /// If the socket fails for good.
+    pub fn poll(&mut self, wait: Duration) -> io::Result<Option<Event>> {
+        let end = Instant::now() + wait;
+        loop {
+            self.flush()?;
+            if let Some(event) = self.session.poll_event() {
+                return Ok(Some(event));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            self.receive(left)?;
+            if left.is_zero() {
+                return Ok(self.session.poll_event());
+            }
+        }
+    }
+
+    /// Takes in one datagram, waiting for it at most `wait` and not beyond the session's next timeout.
+    fn receive(&mut self, wait: Duration) -> io::Result<()> {
+        let timeout = self.session.next_timeout().0;
+        let due = Duration::from_nanos(timeout.saturating_sub(self.clock.now().0));
+        self.socket
+            .set_read_timeout(Some(wait.min(due).max(SHORTEST_WAIT)))?;
+        if let Some(length) = passing(self.socket.recv(&mut self.buffer))? {
+            self.session.feed(&self.buffer[..length], self.clock.now());
+        }
+        Ok(())
+    }
+}
+
+/// Errors that are like a lost datagram: nothing came or went, and a later attempt may succeed.
+fn passing(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(length) => Ok(Some(length)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::WouldBlock
+                    | ErrorKind::TimedOut
+                    | ErrorKind::Interrupted
+                    | ErrorKind::ConnectionRefused
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

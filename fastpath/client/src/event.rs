@@ -1,0 +1,58 @@
+//! What a session tells its owner.
+
+use core::net::SocketAddrV4;
+use wire::order_entry::{Message, Refused};
+
+/// Something that happened, in the order in which it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The exchange knows this address. Comes again whenever the session was established anew.
+    Established {
+        /// The exchange's epoch.
+        epoch: u32,
+        /// The exchange's shard.
+        shard: u16,
+        /// The last of our numbers that the exchange accepted.
+        last_seq_no: u64,
+        /// The number of the next report that the exchange will issue.
+        next_report_no: u64,
+    },
+    /// Nothing was heard for a while; the session is being established again. Commands may still be
+    /// given, and are sent.
+    Silent,
+    /// The exchange recovered without the end of its journal. Comes before `Established`.
+    RolledBack {
+        /// The new epoch.
+        epoch: u32,
+        /// Our last number that survived. Higher ones never happened, whatever was reported, and
+        /// are given out again from here.
+        last_seq_no: u64,
+        /// The first report number that will be issued anew: reports from here on that were
+        /// delivered before are void.
+        next_report_no: u64,
+    },
+    /// The next report. Numbers follow each other but for what `Missed` names.
+    Report {
+        /// Its number.
+        number: u64,
+        /// What it says: `OrderAccepted`, `OrderRejected`, `OrderFilled`, `OrderCanceled`,
+        /// `OrderAmended`, `NotApplied`, or a message of a newer version.
+        message: Message,
+    },
+    /// The exchange can no longer send these reports.
+    Missed {
+        /// The first.
+        from: u64,
+        /// How many.
+        count: u64,
+        /// Where they can be asked for, if anywhere.
+        replay: Option<SocketAddrV4>,
+    },
+    /// What became of this number can no longer be learnt here: its reports are among those missed.
+    OutcomeUnknown {
+        /// Our number.
+        seq_no: u64,
+    },
+    /// The exchange refused what it should not have: versions differ. The numbers are given up.
+    Refused(Refused),
+}

@@ -1,0 +1,139 @@
+//! Reports: put into order, holes filled.
+
+use crate::backoff::Backoff;
+use domain::Nanos;
+use std::collections::BTreeMap;
+use wire::order_entry::{Message, ResendRequest};
+
+/// Reports kept beyond a hole; later ones are asked for again.
+const MAX_AHEAD: u64 = 4096;
+/// Most reports asked for at once.
+const MAX_RESEND: u64 = 256;
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The number of the next report to deliver.
+    next_no: u64,
+    /// One above the highest number known to have been issued.
+    end: u64,
+    ahead: BTreeMap<u64, Message>,
+    /// When the hole at `next_no` is asked for, if there is one.
+    request_at: Option<Nanos>,
+    patience: u64,
+    retry: Backoff,
+}
+
+impl Inbox {
+    /// A hole is first asked for after `patience` nanoseconds: its reports may just be late.
+    pub(crate) fn new(patience: u64, retry: Backoff) -> Self {
+        Self {
+            next_no: 1,
+            end: 1,
+            ahead: BTreeMap::new(),
+            request_at: None,
+            patience,
+            retry,
+        }
+    }
+
+    pub(crate) fn next_no(&self) -> u64 {
+        self.next_no
+    }
+
+    /// Starts at `next_no`.
+    pub(crate) fn start_at(&mut self, next_no: u64) {
+        self.next_no = next_no;
+        self.end = next_no;
+        self.ahead.clear();
+        self.request_at = None;
+    }
+
+    /// Reports from `next_no` on were never issued, whatever arrived.
+    pub(crate) fn roll_back(&mut self, next_no: u64, now: Nanos) {
+        self.next_no = self.next_no.min(next_no);
+        self.end = next_no;
+        self.ahead.split_off(&next_no);
+        self.request_at = None;
+        self.look_for_hole(now);
+    }
+
+    /// All reports below `end` have been issued.
+    pub(crate) fn issued_below(&mut self, end: u64, now: Nanos) {
+        self.end = self.end.max(end);
+        self.look_for_hole(now);
+    }
+
+    /// Takes a report in. False if it was delivered before.
+    pub(crate) fn accept(&mut self, number: u64, message: Message) -> bool {
+        if number < self.next_no {
+            return false;
+        }
+        if number - self.next_no < MAX_AHEAD {
+            self.ahead.insert(number, message);
+        }
+        self.end = self.end.max(number.saturating_add(1));
+        true
+    }
+
+    /// The next report in order, if it is there.
+    pub(crate) fn deliver(&mut self, now: Nanos) -> Option<(u64, Message)> {
+        let Some(message) = self.ahead.remove(&self.next_no) else {
+            self.look_for_hole(now);
+            return None;
+        };
+        let number = self.next_no;
+        self.next_no += 1;
+        if self.request_at.take().is_some() {
+            self.retry.reset();
+        }
+        Some((number, message))
+    }
+
+    fn look_for_hole(&mut self, now: Nanos) {
+        let hole = self.next_no < self.end && !self.ahead.contains_key(&self.next_no);
+        if hole && self.request_at.is_none() {
+            self.request_at = Some(Nanos(now.0.saturating_add(self.patience)));
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Nanos> {
+        self.request_at
+    }
+
+    /// The request for the first hole, if it is due.
+    pub(crate) fn request(&mut self, now: Nanos) -> Option<ResendRequest> {
+        self.request_at.filter(|at| *at <= now)?;
+        self.request_at = Some(self.retry.after(now));
+        let hole_end = self.ahead.first_key_value().map_or(self.end, |(n, _)| *n);
+        let count = (hole_end - self.next_no).min(MAX_RESEND);
+        Some(ResendRequest {
+            from_report_no: self.next_no,
+            count: u32::try_from(count).expect("at most MAX_RESEND"),
+            reserved: 0,
+        })
+    }
+
+    /// The exchange can no longer send `from .. from + count`: how many of them are missed, counted
+    /// from the next one.
+    pub(crate) fn skip(&mut self, from: u64, count: u64, now: Nanos) -> Option<u64> {
+        let to = from.saturating_add(count).min(self.end);
+        if self.next_no < from || to <= self.next_no || self.ahead.contains_key(&self.next_no) {
+            return None;
+        }
+        let to = self.ahead.first_key_value().map_or(to, |(n, _)| to.min(*n));
+        let missed = to - self.next_no;
+        self.next_no = to;
+        self.request_at = None;
+        self.retry.reset();
+        self.look_for_hole(now);
+        Some(missed)
+    }
+
+    /// The exchange says that the next report was never issued.
+    pub(crate) fn not_issued(&mut self, from: u64) {
+        if from == self.next_no && self.ahead.is_empty() {
+            self.end = self.next_no;
+            self.request_at = None;
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! One session, without I/O: datagrams and the time go in, datagrams and events come out.
+
+use crate::backoff::Backoff;
+use crate::event::Event;
+use crate::inbox::Inbox;
+use crate::link::{Link, Origin, Step};
+use crate::orders::Orders;
+use crate::outbox::{Outbox, SendError};
+use domain::{Nanos, Reason, SessionId};
+use std::collections::VecDeque;
+use wire::CONTROL_EPOCH;
+use wire::auth::SessionSecret;
+use wire::order_entry::{
+    Block, Context, Datagram, DatagramReader, DatagramWriter, Established, MIN_DATAGRAM, Message,
+    Refused, Template,
+};
+
+/// Which reports a new process of a session wants first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReportsFrom {
+    /// Only those that are issued from now on.
+    Next,
+    /// All that the exchange can still send: order state is rebuilt from them.
+    #[default]
+    Oldest,
+    /// From this number on: the one after the last that an earlier process has taken in.
+    Number(u64),
+}
+
+/// Waits, in nanoseconds. All double at every further attempt, up to `longest`.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// For the answer to a `Hello` or `Establish`.
+    pub handshake: u64,
+    /// For the answer to a command, before it is sent again.
+    pub answer: u64,
+    /// After `Busy`, before the command is sent again.
+    pub busy: u64,
+    /// For reports that overtook each other, before the missing ones are asked for.
+    pub reordering: u64,
+    /// For the answer to a request for reports.
+    pub resend: u64,
+    /// The longest of these waits.
+    pub longest: u64,
+    /// Without a word from the exchange, before the session is established anew.
+    pub silence: u64,
+    /// Without a word from us, before a heartbeat is sent.
+    pub heartbeat: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        const MILLISECOND: u64 = 1_000_000;
+        Self {
+            handshake: 50 * MILLISECOND,
+            answer: 20 * MILLISECOND,
+            busy: MILLISECOND,
+            reordering: MILLISECOND,
+            resend: 10 * MILLISECOND,
+            longest: 2_000 * MILLISECOND,
+            silence: 3_000 * MILLISECOND,
+            heartbeat: 1_000 * MILLISECOND,
+        }
+    }
+}
+
+/// Who we are.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our session.
+    pub session: SessionId,
+    /// Its secret.
+    pub secret: SessionSecret,
+    /// Which reports to start with.
+    pub reports_from: ReportsFrom,
+    /// Waits.
+    pub timing: Timing,
+}
+
+impl Config {
+    /// A session with the default waits that starts with the oldest reports there are.
+    #[must_use]
+    pub fn new(session: SessionId, secret: SessionSecret) -> Self {
+        Self {
+            session,
+            secret,
+            reports_from: ReportsFrom::default(),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// One session of a market maker.
+///
+/// Times are UTC and must not go back. After every call that may have something to send (a command,
+/// [`feed`](Self::feed), the passing of [`next_timeout`](Self::next_timeout)) call
+/// [`poll_transmit`](Self::poll_transmit) until it gives nothing.
+#[derive(Debug)]
+pub struct Session {
+    link: Link,
+    outbox: Outbox,
+    inbox: Inbox,
+    orders: Orders,
+    events: VecDeque<Event>,
+    reports_from: ReportsFrom,
+    timing: Timing,
+    last_heard: Nanos,
+    last_sent: Nanos,
+}
+
+impl Session {
+    /// A session that is about to say Hello. `seed` must be unpredictable and new for every process.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 16], now: Nanos) -> Self {
+        let timing = config.timing;
+        let backoff = |first| Backoff::new(first, timing.longest);
+        Self {
+            link: Link::new(
+                config.session,
+                config.secret,
+                seed,
+                backoff(timing.handshake),
+            ),
+            outbox: Outbox::new(backoff(timing.answer), backoff(timing.busy)),
+            inbox: Inbox::new(timing.reordering, backoff(timing.resend)),
+            orders: Orders::default(),
+            events: VecDeque::new(),
+            reports_from: config.reports_from,
+            timing,
+            last_heard: now,
+            last_sent: now,
+        }
+    }
+
+    /// Enters an order. Returns the number of the command; the reports that it causes directly carry
+    /// it as `stamp.client_seq_no`.
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn new_order(&mut self, order: &domain::NewOrder) -> Result<u64, SendError> {
+        self.send(Message::NewOrder(order.into()))
+    }
+
+    /// Cancels an order. Returns the number of the command.
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn cancel_order(&mut self, cancel: &domain::CancelOrder) -> Result<u64, SendError> {
+        self.send(Message::CancelOrder(cancel.into()))
+    }
+
+    /// Changes an order. Returns the number of the command.
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn amend_order(&mut self, amend: &domain::AmendOrder) -> Result<u64, SendError> {
+        self.send(Message::AmendOrder(amend.into()))
+    }
+
+    fn send(&mut self, message: Message) -> Result<u64, SendError> {
+        if !self.is_established() {
+            return Err(SendError::NotEstablished);
+        }
+        self.outbox.push(message)
+    }
+
+    /// Whether it was ever established: then commands can be given.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.link.current().is_some()
+    }
+
+    /// Commands that the exchange has not answered for.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// The number of the next report to be delivered. A process that keeps it can go on with
+    /// [`ReportsFrom::Number`].
+    #[must_use]
+    pub fn next_report_no(&self) -> u64 {
+        self.inbox.next_no()
+    }
+
+    /// What the delivered reports say about our orders.
+    #[must_use]
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`poll_transmit`](Self::poll_transmit) will have something to send if nothing else
+    /// happens.
+    #[must_use]
+    pub fn next_timeout(&self) -> Nanos {
+        let after = |time: Nanos, wait| Nanos(time.0.saturating_add(wait));
+        let mut next = after(self.last_heard, self.timing.silence);
+        if self.link.is_establishing() {
+            next = self.link.due().unwrap_or(next);
+        }
+        if self.is_established() {
+            let heartbeat = after(self.last_sent, self.timing.heartbeat);
+            let others = [self.outbox.next_timeout(), self.inbox.next_timeout()];
+            next = others
+                .into_iter()
+                .flatten()
+                .fold(next.min(heartbeat), Ord::min);
+        }
+        next
+    }
+
+    /// Takes a datagram in. What is not genuine, or is malformed, is ignored.
+    pub fn feed(&mut self, bytes: &[u8], now: Nanos) {
+        let Ok(context) = DatagramReader::context(bytes) else {
+            return;
+        };
+        let origin = self.link.origin(&context, bytes);
+        if origin == Origin::NewerEpoch {
+            self.link.start(now);
+            return;
+        }
+        let Ok(datagram) = DatagramReader::parse(bytes) else {
+            return;
+        };
+        match origin {
+            Origin::Control => self.feed_control(datagram, now),
+            Origin::Current => self.feed_current(datagram, now),
+            Origin::NewerEpoch | Origin::Nobody => {}
+        }
+    }
+
+    fn feed_control(&mut self, datagram: Datagram<'_>, now: Nanos) {
+        for numbered in datagram.messages {
+            if let Message::Challenge(challenge) = numbered.message {
+                self.link.challenged(&challenge, now);
+            } else if let Message::Established(established) = numbered.message {
+                self.established(&established, now);
+            }
+        }
+    }
+
+    fn established(&mut self, established: &Established, now: Nanos) {
+        let earlier = self.link.current().map(|current| current.epoch);
+        if !self.link.established(established) {
+            return;
+        }
+        self.last_heard = now;
+        let &Established {
+            epoch,
+            shard,
+            last_seq_no,
+            next_report_no,
+            oldest_report_no,
+            ..
+        } = established;
+        let wanted = match earlier {
+            Some(_) => self.inbox.next_no(),
+            None => match self.reports_from {
+                ReportsFrom::Next => next_report_no,
+                ReportsFrom::Oldest => oldest_report_no.clamp(1, next_report_no.max(1)),
+                ReportsFrom::Number(number) => number,
+            },
+        };
+        if earlier.is_none() {
+            self.inbox.start_at(wanted);
+        }
+        let lost = earlier.is_some_and(|earlier| earlier != epoch) || wanted > next_report_no;
+        if lost {
+            self.inbox.roll_back(next_report_no, now);
+            self.orders.rolled_back(next_report_no);
+            self.events.push_back(Event::RolledBack {
+                epoch,
+                last_seq_no,
+                next_report_no,
+            });
+        }
+        self.outbox.established(last_seq_no, lost, now);
+        self.inbox.issued_below(next_report_no, now);
+        self.events.push_back(Event::Established {
+            epoch,
+            shard,
+            last_seq_no,
+            next_report_no,
+        });
+    }
+
+    fn feed_current(&mut self, datagram: Datagram<'_>, now: Nanos) {
+        self.last_heard = now;
+        if !datagram.context.is_retransmission() {
+            // All reports before the datagram's first have been issued; it may be that it has none.
+            let next = datagram.context.next_seq_no;
+            self.inbox.issued_below(next, now);
+        }
+        for numbered in datagram.messages {
+            if let Some(number) = numbered.number {
+                if !self.inbox.accept(number, numbered.message) {
+                    self.reported_late(&numbered.message, now);
+                }
+            } else if let Message::Refused(refused) = numbered.message {
+                self.refused(&refused, now);
+            }
+        }
+        self.deliver(now);
+    }
+
+    fn deliver(&mut self, now: Nanos) {
+        while let Some((number, message)) = self.inbox.deliver(now) {
+            self.orders.report(number, &message);
+            self.answer(&message, now);
+            self.events.push_back(Event::Report { number, message });
+        }
+    }
+
+    /// Clears the commands that a report answers.
+    fn answer(&mut self, message: &Message, now: Nanos) {
+        if let Message::NotApplied(report) = message {
+            self.outbox.give_up(report.from_seq_no, report.count, now);
+        } else if let Some(stamp) = message.stamp() {
+            let unknown = self.outbox.answered(stamp.client_seq_no, now);
+            self.outcomes_unknown(unknown);
+        }
+    }
+
+    /// A report that was passed over as missed, and now came as the answer to a command that was sent
+    /// again. Its place in the order of reports is gone.
+    fn reported_late(&mut self, message: &Message, now: Nanos) {
+        let number = message.stamp().map_or(0, |stamp| stamp.client_seq_no);
+        let given_up = self.outbox.give_up(number, 1, now);
+        self.outcomes_unknown(given_up);
+    }
+
+    fn outcomes_unknown(&mut self, numbers: Vec<u64>) {
+        let events = numbers.into_iter();
+        self.events
+            .extend(events.map(|seq_no| Event::OutcomeUnknown { seq_no }));
+    }
+
+    fn refused(&mut self, refused: &Refused, now: Nanos) {
+        let (from, count) = (refused.from_no, refused.count);
+        let about_reports = refused.refused_template_id == Template::ResendRequest.number();
+        match Reason::try_from(refused.reason) {
+            Ok(Reason::Busy) if about_reports => {}
+            Ok(Reason::Busy) => self.outbox.busy(from, now),
+            Ok(Reason::WrongEpoch | Reason::NotEstablished) => self.link.start(now),
+            Ok(Reason::NoLongerInMemory) if about_reports => {
+                let first = self.inbox.next_no();
+                if let Some(count) = self.inbox.skip(from, count, now) {
+                    self.orders.missed();
+                    self.events.push_back(Event::Missed {
+                        from: first,
+                        count,
+                        replay: refused.replay(),
+                    });
+                }
+            }
+            Ok(Reason::NoLongerInMemory) => {
+                let given_up = self.outbox.give_up(from, count, now);
+                self.outcomes_unknown(given_up);
+            }
+            Ok(Reason::NotIssued) => self.inbox.not_issued(from),
+            _ => {
+                self.outbox.give_up(from, count, now);
+                self.events.push_back(Event::Refused(*refused));
+            }
+        }
+    }
+
+    /// Writes the next datagram that is due and returns its bytes. The buffer should have
+    /// [`wire::MAX_DATAGRAM`] bytes.
+    ///
+    /// # Panics
+    /// If the buffer has less than 128 bytes, room for a single message.
+    pub fn poll_transmit(&mut self, buffer: &mut [u8], now: Nanos) -> Option<usize> {
+        assert!(
+            buffer.len() >= MIN_DATAGRAM + 80,
+            "give poll_transmit a buffer of wire::MAX_DATAGRAM bytes"
+        );
+        let silent_since = self.last_heard.0.saturating_add(self.timing.silence);
+        if silent_since <= now.0 && !self.link.is_establishing() {
+            self.link.start(now);
+            self.events.push_back(Event::Silent);
+        }
+        let length = match self.link.step(now) {
+            Some(step) => self.write_step(step, buffer, now),
+            None => self.write_current(buffer, now)?,
+        };
+        self.last_sent = now;
+        Some(length)
+    }
+
+    fn write_step(&self, step: Step, buffer: &mut [u8], now: Nanos) -> usize {
+        let context = Context {
+            session_id: self.link.session(),
+            epoch: CONTROL_EPOCH,
+            next_seq_no: if self.is_established() {
+                self.outbox.sent_end()
+            } else {
+                0
+            },
+            sending_time: now,
+            ..Context::default()
+        };
+        let key = self.link.control_key();
+        match step {
+            Step::Hello(hello) => write_one(buffer, context, &hello, key),
+            Step::Establish(establish) => write_one(buffer, context, &establish, key),
+        }
+    }
+
+    fn write_current(&mut self, buffer: &mut [u8], now: Nanos) -> Option<usize> {
+        let current = self.link.current()?;
+        let key = &current.keys.to_exchange;
+        let context = Context {
+            session_id: self.link.session(),
+            epoch: current.epoch,
+            next_seq_no: self.outbox.sent_end(),
+            sending_time: now,
+            shard: current.shard,
+            ..Context::default()
+        };
+        if let Some(number) = self.outbox.due(now) {
+            let context = Context {
+                next_seq_no: number,
+                flags: u16::from(self.outbox.was_sent(number)) * Context::RETRANSMISSION,
+                ..context
+            };
+            let mut writer = DatagramWriter::new(buffer, context);
+            self.outbox.write(number, &mut writer, now);
+            return Some(writer.finish(key));
+        }
+        if let Some(request) = self.inbox.request(now) {
+            return Some(write_one(buffer, context, &request, key));
+        }
+        let heartbeat_at = self.last_sent.0.saturating_add(self.timing.heartbeat);
+        (heartbeat_at <= now.0).then(|| DatagramWriter::new(buffer, context).finish(key))
+    }
+}
+
+fn write_one<B: Block>(
+    buffer: &mut [u8],
+    context: Context,
+    block: &B,
+    key: &wire::auth::MacKey,
+) -> usize {
+    let mut writer = DatagramWriter::new(buffer, context);
+    writer
+        .push(block)
+        .expect("a single message fits into every datagram");
+    writer.finish(key)
+}
