@@ -23,6 +23,13 @@ pub(crate) const SHARD: u16 = 5;
 
 /// One command of every kind.
 pub(crate) fn commands() -> Vec<Command> {
+    let mut commands = session_commands();
+    commands.extend(sequencer_commands());
+    commands.extend(administrative_commands());
+    commands
+}
+
+fn session_commands() -> Vec<Command> {
     let client_order_id = ClientOrderId(7);
     vec![
         Command::NewOrder(NewOrder {
@@ -45,6 +52,11 @@ pub(crate) fn commands() -> Vec<Command> {
             price: Price(99),
             qty: Qty(2),
         }),
+    ]
+}
+
+fn sequencer_commands() -> Vec<Command> {
+    vec![
         Command::Continue(Continue {
             order_id: OrderId::first(4),
         }),
@@ -61,6 +73,11 @@ pub(crate) fn commands() -> Vec<Command> {
             version: 1,
             pad: [Zero::Zero; 6],
         }),
+    ]
+}
+
+fn administrative_commands() -> Vec<Command> {
+    vec![
         Command::Genesis(Genesis {
             max_assets: 1,
             max_markets: 2,
