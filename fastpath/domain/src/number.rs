@@ -134,13 +134,15 @@ impl Amount {
     }
 
     /// `price * qty * tick_value` in base units of the quote asset: exact, no rounding.
-    /// `None` for a price below 1 or a result beyond the range.
+    /// `None` for a price or a `tick_value` below 1 or a result beyond the range.
     #[must_use]
     pub fn notional(price: Price, qty: Qty, tick_value: u64) -> Option<Self> {
         let price = u64::try_from(price.0).ok().filter(|&p| p > 0)?;
-        let product = u128::from(price).checked_mul(u128::from(qty.0))?;
-        let units = product.checked_mul(u128::from(tick_value))?;
-        u64::try_from(units).ok().map(Self)
+        if tick_value == 0 {
+            return None;
+        }
+        let ticks = price.checked_mul(qty.0)?;
+        ticks.checked_mul(tick_value).map(Self)
     }
 
     /// The fee on this notional: `floor(notional * rate_ppm / 1_000_000)`.
@@ -149,9 +151,11 @@ impl Amount {
     /// whole, so the hold taken for the whole always covers them. `rate_ppm` is at most 1,000,000.
     #[must_use]
     pub fn fee(self, rate_ppm: u32) -> Self {
-        let rate = u128::from(rate_ppm.min(1_000_000));
-        let fee = u128::from(self.0) * rate / 1_000_000;
-        Self(u64::try_from(fee).expect("a rate of at most one keeps the fee below the notional"))
+        // Millions and the rest apart, so that no product exceeds 64 bits: the fee on the
+        // millions is whole, and at most what they are.
+        const MILLION: u64 = 1_000_000;
+        let rate = u64::from(rate_ppm).min(MILLION);
+        Self(self.0 / MILLION * rate + self.0 % MILLION * rate / MILLION)
     }
 }
 
@@ -225,6 +229,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_fee_is_the_floor_of_the_share(n in any::<u64>(), small in 0..5_000_000_u64, rate in 0..=1_000_000_u32) {
+            for n in [n, small, u64::MAX - small] {
+                let wide = u128::from(n) * u128::from(rate) / 1_000_000;
+                prop_assert_eq!(u128::from(Amount(n).fee(rate).0), wide);
+                prop_assert_eq!(Amount(n).fee(1_000_000), Amount(n));
+                prop_assert_eq!(Amount(n).fee(u32::MAX), Amount(n));
+            }
+        }
+
+        #[test]
+        fn a_notional_is_the_product_or_does_not_fit(
+            price in prop_oneof![1..1_000_000_i64, 1..=i64::MAX],
+            qty in prop_oneof![0..1_000_000_u64, any::<u64>()],
+            tick_value in prop_oneof![1..1_000_000_u64, 1..=u64::MAX],
+        ) {
+            let ticks = u128::from(price.unsigned_abs()) * u128::from(qty);
+            let units = ticks.checked_mul(u128::from(tick_value)).and_then(|units| u64::try_from(units).ok());
+            prop_assert_eq!(Amount::notional(Price(price), Qty(qty), tick_value), units.map(Amount));
+        }
+
         #[test]
         fn fees_of_parts_never_exceed_the_fee_of_the_whole(
             a in 0..u64::MAX / 2, b in 0..u64::MAX / 2, rate in 0..=1_000_000_u32,
