@@ -45,6 +45,8 @@ fn kinds() -> impl Strategy<Value = Kind> {
 fn limit_prices() -> impl Strategy<Value = Ticks> {
     prop_oneof![
         40 => (0..7_i64).prop_map(Ticks::Above),
+        8 => (0..=1_000_i64).prop_map(Ticks::Within),
+        2 => prop_oneof![Just(63_i64), Just(64), Just(4_095), Just(4_096)].prop_map(Ticks::Above),
         4 => (-2..24_i64).prop_map(Ticks::Above),
         1 => prop_oneof![Just(0), Just(-1), Just(i64::MIN), Just(i64::MAX)].prop_map(Ticks::Exactly),
     ]

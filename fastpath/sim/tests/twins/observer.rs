@@ -316,3 +316,96 @@ impl Observer {
         Ok(())
     }
 }
+
+/// The observer sees what does not add up.
+mod tests {
+    use super::*;
+    use crate::pair::Pair;
+    use crate::{pair::Frame, scenarios, world::World};
+    use domain::{Command, NewOrder, Source};
+
+    /// Two makers, one taker that takes the first and half of the second.
+    fn frames(pair: &mut Pair) -> Vec<Frame> {
+        let mut frames = World::plain(1_000).set_up(pair).expect("the twins agree");
+        let order = |client, side, qty| scenarios::order(client, side, qty, 10);
+        let orders: [(u32, NewOrder); 3] = [
+            (0, order(1, Side::Sell, 2)),
+            (0, order(2, Side::Sell, 2)),
+            (1, order(1, Side::Buy, 3)),
+        ];
+        for (session, order) in orders {
+            let source = Source::of_session(SessionId(session));
+            let number = pair.last_number(source) + 1;
+            let said = pair.submit(source, number, Command::NewOrder(order));
+            frames.extend(said.expect("the twins agree"));
+        }
+        frames
+    }
+
+    /// What an observer says who is told something else than what happened.
+    fn told(tamper: impl Fn(&mut Event)) -> Result<(), Difference> {
+        let mut pair = Pair::new();
+        let mut frames = frames(&mut pair);
+        let mut observer = Observer::default();
+        for frame in &mut frames {
+            frame.events.iter_mut().for_each(&tamper);
+            observer.observe(&frame.request, &frame.events)?;
+        }
+        observer.check_readers(pair.fast())
+    }
+
+    #[test]
+    fn the_truth_adds_up() {
+        assert_eq!(told(|_| {}), Ok(()));
+    }
+
+    fn tampered(what: &str, tamper: impl Fn(&mut Event)) {
+        assert!(told(tamper).is_err(), "{what} goes unseen");
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_seen() {
+        tampered("a fee", |event| {
+            if let Event::Fill(fill) = event {
+                fill.fee.0 += 1;
+            }
+        });
+        tampered("a price", |event| {
+            if let Event::Fill(fill) = event {
+                fill.price.0 += 1;
+            }
+        });
+        tampered("a quantity", |event| {
+            if let Event::Fill(fill) = event {
+                fill.qty.0 += 1;
+            }
+        });
+        tampered("a maker that is not first", |event| {
+            if let Event::Trade(trade) = event {
+                trade.maker_order_id.0 ^= 1;
+            }
+        });
+        tampered("a better price in the book", |event| {
+            if let Event::BookAdd(add) = event {
+                add.price.0 -= i64::try_from(add.feed_no).expect("small");
+            }
+        });
+        tampered("a report number", |event| {
+            if let Event::Accepted(accepted) = event {
+                accepted.report_no += 1;
+            }
+        });
+        tampered("a feed number", |event| {
+            if let Event::Trade(trade) = event {
+                trade.feed_no += 1;
+            }
+        });
+        tampered("a deposit that was refused", |event| {
+            if let Event::Outcome(outcome) = event
+                && outcome.command == domain::CommandKind::Deposit
+            {
+                outcome.reason = Reason::SupplyTooLarge;
+            }
+        });
+    }
+}

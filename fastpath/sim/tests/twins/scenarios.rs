@@ -41,7 +41,7 @@ impl Floor {
     }
 }
 
-fn order(client: u64, side: Side, qty: u64, price: i64) -> NewOrder {
+pub(crate) fn order(client: u64, side: Side, qty: u64, price: i64) -> NewOrder {
     NewOrder {
         client_order_id: ClientOrderId(client),
         price: Price(price),
@@ -157,6 +157,38 @@ fn price_comes_before_time_and_time_before_size() {
     assert_eq!(floor.says(0, sell(5, 1, 50))[0], "s0 r8 accepted o0.2 c5");
     assert_eq!(floor.says(0, sell(6, 1, 50))[0], "s0 r9 accepted o2.2 c6");
     assert_eq!(floor.says(0, sell(7, 1, 50))[0], "s0 r10 accepted o4.1 c7");
+}
+
+/// Wherever in a wide book the next price is: beside the last one or at the other end.
+#[test]
+fn a_sweep_finds_the_next_price_however_far_it_is() {
+    let levels = [
+        0, 1, 62, 63, 64, 4_095, 4_096, 4_097, 262_143, 262_144, 299_999,
+    ];
+    for side in [Side::Buy, Side::Sell] {
+        let mut world = World::plain(u64::MAX / 8);
+        world.genesis.max_levels = 300_000;
+        world.markets[0].price_levels = 300_000;
+        let mut floor = Floor::new(&world);
+        // From the middle outwards, so that the best price changes both ways.
+        for (client, level) in (1..).zip([5, 4, 6, 3, 7, 2, 8, 1, 9, 0, 10]) {
+            let price = 1 + levels[level];
+            floor.says(0, Command::NewOrder(order(client, side, 1, price)));
+        }
+        let take = at_market(1, side.opposite(), 99, TimeInForce::ImmediateOrCancel);
+        let events = floor.pair.next(Source::of_session(SessionId(1)), take);
+        let mut traded = Vec::new();
+        for event in &events {
+            if let Event::Trade(trade) = event {
+                traded.push(trade.price.0 - 1);
+            }
+        }
+        let mut expected = levels.to_vec();
+        if side == Side::Buy {
+            expected.reverse();
+        }
+        assert_eq!(traded, expected);
+    }
 }
 
 #[test]

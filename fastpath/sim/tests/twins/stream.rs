@@ -50,6 +50,8 @@ pub(crate) enum Target {
 pub(crate) enum Ticks {
     /// Above the lowest price of the market.
     Above(i64),
+    /// So many thousandths of the way from the market's lowest price to its highest.
+    Within(i64),
     Exactly(i64),
     /// Of the order that is amended.
     Unchanged,
@@ -184,6 +186,12 @@ impl Ticks {
                         .map_or(1, |terms| terms.price_min.0)
                         .saturating_add(ticks),
                 )
+            }
+            Self::Within(thousandths) => {
+                let market = pair.observer.markets.get(&market);
+                Price(market.map_or(1, |terms| {
+                    terms.price_min.0 + i64::from(terms.price_levels - 1) * thousandths / 1_000
+                }))
             }
             Self::Exactly(price) => Price(price),
             Self::Unchanged => unchanged.unwrap_or(Price(1)),

@@ -171,8 +171,10 @@ fn terms(assets: u32) -> impl Strategy<Value = Terms> {
     let unit =
         || prop_oneof![20 => Just(1_u64), 6 => Just(7), 3 => Just(1_000), 1 => Just(1 << 50)];
     let min_qty = prop_oneof![4 => Just(1_u64), 1 => 2..4_u64];
-    let price_min = prop_oneof![9 => Just(1_i64), 9 => Just(95), 1 => Just(i64::MAX - 21)];
-    let sizes = (unit(), unit(), min_qty, 6..20_u32, price_min);
+    let price_min = prop_oneof![9 => Just(1_i64), 9 => Just(95), 1 => Just(i64::MAX - 9_001)];
+    // Narrow enough that everything meets; or wide, for books that are mostly empty.
+    let levels = prop_oneof![12 => 6..20_u32, 3 => 60..200_u32, 1 => 4_000..9_000_u32];
+    let sizes = (unit(), unit(), min_qty, levels, price_min);
     (pair, fee_ppm(), fee_ppm(), sizes).prop_map(
         |((base, quote), maker_fee_ppm, taker_fee_ppm, sizes)| Terms {
             base,
