@@ -1,4 +1,9 @@
 //! A journal memory for tests: frames in a vector, of which some can be seen.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses a part of it"
+)]
 
 use domain::{
     Command, CommandKind, Effects, EventKind, Nanos, Outcome, Reason, Recovered, Seq, Source,
@@ -41,6 +46,12 @@ impl JournalMemory {
         let epoch = chain.epoch.unwrap_or(0) + 1;
         memory.extend(chain, frames, epoch);
         memory
+    }
+
+    /// The same, when it has frames from this seq on.
+    pub(crate) fn with_oldest(mut self, oldest: u64) -> Self {
+        self.oldest = oldest;
+        self
     }
 
     fn extend(&mut self, mut chain: Chain, frames: u64, epoch: u32) {

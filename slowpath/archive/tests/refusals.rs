@@ -1,0 +1,279 @@
+//! What stops an archiver for good, and what it waits out.
+
+mod journal_memory;
+
+use archive::simulated::{Fault, SimulatedDisk, Survival};
+use archive::{Archiver, Limits, Refusal, TroubleKind, frames_of};
+use domain::{Nanos, Seq};
+use journal::{ArchiveError, ArchiveReader, FrameBuffer, MemoryRead, SEGMENT_HEADER_BYTES};
+use journal_memory::JournalMemory;
+use shm::{LogReader, LogWriter};
+
+const SHARD: u16 = 3;
+const LIMITS: Limits = Limits {
+    segment_bytes: 700,
+    group_bytes: 300,
+    shortest_wait: Nanos(10),
+    longest_wait: Nanos(80),
+};
+
+/// A memory that has all its frames.
+fn full(memory: &JournalMemory) -> impl FnMut(Seq, &mut FrameBuffer) -> MemoryRead + use<> {
+    memory.growing(Some(memory.last())).source()
+}
+
+/// Steps until there is nothing more to do.
+fn run(
+    disk: SimulatedDisk,
+    source: impl FnMut(Seq, &mut FrameBuffer) -> MemoryRead,
+    shard: u16,
+    published: Option<Seq>,
+) -> (SimulatedDisk, Result<Seq, Refusal>) {
+    let mut archiver = Archiver::new(disk, source, shard, LIMITS, published);
+    let outcome = loop {
+        match archiver.step(Nanos(0)) {
+            Ok(0) => break Ok(archiver.durable()),
+            Ok(_) => {}
+            Err(refusal) => {
+                let again = archiver.step(Nanos(0)).expect_err("it stays refused");
+                assert_eq!(again.to_string(), refusal.to_string());
+                break Err(refusal);
+            }
+        }
+    };
+    (archiver.into_storage(), outcome)
+}
+
+fn archived(memory: &JournalMemory) -> SimulatedDisk {
+    let (disk, durable) = run(SimulatedDisk::new(), full(memory), SHARD, None);
+    assert_eq!(durable.expect("nothing is wrong"), memory.last());
+    disk
+}
+
+#[test]
+fn a_forked_archive_is_refused_by_its_last_frame() {
+    let memory = JournalMemory::new(SHARD, 10);
+    let disk = archived(&memory);
+    // The same four frames first, then others.
+    let before = memory.frames()[..4].to_vec();
+    let other = JournalMemory::after_power_loss(SHARD, before, 9).with_oldest(1);
+    let operations = disk.operations();
+    let (disk, outcome) = run(disk, full(&other), SHARD, None);
+    assert!(
+        matches!(outcome, Err(Refusal::Forked { seq: Seq(10), .. })),
+        "{outcome:?}"
+    );
+    assert_eq!(disk.operations(), operations, "nothing was written");
+}
+
+#[test]
+fn a_memory_that_continues_another_archive_is_refused() {
+    let memory = JournalMemory::new(SHARD, 10);
+    let disk = archived(&memory);
+    let before = memory.frames()[..4].to_vec();
+    // It begins behind the archive's end, so that only the chain tells.
+    let other = JournalMemory::after_power_loss(SHARD, before, 9).with_oldest(11);
+    let (_, outcome) = run(disk, full(&other), SHARD, None);
+    assert!(
+        matches!(outcome, Err(Refusal::Chain { seq: Seq(11), .. })),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_foreign_archive_is_refused() {
+    let memory = JournalMemory::new(SHARD, 10);
+    let disk = archived(&memory);
+    let (_, outcome) = run(disk, full(&JournalMemory::new(4, 10)), 4, None);
+    assert!(
+        matches!(
+            outcome,
+            Err(Refusal::Archive(ArchiveError::ForeignShard {
+                expected: 4,
+                found: SHARD,
+                ..
+            }))
+        ),
+        "{outcome:?}"
+    );
+    // And so are another shard's frames in memory.
+    let (_, outcome) = run(
+        SimulatedDisk::new(),
+        full(&JournalMemory::new(4, 10)),
+        SHARD,
+        None,
+    );
+    assert!(
+        matches!(outcome, Err(Refusal::Chain { seq: Seq(1), .. })),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn frames_that_were_overwritten_unarchived_are_refused() {
+    let memory = JournalMemory::new(SHARD, 10).with_oldest(4);
+    let (_, outcome) = run(SimulatedDisk::new(), full(&memory), SHARD, None);
+    assert!(
+        matches!(
+            outcome,
+            Err(Refusal::Lapped {
+                next: Seq(1),
+                oldest: Seq(4)
+            })
+        ),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn durable_frames_that_are_gone_are_noticed() {
+    let memory = JournalMemory::new(SHARD, 25);
+    let mut disk = archived(&memory);
+    let mut last = SEGMENT_HEADER_BYTES;
+    let first = (1..=25)
+        .rev()
+        .map(Seq)
+        .find(|&first| disk.bytes(first).is_some());
+    let content = disk.bytes(first.expect("there is one")).expect("there");
+    last += (content.len() - last) / 2;
+    content.truncate(last);
+    // Journal memory has the frames that are gone, but not that nobody was told of them.
+    let (_, outcome) = run(disk, full(&memory), SHARD, Some(Seq(25)));
+    assert!(
+        matches!(
+            outcome,
+            Err(Refusal::DurableLost {
+                durable: Seq(25),
+                ..
+            })
+        ),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn damage_is_refused_and_a_torn_tail_is_cut_and_said() {
+    let memory = JournalMemory::new(SHARD, 10);
+    let mut disk = archived(&memory);
+    let first = (1..=10)
+        .rev()
+        .map(Seq)
+        .find(|&first| disk.bytes(first).is_some());
+    let first = first.expect("there is one");
+    let mut torn = disk.clone();
+    torn.bytes(first).expect("there").extend([1, 2, 3]);
+    let mut archiver = Archiver::new(torn, full(&memory), SHARD, LIMITS, None);
+    assert_eq!(archiver.step(Nanos(0)).expect("it is mended"), 0);
+    assert_eq!(archiver.cut().map(|torn| torn.bytes), Some(3));
+    let mut torn = archiver.into_storage();
+    assert_eq!(torn.bytes(first), disk.bytes(first));
+
+    disk.bytes(first).expect("there")[SEGMENT_HEADER_BYTES + 3] ^= 1;
+    let (_, outcome) = run(disk, full(&memory), SHARD, None);
+    assert!(
+        matches!(
+            outcome,
+            Err(Refusal::Archive(ArchiveError::Damaged {
+                whole_frame: Some(_),
+                ..
+            }))
+        ),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_waited_out_and_nothing_is_lost() {
+    let memory = JournalMemory::new(SHARD, 25);
+    let mut disk = SimulatedDisk::new();
+    disk.set_capacity(Some(1000));
+    let mut archiver = Archiver::new(disk, full(&memory), SHARD, LIMITS, None);
+    let mut now = Nanos(0);
+    while archiver.trouble().is_none() {
+        archiver.step(now).expect("no refusal");
+    }
+    let reached = archiver.durable();
+    assert!(reached > Seq(0) && reached < Seq(25));
+    let mut waits = Vec::new();
+    for attempts in 1..8 {
+        let trouble = archiver.trouble().expect("the disk is full").clone();
+        assert_eq!(trouble.kind, TroubleKind::DiskFull);
+        assert_eq!((trouble.attempts, trouble.since), (attempts, Nanos(0)));
+        assert!(trouble.to_string().contains("make room"), "{trouble}");
+        waits.push(trouble.retry_at.0 - now.0);
+        // Too early: nothing is tried.
+        now = Nanos(trouble.retry_at.0 - 1);
+        assert_eq!(archiver.step(now).expect("no refusal"), 0);
+        assert_eq!(archiver.trouble(), Some(&trouble));
+        now = trouble.retry_at;
+        assert_eq!(archiver.step(now).expect("no refusal"), 0);
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 80, 80, 80]);
+    assert_eq!(archiver.durable(), reached);
+
+    let mut disk = archiver.into_storage();
+    disk.set_capacity(None);
+    let (mut disk, durable) = run(disk, full(&memory), SHARD, Some(reached));
+    assert_eq!(durable.expect("there is room"), Seq(25));
+    disk.lose_power(Survival::Nothing);
+    let mut reader = ArchiveReader::over(disk, SHARD).expect("whole");
+    while reader.next_frame().expect("whole").is_some() {}
+    assert_eq!(reader.tail().last_seq, Seq(25));
+}
+
+#[test]
+fn trouble_ends_when_writing_works_again() {
+    let memory = JournalMemory::new(SHARD, 5);
+    let mut disk = SimulatedDisk::new();
+    disk.fault(1, Fault::Fails);
+    let mut archiver = Archiver::new(disk, full(&memory), SHARD, LIMITS, None);
+    assert_eq!(archiver.step(Nanos(5)).expect("no refusal"), 0);
+    let trouble = archiver.trouble().expect("the append failed");
+    assert_eq!(
+        (trouble.kind, trouble.retry_at),
+        (TroubleKind::Storage, Nanos(15))
+    );
+    assert!(archiver.step(Nanos(15)).expect("no refusal") > 0);
+    assert_eq!(archiver.trouble(), None);
+}
+
+/// A slow disk makes larger groups: what came meanwhile is written together.
+#[test]
+fn a_slow_disk_makes_larger_groups() {
+    let memory = JournalMemory::new(SHARD, 24);
+    let growing = memory.growing(None);
+    let mut disk = SimulatedDisk::new();
+    disk.set_latency(Nanos(100));
+    let mut archiver = Archiver::new(disk, growing.source(), SHARD, LIMITS, None);
+    let mut groups = Vec::new();
+    while archiver.durable() < memory.last() {
+        growing.grow(3);
+        groups.push(archiver.step(Nanos(0)).expect("no refusal"));
+    }
+    assert!(
+        groups.iter().all(|&frames| (1..=3).contains(&frames)),
+        "{groups:?}"
+    );
+    let disk = archiver.into_storage();
+    assert_eq!(disk.elapsed().0, disk.operations() * 100);
+}
+
+#[test]
+fn frames_come_from_a_journal_memory_in_words() {
+    let memory = JournalMemory::new(SHARD, 40);
+    let words = shm::log::heap(64, 1024);
+    let mut writer = LogWriter::attach(words.clone()).expect("a journal memory");
+    let log = LogReader::new(words, 1).expect("a journal memory");
+    let mut archiver = Archiver::new(SimulatedDisk::new(), frames_of(log), SHARD, LIMITS, None);
+    for frame in memory.frames() {
+        while !writer.has_room(frame.len()) {
+            archiver.step(Nanos(0)).expect("no refusal");
+            writer
+                .gate(archiver.durable().0)
+                .expect("what was read can be archived");
+        }
+        writer.append(frame);
+    }
+    while archiver.step(Nanos(0)).expect("no refusal") > 0 {}
+    assert_eq!(archiver.durable(), memory.last());
+}
