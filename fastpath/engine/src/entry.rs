@@ -57,17 +57,14 @@ impl Engine {
         if command.post_only.is_yes() && crosses(command.side, command.price, opposite) {
             return Err(Reason::WouldTrade);
         }
-        let cost = match command.time_in_force {
-            TimeInForce::FillOrKill => Some(
-                self.cost_of_filling(market, command)
-                    .ok_or(Reason::CannotFill)?,
-            ),
-            TimeInForce::GoodTillCancel | TimeInForce::ImmediateOrCancel => None,
+        // Only fill-or-kill has to be paid in full; what else a market buy takes is paid as it goes.
+        let cost = if command.time_in_force == TimeInForce::FillOrKill {
+            self.cost_of_filling(market, command)?
+        } else {
+            Some(Amount::ZERO)
         };
         let (asset, needed, hold) = match (command.order_type, command.side) {
             (OrderType::Market, Side::Buy) => {
-                // Only fill-or-kill has to be paid in full; what else it buys is checked as it goes.
-                let cost = cost.unwrap_or(Some(Amount::ZERO));
                 let needed = cost.and_then(|cost| with_fee(cost, market.terms.taker_fee_ppm));
                 let needed = needed.ok_or(Reason::InsufficientFunds)?;
                 (market.terms.quote, needed, Amount::ZERO)
@@ -77,20 +74,19 @@ impl Engine {
                 (asset, hold, hold)
             }
         };
-        if self
-            .funds
-            .balance(self.account_of(session), asset)
-            .available
-            < needed
-        {
+        let balance = self.funds.balance(self.account_of(session), asset);
+        if balance.available < needed {
             return Err(Reason::InsufficientFunds);
         }
         Ok((asset, hold))
     }
 
-    /// What all of a fill-or-kill order would pay now: `None` if the book cannot fill it,
-    /// `Some(None)` if it can, for more than can be counted.
-    fn cost_of_filling(&self, market: &Market, command: &NewOrder) -> Option<Option<Amount>> {
+    /// What all of a fill-or-kill order pays without fee, or `None` beyond the range.
+    fn cost_of_filling(
+        &self,
+        market: &Market,
+        command: &NewOrder,
+    ) -> Result<Option<Amount>, Reason> {
         let limit = limit_of(command.side, command.order_type, command.price);
         let mut missing = command.qty;
         let mut cost = Some(Amount::ZERO);
@@ -103,10 +99,10 @@ impl Engine {
             cost = cost.and_then(|cost| cost.checked_add(market.notional(price, taken)?));
             missing = Qty(missing.0 - taken.0);
             if missing == Qty::ZERO {
-                return Some(cost);
+                return Ok(cost);
             }
         }
-        None
+        Err(Reason::CannotFill)
     }
 
     fn accept(
