@@ -27,8 +27,8 @@ pub enum Event {
         /// Our last number that survived. Higher ones never happened, whatever was reported, and
         /// are given out again from here.
         last_seq_no: u64,
-        /// The first report number that will be issued anew: reports from here on that were
-        /// delivered before are void.
+        /// The next report to be delivered: what was delivered under this number or a higher one
+        /// is void. (If the epoch rose by more than one, lower ones may be void too.)
         next_report_no: u64,
     },
     /// The next report. Numbers follow each other but for what `Missed` names.

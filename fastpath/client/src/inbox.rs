@@ -48,11 +48,11 @@ impl Inbox {
         self.request_at = None;
     }
 
-    /// Reports from `next_no` on were never issued, whatever arrived.
+    /// Reports from `next_no` on are issued anew, whatever arrived.
     pub(crate) fn roll_back(&mut self, next_no: u64, now: Nanos) {
+        self.ahead.split_off(&next_no);
         self.next_no = self.next_no.min(next_no);
         self.end = next_no;
-        self.ahead.split_off(&next_no);
         self.request_at = None;
         self.look_for_hole(now);
     }

@@ -256,21 +256,29 @@ impl Session {
             last_seq_no,
             next_report_no,
             oldest_report_no,
+            epoch_report_no,
             ..
         } = established;
-        let wanted = match earlier {
-            Some(_) => self.inbox.next_no(),
-            None => match self.reports_from {
-                ReportsFrom::Next => next_report_no,
-                ReportsFrom::Oldest => oldest_report_no.clamp(1, next_report_no.max(1)),
-                ReportsFrom::Number(number) => number,
-            },
+        let lost_from = match earlier {
+            // Within an epoch nothing is lost: an answer that claims less than we know is just late.
+            Some(earlier) if earlier == epoch => None,
+            Some(earlier) if epoch == earlier.saturating_add(1) => Some(epoch_report_no),
+            Some(_) => {
+                self.orders.missed();
+                Some(oldest_report_no.min(epoch_report_no))
+            }
+            None => {
+                let start = match self.reports_from {
+                    ReportsFrom::Next => next_report_no,
+                    ReportsFrom::Oldest => oldest_report_no.clamp(1, next_report_no.max(1)),
+                    ReportsFrom::Number(number) => number,
+                };
+                self.inbox.start_at(start);
+                (start > next_report_no).then_some(next_report_no)
+            }
         };
-        if earlier.is_none() {
-            self.inbox.start_at(wanted);
-        }
-        let lost = earlier.is_some_and(|earlier| earlier != epoch) || wanted > next_report_no;
-        if lost {
+        if let Some(lost_from) = lost_from {
+            let next_report_no = lost_from.max(1).min(self.inbox.next_no());
             self.inbox.roll_back(next_report_no, now);
             self.orders.rolled_back(next_report_no);
             self.events.push_back(Event::RolledBack {
@@ -279,7 +287,8 @@ impl Session {
                 next_report_no,
             });
         }
-        self.outbox.established(last_seq_no, lost, now);
+        self.outbox
+            .established(last_seq_no, lost_from.is_some(), now);
         self.inbox.issued_below(next_report_no, now);
         self.events.push_back(Event::Established {
             epoch,

@@ -156,7 +156,7 @@ message! {
 
 message! {
     /// Exchange: they do, and this is where the session stands.
-    Established, block 48 {
+    Established, block 56 {
         /// Of the `Establish`.
         nonce: u64,
         /// The exchange's epoch: the keys of everything that follows.
@@ -173,6 +173,9 @@ message! {
         engine_time: Nanos,
         /// The first report that the exchange can still send again.
         oldest_report_no: u64,
+        /// The first report that the session got, or will get, in this epoch. What it was told
+        /// under this number or a higher one in the epoch before never happened.
+        epoch_report_no: u64,
     }
 }
 

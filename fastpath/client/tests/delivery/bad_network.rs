@@ -1,0 +1,357 @@
+//! Loss, duplication, reordering, busy answers, restarts, lost journal tails: every command applies at most
+//! once, every report is delivered exactly once and in order, and every outcome is known in the end.
+
+use crate::exchange::{Exchange, SESSION, secret};
+use crate::random::Random;
+use client::{Config, Event, SendError, Session, Status};
+use domain::{
+    AmendOrder, CancelOrder, ClientOrderId, Flag, MarketId, Nanos, NewOrder, OrderId, OrderType,
+    Price, Qty, Side, TimeInForce,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use wire::order_entry::Message;
+
+const STEP: u64 = 500_000;
+const COMMANDS: u64 = 120;
+/// Steps after which everything must have been settled on a healed network: 60 s.
+const PATIENCE: u64 = 120_000;
+
+/// How bad it is, in chances of 1,000.
+#[derive(Clone, Copy, Debug)]
+struct Faults {
+    loss: u64,
+    duplication: u64,
+    busy: u64,
+    restart: u64,
+    power_loss: u64,
+    heartbeats: bool,
+    /// The longest delay beyond the shortest, ns.
+    jitter: u64,
+}
+
+const NO_FAULTS: Faults = Faults {
+    loss: 0,
+    duplication: 0,
+    busy: 0,
+    restart: 0,
+    power_loss: 0,
+    heartbeats: false,
+    jitter: 0,
+};
+
+struct World {
+    random: Random,
+    faults: Faults,
+    now: Nanos,
+    session: Session,
+    exchange: Exchange,
+    /// Datagrams on their way: arrival, to the exchange?, bytes.
+    flying: Vec<(u64, bool, Vec<u8>)>,
+    submitted: BTreeMap<u64, Message>,
+    delivered: Vec<Message>,
+    given: u64,
+    epoch: u32,
+}
+
+impl World {
+    fn new(seed: u64, faults: Faults) -> Self {
+        let now = Nanos(1_000_000_000);
+        Self {
+            random: Random(seed),
+            faults,
+            now,
+            session: Session::new(Config::new(SESSION, secret()), [4; 16], now),
+            exchange: Exchange::new(seed ^ 1),
+            flying: Vec::new(),
+            submitted: BTreeMap::new(),
+            delivered: Vec::new(),
+            given: 0,
+            epoch: 0,
+        }
+    }
+
+    fn throw(&mut self, to_exchange: bool, bytes: Vec<u8>) {
+        let copies = 1 + u64::from(self.random.chance(self.faults.duplication));
+        for _ in 0..copies {
+            if !self.random.chance(self.faults.loss) {
+                let delay = 100_000 + self.random.below(self.faults.jitter + 1);
+                let arrival = self.now.0 + delay;
+                self.flying.push((arrival, to_exchange, bytes.clone()));
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        self.now.0 += STEP;
+        let mut arrived = Vec::new();
+        let now = self.now.0;
+        self.flying.retain(|datagram| {
+            let here = datagram.0 <= now;
+            if here {
+                arrived.push(datagram.clone());
+            }
+            !here
+        });
+        arrived.sort_by_key(|datagram| datagram.0);
+        for (_, to_exchange, bytes) in arrived {
+            if to_exchange {
+                self.exchange.busy = self.faults.busy;
+                for answer in self.exchange.feed(&bytes) {
+                    self.throw(false, answer);
+                }
+            } else {
+                self.session.feed(&bytes, self.now);
+                self.take_events();
+            }
+        }
+        if self.faults.heartbeats && now % (100 * 1_000_000) < STEP {
+            for datagram in self.exchange.heartbeat() {
+                self.throw(false, datagram);
+            }
+        }
+        let mut buffer = [0; wire::MAX_DATAGRAM];
+        let mut datagrams = 0;
+        while let Some(length) = self.session.poll_transmit(&mut buffer, self.now) {
+            self.throw(true, buffer[..length].to_vec());
+            datagrams += 1;
+            assert!(datagrams < 100, "a session that does not stop sending");
+        }
+        assert!(self.session.next_timeout() > self.now, "all due was sent");
+        self.take_events();
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Report { number, message } => {
+                    let next = u64::try_from(self.delivered.len()).unwrap() + 1;
+                    assert_eq!(number, next, "reports come once and in order");
+                    self.delivered.push(message);
+                }
+                Event::RolledBack {
+                    last_seq_no,
+                    next_report_no,
+                    ..
+                } => {
+                    self.submitted.split_off(&(last_seq_no + 1));
+                    let kept = usize::try_from(next_report_no - 1).unwrap();
+                    self.delivered.truncate(kept);
+                }
+                Event::Established { epoch, .. } => self.epoch = epoch,
+                Event::Silent => {}
+                Event::Missed { .. } | Event::OutcomeUnknown { .. } | Event::Refused(_) => {
+                    panic!("nothing is out of memory here: {event:?}")
+                }
+            }
+        }
+    }
+
+    fn give_command(&mut self) {
+        let client_order_id = ClientOrderId(1 + self.random.below(12));
+        let price = Price(1 + self.random.next().cast_signed().rem_euclid(1000));
+        let qty = Qty(1 + self.random.below(9));
+        let (number, message) = match self.random.below(4) {
+            0 => {
+                let cancel = CancelOrder {
+                    order_id: OrderId::NONE,
+                    client_order_id,
+                };
+                let number = self.session.cancel_order(&cancel);
+                (number, Message::CancelOrder((&cancel).into()))
+            }
+            1 => {
+                let amend = AmendOrder {
+                    order_id: OrderId::NONE,
+                    client_order_id,
+                    price,
+                    qty,
+                };
+                let number = self.session.amend_order(&amend);
+                (number, Message::AmendOrder((&amend).into()))
+            }
+            _ => {
+                let order = NewOrder {
+                    client_order_id,
+                    price,
+                    qty,
+                    market: MarketId(0),
+                    side: Side::Sell,
+                    order_type: OrderType::Limit,
+                    time_in_force: TimeInForce::GoodTillCancel,
+                    post_only: Flag::No,
+                };
+                let number = self.session.new_order(&order);
+                (number, Message::NewOrder((&order).into()))
+            }
+        };
+        match number {
+            Ok(number) => {
+                let old = self.submitted.insert(number, message);
+                assert_eq!(old, None, "a number is given out once");
+                self.given += 1;
+            }
+            Err(SendError::NotEstablished) => assert!(!self.session.is_established()),
+            Err(SendError::TooManyUnanswered) => panic!("the window is wider than this test"),
+        }
+    }
+
+    fn misfortune(&mut self) {
+        if self.random.chance(20) {
+            for datagram in self.exchange.trade() {
+                self.throw(false, datagram);
+            }
+        }
+        if self.random.chance(self.faults.restart) {
+            self.flying.clear();
+            // Bindings survive, or not: a session copes with both.
+            self.exchange.bound &= self.random.chance(500);
+        }
+        if self.random.chance(self.faults.power_loss) {
+            let frames = self.random.below(20);
+            self.exchange.lose(frames);
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.epoch == self.exchange.epoch
+            && self.session.unanswered() == 0
+            && self.session.next_report_no() == self.exchange.next_report_no()
+    }
+
+    fn check(&self) {
+        assert!(
+            self.delivered == self.exchange.state.reports,
+            "what was delivered is what was issued"
+        );
+        let mut known = BTreeMap::new();
+        for frame in &self.exchange.state.frames {
+            let old = known.insert(frame.number, ());
+            assert_eq!(old, None, "applied at most once");
+            assert_eq!(
+                self.submitted.get(&frame.number),
+                Some(&frame.command),
+                "what was applied is what was asked"
+            );
+        }
+        for report in &self.delivered {
+            if let Message::NotApplied(report) = report {
+                for number in report.from_seq_no..report.from_seq_no + report.count {
+                    let old = known.insert(number, ());
+                    assert_eq!(old, None, "what was not applied never is");
+                }
+            }
+        }
+        assert_eq!(
+            known.keys().collect::<Vec<_>>(),
+            self.submitted.keys().collect::<Vec<_>>(),
+            "every outcome is known"
+        );
+        self.check_orders();
+    }
+
+    fn check_orders(&self) {
+        let orders = self.session.orders();
+        for (id, live) in &self.exchange.state.live {
+            let order = orders.get(*id).expect("no live order is forgotten");
+            assert_eq!(
+                (order.status, order.order_id),
+                (Status::Live, live.order_id)
+            );
+            if order.certain {
+                assert_eq!((order.price, order.quantity), (live.price, live.quantity));
+                assert_eq!((order.filled.0, order.fees.0), (live.filled, live.fees));
+                assert_eq!(order.leaves.0, live.quantity.0 - live.filled);
+            }
+        }
+        for order in orders.live().filter(|order| order.certain) {
+            assert!(
+                self.exchange
+                    .state
+                    .live
+                    .contains_key(&order.client_order_id)
+            );
+        }
+        if self.faults.power_loss == 0 && self.exchange.epoch == 1 {
+            assert!(orders.live().all(|order| order.certain));
+        }
+    }
+
+    fn run(mut self) {
+        let faults = self.faults;
+        while self.given < COMMANDS {
+            if self.random.chance(300) {
+                self.give_command();
+            }
+            self.misfortune();
+            self.step();
+        }
+        self.faults = Faults {
+            heartbeats: faults.heartbeats,
+            jitter: faults.jitter,
+            ..NO_FAULTS
+        };
+        for _ in 0..PATIENCE {
+            if self.is_settled() && self.flying.is_empty() {
+                break;
+            }
+            self.step();
+        }
+        assert!(self.is_settled(), "everything is answered in the end");
+        self.check();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn promises_hold_on_a_bad_network(
+        seed: u64,
+        loss in 0..250_u64,
+        duplication in 0..200_u64,
+        busy in 0..200_u64,
+        restart in 0..10_u64,
+        heartbeats: bool,
+    ) {
+        let faults = Faults { loss, duplication, busy, restart, power_loss: 0, heartbeats, jitter: 4_000_000 };
+        World::new(seed, faults).run();
+    }
+
+    #[test]
+    fn promises_hold_when_journal_tails_are_lost(
+        seed: u64,
+        loss in 0..250_u64,
+        power_loss in 1..12_u64,
+        heartbeats: bool,
+    ) {
+        let faults = Faults {
+            loss,
+            duplication: 100,
+            busy: 50,
+            restart: 2,
+            power_loss,
+            heartbeats,
+            jitter: 4_000_000,
+        };
+        World::new(seed, faults).run();
+    }
+}
+
+#[test]
+fn nothing_is_sent_twice_on_a_good_network() {
+    let mut world = World::new(1, NO_FAULTS);
+    while world.given < COMMANDS || !world.is_settled() {
+        if world.given < COMMANDS {
+            world.give_command();
+        }
+        world.step();
+        for (_, _, bytes) in &world.flying {
+            let context = wire::order_entry::DatagramReader::context(bytes).unwrap();
+            assert!(!context.is_retransmission());
+        }
+    }
+    let applied = u64::try_from(world.exchange.state.frames.len()).unwrap();
+    assert_eq!(applied, COMMANDS);
+    world.check();
+}

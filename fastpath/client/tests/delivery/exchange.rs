@@ -1,0 +1,391 @@
+//! A toy exchange: the protocol of docs/WIRE.md, and just enough of a book to have something to report.
+
+use crate::random::Random;
+use domain::{Amount, ClientOrderId, Nanos, OrderId, Price, Qty, Reason, Seq, SessionId};
+use std::collections::BTreeMap;
+use wire::CONTROL_EPOCH;
+use wire::auth::{MacKeys, SessionSecret};
+use wire::order_entry::{
+    Challenge, Context, DatagramReader, DatagramWriter, Established, Message, NotApplied,
+    OrderAccepted, OrderAmended, OrderCanceled, OrderFilled, OrderRejected, Refused, Stamp,
+    Template,
+};
+
+pub(crate) const SESSION: SessionId = SessionId(3);
+const SHARD: u16 = 2;
+
+pub(crate) fn secret() -> SessionSecret {
+    SessionSecret::from_bytes([9; 32])
+}
+
+/// A live order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) order_id: OrderId,
+    pub(crate) price: Price,
+    pub(crate) quantity: Qty,
+    pub(crate) filled: u64,
+    pub(crate) fees: u64,
+    side: u8,
+}
+
+/// A command, the numbers that it skipped, and its reports.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) number: u64,
+    pub(crate) command: Message,
+    first_skipped: u64,
+    reports: core::ops::Range<usize>,
+}
+
+/// What a journal would hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) last_no: u64,
+    pub(crate) reports: Vec<Message>,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) live: BTreeMap<ClientOrderId, Live>,
+    seq: u64,
+}
+
+pub(crate) struct Exchange {
+    pub(crate) state: State,
+    pub(crate) epoch: u32,
+    pub(crate) bound: bool,
+    /// Of 1,000 messages, how many are answered with `Busy`.
+    pub(crate) busy: u64,
+    /// The first report that can still be sent again.
+    pub(crate) oldest_report_no: u64,
+    epoch_report_no: u64,
+    history: Vec<State>,
+    /// What every number said when it was first seen, by epoch.
+    said: BTreeMap<(u32, u64), Message>,
+    out: Vec<Vec<u8>>,
+    random: Random,
+}
+
+impl Exchange {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            state: State::default(),
+            epoch: 1,
+            bound: false,
+            busy: 0,
+            oldest_report_no: 1,
+            epoch_report_no: 1,
+            history: vec![State::default()],
+            said: BTreeMap::new(),
+            out: Vec::new(),
+            random: Random(seed),
+        }
+    }
+
+    fn keys(epoch: u32) -> MacKeys {
+        secret().keys(SESSION, SHARD, epoch)
+    }
+
+    pub(crate) fn next_report_no(&self) -> u64 {
+        u64::try_from(self.state.reports.len()).unwrap() + 1
+    }
+
+    /// Takes a datagram in and returns the answers.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let context = DatagramReader::context(bytes).unwrap();
+        assert_eq!(context.session_id, SESSION);
+        let key = Self::keys(context.epoch).to_exchange;
+        assert!(DatagramReader::verify(bytes, &key), "a client signs");
+        let datagram = DatagramReader::parse(bytes).expect("a client sends well-formed messages");
+        if context.epoch != CONTROL_EPOCH && context.epoch != self.epoch {
+            return Vec::new();
+        }
+        let messages: Vec<_> = datagram.messages.collect();
+        for numbered in &messages {
+            match (numbered.message, numbered.number) {
+                (Message::Hello(hello), _) => {
+                    let nonce = hello.nonce;
+                    let cookie = nonce ^ 0xC00C1E;
+                    self.write(CONTROL_EPOCH, 0, &[Challenge { nonce, cookie }.into()]);
+                }
+                (Message::Establish(it), _) => self.establish(it.nonce, it.cookie),
+                _ if !self.bound => self.refuse(Reason::NotEstablished, 0, 0, 0),
+                (Message::ResendRequest(request), _) => {
+                    self.resend(request.from_report_no, u64::from(request.count));
+                }
+                (message, Some(number)) => {
+                    let first = *self.said.entry((self.epoch, number)).or_insert(message);
+                    assert_eq!(first, message, "number {number} changed its content");
+                    if !self.command(number, message) {
+                        break;
+                    }
+                }
+                (other, None) => panic!("a client does not send {other:?}"),
+            }
+        }
+        core::mem::take(&mut self.out)
+    }
+
+    fn establish(&mut self, nonce: u64, cookie: u64) {
+        if cookie != nonce ^ 0xC00C1E {
+            return;
+        }
+        self.bound = true;
+        let established = Established {
+            nonce,
+            epoch: self.epoch,
+            shard: SHARD,
+            last_seq_no: self.state.last_no,
+            next_report_no: self.next_report_no(),
+            oldest_report_no: self.oldest_report_no,
+            epoch_report_no: self.epoch_report_no,
+            ..Established::default()
+        };
+        self.write(CONTROL_EPOCH, 0, &[established.into()]);
+    }
+
+    /// A datagram that only says which report comes next.
+    pub(crate) fn heartbeat(&mut self) -> Vec<Vec<u8>> {
+        if self.bound {
+            let next = self.next_report_no();
+            self.write_at(self.epoch, next, 0, &[]);
+        }
+        core::mem::take(&mut self.out)
+    }
+
+    fn refuse(&mut self, reason: Reason, template: u16, from_no: u64, count: u64) {
+        let refused = Refused {
+            from_no,
+            count,
+            reason: reason.into(),
+            refused_template_id: template,
+            ..Refused::default()
+        };
+        self.write_at(self.epoch, 0, 0, &[refused.into()]);
+    }
+
+    fn resend(&mut self, from: u64, count: u64) {
+        let next = self.next_report_no();
+        let template = Template::ResendRequest.number();
+        if from >= next {
+            self.refuse(Reason::NotIssued, template, from, count);
+        } else if from < self.oldest_report_no {
+            let count = count.min(self.oldest_report_no - from);
+            self.refuse(Reason::NoLongerInMemory, template, from, count);
+        } else {
+            let start = usize::try_from(from - 1).unwrap();
+            let end = usize::try_from((from + count).min(next) - 1).unwrap();
+            self.send_reports(start..end, Context::RETRANSMISSION);
+        }
+    }
+
+    fn send_reports(&mut self, range: core::ops::Range<usize>, flags: u16) {
+        let mut first = range.start;
+        while first < range.end {
+            let end = range.end.min(first + 10);
+            let number = u64::try_from(first).unwrap() + 1;
+            let reports = self.state.reports[first..end].to_vec();
+            self.write_at(self.epoch, number, flags, &reports);
+            first = end;
+        }
+    }
+
+    /// False if it was too busy to take it.
+    fn command(&mut self, number: u64, message: Message) -> bool {
+        if number <= self.state.last_no {
+            let frame = self.state.frames.iter();
+            let frame = frame
+                .clone()
+                .find(|it| (it.first_skipped..=it.number).contains(&number));
+            let reports = frame.unwrap().reports.clone();
+            self.send_reports(reports, Context::RETRANSMISSION);
+            return true;
+        }
+        if self.random.chance(self.busy) {
+            self.refuse(Reason::Busy, message.template_id(), number, 1);
+            return false;
+        }
+        let first_report = self.state.reports.len();
+        let first_skipped = self.state.last_no + 1;
+        self.state.seq += 1;
+        let stamp = Stamp {
+            engine_seq: Seq(self.state.seq),
+            client_seq_no: number,
+            ..Stamp::default()
+        };
+        if first_skipped < number {
+            self.report(NotApplied {
+                stamp,
+                from_seq_no: first_skipped,
+                count: number - first_skipped,
+            });
+        }
+        self.apply(stamp, &message);
+        self.state.last_no = number;
+        let reports = first_report..self.state.reports.len();
+        self.send_reports(reports.clone(), 0);
+        self.state.frames.push(Frame {
+            number,
+            command: message,
+            first_skipped,
+            reports,
+        });
+        self.history.push(self.state.clone());
+        true
+    }
+
+    fn report(&mut self, report: impl Into<Message>) {
+        self.state.reports.push(report.into());
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "everything else is refused, whatever it is"
+    )]
+    fn apply(&mut self, stamp: Stamp, message: &Message) {
+        match message {
+            Message::NewOrder(order) => {
+                let id = order.client_order_id;
+                if self.state.live.contains_key(&id) {
+                    return self.reject(stamp, id, Reason::DuplicateClientOrderId);
+                }
+                let live = Live {
+                    order_id: OrderId(self.state.seq),
+                    price: order.price,
+                    quantity: order.quantity,
+                    filled: 0,
+                    fees: 0,
+                    side: order.side,
+                };
+                self.state.live.insert(id, live);
+                self.report(OrderAccepted {
+                    stamp,
+                    order_id: live.order_id,
+                    client_order_id: id,
+                    price: order.price,
+                    quantity: order.quantity,
+                    market_id: order.market_id,
+                    side: order.side,
+                    ..OrderAccepted::default()
+                });
+                if order.price.0 % 3 == 0 {
+                    let lots = 1 + order.price.0.unsigned_abs() % order.quantity.0;
+                    self.fill(stamp, id, lots);
+                }
+            }
+            Message::CancelOrder(cancel) => match self.state.live.remove(&cancel.client_order_id) {
+                Some(live) => self.report(OrderCanceled {
+                    stamp,
+                    order_id: live.order_id,
+                    client_order_id: cancel.client_order_id,
+                    quantity: Qty(live.quantity.0 - live.filled),
+                    reason: Reason::Requested.into(),
+                    ..OrderCanceled::default()
+                }),
+                None => self.reject(stamp, cancel.client_order_id, Reason::UnknownOrder),
+            },
+            Message::AmendOrder(amend) => match self.state.live.get_mut(&amend.client_order_id) {
+                Some(live) if amend.quantity.0 > live.filled => {
+                    live.price = amend.price;
+                    live.quantity = amend.quantity;
+                    let live = *live;
+                    self.report(OrderAmended {
+                        stamp,
+                        order_id: live.order_id,
+                        client_order_id: amend.client_order_id,
+                        price: amend.price,
+                        quantity: amend.quantity,
+                        leaves_quantity: Qty(amend.quantity.0 - live.filled),
+                        ..OrderAmended::default()
+                    });
+                }
+                _ => self.reject(stamp, amend.client_order_id, Reason::InvalidQuantity),
+            },
+            other => panic!("a client does not send {other:?}"),
+        }
+    }
+
+    fn reject(&mut self, stamp: Stamp, client_order_id: ClientOrderId, reason: Reason) {
+        self.report(OrderRejected {
+            stamp,
+            client_order_id,
+            reason: reason.into(),
+            ..OrderRejected::default()
+        });
+    }
+
+    fn fill(&mut self, stamp: Stamp, id: ClientOrderId, lots: u64) {
+        let live = self.state.live.get_mut(&id).unwrap();
+        live.filled += lots;
+        live.fees += 2;
+        let live = *live;
+        let leaves = live.quantity.0 - live.filled;
+        if leaves == 0 {
+            self.state.live.remove(&id);
+        }
+        self.report(OrderFilled {
+            stamp,
+            order_id: live.order_id,
+            client_order_id: id,
+            price: live.price,
+            quantity: Qty(lots),
+            leaves_quantity: Qty(leaves),
+            fee: Amount(2),
+            side: live.side,
+            ..OrderFilled::default()
+        });
+    }
+
+    /// Somebody else trades with one of the orders.
+    pub(crate) fn trade(&mut self) -> Vec<Vec<u8>> {
+        let count = u64::try_from(self.state.live.len()).unwrap();
+        if count > 0 {
+            let at = usize::try_from(self.random.below(count)).unwrap();
+            let id = *self.state.live.keys().nth(at).unwrap();
+            let first = self.state.reports.len();
+            self.state.seq += 1;
+            let stamp = Stamp {
+                engine_seq: Seq(self.state.seq),
+                ..Stamp::default()
+            };
+            self.fill(stamp, id, 1);
+            self.history.push(self.state.clone());
+            if self.bound {
+                self.send_reports(first..first + 1, 0);
+            }
+        }
+        core::mem::take(&mut self.out)
+    }
+
+    /// Power was lost, and with it up to `frames` of the last frames.
+    pub(crate) fn lose(&mut self, frames: u64) {
+        let keep = self.history.len() - usize::try_from(frames).unwrap().min(self.history.len());
+        self.history.truncate(keep.max(1));
+        self.state = self.history.last().unwrap().clone();
+        self.epoch += 1;
+        self.epoch_report_no = self.next_report_no();
+        self.bound = false;
+    }
+
+    fn write(&mut self, epoch: u32, flags: u16, messages: &[Message]) {
+        self.write_at(epoch, 0, flags, messages);
+    }
+
+    fn write_at(&mut self, epoch: u32, next_seq_no: u64, flags: u16, messages: &[Message]) {
+        let context = Context {
+            session_id: SESSION,
+            epoch,
+            next_seq_no,
+            sending_time: Nanos(1),
+            shard: SHARD,
+            flags,
+            reserved: 0,
+        };
+        let mut bytes = vec![0; wire::MAX_DATAGRAM];
+        let mut writer = DatagramWriter::new(&mut bytes, context);
+        for message in messages {
+            writer.push_message(message).unwrap();
+        }
+        let length = writer.finish(&Self::keys(epoch).to_client);
+        bytes.truncate(length);
+        self.out.push(bytes);
+    }
+}
