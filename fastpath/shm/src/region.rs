@@ -14,8 +14,15 @@ use std::path::Path;
 #[derive(Debug)]
 #[must_use = "the region is locked only while this lives"]
 pub struct WriterLock {
-    /// The lock lives as long as this is open.
     file: File,
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that was forked and has not yet executed
+        // its program. If unlocking fails, closing is what is left.
+        rustix::fs::flock(&self.file, FlockOperation::Unlock).ok();
+    }
 }
 
 /// What [`Memory::create_or_open`] came upon.

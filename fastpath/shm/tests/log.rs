@@ -41,6 +41,10 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn place(n: u64) -> usize {
+    usize::try_from(n).expect("64-bit machines only")
+}
+
 struct Bench {
     memory: Heap,
     frames: usize,
@@ -116,7 +120,7 @@ impl Bench {
         }
         let after = values(&self.memory);
         let at = |position: usize| INDEX + self.frames + position % self.words;
-        let index = INDEX + (self.head() as usize) % self.frames;
+        let index = INDEX + place(self.head()) % self.frames;
         let content = (end + 1..=end + 1 + frame.len()).map(at);
         let order: Vec<_> = [RESERVED, index]
             .into_iter()
@@ -172,7 +176,7 @@ impl Bench {
     fn check(&self, seq: u64, read: Read) {
         match read {
             Read::Frame(len) => {
-                let expected = &self.written[usize::try_from(seq - self.base - 1).unwrap()];
+                let expected = &self.written[place(seq - self.base - 1)];
                 assert_eq!(&self.out[..len], expected.as_slice(), "frame {seq}");
             }
             Read::Empty => assert!(seq > self.head(), "frame {seq} is there"),
@@ -330,7 +334,7 @@ fn a_reader_follows_a_writer_in_another_thread() {
     let writing = std::thread::spawn(move || {
         for seq in 1..=FRAMES {
             writer.gate(seq - 1).unwrap();
-            writer.append(&vec![seq; 1 + seq as usize % 30]);
+            writer.append(&vec![seq; 1 + place(seq) % 30]);
             if seq % 100 == 0 {
                 std::thread::yield_now();
             }
@@ -341,7 +345,7 @@ fn a_reader_follows_a_writer_in_another_thread() {
         let seq = reader.next_seq();
         match reader.poll(&mut out) {
             Read::Frame(len) => {
-                assert_eq!(len, 1 + seq as usize % 30);
+                assert_eq!(len, 1 + place(seq) % 30);
                 assert!(
                     out[..len].iter().all(|word| *word == seq),
                     "frame {seq} is torn"

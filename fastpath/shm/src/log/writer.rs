@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
-/// Positions beyond this one come from damaged memory: at a gigabyte a second they take centuries.
+/// Positions and seqs beyond this one come from damaged memory: at a word a nanosecond they take a
+/// century.
 const LAST_POSITION: u64 = 1 << 62;
 
 /// Why a journal memory cannot be used.
@@ -134,7 +135,7 @@ impl<W: Words> LogWriter<W> {
         };
         let gate = oldest - 1;
         let whole = |from: u64, to: u64| to.checked_sub(from).is_some_and(|n| n <= log.capacity);
-        if !(whole(end, reserved) && whole(gate_position, end)) || end > LAST_POSITION {
+        if !(whole(end, reserved) && whole(gate_position, end)) || end.max(head) > LAST_POSITION {
             return Err(LogError::Head {
                 head,
                 position: end,
