@@ -6,7 +6,7 @@ mod cpu;
 use crate::error::{self, ConfigError};
 use crate::genesis::Genesis;
 pub use cpu::Cpu;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_CONFIG: &str = include_str!("../defaults/sluice.toml");
 
 /// A checked configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Genesis file as written; resolved: [`Config::genesis_file`].
@@ -42,7 +42,7 @@ pub struct Config {
 }
 
 /// Section `[instance]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Instance {
     /// 1 to 32 of `a-z`, `0-9` and `-`; unique on the machine.
@@ -56,7 +56,7 @@ pub struct Instance {
 }
 
 /// What must have happened to a frame before anybody is told of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ack {
     /// It is in journal memory: survives the death of either process.
@@ -66,7 +66,7 @@ pub enum Ack {
 }
 
 /// Section `[memory]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Memory {
     /// Data ring of the journal in MiB, a power of two.
@@ -74,14 +74,13 @@ pub struct Memory {
     /// Index ring of the journal in frames, a power of two.
     pub journal_frames: u32,
     /// A mounted hugetlbfs to try first.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub hugetlbfs: Option<PathBuf>,
     /// A tmpfs to try next; the state folder is last.
     pub shm_dir: PathBuf,
 }
 
 /// Section `[port]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Port {
     /// What carries the datagrams.
@@ -95,12 +94,11 @@ pub struct Port {
     /// Send buffer to ask the kernel for, in KiB.
     pub send_buffer_kib: usize,
     /// Microseconds that the kernel polls the card on an empty receive.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_poll_us: Option<u32>,
 }
 
 /// A way to carry datagrams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
     /// The kernel's UDP.
@@ -108,7 +106,7 @@ pub enum Backend {
 }
 
 /// One `[[core]]`: a thread and its tiles.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Core {
     /// Where it runs.
@@ -120,7 +118,7 @@ pub struct Core {
 }
 
 /// What a core does when none of its tiles has work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Idle {
     /// Polls on without any system call: for a core that has nothing else to do.
@@ -130,7 +128,7 @@ pub enum Idle {
 }
 
 /// A tile of the fastpath.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TileKind {
     /// Datagrams in.
@@ -157,7 +155,7 @@ impl TileKind {
 }
 
 /// Section `[limits]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Most messages of one session per turn.
@@ -171,7 +169,7 @@ pub struct Limits {
 }
 
 /// Section `[engine]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
     /// Frames between journalled state hashes.
@@ -181,11 +179,10 @@ pub struct Engine {
 }
 
 /// Section `[archive]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Archive {
     /// Archive folder as written; resolved: [`Config::archive_dir`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
     /// Size at which a segment is closed, in MiB.
     pub segment_mib: u32,
@@ -194,13 +191,12 @@ pub struct Archive {
 }
 
 /// Section `[slowpath]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slowpath {
     /// CPUs that the process keeps to; none: any.
     pub cpus: Vec<usize>,
     /// Where archived reports are replayed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<SocketAddrV4>,
 }
 

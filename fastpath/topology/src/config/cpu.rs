@@ -1,6 +1,6 @@
 //! `cpu = 3` or `cpu = "any"`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, de};
 use std::fmt;
 
 /// Where a core's thread runs.
@@ -10,15 +10,6 @@ pub enum Cpu {
     Any,
     /// Pinned to the CPU with this number.
     Number(usize),
-}
-
-impl Serialize for Cpu {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Any => serializer.serialize_str("any"),
-            Self::Number(number) => serializer.serialize_u64(*number as u64),
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Cpu {

@@ -1,0 +1,359 @@
+//! The configuration file: what ships is the default and documents every key; what cannot be is refused by name.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use topology::{Ack, Config, Cpu, DEFAULT_CONFIG, DEFAULT_GENESIS, Idle, TileKind};
+
+fn refusal(text: &str) -> String {
+    Config::parse(text).expect_err("it cannot be").to_string()
+}
+
+#[test]
+fn the_shipped_file_is_the_default() {
+    let shipped = Config::parse(DEFAULT_CONFIG).unwrap();
+    assert_eq!(shipped, Config::parse("").unwrap());
+    assert_eq!(shipped, Config::default());
+    assert_eq!(shipped.instance.ack, Ack::Sequenced);
+    assert_eq!(shipped.limits.duplicate_window, 4096);
+}
+
+/// What a parser that met an unknown key says it knows instead.
+fn known_after(text: &str) -> Vec<String> {
+    let message = refusal(text);
+    let (_, list) = message
+        .split_once("expected ")
+        .expect("it lists what it knows");
+    list.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every key that the parser knows, as `section.key`.
+fn every_key() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for name in known_after("unknown = 1") {
+        match name.as_str() {
+            "genesis" => keys.extend([".genesis".to_owned()]),
+            "core" => {
+                let known = known_after("[[core]]\nunknown = 1");
+                keys.extend(known.iter().map(|key| format!("core.{key}")));
+            }
+            section => {
+                let known = known_after(&format!("[{section}]\nunknown = 1"));
+                keys.extend(known.iter().map(|key| format!("{section}.{key}")));
+            }
+        }
+    }
+    keys
+}
+
+/// The keys that stand in a text, set or commented out, each under its section.
+fn keys_in(text: &str) -> BTreeSet<String> {
+    let mut section = String::new();
+    let mut keys = BTreeSet::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            line.trim_matches(['[', ']']).clone_into(&mut section);
+        }
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((key, _)) = line.split_once(" = ")
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            keys.insert(format!("{section}.{key}"));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_shipped_file_has_every_key() {
+    let keys = every_key();
+    assert!(
+        keys.len() > 20 && keys.contains("memory.hugetlbfs"),
+        "{keys:?}"
+    );
+    assert_eq!(keys_in(DEFAULT_CONFIG), keys);
+}
+
+#[test]
+fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
+    let text: String = DEFAULT_CONFIG
+        .lines()
+        .map(|line| {
+            let optional = ["hugetlbfs", "busy_poll_us", "dir", "replay"];
+            let key = line
+                .strip_prefix("# ")
+                .and_then(|rest| rest.split_once(" = "));
+            let line = match key {
+                Some((key, _)) if optional.contains(&key) => &line[2..],
+                _ => line,
+            };
+            format!("{line}\n")
+        })
+        .collect();
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(
+        config.memory.hugetlbfs.as_deref(),
+        Some(Path::new("/dev/hugepages"))
+    );
+    assert_eq!(config.port.busy_poll_us, Some(50));
+    assert_eq!(config.archive_dir(), Path::new("/srv/sluice/archive"));
+    assert_eq!(
+        config.slowpath.replay.map(|address| address.port()),
+        Some(7401)
+    );
+}
+
+#[test]
+fn the_three_cores_of_the_shipped_comment_parse() {
+    let indented: String = DEFAULT_CONFIG
+        .lines()
+        .filter_map(|line| line.strip_prefix("#     "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = Config::parse(&indented).unwrap();
+    let seen: Vec<_> = config
+        .cores
+        .iter()
+        .map(|core| (core.cpu, core.idle, &*core.tiles))
+        .collect();
+    let expected: Vec<_> = TileKind::ALL
+        .iter()
+        .zip(1..)
+        .map(|(tile, cpu)| (Cpu::Number(cpu), Idle::Spin, std::slice::from_ref(tile)))
+        .collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn syntax_errors_have_line_and_column() {
+    let text = refusal("[port]\nbind = \"127.0.0.1:7400\"\nbrust = 32\n");
+    assert!(
+        text.contains("line 3, column 1") && text.contains("brust"),
+        "{text}"
+    );
+    let text = refusal("[[core]]\ncpu = \"all\"\nidle = \"spin\"\ntiles = []\n");
+    assert!(
+        text.contains("line 2") && text.contains("or \"any\""),
+        "{text}"
+    );
+    let text = refusal("[instance]\nack = \"never\"\n");
+    assert!(
+        text.contains("line 2") && text.contains("durable"),
+        "{text}"
+    );
+    for unknown in [
+        "nonsense = 1",
+        "[nonsense]",
+        "[memory]\nx = 1",
+        "[limits]\nx = 1",
+        "[engine]\nx = 1",
+    ] {
+        assert!(refusal(unknown).contains("unknown field"), "{unknown}");
+    }
+}
+
+/// Each text, the key that the refusal must name, and something that it must say.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("[instance]\nname = \"\"", "instance.name", "1 to 32"),
+    ("[instance]\nname = \"Main\"", "instance.name", "a-z"),
+    ("[instance]\nname = \"../etc\"", "instance.name", "a-z"),
+    (
+        "[instance]\nname = \"abcdefghijklmnopqrstuvwxyz0123456\"",
+        "instance.name",
+        "1 to 32",
+    ),
+    (
+        "[instance]\nstate_dir = \"\"",
+        "instance.state_dir",
+        "name a path",
+    ),
+    ("genesis = \"\"", "genesis", "name a path"),
+    (
+        "[memory]\njournal_mib = 3",
+        "memory.journal_mib",
+        "power of two",
+    ),
+    (
+        "[memory]\njournal_mib = 131072",
+        "memory.journal_mib",
+        "65536",
+    ),
+    (
+        "[memory]\njournal_frames = 100000",
+        "memory.journal_frames",
+        "power of two",
+    ),
+    (
+        "[memory]\njournal_frames = 512",
+        "memory.journal_frames",
+        "1024",
+    ),
+    ("[memory]\nshm_dir = \"shm\"", "memory.shm_dir", "from /"),
+    (
+        "[memory]\nhugetlbfs = \"huge\"",
+        "memory.hugetlbfs",
+        "from /",
+    ),
+    ("[port]\nburst = 0", "port.burst", "1 to 1024"),
+    ("[port]\nburst = 1025", "port.burst", "1 to 1024"),
+    (
+        "[port]\nbind = \"239.0.0.1:7400\"",
+        "port.bind",
+        "of this machine",
+    ),
+    ("[port]\nrecv_buffer_kib = 4", "port.recv_buffer_kib", "16"),
+    (
+        "[port]\nsend_buffer_kib = 1048576",
+        "port.send_buffer_kib",
+        "524288",
+    ),
+    ("[port]\nbusy_poll_us = 0", "port.busy_poll_us", "1 to"),
+    (
+        "[limits]\nsession_burst = 0",
+        "limits.session_burst",
+        "1 to 4096",
+    ),
+    (
+        "[limits]\ncommand_ring_share = 0",
+        "limits.command_ring_share",
+        "1 to 4096",
+    ),
+    (
+        "[limits]\nnet_ring = 1000",
+        "limits.net_ring",
+        "power of two",
+    ),
+    (
+        "[limits]\nduplicate_window = 2048",
+        "limits.duplicate_window",
+        "4096",
+    ),
+    (
+        "[engine]\ncheckpoint_interval = 0",
+        "engine.checkpoint_interval",
+        "1 to",
+    ),
+    (
+        "[engine]\nrecovery_grace_ms = 86400001",
+        "engine.recovery_grace_ms",
+        "86400000",
+    ),
+    (
+        "[archive]\nsegment_mib = 0",
+        "archive.segment_mib",
+        "1 to 4096",
+    ),
+    (
+        "[archive]\ngroup_max_ms = 1001",
+        "archive.group_max_ms",
+        "1000",
+    ),
+    ("[archive]\ndir = \"\"", "archive.dir", "leave it out"),
+    (
+        "[slowpath]\nreplay = \"127.0.0.1:0\"",
+        "slowpath.replay",
+        "name a port",
+    ),
+    ("core = []", "core.tiles", "\"net\" stands 0 times"),
+    (
+        "[[core]]\ncpu = 0\nidle = \"spin\"\ntiles = [\"net\", \"match\"]",
+        "core.tiles",
+        "\"out\" stands 0 times",
+    ),
+    (
+        "[[core]]\ncpu = 0\nidle = \"spin\"\ntiles = [\"net\", \"match\", \"out\", \"net\"]",
+        "core.tiles",
+        "\"net\" stands 2 times",
+    ),
+    (
+        "[[core]]\ncpu = 0\nidle = \"spin\"\ntiles = [\"net\", \"match\", \"out\"]\n\
+         [[core]]\ncpu = 1\nidle = \"spin\"\ntiles = []",
+        "core.tiles",
+        "is empty",
+    ),
+    (
+        "[[core]]\ncpu = 1\nidle = \"spin\"\ntiles = [\"net\", \"match\"]\n\
+         [[core]]\ncpu = 1\nidle = \"spin\"\ntiles = [\"out\"]",
+        "core.cpu",
+        "1 stands in two",
+    ),
+    (
+        "[[core]]\ncpu = 1\nidle = \"spin\"\ntiles = [\"net\", \"match\", \"out\"]\n\
+         [slowpath]\ncpus = [0, 1]",
+        "slowpath.cpus",
+        "CPU 1 polls tiles",
+    ),
+];
+
+#[test]
+fn values_that_cannot_be_are_refused_by_key() {
+    for (text, key, says) in REFUSED {
+        let message = refusal(text);
+        let start = format!("configuration: {key}: ");
+        assert!(
+            message.starts_with(&start) && message.contains(says),
+            "{text}\n{message}"
+        );
+    }
+}
+
+#[test]
+fn the_ends_of_the_ranges_are_accepted() {
+    for text in [
+        "[instance]\nname = \"a\"\nshard = 65535",
+        "[instance]\nname = \"abcdefghijklmnopqrstuvwxyz-01234\"",
+        "[memory]\njournal_mib = 1\njournal_frames = 1024",
+        "[memory]\njournal_mib = 65536\njournal_frames = 1073741824",
+        "[port]\nburst = 1\nbind = \"0.0.0.0:0\"\nrecv_buffer_kib = 16",
+        "[port]\nburst = 1024\nsend_buffer_kib = 524288",
+        "[limits]\nnet_ring = 64\nduplicate_window = 65536",
+        "[engine]\ncheckpoint_interval = 1\nrecovery_grace_ms = 0",
+        "[archive]\nsegment_mib = 4096\ngroup_max_ms = 0",
+        "[slowpath]\ncpus = [0, 1]",
+    ] {
+        Config::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    }
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    std::fs::write(&file, "[instance]\nstate_dir = \"data\"\nname = \"x\"\n").unwrap();
+    std::fs::write(folder.path().join("genesis.toml"), DEFAULT_GENESIS).unwrap();
+    let config = Config::load(&file).unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(config.state_dir(), data);
+    assert_eq!(config.archive_dir(), data.join("archive"));
+    assert_eq!(config.secret_file(), data.join("host.secret"));
+    assert_eq!(config.epoch_file(), data.join("epoch"));
+    assert_eq!(config.region_dir(), Path::new("/dev/shm/sluice-x"));
+    assert_eq!(config.load_genesis().unwrap().sessions.len(), 2);
+
+    std::fs::write(
+        &file,
+        "[instance]\nstate_dir = \"/var/lib/x\"\n[archive]\ndir = \"a\"",
+    )
+    .unwrap();
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.state_dir(), Path::new("/var/lib/x"));
+    assert_eq!(config.archive_dir(), folder.path().join("a"));
+}
+
+#[test]
+fn refusals_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    let name = file.display().to_string();
+    let refusal = || Config::load(&file).expect_err("it cannot be").to_string();
+    assert!(refusal().contains(&name), "it does not exist");
+    std::fs::write(&file, "[port]\nburst = 0").unwrap();
+    assert!(refusal().starts_with(&format!("{name}: port.burst: ")));
+    std::fs::write(&file, "[port\n").unwrap();
+    assert!(refusal().starts_with(&format!("{name}: TOML parse error at line 1")));
+}

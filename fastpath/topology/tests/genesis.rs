@@ -1,0 +1,358 @@
+//! The genesis file: the commands that it becomes, and what it refuses.
+
+use domain::{
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit,
+    Effects, Event, FirmId, MarketId, Nanos, OpenSession, Price, Qty, Reason, Request, Seq,
+    SessionId, Source, Stamp, Zero,
+};
+use engine::Engine;
+use std::collections::BTreeMap;
+use topology::{DEFAULT_GENESIS, Genesis};
+
+/// A small file; each test changes a line of it.
+const SMALL: &str = r#"
+[capacity]
+max_assets = 2
+max_markets = 1
+max_accounts = 2
+max_sessions = 2
+max_orders = 8
+max_levels = 100
+
+[[deposit]]
+account = 1
+asset = 0
+amount = "18446744073709551615"
+
+[[deposit]]
+account = 0
+asset = 1
+amount = 7
+
+[[session]]
+id = 1
+account = 1
+public_key = "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100"
+
+[[account]]
+id = 1
+firm = 5
+
+[[account]]
+id = 0
+firm = 6
+
+[[market]]
+id = 0
+symbol = "ABC/DEF"
+base = 1
+quote = 0
+tick_value = 10
+lot_size = "9223372036854775808"
+min_qty = 2
+price_min = 3
+price_levels = 100
+maker_fee_ppm = 0
+taker_fee_ppm = 1000000
+
+[[asset]]
+id = 1
+symbol = "ABC"
+decimals = 18
+
+[[asset]]
+id = 0
+symbol = "DEF4567890123456"
+decimals = 0
+"#;
+
+fn padded(text: &str) -> [u8; 16] {
+    let mut symbol = [0; 16];
+    symbol[..text.len()].copy_from_slice(text.as_bytes());
+    symbol
+}
+
+fn asset(asset: u32, symbol: &str, decimals: u8) -> Command {
+    Command::CreateAsset(CreateAsset {
+        asset: AssetId(asset),
+        decimals,
+        pad: [Zero::Zero; 3],
+        symbol: padded(symbol),
+    })
+}
+
+fn account(account: u32, firm: u32) -> Command {
+    let (account, firm) = (AccountId(account), FirmId(firm));
+    Command::CreateAccount(CreateAccount { account, firm })
+}
+
+fn deposit(account: u32, asset: u32, amount: u64) -> Command {
+    let (account, asset, amount) = (AccountId(account), AssetId(asset), Amount(amount));
+    Command::Deposit(Deposit {
+        account,
+        asset,
+        amount,
+    })
+}
+
+/// What `SMALL` becomes.
+fn small_commands() -> Vec<Command> {
+    let mut public_key = [0; 32];
+    for nibble in 0..16 {
+        public_key[usize::from(nibble)] = nibble * 0x11;
+        public_key[31 - usize::from(nibble)] = nibble * 0x11;
+    }
+    vec![
+        Command::Genesis(domain::Genesis {
+            max_assets: 2,
+            max_markets: 1,
+            max_accounts: 2,
+            max_sessions: 2,
+            max_orders: 8,
+            max_levels: 100,
+        }),
+        asset(1, "ABC", 18),
+        asset(0, "DEF4567890123456", 0),
+        Command::CreateMarket(CreateMarket {
+            market: MarketId(0),
+            base: AssetId(1),
+            quote: AssetId(0),
+            maker_fee_ppm: 0,
+            taker_fee_ppm: 1_000_000,
+            price_levels: 100,
+            tick_value: 10,
+            lot_size: 1 << 63,
+            min_qty: Qty(2),
+            price_min: Price(3),
+            symbol: padded("ABC/DEF"),
+        }),
+        account(1, 5),
+        account(0, 6),
+        Command::OpenSession(OpenSession {
+            session: SessionId(1),
+            account: AccountId(1),
+            public_key,
+        }),
+        deposit(1, 0, u64::MAX),
+        deposit(0, 1, 7),
+    ]
+}
+
+#[test]
+fn commands_come_in_their_order_whatever_the_files() {
+    let numbered = Genesis::parse(SMALL).unwrap().commands();
+    let (sources, commands): (Vec<_>, Vec<_>) = numbered.into_iter().unzip();
+    assert_eq!(commands, small_commands());
+    assert!(
+        sources[..7]
+            .iter()
+            .all(|&source| source == Source::ADMINISTRATION)
+    );
+    assert!(
+        sources[7..]
+            .iter()
+            .all(|&source| source == Source::DEPOSITS)
+    );
+}
+
+#[test]
+fn an_engine_that_knows_nothing_accepts_every_command() {
+    for text in [SMALL, DEFAULT_GENESIS] {
+        let mut engine = Engine::new();
+        let mut effects = Effects::new();
+        let mut numbers = BTreeMap::<Source, u64>::new();
+        for (seq, (source, command)) in (1..).zip(Genesis::parse(text).unwrap().commands()) {
+            let number = numbers.entry(source).or_default();
+            *number += 1;
+            assert!(engine.admits(source, *number));
+            let request = Request {
+                source,
+                source_seq: *number,
+                receive_time: Nanos(1),
+                command,
+            };
+            let stamp = Stamp {
+                seq: Seq(seq),
+                time: Nanos(1),
+            };
+            engine.apply(stamp, &request, &mut effects);
+            let events: Vec<Event> = effects.events().map(Result::unwrap).collect();
+            let [Event::Outcome(outcome)] = &events[..] else {
+                panic!("{command:?} gave {events:?}");
+            };
+            assert_eq!(outcome.reason, Reason::None, "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn the_shipped_file_parses_and_has_every_key() {
+    let genesis = Genesis::parse(DEFAULT_GENESIS).unwrap();
+    assert_eq!((genesis.markets.len(), genesis.sessions.len()), (1, 2));
+    // `SMALL` has every key there is: each that it lacked would be refused as missing.
+    for line in SMALL.lines() {
+        let key = line.split_once(" = ").map_or(line, |(key, _)| key);
+        assert!(
+            DEFAULT_GENESIS.lines().any(|line| line.starts_with(key)),
+            "{key}"
+        );
+        if line.contains(" = ") {
+            let error = Genesis::parse(&SMALL.replacen(&format!("{line}\n"), "", 1));
+            let text = error.expect_err("every key is needed").to_string();
+            assert!(text.contains(&format!("missing field `{key}`")), "{text}");
+        }
+    }
+}
+
+/// What is replaced in `SMALL`, by what, and what the refusal must say.
+const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "max_assets = 2",
+        "max_assets = 0",
+        "capacity.max_assets: 0 is out of range",
+    ),
+    (
+        "max_orders = 8",
+        "max_orders = 67108865",
+        "capacity.max_orders: 67108865 is out of range",
+    ),
+    (
+        "max_sessions = 2",
+        "max_sessions = 2147483649",
+        "capacity.max_sessions",
+    ),
+    (
+        "max_assets = 2",
+        "max_assets = 1",
+        "asset 1, id: is not below capacity.max_assets, 1",
+    ),
+    (
+        "max_accounts = 2",
+        "max_accounts = 1",
+        "account 1, id: is not below",
+    ),
+    (
+        "max_sessions = 2",
+        "max_sessions = 1",
+        "session 1, id: is not below",
+    ),
+    (
+        "id = 0\nsymbol = \"ABC/DEF\"",
+        "id = 1\nsymbol = \"ABC/DEF\"",
+        "market 1, id: is not below",
+    ),
+    (
+        "id = 0\nsymbol = \"DEF",
+        "id = 1\nsymbol = \"DEF",
+        "asset 1, id: stands twice",
+    ),
+    (
+        "id = 0\nfirm",
+        "id = 1\nfirm",
+        "account 1, id: stands twice",
+    ),
+    (
+        "decimals = 18",
+        "decimals = 19",
+        "asset 1, decimals: 19 is out of range",
+    ),
+    ("\"ABC\"", "\"\"", "is no symbol"),
+    ("\"ABC\"", "\"A B\"", "is no symbol"),
+    ("\"ABC\"", "\"ABÇ\"", "is no symbol"),
+    ("DEF4567890123456", "DEF45678901234567", "is no symbol"),
+    (
+        "base = 1",
+        "base = 2",
+        "market 0, base: there is no asset 2",
+    ),
+    (
+        "quote = 0",
+        "quote = 2",
+        "market 0, quote: there is no asset 2",
+    ),
+    (
+        "quote = 0",
+        "quote = 1",
+        "market 0, quote: is asset 1, like the base",
+    ),
+    (
+        "taker_fee_ppm = 1000000",
+        "taker_fee_ppm = 1000001",
+        "market 0, taker_fee_ppm: 1000001",
+    ),
+    (
+        "maker_fee_ppm = 0",
+        "maker_fee_ppm = 1000001",
+        "market 0, maker_fee_ppm: 1000001",
+    ),
+    (
+        "tick_value = 10",
+        "tick_value = 0",
+        "market 0, tick_value: is 0",
+    ),
+    ("\"9223372036854775808\"", "0", "market 0, lot_size: is 0"),
+    ("min_qty = 2", "min_qty = 0", "market 0, min_qty: is 0"),
+    (
+        "price_levels = 100",
+        "price_levels = 0",
+        "market 0, price_levels: is 0",
+    ),
+    (
+        "price_levels = 100",
+        "price_levels = 101",
+        "capacity.max_levels: 100 is too few",
+    ),
+    ("price_min = 3", "price_min = 0", "market 0, price_min"),
+    (
+        "price_min = 3",
+        "price_min = 9223372036854775807",
+        "market 0, price_min",
+    ),
+    (
+        "account = 1\npublic",
+        "account = 2\npublic",
+        "session 1, account: there is no account 2",
+    ),
+    ("00112233", "0011223", "is no public key"),
+    ("00112233", "0011223g", "is no public key"),
+    ("00112233", "+0112233", "is no public key"),
+    (
+        "account = 0\nasset = 1",
+        "account = 2\nasset = 1",
+        "deposit 2, account: there is no account 2",
+    ),
+    (
+        "account = 0\nasset = 1",
+        "account = 0\nasset = 2",
+        "deposit 2, asset: there is no asset 2",
+    ),
+    (
+        "account = 0\nasset = 1",
+        "account = 0\nasset = 0",
+        "deposit 2, amount: takes the supply of asset 0",
+    ),
+    ("amount = 7", "amount = 0", "deposit 2, amount: is 0"),
+    ("amount = 7", "amount = -7", "in quotes if above"),
+    ("amount = 7", "amount = 7.5", "in quotes if above"),
+    ("amount = 7", "amount = \"\"", "in quotes if above"),
+    ("amount = 7", "amount = \"+7\"", "in quotes if above"),
+    (
+        "amount = 7",
+        "amount = \"18446744073709551616\"",
+        "in quotes if above",
+    ),
+    ("firm = 6", "firm = 6\nname = \"x\"", "unknown field `name`"),
+];
+
+#[test]
+fn what_an_engine_would_refuse_is_refused_by_name() {
+    for (from, to, says) in REFUSED {
+        assert_eq!(SMALL.matches(from).count(), 1, "{from}");
+        let text = SMALL.replace(from, to);
+        let message = Genesis::parse(&text).expect_err("it cannot be").to_string();
+        assert!(
+            message.starts_with("genesis: ") && message.contains(says),
+            "{to}\n{message}"
+        );
+    }
+}
