@@ -125,7 +125,7 @@ pub enum ArchiveError {
     },
     /// Bytes that are not the next frame, before the last whole frame.
     #[error(
-        "archive: {at}, seq {seq}: {damage}{}; restore this segment from a copy",
+        "archive: {at}, seq {seq}: {damage}; restore this segment from a copy{}",
         Follows(*whole_frame)
     )]
     Damaged {
@@ -148,7 +148,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Says why bytes that cannot be read are not just cut off.
+/// Says why bytes that cannot be read are not just cut off, and who may do so.
 struct Follows(Option<u64>);
 
 impl fmt::Display for Follows {
@@ -156,7 +156,7 @@ impl fmt::Display for Follows {
         self.0.map_or(Ok(()), |offset| {
             write!(
                 f,
-                ", and a whole frame follows at byte {offset}, so this is no unfinished write"
+                "; a whole frame follows at byte {offset}, so this is not cut off as an unfinished write; if the machine lost power and there is no copy, cut the segment at the first of the two bytes yourself, which loses all that follows"
             )
         })
     }

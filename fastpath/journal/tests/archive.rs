@@ -367,6 +367,52 @@ fn another_shard_and_another_version_are_refused_as_such() {
 }
 
 #[test]
+fn a_header_that_announces_another_epoch_is_refused() {
+    let mut archive = Archive::of(&journal(8), 4);
+    let content = segment(&mut archive, 5);
+    content[12] ^= 1;
+    let crc = crc32c::crc32c(&content[..60]);
+    content[60..64].copy_from_slice(&crc.to_le_bytes());
+    assert!(matches!(
+        refusal(&archive),
+        ArchiveError::Damaged {
+            seq: Seq(5),
+            damage: Damage::HeaderEpoch { .. },
+            ..
+        }
+    ));
+}
+
+/// What follows damage is found however far away it is, and wherever the parts end in which it is
+/// searched.
+#[test]
+fn a_whole_frame_far_behind_damage_is_found() {
+    let frames = journal(3);
+    let (second, third) = (bytes(&frames[1]), bytes(&frames[2]));
+    for gap in [0, 1, (1 << 20) - 200, (1 << 20) - 3, 1 << 20, (3 << 20) + 5] {
+        let mut archive = Archive::of(&frames[..1], 9);
+        let end = archive.last().len();
+        archive.last().extend(&second[..second.len() - 1]);
+        archive.last().extend(vec![0x5A; gap]);
+        let (left, outcome) = read(&archive);
+        assert_eq!(
+            (
+                left.len(),
+                outcome.expect("torn").map(|torn| torn.at.offset)
+            ),
+            (1, Some(end as u64))
+        );
+        let place = archive.last().len() as u64;
+        archive.last().extend(&third);
+        let error = refusal(&archive);
+        assert!(
+            matches!(error, ArchiveError::Damaged { whole_frame: Some(found), .. } if found == place),
+            "{gap}: {error}"
+        );
+    }
+}
+
+#[test]
 fn a_header_that_is_not_written_yet_is_a_torn_tail_unless_a_frame_follows() {
     let frames = journal(8);
     let whole = Archive::of(&frames, 4);
