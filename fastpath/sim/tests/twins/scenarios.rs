@@ -383,6 +383,29 @@ fn an_amendment_that_crosses_trades_as_taker_with_its_filled_part_kept() {
 }
 
 #[test]
+fn what_cannot_be_counted_is_refused_the_filled_part_included() {
+    let mut world = World::plain(u64::MAX / 8);
+    world.markets[0].tick_value = 1 << 50;
+    let mut floor = Floor::new(&world);
+    // At price 1, so many lots are worth 2^64.
+    let too_many = 1 << 14;
+    assert_eq!(
+        floor.says(0, sell(1, too_many, 1)),
+        ["s0 r1 rejected NewOrder o0.0 c1: NotionalTooLarge"]
+    );
+    floor.says(0, sell(1, 5, 1));
+    floor.says(1, buy(1, 2, 1));
+    assert_eq!(
+        floor.says(0, amend(1, too_many, 1)),
+        ["s0 r4 rejected AmendOrder o0.0 c1: NotionalTooLarge"]
+    );
+    assert_eq!(
+        floor.says(0, amend(1, too_many - 1, 1))[0],
+        "s0 r5 amended o0.1 16383@1 leaves 16381 keeps No"
+    );
+}
+
+#[test]
 fn an_order_belongs_to_its_session() {
     let mut world = World::plain(1_000);
     world.sessions = vec![0, 1, 0];
