@@ -330,6 +330,31 @@ fn the_page_cache_is_not_trusted_after_a_failed_sync_and_a_kill() {
     assert_eq!(fail_and_die_everywhere(Mutant::None), Ok(()));
 }
 
+/// The process is killed anywhere; the next archiver finds an archive and no memory, so it can only
+/// make durable what is there. What it then says is durable survives a loss of power.
+#[test]
+fn what_is_found_at_the_start_is_made_durable_first() {
+    let memory = JournalMemory::new(SHARD, 25);
+    let operations = live(SimulatedDisk::new(), &memory, None, Mutant::None)
+        .disk
+        .operations();
+    for operation in 0..operations {
+        let mut disk = SimulatedDisk::new();
+        disk.fault(operation, Fault::Crash);
+        let mut life = live(disk, &memory, None, Mutant::None);
+        life.disk.restart();
+        let none = |_, _: &mut journal::FrameBuffer| journal::MemoryRead::End;
+        let mut archiver = Archiver::new(life.disk, none, SHARD, LIMITS, Some(life.published));
+        assert_eq!(archiver.step(Nanos(0)).expect("no refusal"), 0);
+        let durable = archiver.durable();
+        assert!(durable >= life.published);
+        let mut disk = archiver.into_storage();
+        disk.lose_power(Survival::Nothing);
+        let survivors = check_survivors(&disk, &memory, durable);
+        assert!(survivors.is_ok(), "{operation}: {survivors:?}");
+    }
+}
+
 #[test]
 fn what_was_published_survives_every_crash() {
     assert_eq!(crash_everywhere(Mutant::None), Ok(()));

@@ -237,6 +237,32 @@ fn trouble_ends_when_writing_works_again() {
     assert_eq!(archiver.trouble(), None);
 }
 
+#[test]
+fn segments_keep_to_their_size_unless_a_single_frame_is_larger() {
+    let memory = JournalMemory::new(SHARD, 60);
+    for (segment_bytes, group_bytes) in [(700, 300), (700, 5000), (1, 1)] {
+        let limits = Limits {
+            segment_bytes,
+            group_bytes,
+            ..LIMITS
+        };
+        let source = full(&memory);
+        let mut archiver = Archiver::new(SimulatedDisk::new(), source, SHARD, limits, None);
+        while archiver.step(Nanos(0)).expect("no refusal") > 0 {}
+        assert_eq!(archiver.durable(), memory.last());
+        let mut disk = archiver.into_storage();
+        let segments: Vec<Seq> = (1..=60)
+            .map(Seq)
+            .filter(|&first| disk.bytes(first).is_some())
+            .collect();
+        let full = segments
+            .iter()
+            .all(|&first| disk.bytes(first).expect("there").len() as u64 <= segment_bytes);
+        assert_eq!(full, segment_bytes > 1);
+        assert_eq!(segments.len() == 60, segment_bytes == 1, "{segments:?}");
+    }
+}
+
 /// A slow disk makes larger groups: what came meanwhile is written together.
 #[test]
 fn a_slow_disk_makes_larger_groups() {
