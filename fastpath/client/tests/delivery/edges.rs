@@ -1,1 +1,314 @@
-//! placeholder for edges
+//! Single situations: what a fresh process takes in, what is out of memory, who is not believed.
+
+use crate::exchange::{Exchange, SESSION, secret};
+use client::{Config, Event, MAX_UNANSWERED, ReportsFrom, SendError, Session, Status};
+use domain::{
+    CancelOrder, ClientOrderId, Flag, MarketId, Nanos, NewOrder, OrderId, OrderType, Price, Qty,
+    Side, TimeInForce,
+};
+use wire::order_entry::{Context, DatagramReader, DatagramWriter, Established, Message};
+
+const START: Nanos = Nanos(1_000_000_000);
+
+fn order(id: u64) -> NewOrder {
+    NewOrder {
+        client_order_id: ClientOrderId(id),
+        price: Price(100),
+        qty: Qty(5),
+        market: MarketId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: Flag::No,
+    }
+}
+
+fn fresh(reports_from: ReportsFrom) -> Session {
+    let config = Config {
+        reports_from,
+        ..Config::new(SESSION, secret())
+    };
+    Session::new(config, [7; 16], START)
+}
+
+/// What a session wants to send now.
+fn transmit(session: &mut Session, now: Nanos) -> Vec<Vec<u8>> {
+    let mut datagrams = Vec::new();
+    let mut buffer = [0; wire::MAX_DATAGRAM];
+    while let Some(length) = session.poll_transmit(&mut buffer, now) {
+        datagrams.push(buffer[..length].to_vec());
+    }
+    datagrams
+}
+
+/// Lets both talk over a perfect network for a while.
+fn talk(session: &mut Session, exchange: &mut Exchange, now: &mut Nanos) -> Vec<Event> {
+    for _ in 0..100 {
+        now.0 += 1_000_000;
+        for datagram in transmit(session, *now) {
+            for answer in exchange.feed(&datagram) {
+                session.feed(&answer, *now);
+            }
+        }
+    }
+    core::iter::from_fn(|| session.poll_event()).collect()
+}
+
+fn report_numbers(events: &[Event]) -> Vec<u64> {
+    let numbers = events.iter().filter_map(|event| match event {
+        Event::Report { number, .. } => Some(*number),
+        Event::Established { .. }
+        | Event::Silent
+        | Event::RolledBack { .. }
+        | Event::Missed { .. }
+        | Event::OutcomeUnknown { .. }
+        | Event::Refused(_) => None,
+    });
+    numbers.collect()
+}
+
+/// An exchange that an earlier process left with three live orders and one that is cancelled: five
+/// reports.
+fn used_exchange() -> (Exchange, Nanos) {
+    let mut exchange = Exchange::new(1);
+    let mut now = START;
+    let mut session = fresh(ReportsFrom::Oldest);
+    assert_eq!(session.new_order(&order(1)), Err(SendError::NotEstablished));
+    talk(&mut session, &mut exchange, &mut now);
+    for id in 1..=4 {
+        assert_eq!(session.new_order(&order(id)), Ok(id));
+    }
+    talk(&mut session, &mut exchange, &mut now);
+    let order_id = session.orders().get(ClientOrderId(2)).unwrap().order_id;
+    let cancel = CancelOrder {
+        order_id,
+        client_order_id: ClientOrderId(2),
+    };
+    assert_eq!(session.cancel_order(&cancel), Ok(5));
+    let events = talk(&mut session, &mut exchange, &mut now);
+    assert_eq!(report_numbers(&events), [5]);
+    (exchange, now)
+}
+
+#[test]
+fn a_fresh_process_goes_on_with_the_numbers_and_learns_its_orders() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Oldest);
+    let events = talk(&mut session, &mut exchange, &mut now);
+    assert_eq!(report_numbers(&events), [1, 2, 3, 4, 5]);
+    let live: Vec<u64> = session
+        .orders()
+        .live()
+        .map(|it| it.client_order_id.0)
+        .collect();
+    assert_eq!(live, [1, 3, 4]);
+    let canceled = session.orders().get(ClientOrderId(2)).unwrap();
+    assert_eq!(
+        (canceled.status, canceled.leaves),
+        (Status::Canceled(200), Qty(0))
+    );
+    assert_eq!(session.new_order(&order(6)), Ok(6), "numbers go on");
+    let events = talk(&mut session, &mut exchange, &mut now);
+    assert_eq!(report_numbers(&events), [6]);
+    assert_eq!(exchange.state.last_no, 6);
+}
+
+#[test]
+fn a_fresh_process_may_start_later() {
+    for (from, expected) in [
+        (ReportsFrom::Next, vec![]),
+        (ReportsFrom::Number(4), vec![4, 5]),
+        (ReportsFrom::Number(6), vec![]),
+    ] {
+        let (mut exchange, mut now) = used_exchange();
+        let mut session = fresh(from);
+        let events = talk(&mut session, &mut exchange, &mut now);
+        assert_eq!(report_numbers(&events), expected, "{from:?}");
+        assert_eq!(session.next_report_no(), 6);
+        let rolled_back = |event: &Event| matches!(event, Event::RolledBack { .. });
+        assert!(!events.iter().any(rolled_back));
+    }
+}
+
+#[test]
+fn a_process_that_knows_more_than_the_exchange_is_told() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Number(9));
+    let events = talk(&mut session, &mut exchange, &mut now);
+    let told = Event::RolledBack {
+        epoch: 1,
+        last_seq_no: 5,
+        next_report_no: 6,
+    };
+    assert_eq!(events[0], told);
+    assert_eq!(session.next_report_no(), 6);
+}
+
+#[test]
+fn reports_out_of_memory_are_named_and_what_remains_is_delivered() {
+    let (mut exchange, mut now) = used_exchange();
+    exchange.oldest_report_no = 4;
+    let mut session = fresh(ReportsFrom::Number(2));
+    let events = talk(&mut session, &mut exchange, &mut now);
+    let missed = Event::Missed {
+        from: 2,
+        count: 2,
+        replay: None,
+    };
+    assert!(events.contains(&missed), "{events:?}");
+    assert_eq!(report_numbers(&events), [4, 5]);
+}
+
+#[test]
+fn at_most_1024_numbers_wait_for_an_answer() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    for id in 0..MAX_UNANSWERED {
+        assert!(session.new_order(&order(100 + id)).is_ok());
+    }
+    let refused = session.new_order(&order(9));
+    assert_eq!(refused, Err(SendError::TooManyUnanswered));
+    let datagrams = transmit(&mut session, now);
+    let fit = (wire::MAX_DATAGRAM - 48) / 48;
+    let expected = usize::try_from(MAX_UNANSWERED).unwrap().div_ceil(fit);
+    assert_eq!(datagrams.len(), expected, "datagrams are filled");
+    for datagram in datagrams {
+        for answer in exchange.feed(&datagram) {
+            session.feed(&answer, now);
+        }
+    }
+    assert_eq!(session.unanswered(), 0);
+    assert!(session.new_order(&order(9)).is_ok());
+}
+
+#[test]
+fn what_is_unanswered_is_sent_again_with_longer_and_longer_waits() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    session.new_order(&order(7)).unwrap();
+    let start = now.0;
+    let mut sent = Vec::new();
+    while now.0 < start + 2_000_000_000 {
+        for datagram in transmit(&mut session, now) {
+            let parsed = DatagramReader::parse(&datagram).unwrap();
+            if parsed
+                .messages
+                .clone()
+                .next()
+                .is_some_and(|it| it.number == Some(6))
+            {
+                let again = parsed.context.is_retransmission();
+                sent.push(((now.0 - start) / 1_000_000, again));
+            }
+        }
+        now.0 += 1_000_000;
+    }
+    let times = [0, 20, 60, 140, 300, 620, 1260].map(|time| (time, time > 0));
+    assert_eq!(sent, times);
+}
+
+#[test]
+fn silence_makes_it_establish_again_and_nothing_is_lost() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    // Reports that never arrive, and no heartbeat that would tell.
+    let lost = exchange.trade().len() + exchange.trade().len();
+    assert!(lost > 0);
+    now.0 += 2_000_000_000;
+    transmit(&mut session, now);
+    assert_eq!(session.poll_event(), None, "not silent yet");
+    now.0 += 1_000_000_000;
+    let events = talk(&mut session, &mut exchange, &mut now);
+    assert_eq!(events[0], Event::Silent);
+    assert_eq!(report_numbers(&events), [6, 7]);
+}
+
+#[test]
+fn nobody_else_is_believed() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    let genuine = exchange.trade().remove(0);
+    for bit in 0..genuine.len() * 8 {
+        let mut forged = genuine.clone();
+        forged[bit / 8] ^= 1 << (bit % 8);
+        session.feed(&forged, now);
+    }
+    for length in 0..genuine.len() {
+        session.feed(&genuine[..length], now);
+    }
+    // An answer to a Hello of somebody else, though with the right keys.
+    let mut answer = [0; wire::MAX_DATAGRAM];
+    let context = Context {
+        session_id: SESSION,
+        ..Context::default()
+    };
+    let mut writer = DatagramWriter::new(&mut answer, context);
+    let established = Established {
+        nonce: 1,
+        epoch: 9,
+        ..Established::default()
+    };
+    writer.push(&established).unwrap();
+    let length = writer.finish(&secret().keys(SESSION, 0, 0).to_client);
+    session.feed(&answer[..length], now);
+    assert_eq!(session.poll_event(), None);
+    // What it sent itself, sent back.
+    now.0 += 1_000_000_000;
+    for own in transmit(&mut session, now) {
+        session.feed(&own, now);
+    }
+    assert_eq!(session.poll_event(), None);
+
+    session.feed(&genuine, now);
+    session.feed(&genuine, now);
+    let event = session.poll_event();
+    assert!(matches!(
+        event,
+        Some(Event::Report {
+            number: 6,
+            message: Message::OrderFilled(_)
+        })
+    ));
+    assert_eq!(session.poll_event(), None, "once");
+}
+
+#[test]
+fn a_restarted_exchange_in_a_new_epoch_is_noticed_from_its_heartbeat() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Oldest);
+    talk(&mut session, &mut exchange, &mut now);
+    exchange.lose(1);
+    exchange.bound = true;
+    for heartbeat in exchange.heartbeat() {
+        session.feed(&heartbeat, now);
+    }
+    let events = talk(&mut session, &mut exchange, &mut now);
+    let told = Event::RolledBack {
+        epoch: 2,
+        last_seq_no: 4,
+        next_report_no: 5,
+    };
+    assert_eq!(events[0], told);
+    let order = session.orders().get(ClientOrderId(2)).unwrap();
+    assert_eq!(
+        (order.status, order.certain),
+        (Status::Live, false),
+        "its cancel is void"
+    );
+    let cancel = CancelOrder {
+        order_id: OrderId::NONE,
+        client_order_id: ClientOrderId(2),
+    };
+    assert_eq!(
+        session.cancel_order(&cancel),
+        Ok(5),
+        "the number is given out again"
+    );
+    talk(&mut session, &mut exchange, &mut now);
+    let order = session.orders().get(ClientOrderId(2)).unwrap();
+    assert_eq!(order.status, Status::Canceled(200));
+}

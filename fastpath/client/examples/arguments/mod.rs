@@ -1,0 +1,101 @@
+//! Command lines of the examples: `--name value`, and nothing else.
+
+use client::Config;
+use domain::{MarketId, SessionId};
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use wire::auth::SessionSecret;
+
+/// What every example needs, as `--help` shows it.
+const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:9000
+  --session N      our session
+  --secret FILE    its secret: 64 hexadecimal digits
+  --market M       the market to trade in";
+
+/// The options given.
+pub(crate) struct Arguments {
+    given: BTreeMap<String, String>,
+}
+
+impl Arguments {
+    /// Reads the command line; `None` if it asked for help, which has then been printed. `own` are the
+    /// names of the example's own options, `help` describes them.
+    pub(crate) fn read(
+        about: &str,
+        own: &[&str],
+        help: &str,
+    ) -> Result<Option<Self>, Box<dyn Error>> {
+        let mut words = std::env::args().skip(1);
+        let mut given = BTreeMap::new();
+        while let Some(word) = words.next() {
+            if word == "--help" || word == "-h" {
+                #[expect(clippy::print_stdout, reason = "help goes to the terminal")]
+                {
+                    println!("{about}\n\nOptions:\n{COMMON}\n{help}");
+                }
+                return Ok(None);
+            }
+            let name = word.strip_prefix("--").unwrap_or_default();
+            if !own.contains(&name) && !["server", "session", "secret", "market"].contains(&name) {
+                return Err(format!("{word} is not an option; --help lists them").into());
+            }
+            let value = words.next().ok_or(format!("{word} needs a value"))?;
+            if given.insert(name.to_owned(), value).is_some() {
+                return Err(format!("{word} is given twice").into());
+            }
+        }
+        Ok(Some(Self { given }))
+    }
+
+    /// An option's value, or `default` if it is not given.
+    pub(crate) fn get<T: FromStr>(&self, name: &str, default: T) -> Result<T, Box<dyn Error>>
+    where
+        T::Err: Error + 'static,
+    {
+        match self.given.get(name) {
+            None => Ok(default),
+            Some(text) => {
+                let value = text
+                    .parse()
+                    .map_err(|error| format!("--{name} {text}: {error}"));
+                Ok(value?)
+            }
+        }
+    }
+
+    fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
+    where
+        T::Err: Error + 'static,
+    {
+        let text = self.given.get(name);
+        let text = text.ok_or(format!("--{name} is needed; --help says more"))?;
+        let value = text
+            .parse()
+            .map_err(|error| format!("--{name} {text}: {error}"));
+        Ok(value?)
+    }
+
+    /// Where the exchange is.
+    pub(crate) fn server(&self) -> Result<SocketAddr, Box<dyn Error>> {
+        self.required("server")
+    }
+
+    /// Where to trade.
+    pub(crate) fn market(&self) -> Result<MarketId, Box<dyn Error>> {
+        Ok(MarketId(self.required("market")?))
+    }
+
+    /// Who we are.
+    pub(crate) fn config(&self) -> Result<Config, Box<dyn Error>> {
+        let session = SessionId(self.required("session")?);
+        let path: PathBuf = self.required("secret")?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("--secret {}: {error}", path.display()))?;
+        let secret = SessionSecret::from_hex(&text)
+            .map_err(|error| format!("--secret {}: {error}", path.display()))?;
+        Ok(Config::new(session, secret))
+    }
+}

@@ -1,0 +1,134 @@
+//! Enters one limit order, waits until it rests, cancels it, and says how long each answer took.
+//!
+//! ```text
+//! cargo run --release -p client --example place_and_cancel -- \
+//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --side buy --price 100
+//! ```
+//!
+//! Choose a price that does not trade. The times are those of the whole way: this process, its
+//! kernel, the network, the exchange, and back.
+#![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
+
+mod arguments;
+
+use arguments::Arguments;
+use client::{Connection, Event};
+use domain::{
+    CancelOrder, ClientOrderId, Flag, NewOrder, OrderType, Price, Qty, Reason, Side, TimeInForce,
+};
+use std::error::Error;
+use std::time::{Duration, Instant};
+use wire::order_entry::Message;
+
+const ABOUT: &str = "Enters one limit order, waits until it rests, and cancels it.";
+const HELP: &str = "  --side SIDE      buy or sell [buy]
+  --price TICKS    limit price [1]
+  --quantity LOTS  [1]
+  --wait SECONDS   longest wait for an answer [5]";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let own = ["side", "price", "quantity", "wait"];
+    let Some(arguments) = Arguments::read(ABOUT, &own, HELP)? else {
+        return Ok(());
+    };
+    let wait = Duration::from_secs(arguments.get("wait", 5)?);
+    let mut connection = Connection::open(arguments.server()?, arguments.config()?)?;
+    let started = Instant::now();
+    wait_until_up_to_date(&mut connection, wait)?;
+    println!("established after {:?}", started.elapsed());
+
+    // An id that no live order of the session has: the time is as good as a counter.
+    let client_order_id = ClientOrderId(connection.now().0);
+    let order = NewOrder {
+        client_order_id,
+        price: Price(arguments.get("price", 1)?),
+        qty: Qty(arguments.get("quantity", 1)?),
+        market: arguments.market()?,
+        side: match arguments.get("side", "buy".to_owned())?.as_str() {
+            "buy" => Side::Buy,
+            "sell" => Side::Sell,
+            other => return Err(format!("--side {other}: buy or sell").into()),
+        },
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: Flag::Yes,
+    };
+    let number = connection.session_mut().new_order(&order)?;
+    let order_id = match answer(&mut connection, number, wait)? {
+        (Message::OrderAccepted(accepted), took) => {
+            println!("order {} accepted after {took:?}", accepted.order_id.0);
+            accepted.order_id
+        }
+        (other, _) => return Err(describe(&other).into()),
+    };
+
+    let cancel = CancelOrder {
+        order_id,
+        client_order_id: ClientOrderId(0),
+    };
+    let number = connection.session_mut().cancel_order(&cancel)?;
+    match answer(&mut connection, number, wait)? {
+        (Message::OrderCanceled(canceled), took) => {
+            println!("{} lots cancelled after {took:?}", canceled.quantity.0);
+            Ok(())
+        }
+        (other, _) => Err(describe(&other).into()),
+    }
+}
+
+/// Established, and all earlier reports taken in.
+fn wait_until_up_to_date(
+    connection: &mut Connection,
+    wait: Duration,
+) -> Result<(), Box<dyn Error>> {
+    let end = Instant::now() + wait;
+    let mut issued = None;
+    while issued.is_none_or(|next| connection.session().next_report_no() < next) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err("the exchange does not answer: check --server, --session, --secret".into());
+        }
+        if let Some(Event::Established { next_report_no, .. }) = connection.poll(left)? {
+            issued = Some(next_report_no);
+        }
+    }
+    Ok(())
+}
+
+/// The first report that our command `number` caused, or one that says that it will never apply.
+fn answer(
+    connection: &mut Connection,
+    number: u64,
+    wait: Duration,
+) -> Result<(Message, Duration), Box<dyn Error>> {
+    let started = Instant::now();
+    loop {
+        let left = wait.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(format!("no answer to number {number} within {wait:?}").into());
+        }
+        let Some(Event::Report { message, .. }) = connection.poll(left)? else {
+            continue;
+        };
+        let skipped = matches!(&message, Message::NotApplied(report)
+            if (report.from_seq_no..report.from_seq_no + report.count).contains(&number));
+        let caused = !matches!(message, Message::NotApplied(_))
+            && message
+                .stamp()
+                .is_some_and(|stamp| stamp.client_seq_no == number);
+        if skipped || caused {
+            return Ok((message, started.elapsed()));
+        }
+    }
+}
+
+fn describe(message: &Message) -> String {
+    if let Message::OrderRejected(rejected) = message {
+        match Reason::try_from(rejected.reason) {
+            Ok(reason) => format!("rejected: {reason}"),
+            Err(unknown) => format!("rejected: {unknown}"),
+        }
+    } else {
+        format!("not the answer that was expected: {message:?}")
+    }
+}

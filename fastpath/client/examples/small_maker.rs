@@ -1,0 +1,222 @@
+//! Quotes both sides of one market, and quotes again whenever a quote is gone.
+//!
+//! ```text
+//! cargo run --release -p client --example small_maker -- \
+//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --middle 1000 --seconds 60
+//! ```
+//!
+//! It shows a maker's loop: react to reports, keep state in the client library, lean against the own
+//! position, and leave nothing behind. It is no strategy.
+#![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
+
+mod arguments;
+
+use arguments::Arguments;
+use client::{Connection, Event, Order, SendError};
+use domain::{
+    CancelOrder, ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, Side, TimeInForce,
+};
+use std::error::Error;
+use std::time::{Duration, Instant};
+use wire::order_entry::Message;
+
+const ABOUT: &str = "Quotes both sides of one market, and quotes again whenever a quote is gone.";
+const HELP: &str = "  --middle TICKS   price to quote around [1000]
+  --spread TICKS   between both quotes, at least 2 [10]
+  --quantity LOTS  of each quote [1]
+  --lean TICKS     by which both quotes move against every lot of our position [1]
+  --seconds N      how long; then all quotes are cancelled [60]";
+
+/// What to quote, and what is known so far.
+struct Maker {
+    market: MarketId,
+    middle: i64,
+    half_spread: i64,
+    quantity: Qty,
+    lean: i64,
+    /// Lots bought less lots sold since the start.
+    position: i64,
+    fills: u64,
+    next_id: u64,
+    /// Our new order that is unanswered, by side.
+    unanswered: [Option<u64>; 2],
+    /// Nothing is quoted before: what was just rejected would be rejected again.
+    pause_until: Instant,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let own = ["middle", "spread", "quantity", "lean", "seconds"];
+    let Some(arguments) = Arguments::read(ABOUT, &own, HELP)? else {
+        return Ok(());
+    };
+    let mut connection = Connection::open(arguments.server()?, arguments.config()?)?;
+    let mut maker = Maker {
+        market: arguments.market()?,
+        middle: arguments.get("middle", 1000)?,
+        half_spread: (arguments.get("spread", 10_i64)? / 2).max(1),
+        quantity: Qty(arguments.get("quantity", 1)?),
+        lean: arguments.get("lean", 1)?,
+        position: 0,
+        fills: 0,
+        // Ids of the session's orders are never used twice, not even by the next process.
+        next_id: connection.now().0,
+        unanswered: [None; 2],
+        pause_until: Instant::now(),
+    };
+    let end = Instant::now() + Duration::from_secs(arguments.get("seconds", 60)?);
+
+    // Until all that an earlier process was told is taken in, its orders are not all known.
+    let mut issued = u64::MAX;
+    while Instant::now() < end {
+        if let Some(event) = connection.poll(Duration::from_millis(100))? {
+            if let Event::Established { next_report_no, .. } = event {
+                issued = next_report_no;
+            }
+            let live = connection.session().next_report_no() > issued;
+            maker.react(&event, live);
+        }
+        if connection.session().next_report_no() >= issued {
+            maker.quote(&mut connection)?;
+        }
+    }
+    maker.cancel_all(&mut connection, |_| true)?;
+    println!("{} fills, position {} lots", maker.fills, maker.position);
+    Ok(())
+}
+
+impl Maker {
+    /// `live` is false while reports of an earlier process are taken in.
+    fn react(&mut self, event: &Event, live: bool) {
+        match event {
+            Event::Established { epoch, .. } => println!("established in epoch {epoch}"),
+            Event::Silent => println!("nothing heard from the exchange"),
+            Event::Report { message, .. } => self.report(message, live),
+            Event::RolledBack { last_seq_no, .. } => {
+                println!("the exchange lost everything after our number {last_seq_no}");
+                self.unanswered = [None; 2];
+            }
+            Event::Missed { from, count, .. } => {
+                println!("{count} reports from {from} on can no longer be had");
+            }
+            Event::OutcomeUnknown { seq_no } => self.answered(*seq_no),
+            Event::Refused(refused) => {
+                println!("refused: {refused:?}");
+                self.unanswered = [None; 2];
+            }
+        }
+    }
+
+    fn report(&mut self, message: &Message, live: bool) {
+        if let Some(stamp) = message.stamp() {
+            self.answered(stamp.client_seq_no);
+        }
+        if let Message::NotApplied(report) = message {
+            for number in report.from_seq_no..report.from_seq_no.saturating_add(report.count) {
+                self.answered(number);
+            }
+        } else if let Message::OrderRejected(rejected) = message {
+            println!("rejected with reason {}", rejected.reason);
+            self.pause_until = Instant::now() + Duration::from_millis(500);
+        } else if let Message::OrderFilled(fill) = message
+            && live
+        {
+            let lots = fill.quantity.0.cast_signed();
+            let bought = fill.side == Side::Buy as u8;
+            self.position += if bought { lots } else { -lots };
+            self.fills += 1;
+            let verb = if bought { "bought" } else { "sold" };
+            println!(
+                "{verb} {lots} at {}, position {}",
+                fill.price, self.position
+            );
+        }
+    }
+
+    fn answered(&mut self, number: u64) {
+        for unanswered in &mut self.unanswered {
+            if *unanswered == Some(number) {
+                *unanswered = None;
+            }
+        }
+    }
+
+    /// Enters the quotes that are missing.
+    fn quote(&mut self, connection: &mut Connection) -> Result<(), Box<dyn Error>> {
+        if Instant::now() < self.pause_until {
+            return Ok(());
+        }
+        let uncertain = connection.session().orders().live();
+        if uncertain.filter(|order| !order.certain).count() > 0 {
+            // What became of them was lost with a journal's tail: have them gone, and start anew.
+            return self.cancel_all(connection, |order| !order.certain);
+        }
+        for side in [Side::Buy, Side::Sell] {
+            let orders = connection.session().orders();
+            let quoted = orders
+                .live()
+                .any(|order: &Order| order.side == side && order.market == self.market);
+            let unanswered = &mut self.unanswered[usize::from(side == Side::Sell)];
+            if quoted || unanswered.is_some() {
+                continue;
+            }
+            let middle = self.middle - self.lean * self.position;
+            self.next_id += 1;
+            let order = NewOrder {
+                client_order_id: ClientOrderId(self.next_id),
+                price: Price(match side {
+                    Side::Buy => middle - self.half_spread,
+                    Side::Sell => middle + self.half_spread,
+                }),
+                qty: self.quantity,
+                market: self.market,
+                side,
+                order_type: OrderType::Limit,
+                time_in_force: TimeInForce::GoodTillCancel,
+                post_only: Flag::Yes,
+            };
+            match connection.session_mut().new_order(&order) {
+                Ok(number) => *unanswered = Some(number),
+                // The answers that are awaited will make room.
+                Err(SendError::TooManyUnanswered) => {}
+                Err(error @ SendError::NotEstablished) => return Err(error.into()),
+            }
+        }
+        connection.flush()?;
+        Ok(())
+    }
+
+    /// Cancels the live orders of the session that are `wanted` gone, and waits until that is answered.
+    fn cancel_all(
+        &mut self,
+        connection: &mut Connection,
+        wanted: impl Fn(&Order) -> bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let end = Instant::now() + Duration::from_secs(5);
+        // First what is still on its way is awaited, so that no order appears after the cancels.
+        for cancelling in [false, true] {
+            if cancelling {
+                let orders = connection.session().orders().live();
+                let ids: Vec<_> = orders
+                    .filter(|order| wanted(order))
+                    .map(|order| order.order_id)
+                    .collect();
+                for order_id in ids {
+                    let client_order_id = ClientOrderId(0);
+                    connection.session_mut().cancel_order(&CancelOrder {
+                        order_id,
+                        client_order_id,
+                    })?;
+                }
+            }
+            while connection.session().unanswered() > 0 {
+                if Instant::now() >= end {
+                    return Err("the exchange does not answer; orders may be left".into());
+                }
+                if let Some(event) = connection.poll(Duration::from_millis(100))? {
+                    self.react(&event, true);
+                }
+            }
+        }
+        Ok(())
+    }
+}
