@@ -1,5 +1,5 @@
-//! The journal as bytes: frames, the chain that they form, archive segments, the recovery that joins
-//! an archive and what is left of the journal memory, and the follower that reads both as they grow.
+//! The journal as bytes: frames, the chain that they form, archive segments, and the recovery that
+//! joins an archive and what is left of the journal memory.
 //!
 //! Layouts and the table of refusals: docs/JOURNAL.md.
 //!
@@ -10,7 +10,6 @@
 mod chain;
 mod damage;
 mod directory;
-mod follower;
 mod frame;
 mod reader;
 mod recovery;
@@ -21,7 +20,6 @@ mod window;
 pub use chain::{Chain, ChainError};
 pub use damage::{ArchiveError, Damage, Position};
 pub use directory::{Directory, Segments};
-pub use follower::{FollowError, Follower};
 pub use frame::{
     Extent, FORMAT_VERSION, Frame, FrameBuffer, FrameError, FrameHeader, HEADER_WORDS,
     MAX_FRAME_WORDS, encode,
