@@ -344,3 +344,59 @@ fn a_driver_that_is_often_full_loses_nothing() {
     statistics_add_up_under_load(&backend);
     a_dead_peer_harms_nobody(&backend);
 }
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    const SENT: u64 = 200;
+    let config = |recv_buffer| SocketsConfig {
+        bind: ANY.into(),
+        burst: 32,
+        recv_buffer,
+        send_buffer: 1 << 20,
+        busy_poll_us: None,
+    };
+    let (mut rx, _tx) = sockets::open(config(8192)).unwrap();
+    let (_rx, mut tx) = sockets::open(config(1 << 16)).unwrap();
+    assert!(rx.buffer_bytes() >= 8192 && tx.buffer_bytes() > 0);
+    for _ in 0..SENT {
+        send(&mut tx, &[0; MTU_PAYLOAD], rx.local());
+        tx.flush();
+    }
+    while rx.receive(32, &mut |_| ()) > 0 {}
+    let stats = rx.stats();
+    assert!(
+        stats.no_buffer > 0,
+        "so small a buffer cannot hold them all"
+    );
+    assert_eq!(stats.rx + stats.no_buffer, SENT);
+}
+
+#[test]
+fn a_port_that_cannot_be_is_refused_with_what_to_do() {
+    let config = SocketsConfig {
+        bind: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 7400),
+        burst: 32,
+        recv_buffer: 1 << 16,
+        send_buffer: 1 << 16,
+        busy_poll_us: None,
+    };
+    let refusal = |config| match sockets::open(config) {
+        Ok(_) => panic!("it cannot be opened"),
+        Err(error) => error.to_string(),
+    };
+    let text = refusal(config);
+    assert!(
+        text.contains("192.0.2.1:7400") && text.contains("of this machine"),
+        "{text}"
+    );
+    for burst in [0, nic::MAX_BURST + 1] {
+        assert!(refusal(SocketsConfig { burst, ..config }).contains("1 to 1024"));
+    }
+    let bind = ANY.into();
+    let text = refusal(SocketsConfig {
+        bind,
+        recv_buffer: 1 << 31,
+        ..config
+    });
+    assert!(text.contains("less than 1 GiB"), "{text}");
+}

@@ -128,3 +128,20 @@ fn a_callback_may_transmit() {
         1
     );
 }
+
+#[test]
+fn a_delayed_datagram_that_nothing_overtakes_still_comes() {
+    let faults = Faults {
+        delay_ppm: 1_000_000,
+        delay_span: 1,
+        ..Faults::NONE
+    };
+    let network = Network::new(1, faults);
+    let (mut rx, _tx) = network.open(HERE).unwrap();
+    network.inject(HERE, HERE, b"late");
+    assert_eq!(rx.receive(1, &mut |_| panic!("it is held back")), 0);
+    assert_eq!(
+        rx.receive(1, &mut |datagram| assert_eq!(datagram.payload, b"late")),
+        1
+    );
+}

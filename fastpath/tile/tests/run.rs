@@ -7,6 +7,7 @@
 use shm::{FastWriter, Heap, TileState, fast_spec};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 use tile::{Idle, StopFlag, Tile, run};
 
 type Diary = Arc<Mutex<Vec<String>>>;
@@ -123,7 +124,8 @@ fn figures_move_while_it_runs() {
         thread::scope(|scope| {
             scope.spawn(|| run(&mut tiles, &[block], idle, &stop));
             let mut seen = Vec::new();
-            while seen.len() < 4 {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while seen.len() < 4 && Instant::now() < deadline {
                 let view = fast.view().tile(0).unwrap();
                 let now = (view.heartbeat, view.polls);
                 if view.state == Some(TileState::Run) && seen.last() != Some(&now) {
@@ -132,7 +134,7 @@ fn figures_move_while_it_runs() {
                 thread::yield_now();
             }
             stop.stop();
-            assert!(seen.is_sorted(), "{seen:?}");
+            assert!(seen.len() == 4 && seen.is_sorted(), "{seen:?}");
             assert!(seen[0].0 < seen[3].0 && seen[0].1 < seen[3].1, "{seen:?}");
         });
     }
