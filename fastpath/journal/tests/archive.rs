@@ -5,8 +5,9 @@ mod written;
 use domain::{Effects, Seq};
 use journal::{
     ArchiveError, ArchiveReader, Chain, ChainError, Damage, Frame, FrameError, MAX_FRAME_WORDS,
-    Position, SEGMENT_HEADER_BYTES, SegmentError, Torn,
+    Position, SEGMENT_HEADER_BYTES, SegmentError, Segments, Torn,
 };
+use std::io;
 use written::{Archive, SHARD, Seeded, bytes, extend, journal};
 
 /// All frames up to the end or the first refusal.
@@ -389,7 +390,8 @@ fn a_header_that_announces_another_epoch_is_refused() {
 fn a_whole_frame_far_behind_damage_is_found() {
     let frames = journal(3);
     let (second, third) = (bytes(&frames[1]), bytes(&frames[2]));
-    for gap in [0, 1, (1 << 20) - 200, (1 << 20) - 3, 1 << 20, (3 << 20) + 5] {
+    let across = (1 << 20) - second.len() - third.len() / 2;
+    for gap in [0, 1, across, 1 << 20, (3 << 20) + 5] {
         let mut archive = Archive::of(&frames[..1], 9);
         let end = archive.last().len();
         archive.last().extend(&second[..second.len() - 1]);
@@ -409,6 +411,74 @@ fn a_whole_frame_far_behind_damage_is_found() {
             matches!(error, ArchiveError::Damaged { whole_frame: Some(found), .. } if found == place),
             "{gap}: {error}"
         );
+    }
+}
+
+/// A frame whose CRC is right was written as it stands: at the end too it is no unfinished write.
+#[test]
+fn a_last_frame_that_is_whole_and_does_not_decode_is_refused() {
+    let frames = journal(3);
+    let mut archive = Archive::of(&frames, 9);
+    let at = archive.last().len() - 8 * frames[2].len();
+    let frame = &mut archive.last()[at..];
+    frame[22] = 99;
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..60]), &frame[64..]);
+    frame[60..64].copy_from_slice(&crc.to_le_bytes());
+    assert!(matches!(
+        refusal(&archive),
+        ArchiveError::Damaged {
+            seq: Seq(3),
+            damage: Damage::Frame(FrameError::Command(_)),
+            whole_frame: None,
+            ..
+        }
+    ));
+}
+
+/// An archive of which the first reads see only a part: the archiver writes the rest in between.
+struct Racing {
+    archive: Archive,
+    cut: usize,
+    reads_before: usize,
+}
+
+impl Segments for Racing {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        self.archive.names()
+    }
+
+    fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.archive.read(first, offset, buffer)?;
+        if self.reads_before == 0 {
+            return Ok(read);
+        }
+        self.reads_before -= 1;
+        let offset = usize::try_from(offset).expect("fits");
+        Ok(read.min(self.cut.saturating_sub(offset)))
+    }
+}
+
+#[test]
+fn a_write_that_ends_between_two_looks_is_no_damage() {
+    let frames = journal(6);
+    let archive = Archive::of(&frames, 9);
+    let len = archive.segments[&Seq(1)].len();
+    for cut in (0..len).step_by(5) {
+        for reads_before in 0..8 {
+            let racing = Racing {
+                archive: archive.clone(),
+                cut,
+                reads_before,
+            };
+            let mut reader = ArchiveReader::over(racing, SHARD).expect("whole so far");
+            let mut seen = 0;
+            for _ in 0..20 {
+                while reader.next_frame().expect("no damage").is_some() {
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, frames.len(), "cut at {cut}, {reads_before} reads");
+        }
     }
 }
 
