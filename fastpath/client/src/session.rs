@@ -338,8 +338,12 @@ impl Session {
     /// A report that was passed over as missed, and now came as the answer to a command that was sent
     /// again. Its place in the order of reports is gone.
     fn reported_late(&mut self, message: &Message, now: Nanos) {
-        let number = message.stamp().map_or(0, |stamp| stamp.client_seq_no);
-        let given_up = self.outbox.give_up(number, 1, now);
+        let (from, count) = if let Message::NotApplied(report) = message {
+            (report.from_seq_no, report.count)
+        } else {
+            (message.stamp().map_or(0, |stamp| stamp.client_seq_no), 1)
+        };
+        let given_up = self.outbox.give_up(from, count, now);
         self.outcomes_unknown(given_up);
     }
 

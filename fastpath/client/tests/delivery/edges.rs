@@ -312,3 +312,42 @@ fn a_restarted_exchange_in_a_new_epoch_is_noticed_from_its_heartbeat() {
     let order = session.orders().get(ClientOrderId(2)).unwrap();
     assert_eq!(order.status, Status::Canceled(200));
 }
+
+/// A frame's reports may come apart; `NotApplied` carries the number that skipped, but says nothing of
+/// what became of it.
+#[test]
+fn a_repeated_not_applied_does_not_answer_for_the_number_that_skipped() {
+    let mut exchange = Exchange::new(1);
+    let mut now = START;
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    session.new_order(&order(1)).unwrap();
+    let lost = transmit(&mut session, now);
+    assert_eq!(lost.len(), 1);
+    session.new_order(&order(2)).unwrap();
+    let [datagram] = &transmit(&mut session, now)[..] else {
+        panic!("one command, one datagram")
+    };
+    let answer = exchange.feed(datagram).remove(0);
+    let context = DatagramReader::context(&answer).unwrap();
+    let key = secret()
+        .keys(SESSION, context.shard, context.epoch)
+        .to_client;
+    for (number, report) in [(1, 0), (1, 0), (2, 1)] {
+        let mut bytes = [0; wire::MAX_DATAGRAM];
+        let context = Context {
+            next_seq_no: number,
+            ..context
+        };
+        let mut writer = DatagramWriter::new(&mut bytes, context);
+        writer
+            .push_message(&exchange.state.reports[report])
+            .unwrap();
+        let length = writer.finish(&key);
+        session.feed(&bytes[..length], now);
+        assert_eq!(session.unanswered(), if number == 1 { 1 } else { 0 });
+    }
+    let events: Vec<_> = core::iter::from_fn(|| session.poll_event()).collect();
+    assert_eq!(report_numbers(&events), [1, 2]);
+    assert_eq!(events.len(), 2);
+}
