@@ -1,2 +1,42 @@
-//! placeholder
-fn main() {}
+//! `slowpath`: the process that archives the journal and checks it with a shadow engine.
+#![forbid(unsafe_code)]
+
+use anyhow::Result;
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the slowpath of one Sluice instance: writes the fastpath's journal to the archive, makes it
+/// durable, and checks every frame with an engine of its own.
+///
+/// Give it the same file as `fastpath`; either may be started first, and either may be killed and
+/// started again: nothing is lost, the fastpath answers Busy once its journal memory is full. Stop it
+/// with SIGTERM, after the fastpath: it archives and checks what the journal holds and exits with 0.
+/// It exits with 1, and says why, if it cannot go on or leaves something undone.
+///
+/// `sluice status` shows how far it is; lines that begin with `alarm:` or `trouble:` want attention.
+#[derive(Debug, Parser)]
+#[command(name = "slowpath", version, max_term_width = 100)]
+struct Arguments {
+    /// The instance's configuration (TOML); `sluice config default` prints one with every key.
+    #[arg(long, value_name = "FILE", default_value = "sluice.toml")]
+    config: PathBuf,
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the reason of a failure goes to the terminal"
+)]
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("slowpath: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    slowpath::supervisor::run(&topology::Config::load(&arguments.config)?)
+}

@@ -1,0 +1,18 @@
+//! The slowpath's counters in the region `slow`, by number. A new one goes to the end.
+
+/// Groups of frames that were written and synced.
+pub const GROUPS: usize = 0;
+/// How often the archive's storage began to fail.
+pub const TROUBLES_BEGUN: usize = 1;
+/// How often it worked again. Less than [`TROUBLES_BEGUN`]: it fails at the moment.
+pub const TROUBLES_ENDED: usize = 2;
+/// How often the shadow engine went back to the archive because it was lapped in journal memory.
+pub const SHADOW_LAPPED: usize = 3;
+
+/// The names, by number.
+pub const NAMES: [&str; 4] = [
+    "groups",
+    "troubles_begun",
+    "troubles_ended",
+    "shadow_lapped",
+];

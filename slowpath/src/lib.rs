@@ -1,0 +1,19 @@
+//! The slowpath: everything that is not on the hot path, and may die without it noticing.
+//!
+//! The process (`main.rs`) archives the journal ([`archiving`]) and checks it with an engine of its
+//! own ([`shadowing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
+//! (`bin/sluice`) only reads: regions ([`attach`]) and frames ([`follower`]), whether the processes
+//! live or not.
+//!
+//! Architecture invariant: nothing in the journal, in `fast`, or in the archive is written by
+//! anything here but the archiver; journal memory and `fast` are mapped read-only.
+#![forbid(unsafe_code)]
+
+pub mod archiving;
+pub mod attach;
+pub mod console;
+pub mod counters;
+pub mod follower;
+pub mod shadowing;
+pub mod signals;
+pub mod supervisor;

@@ -1,0 +1,69 @@
+//! What the threads of the process tell each other.
+
+use domain::Seq;
+use shm::Word;
+
+const GO_ON: u64 = u64::MAX;
+
+/// Words between the supervisor and its threads.
+pub struct Signals {
+    /// The seq at which to stop; [`GO_ON`] as long as nobody asked. Written by the supervisor.
+    finish_at: Word,
+    /// 1 once the archive is open, cut to what is durable. Written by the archiver.
+    archive_open: Word,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            finish_at: Word::new(GO_ON),
+            archive_open: Word::new(0),
+        }
+    }
+}
+
+impl Signals {
+    /// Asks the threads to end when they are done with the frame `seq`.
+    pub fn finish_at(&self, seq: Seq) {
+        self.finish_at.release(seq.0);
+    }
+
+    /// Whether somebody asked to end, and a thread that is done with the frame `seq` may.
+    #[must_use]
+    pub fn is_finished_at(&self, seq: Seq) -> bool {
+        let finish_at = self.finish_at.acquire();
+        finish_at != GO_ON && seq.0 >= finish_at
+    }
+
+    /// Whether somebody asked to end.
+    #[must_use]
+    pub fn is_finishing(&self) -> bool {
+        self.finish_at.acquire() != GO_ON
+    }
+
+    /// The archive is open: what it holds up to the durable seq stays as it is.
+    pub fn set_archive_open(&self) {
+        self.archive_open.release(1);
+    }
+
+    /// Whether the archive is open.
+    #[must_use]
+    pub fn is_archive_open(&self) -> bool {
+        self.archive_open.acquire() == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_goes_on_until_it_has_done_what_was_asked() {
+        let signals = Signals::default();
+        assert!(!signals.is_finishing() && !signals.is_finished_at(Seq(u64::MAX)));
+        signals.finish_at(Seq(7));
+        assert!(signals.is_finishing());
+        let done = [6, 7, 8].map(|seq| signals.is_finished_at(Seq(seq)));
+        assert_eq!(done, [false, true, true]);
+    }
+}

@@ -1,0 +1,270 @@
+//! Starts the slowpath's threads, shows that it lives, and stops them in order.
+
+use crate::archiving::archiving;
+use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
+use crate::console::{now, say};
+use crate::shadowing::{Ending, Shadowing};
+use crate::signals::Signals;
+use anyhow::{Context as _, Result, anyhow, bail};
+use archive::{FileStorage, Refusal};
+use domain::Seq;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use shm::{LogReader, Memory, Places};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use topology::Config;
+
+/// Time between two heartbeats.
+const BEAT: Duration = Duration::from_millis(10);
+/// Time between two looks at the region files.
+const LOOK: Duration = Duration::from_secs(1);
+/// Time between two lines about what is waited for.
+const REMIND: Duration = Duration::from_secs(5);
+/// How long each thread has for what is left when the process is asked to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether SIGTERM or SIGINT asked the process to stop.
+#[derive(Clone)]
+struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    fn listen() -> Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
+        }
+        Ok(Self(asked))
+    }
+
+    fn is_set(&self) -> bool {
+        // ORDER: the flag is set by a signal handler and is the whole message.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The fastpath's regions, for reading.
+struct Attached {
+    journal: Memory,
+    head: LogReader,
+    files: [RegionFile; 2],
+}
+
+struct Threads {
+    archiver: JoinHandle<Result<(), Refusal>>,
+    shadow: JoinHandle<Ending>,
+    signals: Arc<Signals>,
+}
+
+/// Runs the slowpath of an instance until it is asked to stop.
+///
+/// # Errors
+/// What keeps it from going on, or what was left undone when it was asked to stop.
+pub fn run(config: &Config) -> Result<()> {
+    let asked = Asked::listen()?;
+    keep_to_cpus(&config.slowpath.cpus)?;
+    let places = attach::places(config);
+    let boot_id = shm::boot_id().context("read the boot id")?;
+    let own = OwnRegion::open(&places, config.instance.shard, boot_id)?;
+    say(format_args!(
+        "region slow: {}, {}, pid {}",
+        own.memory.kind(),
+        own.memory.path().display(),
+        std::process::id()
+    ));
+    let storage = open_storage(config)?;
+    say(format_args!("archive: {}", config.archive_dir().display()));
+    let Some(attached) = wait_for_fastpath(&places, boot_id, &own, &asked)? else {
+        say(format_args!("stopped: there was nothing to archive"));
+        return Ok(());
+    };
+    let mut threads = start(config, &attached, storage, &own)?;
+    watch(&own, &attached, &mut threads, &asked)?;
+    stop(&own, &attached, threads)
+}
+
+/// Keeps this thread, and those that it starts, to the configured CPUs.
+fn keep_to_cpus(cpus: &[usize]) -> Result<()> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for &cpu in cpus {
+        anyhow::ensure!(
+            cpu < CpuSet::MAX_CPU,
+            "slowpath.cpus: there is no CPU {cpu}; name CPUs that `nproc` counts"
+        );
+        set.set(cpu);
+    }
+    sched_setaffinity(None, &set)
+        .with_context(|| format!("slowpath.cpus: keep to the CPUs {cpus:?}; name CPUs that exist"))
+}
+
+/// Locks the archive. Its default place is made whole; of a configured one only the last folder is,
+/// because a path that is missing may be a disk that is not mounted.
+fn open_storage(config: &Config) -> Result<FileStorage> {
+    if config.archive.dir.is_none() {
+        let state_dir = config.state_dir();
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(&state_dir)
+            .with_context(|| format!("make the state folder {}", state_dir.display()))?;
+    }
+    Ok(FileStorage::open(&config.archive_dir())?)
+}
+
+/// Waits until the fastpath has made its regions, or until it is asked to stop.
+fn wait_for_fastpath(
+    places: &Places,
+    boot_id: [u64; 2],
+    own: &OwnRegion,
+    asked: &Asked,
+) -> Result<Option<Attached>> {
+    let mut reminded = None::<Instant>;
+    loop {
+        let journal = attach::open_journal(places, boot_id)?;
+        let fast = attach::open(places, Region::Fast)?;
+        if let (Some((journal, journal_file)), Some((fast, fast_file))) = (journal, fast) {
+            for memory in [&journal, &fast] {
+                say(format_args!(
+                    "attached to {}, {}",
+                    memory.path().display(),
+                    memory.kind()
+                ));
+            }
+            return Ok(Some(Attached {
+                head: LogReader::new(journal.clone(), 1)?,
+                journal,
+                files: [journal_file, fast_file],
+            }));
+        }
+        if asked.is_set() {
+            return Ok(None);
+        }
+        if reminded.is_none_or(|when| when.elapsed() >= REMIND) {
+            reminded = Some(Instant::now());
+            say(format_args!(
+                "waiting for the fastpath of instance {} to make its regions (is it running?)",
+                places.instance
+            ));
+        }
+        own.writer.heartbeat().beat(now().0);
+        std::thread::sleep(BEAT);
+    }
+}
+
+fn start(
+    config: &Config,
+    attached: &Attached,
+    storage: FileStorage,
+    own: &OwnRegion,
+) -> Result<Threads> {
+    let signals = Arc::new(Signals::default());
+    let archiving = archiving(
+        config,
+        &attached.journal,
+        storage,
+        &own.writer,
+        own.published,
+    )?;
+    let shadowing = Shadowing::new(config, &attached.journal, &own.writer)?;
+    let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let archiver = thread("archiver")
+        .spawn(move || archiving.run(&for_archiver))
+        .context("start the archiver's thread")?;
+    let shadow = thread("shadow")
+        .spawn(move || shadowing.run(&for_shadow))
+        .context("start the shadow engine's thread")?;
+    Ok(Threads {
+        archiver,
+        shadow,
+        signals,
+    })
+}
+
+/// Shows that the process lives until it is asked to stop, or cannot go on.
+fn watch(own: &OwnRegion, attached: &Attached, threads: &mut Threads, asked: &Asked) -> Result<()> {
+    let mut looked = Instant::now();
+    let mut gone_said = false;
+    while !asked.is_set() && !threads.archiver.is_finished() {
+        own.writer.heartbeat().beat(now().0);
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            look_at_files(own, attached, &mut gone_said)?;
+        }
+        std::thread::sleep(BEAT);
+    }
+    Ok(())
+}
+
+/// Refuses to go on with memory that others no longer use.
+fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> Result<()> {
+    for file in attached.files.iter().chain([&own.file]) {
+        let (name, path) = (file.region().name(), file.path().display());
+        match file.fate() {
+            Fate::Same => {}
+            Fate::Replaced => bail!(
+                "{path} is another file than the one that is mapped: region {name} was made anew; start the slowpath again"
+            ),
+            Fate::Gone if *gone_said => {}
+            Fate::Gone => {
+                *gone_said = true;
+                say(format_args!(
+                    "alarm: {path} is gone: no process that starts now finds region {name}; stop the fastpath, then the slowpath, so that everything is archived"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets the threads finish what the journal holds now.
+fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
+    let head = Seq(attached.head.head());
+    threads.signals.finish_at(head);
+    let archived = wait(own, threads.archiver)?;
+    let view = own.writer.view();
+    match archived {
+        Some(Ok(())) => {}
+        Some(Err(refusal)) => return Err(refusal.into()),
+        None => bail!(
+            "archived to seq {} only, the journal ends with seq {head}: the rest stays in journal memory until a slowpath archives it",
+            view.durable_seq()
+        ),
+    }
+    match wait(own, threads.shadow)? {
+        Some(Ending::Agreed) => {}
+        Some(Ending::Diverged(seq)) => {
+            bail!("all is archived to seq {head}, but the shadow engine stopped at seq {seq}")
+        }
+        None => bail!(
+            "all is archived to seq {head}, but the shadow engine has checked it to seq {} only",
+            view.shadow_seq()
+        ),
+    }
+    say(format_args!(
+        "stopped: all is archived and checked to seq {head}"
+    ));
+    Ok(())
+}
+
+/// Waits for a thread to end, alive all the while; none if it takes too long.
+fn wait<T>(own: &OwnRegion, thread: JoinHandle<T>) -> Result<Option<T>> {
+    let start = Instant::now();
+    while !thread.is_finished() {
+        if start.elapsed() > PATIENCE {
+            return Ok(None);
+        }
+        own.writer.heartbeat().beat(now().0);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let ended = thread.join();
+    ended
+        .map(Some)
+        .map_err(|_| anyhow!("a thread panicked; see above"))
+}
