@@ -6,11 +6,11 @@ use domain::{
     CancelOrder, ClientOrderId, Flag, MarketId, Nanos, NewOrder, OrderId, OrderType, Price, Qty,
     Side, TimeInForce,
 };
-use wire::order_entry::{Context, DatagramReader, DatagramWriter, Established, Message};
+use wire::order_entry::{Challenge, Context, DatagramReader, DatagramWriter, Established, Message};
 
 const START: Nanos = Nanos(1_000_000_000);
 
-fn order(id: u64) -> NewOrder {
+pub(crate) fn order(id: u64) -> NewOrder {
     NewOrder {
         client_order_id: ClientOrderId(id),
         price: Price(100),
@@ -350,4 +350,75 @@ fn a_repeated_not_applied_does_not_answer_for_the_number_that_skipped() {
     let events: Vec<_> = core::iter::from_fn(|| session.poll_event()).collect();
     assert_eq!(report_numbers(&events), [1, 2]);
     assert_eq!(events.len(), 2);
+}
+
+#[test]
+fn a_busy_exchange_gets_the_same_number_again_after_a_pause_and_before_any_higher() {
+    let mut exchange = Exchange::new(1);
+    let mut now = START;
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    exchange.busy = 1000;
+    session.new_order(&order(1)).unwrap();
+    let answers = exchange.feed(&transmit(&mut session, now)[0]);
+    session.feed(&answers[0], now);
+    exchange.busy = 0;
+    session.new_order(&order(2)).unwrap();
+    assert_eq!(transmit(&mut session, now).len(), 0, "a pause");
+    now.0 += 1_000_000;
+    assert_eq!(session.next_timeout(), now);
+    for datagram in transmit(&mut session, now) {
+        for answer in exchange.feed(&datagram) {
+            session.feed(&answer, now);
+        }
+    }
+    let frames = exchange.state.frames.iter().map(|frame| frame.number);
+    assert_eq!(frames.collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(session.unanswered(), 0);
+}
+
+fn control(message: &Message) -> Vec<u8> {
+    let context = Context {
+        session_id: SESSION,
+        ..Context::default()
+    };
+    let mut bytes = vec![0; wire::MAX_DATAGRAM];
+    let mut writer = DatagramWriter::new(&mut bytes, context);
+    writer.push_message(message).unwrap();
+    let length = writer.finish(&secret().keys(SESSION, 0, 0).to_client);
+    bytes.truncate(length);
+    bytes
+}
+
+/// What the exchange says in the control epoch can be recorded and sent again in a later handshake:
+/// only the nonce tells.
+#[test]
+fn answers_to_another_handshake_are_ignored() {
+    let mut session = fresh(ReportsFrom::Next);
+    let now = START;
+    let hello = transmit(&mut session, now).remove(0);
+    let mut messages = DatagramReader::parse(&hello).unwrap().messages;
+    let Some(Message::Hello(hello)) = messages.next().map(|it| it.message) else {
+        panic!("a session starts with Hello")
+    };
+    let nonce = hello.nonce;
+    let challenge = |nonce| control(&Challenge { nonce, cookie: 8 }.into());
+    let established = |nonce| {
+        let established = Established {
+            nonce,
+            epoch: 1,
+            ..Established::default()
+        };
+        control(&established.into())
+    };
+    session.feed(&challenge(nonce + 1), now);
+    session.feed(&established(nonce), now);
+    assert!(!session.is_established(), "no Establish was sent yet");
+    assert_eq!(transmit(&mut session, now).len(), 0);
+    session.feed(&challenge(nonce), now);
+    assert_eq!(transmit(&mut session, now).len(), 1);
+    session.feed(&established(nonce + 1), now);
+    assert!(!session.is_established());
+    session.feed(&established(nonce), now);
+    assert!(session.is_established());
 }

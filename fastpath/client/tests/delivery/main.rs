@@ -5,3 +5,4 @@ mod bad_network;
 mod edges;
 mod exchange;
 mod random;
+mod socket;
