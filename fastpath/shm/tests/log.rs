@@ -209,7 +209,10 @@ impl Bench {
                     self.reader.next_seq(),
                 );
                 match self.reader.seek(seq) {
-                    Ok(()) => assert_eq!(self.reader.next_seq(), seq),
+                    Ok(()) => {
+                        assert_eq!(self.reader.next_seq(), seq);
+                        assert!(seq <= self.head() + 1, "nobody knows where {seq} will be");
+                    }
                     Err(SeekError::NotYet) => assert!(seq > self.head() + 1),
                     Err(SeekError::TooOld { oldest }) => {
                         assert!(seq <= self.highest_gate && seq < oldest);
@@ -275,6 +278,29 @@ fn a_writer_killed_at_any_store_leaves_the_frame_whole_or_absent() {
         }
         bench.finish();
     }
+}
+
+#[test]
+fn a_commit_word_of_another_lap_is_no_frame() {
+    let mut bench = Bench::new(4, 16, 1);
+    bench.append(&[7, 7]);
+    bench.step(Op::Poll);
+    let next = &bench.memory.words()[INDEX + 4 + 3];
+    assert_eq!(next.get(), 0, "the next commit word has its place");
+    next.set(2 << 24 | 2);
+    assert_eq!(bench.reader.poll(&mut bench.out), Read::Corrupt);
+    let head = LogWriter::attach(bench.memory.clone()).map(|writer| writer.head());
+    assert_eq!(head, Ok(1), "a writer does not take it for one either");
+    next.set(1 << 24 | 2);
+    let refused = LogWriter::attach(bench.memory.clone()).map(|writer| writer.head());
+    assert_eq!(
+        refused,
+        Err(LogError::Head {
+            head: 2,
+            position: 3
+        }),
+        "it is not in the index"
+    );
 }
 
 #[test]

@@ -115,11 +115,11 @@ impl<W: Words> LogWriter<W> {
         }
         // Killed between commit word and head: the frame happened, readers may have seen it.
         if let Some(len) = log.length(end, log.word(end).get()) {
+            head = head.saturating_add(1);
             let refused = LogError::Head {
                 head,
                 position: end,
             };
-            head = head.checked_add(1).ok_or(refused)?;
             if log.index(head).get() != end {
                 return Err(refused);
             }
