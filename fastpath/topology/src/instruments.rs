@@ -94,8 +94,6 @@ numbered! {
         gate_faults,
         /// Positions of the slowpath's ring that cannot be.
         ring_faults,
-        /// Trades.
-        trades,
     }
 }
 
@@ -120,6 +118,8 @@ numbered! {
         resent_frames,
         /// Times that the journal overtook the tile, which the gate prevents.
         lapped,
+        /// Trades in the frames that were sent.
+        trades,
     }
 }
 

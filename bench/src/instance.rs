@@ -1,0 +1,457 @@
+//! A Sluice of one's own: a folder with configuration, genesis and secret, and the two processes.
+//!
+//! Used by the demo, the crash test and the process tests. Everything lies under one temporary
+//! folder and one instance name, and is gone when the instance is dropped.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use domain::SessionId;
+use shm::layout::{fast_layout, slow_layout};
+use shm::{FastView, LogReader, Memory, SlowView};
+use std::fmt::Write as _;
+use std::net::{SocketAddrV4, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use topology::Config;
+use wire::auth::SessionSecret;
+
+/// Base units of the quote asset per whole unit (6 decimals), and what each account starts with.
+const QUOTE_FUNDS: u64 = 10_000_000_000_000;
+const BASE_FUNDS: u64 = 10_000_000_000_000;
+
+/// What an instance is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Prefix of the instance's name.
+    pub name: &'static str,
+    /// Accounts, each with one session of the same id.
+    pub sessions: u32,
+    /// `spin` or `spin-then-yield`.
+    pub idle: &'static str,
+    /// `sequenced` or `durable`.
+    pub ack: &'static str,
+    /// Journal memory in MiB.
+    pub journal_mib: u64,
+    /// Frames between checkpoints.
+    pub checkpoint_interval: u64,
+}
+
+/// Which of the two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes orders.
+    Fastpath,
+    /// Archives and watches.
+    Slowpath,
+}
+
+impl Role {
+    /// Both, in the order in which they are stopped.
+    pub const BOTH: [Self; 2] = [Self::Fastpath, Self::Slowpath];
+
+    /// Its program's name.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Fastpath => "fastpath",
+            Self::Slowpath => "slowpath",
+        }
+    }
+}
+
+/// A folder and two processes.
+#[derive(Debug)]
+pub struct Instance {
+    folder: TempDir,
+    /// As both processes read it.
+    pub config: Config,
+    /// Where it stands.
+    pub config_path: PathBuf,
+    /// The order port.
+    pub port: SocketAddrV4,
+    binaries: PathBuf,
+    processes: [Option<Child>; 2],
+    /// Times that a process had to be started again.
+    pub restarts: [u64; 2],
+}
+
+impl Instance {
+    /// Writes the files of an instance; starts nothing.
+    pub fn create(plan: &Plan) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("sluice-")
+            .tempdir()
+            .context("make a folder")?;
+        let port = free_port()?;
+        let genesis = folder.path().join("genesis.toml");
+        std::fs::write(&genesis, genesis_text(plan.sessions)?)?;
+        let config_path = folder.path().join("sluice.toml");
+        std::fs::write(&config_path, config_text(plan, folder.path(), port))?;
+        let config = Config::load(&config_path)?;
+        topology::secret::load_or_create(&config.secret_file())?;
+        Ok(Self {
+            folder,
+            config,
+            config_path,
+            port,
+            binaries: workspace_root()?.join("target/release"),
+            processes: [None, None],
+            restarts: [0, 0],
+        })
+    }
+
+    /// Where everything but shared memory lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The secret that a session's owner is handed.
+    pub fn session_secret(&self, session: SessionId) -> Result<SessionSecret> {
+        let host = topology::secret::load_or_create(&self.config.secret_file())?;
+        Ok(wire::auth::HostSecret::from_bytes(host).session_secret(session))
+    }
+
+    /// The program of a role, with nothing set yet.
+    pub fn command(&self, role: Role) -> Command {
+        Command::new(self.binaries.join(role.program()))
+    }
+
+    /// Starts a process; its output goes to a log file in the folder.
+    pub fn start(&mut self, role: Role) -> Result<()> {
+        let program = self.binaries.join(role.program());
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log(role))?;
+        let child = Command::new(&program)
+            .arg("--config")
+            .arg(&self.config_path)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
+        self.processes[role as usize] = Some(child);
+        Ok(())
+    }
+
+    /// What a process printed.
+    #[must_use]
+    pub fn log(&self, role: Role) -> PathBuf {
+        self.folder().join(format!("{}.log", role.program()))
+    }
+
+    /// The last lines that a process printed.
+    pub fn last_words(&self, role: Role) -> String {
+        let text = std::fs::read_to_string(self.log(role)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(12)..].join("\n")
+    }
+
+    /// The process, if it was started.
+    #[must_use]
+    pub fn pid(&self, role: Role) -> Option<u32> {
+        self.processes[role as usize].as_ref().map(Child::id)
+    }
+
+    /// Kills a process without warning.
+    pub fn kill(&mut self, role: Role) -> Result<()> {
+        if let Some(mut child) = self.processes[role as usize].take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Whether a process has ended by itself, and how.
+    pub fn ended(&mut self, role: Role) -> Result<Option<String>> {
+        let Some(child) = &mut self.processes[role as usize] else {
+            return Ok(None);
+        };
+        let Some(status) = child.try_wait()? else {
+            return Ok(None);
+        };
+        self.processes[role as usize] = None;
+        Ok(Some(status.to_string()))
+    }
+
+    /// Starts again what does not run.
+    pub fn revive(&mut self) -> Result<()> {
+        for role in Role::BOTH {
+            self.ended(role)?;
+            if self.processes[role as usize].is_none() {
+                self.start(role)?;
+                self.restarts[role as usize] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the fastpath says that it serves.
+    pub fn wait_ready(&mut self, times: u64, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let log = std::fs::read_to_string(self.log(Role::Fastpath)).unwrap_or_default();
+            let ready = log
+                .lines()
+                .filter(|line| line.starts_with("ready "))
+                .count() as u64;
+            if ready >= times {
+                return Ok(());
+            }
+            for role in Role::BOTH {
+                if let Some(status) = self.ended(role)? {
+                    bail!(
+                        "{} ended with {status}:\n{}",
+                        role.program(),
+                        self.last_words(role)
+                    );
+                }
+            }
+            ensure!(
+                start.elapsed() < limit,
+                "the fastpath is not ready after {limit:?}:\n{}",
+                self.last_words(Role::Fastpath)
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Asks both processes to stop, the fastpath first, and waits for them.
+    pub fn stop(&mut self) -> Result<()> {
+        for role in Role::BOTH {
+            let Some(mut child) = self.processes[role as usize].take() else {
+                continue;
+            };
+            let pid = i32::try_from(child.id())
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            if let Some(pid) = pid {
+                // A process that is already gone needs no signal.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            }
+            let start = Instant::now();
+            let status = loop {
+                if let Some(status) = child.try_wait()? {
+                    break status;
+                }
+                if start.elapsed() > Duration::from_secs(20) {
+                    child.kill()?;
+                    bail!("{} did not stop within 20 s of SIGTERM", role.program());
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            let words = self.last_words(role);
+            ensure!(
+                status.success(),
+                "{} ended with {status}:\n{words}",
+                role.program()
+            );
+        }
+        Ok(())
+    }
+
+    /// The fastpath's region, for reading.
+    pub fn fast(&self) -> Result<FastView> {
+        let path = self.config.region_dir().join("fast");
+        Ok(FastView::new(Memory::open_reader(
+            &path,
+            fast_layout::FAST_MAGIC,
+        )?)?)
+    }
+
+    /// The slowpath's region, for reading.
+    pub fn slow(&self) -> Result<SlowView> {
+        let path = self.config.region_dir().join("slow");
+        Ok(SlowView::new(Memory::open_reader(
+            &path,
+            slow_layout::SLOW_MAGIC,
+        )?)?)
+    }
+
+    /// Journal memory, for reading.
+    pub fn journal(&self) -> Result<LogReader> {
+        let path = self.config.region_dir().join("journal");
+        Ok(LogReader::new(
+            Memory::open_reader(&path, shm::log::JOURNAL_MAGIC)?,
+            1,
+        )?)
+    }
+
+    /// Forgets all shared memory, as a loss of power would. Both processes must be dead.
+    pub fn lose_memory(&self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(self.config.region_dir())?)
+    }
+
+    /// Runs the operator's command on this instance and gives what it prints.
+    pub fn sluice(&self, args: &[&str]) -> Result<String> {
+        let out = Command::new(self.binaries.join("sluice"))
+            .args(args)
+            .arg("--config")
+            .arg(&self.config_path)
+            .output()
+            .context("start sluice")?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(
+            out.status.success(),
+            "sluice {} failed: {text}{errors}",
+            args.join(" ")
+        );
+        Ok(text)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        for role in Role::BOTH {
+            // Dropping after an error: nothing more can be done about a failing kill.
+            self.kill(role).ok();
+        }
+        // The regions lie outside the folder.
+        std::fs::remove_dir_all(self.config.region_dir()).ok();
+    }
+}
+
+/// Builds the programs of an instance.
+pub fn build() -> Result<()> {
+    let status = Command::new("cargo")
+        .current_dir(workspace_root()?)
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "-p",
+            "fastpath",
+            "-p",
+            "slowpath",
+        ])
+        .status()
+        .context("start cargo")?;
+    ensure!(status.success(), "the build failed");
+    Ok(())
+}
+
+/// A UDP port of loopback that nobody has at the moment.
+fn free_port() -> Result<SocketAddrV4> {
+    let socket = UdpSocket::bind("127.0.0.1:0").context("find a free port")?;
+    match socket.local_addr()? {
+        std::net::SocketAddr::V4(address) => Ok(address),
+        std::net::SocketAddr::V6(_) => bail!("an IPv4 socket has an IPv4 address"),
+    }
+}
+
+fn config_text(plan: &Plan, folder: &Path, port: SocketAddrV4) -> String {
+    let name = format!("{}-{}", plan.name, std::process::id());
+    format!(
+        r#"
+genesis = "genesis.toml"
+
+[instance]
+name = "{name}"
+shard = 0
+state_dir = "{state}"
+ack = "{ack}"
+
+[memory]
+journal_mib = {journal_mib}
+
+[port]
+bind = "{port}"
+
+[[core]]
+cpu = "any"
+idle = "{idle}"
+tiles = ["net", "match", "out"]
+
+[engine]
+checkpoint_interval = {checkpoint_interval}
+recovery_grace_ms = 0
+
+[archive]
+segment_mib = 16
+"#,
+        state = folder.join("state").display(),
+        ack = plan.ack,
+        journal_mib = plan.journal_mib,
+        idle = plan.idle,
+        checkpoint_interval = plan.checkpoint_interval,
+    )
+}
+
+/// Two assets, one market, and as many accounts and sessions as asked for.
+fn genesis_text(sessions: u32) -> Result<String> {
+    let mut text = format!(
+        r#"
+[capacity]
+max_assets = 4
+max_markets = 4
+max_accounts = {capacity}
+max_sessions = {capacity}
+max_orders = 200000
+max_levels = 65536
+
+[[asset]]
+id = 0
+symbol = "SOL"
+decimals = 9
+
+[[asset]]
+id = 1
+symbol = "USDC"
+decimals = 6
+
+[[market]]
+id = 0
+symbol = "SOL/USDC"
+base = 0
+quote = 1
+tick_value = 10
+lot_size = 1000000
+min_qty = 1
+price_min = 1
+price_levels = 65536
+maker_fee_ppm = 100
+taker_fee_ppm = 300
+"#,
+        capacity = sessions.max(1) + 1,
+    );
+    for id in 1..=sessions {
+        let key = format!("{id:064x}");
+        write!(
+            text,
+            r#"
+[[account]]
+id = {id}
+firm = {id}
+
+[[session]]
+id = {id}
+account = {id}
+public_key = "{key}"
+
+[[deposit]]
+account = {id}
+asset = 0
+amount = "{BASE_FUNDS}"
+
+[[deposit]]
+account = {id}
+asset = 1
+amount = "{QUOTE_FUNDS}"
+"#
+        )?;
+    }
+    Ok(text)
+}
+
+/// Where the workspace is, from where this crate was built.
+pub fn workspace_root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here
+        .parent()
+        .context("the bench crate lies in a folder of the workspace")?
+        .to_owned())
+}

@@ -1,0 +1,15 @@
+//! What measures and torments a whole Sluice: instances of one's own, chaos before their port,
+//! load over it, and the floor that load is compared with.
+//!
+//! Architecture invariant: nothing of the product depends on this crate; it starts the real
+//! binaries and speaks to their port like anyone else.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "load looks at a few messages of many"
+)]
+
+pub mod chaos;
+pub mod instance;
+pub mod swarm;
+pub mod trader;

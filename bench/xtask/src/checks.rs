@@ -1,0 +1,364 @@
+//! `cargo xtask test`: every test of the project, from one command.
+//!
+//! It prints first what will run and what each check needs, installs what is missing where it may
+//! (as root on Debian), and names each check that it has to skip with the command that enables it.
+//! With `CI=true` in the environment a skipped check is a failure.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bench::instance::workspace_root;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// Something that a check needs and that a machine with Rust and a C compiler may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// A program of a Debian package.
+    Program {
+        name: &'static str,
+        package: &'static str,
+    },
+    /// A cargo subcommand of a crate.
+    CargoTool {
+        name: &'static str,
+        version: &'static str,
+    },
+    /// The standard library of another target.
+    Target(&'static str),
+}
+
+const STRACE: Need = Need::Program {
+    name: "strace",
+    package: "strace",
+};
+const PYTHON: Need = Need::Program {
+    name: "python3",
+    package: "python3",
+};
+const VENV: Need = Need::Program {
+    name: "python3-venv",
+    package: "python3-venv",
+};
+const DENY: Need = Need::CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+
+struct Check {
+    name: &'static str,
+    shows: &'static str,
+    needs: &'static [Need],
+    run: fn(&Path) -> Result<()>,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "tests",
+        shows: "unit, property, mutation and layer tests of every crate",
+        needs: &[],
+        run: |root| cargo(root, &["test", "--workspace", "--quiet"], &[]),
+    },
+    Check {
+        name: "loom",
+        shows: "every interleaving of the shared-memory algorithms; seeded mutants are caught",
+        needs: &[],
+        run: |root| {
+            let flags = [
+                ("RUSTFLAGS", "--cfg loom"),
+                ("CARGO_TARGET_DIR", "target/loom"),
+            ];
+            cargo(
+                root,
+                &[
+                    "test",
+                    "-p",
+                    "shm",
+                    "--release",
+                    "--quiet",
+                    "--test",
+                    "loom",
+                ],
+                &flags,
+            )
+        },
+    },
+    Check {
+        name: "deny",
+        shows: "licences, duplicate versions and sources of all dependencies",
+        needs: &[DENY],
+        run: |root| {
+            let check = [
+                "deny",
+                "--config",
+                ".deny.toml",
+                "check",
+                "bans",
+                "licenses",
+                "sources",
+            ];
+            cargo(root, &check, &[])
+        },
+    },
+    Check {
+        name: "sbe",
+        shows: "another implementation of SBE reads the schema and every golden vector",
+        needs: &[PYTHON, VENV],
+        run: sbe,
+    },
+    Check {
+        name: "aarch64",
+        shows: "the workspace compiles for aarch64",
+        needs: &[Need::Target("aarch64-unknown-linux-gnu")],
+        run: |root| {
+            let target = "aarch64-unknown-linux-gnu";
+            cargo(
+                root,
+                &["check", "--workspace", "--quiet", "--target", target],
+                &[],
+            )
+        },
+    },
+    Check {
+        name: "processes",
+        shows: "the release binaries: closed hot path, garbage, restarts, demo and chaos",
+        needs: &[STRACE],
+        run: |root| cargo(root, &["xtask-release", "processes"], &[]),
+    },
+    Check {
+        name: "crash",
+        shows: "20 SIGKILLs of either process under load: nothing acknowledged is lost",
+        needs: &[],
+        run: |root| cargo(root, &["xtask-release", "crash", "--kills", "20"], &[]),
+    },
+];
+
+/// Runs all checks, or those named.
+#[expect(clippy::print_stdout, reason = "this is what the command prints")]
+pub(crate) fn run(only: &[String]) -> Result<()> {
+    let root = workspace_root()?;
+    let chosen: Vec<&Check> = CHECKS
+        .iter()
+        .filter(|c| only.is_empty() || only.iter().any(|o| o == c.name))
+        .collect();
+    ensure!(
+        !chosen.is_empty(),
+        "no check has that name; there are: {}",
+        names()
+    );
+    print_plan(&chosen);
+    install_missing(&chosen)?;
+    let (mut passed, mut failed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    for check in chosen {
+        if let Some(need) = check.needs.iter().find(|need| !need.is_met()) {
+            println!("\n==> {}: SKIPPED, needs {}", check.name, need.describe());
+            println!("    to enable it: {}", need.remedy());
+            skipped.push(check.name);
+            continue;
+        }
+        println!("\n==> {}: {}", check.name, check.shows);
+        let start = Instant::now();
+        match (check.run)(&root) {
+            Ok(()) => {
+                println!(
+                    "    {} passed in {:.0} s",
+                    check.name,
+                    start.elapsed().as_secs_f32()
+                );
+                passed.push(check.name);
+            }
+            Err(error) => {
+                println!("    {} FAILED: {error:#}", check.name);
+                failed.push(check.name);
+            }
+        }
+    }
+    println!(
+        "\n{} passed, {} failed, {} skipped",
+        passed.len(),
+        failed.len(),
+        skipped.len()
+    );
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    if std::env::var_os("CI").is_some() {
+        ensure!(
+            skipped.is_empty(),
+            "in CI a skipped check is a failure: {}",
+            skipped.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn names() -> String {
+    CHECKS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command prints")]
+fn print_plan(chosen: &[&Check]) {
+    println!(
+        "{:<10} {:<28} what it shows",
+        "check", "needs beside Rust and cc"
+    );
+    for check in chosen {
+        let needs: Vec<String> = check
+            .needs
+            .iter()
+            .map(|need| {
+                format!(
+                    "{}{}",
+                    need.describe(),
+                    if need.is_met() { "" } else { " (missing)" }
+                )
+            })
+            .collect();
+        let needs = if needs.is_empty() {
+            "-".to_owned()
+        } else {
+            needs.join(", ")
+        };
+        println!("{:<10} {needs:<28} {}", check.name, check.shows);
+    }
+}
+
+impl Need {
+    fn is_met(self) -> bool {
+        match self {
+            VENV => succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
+            Self::Program { name, .. } | Self::CargoTool { name, .. } => {
+                succeeds(Command::new(name).arg("--version"))
+            }
+            Self::Target(target) => {
+                let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+                sysroot.is_ok_and(|out| {
+                    let root = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+                    Path::new(&root)
+                        .join("lib/rustlib")
+                        .join(target)
+                        .join("lib")
+                        .is_dir()
+                })
+            }
+        }
+    }
+
+    fn describe(self) -> String {
+        match self {
+            Self::Program { name, .. } | Self::CargoTool { name, .. } => name.to_owned(),
+            Self::Target(target) => format!("std of {target}"),
+        }
+    }
+
+    fn remedy(self) -> String {
+        match self {
+            Self::Program { package, .. } => format!("apt-get install {package}"),
+            Self::CargoTool { name, version } => {
+                format!("cargo install {name} --version {version} --locked")
+            }
+            Self::Target(target) => format!("rustup target add {target}"),
+        }
+    }
+}
+
+/// Installs what can be installed without asking: Debian packages as root, the rest in any case
+/// of CI. On a developer's own machine a missing cargo tool is only named.
+#[expect(clippy::print_stdout, reason = "says what it changes on the machine")]
+fn install_missing(chosen: &[&Check]) -> Result<()> {
+    let mut missing: Vec<Need> = chosen
+        .iter()
+        .flat_map(|c| c.needs.iter().copied())
+        .filter(|need| !need.is_met())
+        .collect();
+    missing.dedup();
+    let packages: Vec<&str> = missing
+        .iter()
+        .filter_map(|need| match need {
+            Need::Program { package, .. } => Some(*package),
+            Need::CargoTool { .. } | Need::Target(_) => None,
+        })
+        .collect();
+    if !packages.is_empty() && is_root() && Path::new("/etc/debian_version").exists() {
+        println!("\ninstalling Debian packages: {}", packages.join(" "));
+        let mut update = Command::new("apt-get");
+        succeeds(update.args(["update", "-qq"]));
+        let mut install = Command::new("apt-get");
+        install
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(&packages);
+        ensure!(
+            succeeds(&mut install),
+            "apt-get install {} failed",
+            packages.join(" ")
+        );
+    }
+    if std::env::var_os("CI").is_none() && !is_root() {
+        return Ok(());
+    }
+    for need in missing {
+        if matches!(need, Need::CargoTool { .. } | Need::Target(_)) {
+            println!("\ninstalling: {}", need.remedy());
+            let remedy = need.remedy();
+            let mut words = remedy.split(' ');
+            let program = words.next().context("a remedy names a program")?;
+            if !succeeds(Command::new(program).args(words)) {
+                println!("    could not be had here");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|out| out.status.success())
+}
+
+fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    run_in(root, "cargo", args, env)
+}
+
+fn run_in(root: &Path, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<()> {
+    let mut command = Command::new(program);
+    command
+        .current_dir(root)
+        .args(args)
+        .envs(env.iter().copied());
+    let status = command
+        .status()
+        .with_context(|| format!("start {program}"))?;
+    if !status.success() {
+        bail!("{program} {} ended with {status}", args.join(" "));
+    }
+    Ok(())
+}
+
+fn sbe(root: &Path) -> Result<()> {
+    let venv = root.join("target/sbe-venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        run_in(
+            root,
+            "python3",
+            &["-m", "venv", &venv.to_string_lossy()],
+            &[],
+        )?;
+    }
+    let python = python.to_string_lossy().into_owned();
+    let requirements = "fastpath/wire/tests/requirements.txt";
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    let pip = [
+        &pip[..],
+        &["--require-hashes", "--requirement", requirements],
+    ]
+    .concat();
+    run_in(root, &python, &pip, &[])?;
+    run_in(root, &python, &["fastpath/wire/tests/sbe_test.py"], &[])
+}

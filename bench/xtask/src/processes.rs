@@ -1,0 +1,442 @@
+//! Tests of the real binaries: what only a whole process can show.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bench::chaos::Random;
+use bench::instance::{self, Instance, Plan, Role};
+use bench::swarm::Swarm;
+use domain::SessionId;
+use shm::FastView;
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use topology::instruments::{net, process};
+
+const READY: Duration = Duration::from_secs(60);
+const NET_BLOCK: usize = 0;
+const PROCESS_BLOCK: usize = 3;
+
+const PLAN: Plan = Plan {
+    name: "test",
+    sessions: 4,
+    idle: "spin-then-yield",
+    ack: "sequenced",
+    journal_mib: 16,
+    checkpoint_interval: 1_000,
+};
+
+/// A test that says what it saw.
+type Test = fn() -> Result<String>;
+
+/// Runs all of them.
+#[expect(clippy::print_stdout, reason = "a test says what it does")]
+pub(crate) fn run() -> Result<()> {
+    instance::build()?;
+    let tests: &[(&str, Test)] = &[
+        ("closed hot path", closed_hot_path),
+        ("hostile bytes", hostile_bytes),
+        ("refusals", refusals),
+        ("durable acks", durable_acks),
+        ("loss of power", loss_of_power),
+        ("dead slowpath", dead_slowpath),
+    ];
+    for (name, test) in tests {
+        let said = test().with_context(|| (*name).to_owned())?;
+        println!("    {name}: {said}");
+    }
+    Ok(())
+}
+
+fn start(plan: &Plan) -> Result<Instance> {
+    let mut instance = Instance::create(plan)?;
+    instance.start(Role::Fastpath)?;
+    instance.start(Role::Slowpath)?;
+    instance.wait_ready(1, READY)?;
+    Ok(instance)
+}
+
+fn swarm(instance: &Instance, sessions: u32) -> Result<Swarm> {
+    let secrets = (1..=sessions).map(|id| instance.session_secret(SessionId(id)));
+    let mut swarm = Swarm::new(instance.port, secrets.collect::<Result<_>>()?)?;
+    swarm.establish(Duration::from_secs(30))?;
+    Ok(swarm)
+}
+
+fn counter(fast: &FastView, block: usize, number: usize) -> Result<u64> {
+    Ok(fast.tile(block).context("the tile has a block")?.counters[number])
+}
+
+/// 1,000 accounts, 20,000 resting orders, then fills, cancels, duplicates, skipped numbers and
+/// garbage: no heap allocation after start, and of the tile's thread no system call but the
+/// port's, as strace sees it.
+fn closed_hot_path() -> Result<String> {
+    let plan = Plan {
+        sessions: 1_000,
+        idle: "spin",
+        journal_mib: 64,
+        ..PLAN
+    };
+    let mut instance = start(&plan)?;
+    let mut swarm = swarm(&instance, plan.sessions)?;
+    let mut random = Random(7);
+    for round in 0..20_u64 {
+        for place in 0..swarm.sessions() {
+            let price = 10_000 + i64::try_from(round % 10)?;
+            let side = u8::from(place % 2 == 1);
+            swarm.order(
+                place,
+                side,
+                if side == 0 { price - 20 } else { price + 20 },
+                5,
+            )?;
+            pace(&mut swarm, place)?;
+        }
+    }
+    settle(&mut swarm)?;
+    let resting = swarm.tally.accepted;
+    ensure!(
+        resting >= 19_000,
+        "only {resting} of 20,000 orders rest: {:?}",
+        swarm.tally
+    );
+    let tile = tile_thread(&instance)?;
+    let calls = trace_while(tile, || {
+        mixed_load(&mut swarm, &mut random, Duration::from_secs(4))
+    })?;
+    settle(&mut swarm)?;
+    let allowed = ["recvmmsg", "sendmmsg"];
+    let foreign: Vec<_> = calls
+        .keys()
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    ensure!(
+        foreign.is_empty(),
+        "the tile made other system calls: {calls:?}"
+    );
+    ensure!(
+        calls.contains_key("recvmmsg"),
+        "strace saw nothing of the port: {calls:?}"
+    );
+    let fast = instance.fast()?;
+    let allocations = counter(&fast, PROCESS_BLOCK, process::allocations)?;
+    ensure!(
+        allocations == 0,
+        "{allocations} heap allocations after start"
+    );
+    let tally = swarm.tally;
+    ensure!(tally.fills > 0 && tally.canceled > 0 && tally.not_applied > 0 && tally.repeated > 0);
+    instance.stop()?;
+    Ok(format!(
+        "{resting} resting, {tally:?}, {calls:?}, 0 allocations"
+    ))
+}
+
+fn mixed_load(swarm: &mut Swarm, random: &mut Random, time: Duration) -> Result<()> {
+    let start = Instant::now();
+    let mut sent = 0_usize;
+    while start.elapsed() < time {
+        let place = usize::try_from(random.below(swarm.sessions() as u64))?;
+        match random.below(20) {
+            0 => swarm.repeat(place)?,
+            1 => swarm.skip(place),
+            2 => swarm.spoiled(place, |bytes| flip(bytes, random), false)?,
+            3 => swarm.raw(&random.draw().to_le_bytes())?,
+            4..=8 => swarm.cancel(place, random.below(20) + 1)?,
+            9..=11 => swarm.order(place, u8::from(place % 2 == 0), 10_000, 3)?,
+            _ => swarm.order(place, u8::from(place % 2 == 1), 10_000, 3)?,
+        }
+        sent += 1;
+        pace(swarm, sent)?;
+    }
+    Ok(())
+}
+
+/// Keeps what is under way small enough for the kernel's buffers.
+fn pace(swarm: &mut Swarm, sent: usize) -> Result<()> {
+    if sent.is_multiple_of(32) {
+        swarm.receive()?;
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    Ok(())
+}
+
+fn settle(swarm: &mut Swarm) -> Result<()> {
+    let mut quiet = Instant::now();
+    while quiet.elapsed() < Duration::from_millis(200) {
+        if swarm.receive()? > 0 {
+            quiet = Instant::now();
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
+}
+
+fn flip(bytes: &mut [u8], random: &mut Random) {
+    let place = usize::try_from(random.below(bytes.len() as u64)).unwrap_or(0);
+    if let Some(byte) = bytes.get_mut(place) {
+        *byte ^= 1 << random.below(8);
+    }
+}
+
+fn tile_thread(instance: &Instance) -> Result<u32> {
+    let pid = instance.pid(Role::Fastpath).context("the fastpath runs")?;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = entry?;
+        if std::fs::read_to_string(task.path().join("comm"))?.trim() == "core-0" {
+            return Ok(task.file_name().to_string_lossy().parse()?);
+        }
+    }
+    bail!("the fastpath has no thread core-0")
+}
+
+/// System calls of a thread, by name, while `load` runs.
+fn trace_while(thread: u32, load: impl FnOnce() -> Result<()>) -> Result<BTreeMap<String, u64>> {
+    let mut strace = Command::new("strace")
+        .args(["-qq", "-c", "-U", "name,calls", "-p", &thread.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start strace")?;
+    std::thread::sleep(Duration::from_millis(300));
+    load()?;
+    let pid = i32::try_from(strace.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.context("a pid")?, rustix::process::Signal::INT)?;
+    let mut text = String::new();
+    if let Some(mut stderr) = strace.stderr.take() {
+        std::io::Read::read_to_string(&mut stderr, &mut text)?;
+    }
+    strace.wait()?;
+    let mut calls = BTreeMap::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [name, count] = words[..]
+            && let Ok(count) = count.parse()
+            && name != "total"
+        {
+            calls.insert(name.to_owned(), count);
+        }
+    }
+    ensure!(!calls.is_empty(), "strace said nothing of use: {text}");
+    Ok(calls)
+}
+
+/// Any bytes to the port: counted, answered or dropped, and the exchange goes on.
+fn hostile_bytes() -> Result<String> {
+    let mut instance = start(&PLAN)?;
+    let mut swarm = swarm(&instance, PLAN.sessions)?;
+    let mut random = Random(11);
+    for place in 0..swarm.sessions() {
+        swarm.order(place, 0, 9_000, 1)?;
+    }
+    settle(&mut swarm)?;
+    let accepted = swarm.tally.accepted;
+    for round in 0..20_000_usize {
+        let place = round % swarm.sessions();
+        let sign = round % 3 != 0;
+        let cut = usize::try_from(random.below(90))?;
+        match random.below(4) {
+            0 => {
+                let bytes: Vec<u8> = (0..cut * 16)
+                    .map(|_| random.draw().to_le_bytes()[0])
+                    .collect();
+                swarm.raw(&bytes)?;
+            }
+            1 => swarm.spoiled(place, |bytes| bytes.truncate(cut), sign)?,
+            _ => swarm.spoiled(place, |bytes| spoil(bytes, &mut random), sign)?,
+        }
+        pace(&mut swarm, round)?;
+    }
+    settle(&mut swarm)?;
+    let fast = instance.fast()?;
+    for number in [net::garbage, net::wrong_mac, net::malformed] {
+        ensure!(
+            counter(&fast, NET_BLOCK, number)? > 0,
+            "{} was not counted",
+            net::NAMES[number]
+        );
+    }
+    ensure!(
+        swarm.tally.refused > 0,
+        "nothing was answered with a reason: {:?}",
+        swarm.tally
+    );
+    let before = swarm.tally;
+    let newcomer = SessionId(1);
+    let mut fresh = Swarm::new(instance.port, vec![instance.session_secret(newcomer)?])?;
+    fresh.establish(Duration::from_secs(10))?;
+    fresh.order(0, 0, 9_000, 1)?;
+    settle(&mut fresh)?;
+    ensure!(
+        fresh.tally.accepted + fresh.tally.rejected == 1,
+        "no answer: {:?}",
+        fresh.tally
+    );
+    instance.stop()?;
+    Ok(format!(
+        "20,000 datagrams after {accepted} orders: {before:?}; still serving"
+    ))
+}
+
+fn spoil(bytes: &mut [u8], random: &mut Random) {
+    for _ in 0..=random.below(4) {
+        flip(bytes, random);
+    }
+    // Keep session and epoch, or nothing would pass the first look.
+    if bytes.len() > 24 && random.below(2) == 0 {
+        let number = random.draw().to_le_bytes();
+        bytes[16..24].copy_from_slice(&number);
+    }
+}
+
+/// A second writer, a wrong configuration: a clear line and exit code 1.
+fn refusals() -> Result<String> {
+    let mut instance = start(&PLAN)?;
+    let said = run_fastpath(&instance, &instance.config_path.display().to_string())?;
+    ensure!(
+        said.contains("lock") || said.contains("writes"),
+        "a second fastpath: {said}"
+    );
+    let wrong = instance.folder().join("wrong.toml");
+    std::fs::write(&wrong, "[instance]\nnme = \"x\"\n")?;
+    let unknown = run_fastpath(&instance, &wrong.display().to_string())?;
+    ensure!(
+        unknown.contains("nme") && unknown.contains('2'),
+        "an unknown key: {unknown}"
+    );
+    let missing = run_fastpath(&instance, "/nonexistent/sluice.toml")?;
+    ensure!(
+        missing.contains("/nonexistent/sluice.toml"),
+        "a missing file: {missing}"
+    );
+    instance.stop()?;
+    Ok("second fastpath, unknown key and missing file are refused by name".to_owned())
+}
+
+fn run_fastpath(instance: &Instance, config: &str) -> Result<String> {
+    let out = instance
+        .command(Role::Fastpath)
+        .args(["--config", config])
+        .output()?;
+    ensure!(out.status.code() == Some(1), "ended with {}", out.status);
+    Ok(String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+/// In durable mode no report leaves before its frame is synced, and all leave after.
+fn durable_acks() -> Result<String> {
+    let mut instance = start(&Plan {
+        ack: "durable",
+        ..PLAN
+    })?;
+    let mut swarm = swarm(&instance, PLAN.sessions)?;
+    swarm.order(0, 0, 9_000, 1)?;
+    settle(&mut swarm)?;
+    ensure!(
+        swarm.tally.accepted == 1,
+        "with a slowpath the report comes: {:?}",
+        swarm.tally
+    );
+    instance.kill(Role::Slowpath)?;
+    swarm.order(0, 0, 9_000, 1)?;
+    settle(&mut swarm)?;
+    ensure!(
+        swarm.tally.accepted == 1,
+        "without a slowpath it waits: {:?}",
+        swarm.tally
+    );
+    instance.start(Role::Slowpath)?;
+    let start = Instant::now();
+    while swarm.tally.accepted < 2 {
+        ensure!(
+            start.elapsed() < Duration::from_secs(10),
+            "the report never came"
+        );
+        settle(&mut swarm)?;
+    }
+    instance.stop()?;
+    Ok("a report waits for its fdatasync, across a restart of the slowpath".to_owned())
+}
+
+/// Both processes and all memory gone: what is archived is there, in a new epoch.
+fn loss_of_power() -> Result<String> {
+    let mut instance = start(&Plan {
+        ack: "durable",
+        ..PLAN
+    })?;
+    let mut first = swarm(&instance, PLAN.sessions)?;
+    for _ in 0..50 {
+        for place in 0..first.sessions() {
+            first.order(place, u8::from(place % 2 == 1), 9_000, 1)?;
+        }
+        settle(&mut first)?;
+    }
+    let told = first.tally;
+    for role in Role::BOTH {
+        instance.kill(role)?;
+    }
+    instance.lose_memory()?;
+    instance.start(Role::Fastpath)?;
+    instance.start(Role::Slowpath)?;
+    instance.wait_ready(2, READY)?;
+    let fast = instance.fast()?;
+    let epoch = counter(&fast, PROCESS_BLOCK, process::epoch)?;
+    ensure!(epoch == 2, "a new epoch begins, this is {epoch}");
+    let mut second = swarm(&instance, PLAN.sessions)?;
+    second.order(0, 0, 9_000, 1)?;
+    settle(&mut second)?;
+    instance.stop()?;
+    let truth = crate::audit::Truth::read(&instance.config.archive_dir(), 0)?;
+    let fills = truth.trades * 2;
+    ensure!(
+        fills >= told.fills,
+        "clients saw {} fills, the archive has {fills}",
+        told.fills
+    );
+    let verified = instance.sluice(&["journal", "verify"])?;
+    ensure!(verified.contains("state hash"), "verify says: {verified}");
+    Ok(format!(
+        "{} frames and {} trades survive, epoch 2",
+        truth.frames, truth.trades
+    ))
+}
+
+/// Without a slowpath the fastpath goes on until its memory is used up, says Busy, and goes on by
+/// itself when the slowpath is back.
+fn dead_slowpath() -> Result<String> {
+    let mut instance = start(&Plan {
+        journal_mib: 1,
+        ..PLAN
+    })?;
+    let mut swarm = swarm(&instance, PLAN.sessions)?;
+    instance.kill(Role::Slowpath)?;
+    let start = Instant::now();
+    let mut sent = 0;
+    while swarm.tally.refused == 0 {
+        ensure!(
+            start.elapsed() < Duration::from_secs(60),
+            "never Busy: {:?}",
+            swarm.tally
+        );
+        swarm.order(sent % swarm.sessions(), 0, 9_000, 1)?;
+        sent += 1;
+        pace(&mut swarm, sent)?;
+    }
+    let busy = swarm.tally;
+    instance.start(Role::Slowpath)?;
+    let mut fresh = Swarm::new(instance.port, vec![instance.session_secret(SessionId(1))?])?;
+    fresh.establish(Duration::from_secs(20))?;
+    while fresh.tally.accepted == 0 {
+        ensure!(
+            start.elapsed() < Duration::from_secs(90),
+            "does not go on: {:?}",
+            fresh.tally
+        );
+        fresh.order(0, 0, 9_000, 1)?;
+        settle(&mut fresh)?;
+    }
+    instance.stop()?;
+    Ok(format!(
+        "{} orders without a slowpath, then Busy, then on",
+        busy.accepted
+    ))
+}

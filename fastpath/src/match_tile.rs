@@ -1,0 +1,175 @@
+//! The match tile: takes requests in a stated order and puts them through the sequencer.
+//!
+//! A turn: what the sequencer owes (rest of a sweep, a due deadline, a checkpoint), then a burst
+//! from the net tile's ring, then the slow ring's fixed share. Slots are released only after their
+//! frames are committed, so a restarted engine reads again what it had not taken. Without room for
+//! a full frame nothing is taken, and the rings fill up to a typed `Busy`.
+
+use crate::counters::Counters;
+use crate::sequencer::Sequencer;
+use domain::{Command, Request, Source};
+use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
+use tile::{Clock, Tile};
+use topology::instruments::matching as counter;
+
+/// Most requests of the net ring in one turn.
+pub(crate) const NET_BURST: usize = 32;
+
+pub(crate) struct MatchTile {
+    pub(crate) sequencer: Sequencer,
+    pub(crate) from_net: RingConsumer<Heap>,
+    pub(crate) from_slow: RingConsumer,
+    /// Most requests of the slow ring in one turn.
+    pub(crate) slow_share: usize,
+    pub(crate) fast: FastWriter,
+    pub(crate) slow: SlowView,
+    pub(crate) counters: Counters,
+    pub(crate) receive_to_commit: Histogram,
+    /// The last durable seq that was plausible.
+    pub(crate) durable: u64,
+    pub(crate) received: [u64; NET_BURST],
+    /// Set when the slow ring's words became impossible: it is not read again.
+    pub(crate) slow_ring_refused: bool,
+}
+
+impl MatchTile {
+    /// Lets the journal reuse what is both archived and sent. The slowpath's word is believed only
+    /// if it never goes back and never runs ahead of the journal.
+    fn move_gate(&mut self) {
+        let durable = self.slow.durable_seq();
+        if durable == self.durable {
+            return;
+        }
+        let log = self.sequencer.log_mut();
+        if durable < self.durable || durable > log.head() {
+            self.counters.add(counter::gate_faults, 1);
+            return;
+        }
+        let gate = durable.min(self.fast.view().out_seq());
+        if gate > log.gate_seq() && log.gate(gate).is_err() {
+            self.counters.add(counter::gate_faults, 1);
+        }
+        if gate == durable {
+            self.durable = durable;
+        }
+    }
+
+    fn may_take(&self) -> bool {
+        self.sequencer.has_room() && self.sequencer.engine().pending_sweep().is_none()
+    }
+
+    fn take_from_net(&mut self, now: u64) -> usize {
+        let mut taken = 0;
+        while taken < NET_BURST && self.may_take() {
+            let Ok(Some(slot)) = self.from_net.peek() else {
+                break;
+            };
+            let request = Request::decode(&slot).expect("the net tile writes whole requests");
+            if self
+                .sequencer
+                .engine()
+                .admits(request.source, request.source_seq)
+            {
+                self.sequencer.sequence(&request, now);
+            } else {
+                self.counters.add(counter::stale, 1);
+            }
+            self.from_net.advance();
+            self.received[taken] = request.receive_time.0;
+            taken += 1;
+        }
+        if taken > 0 {
+            self.from_net.release();
+            let committed = Clock::now();
+            for &received in &self.received[..taken] {
+                let age = committed.saturating_sub(received);
+                self.receive_to_commit.record(age);
+            }
+            self.counters.add(counter::from_net, taken as u64);
+        }
+        taken
+    }
+
+    fn take_from_slow(&mut self, now: u64) -> usize {
+        let mut taken = 0;
+        while taken < self.slow_share && !self.slow_ring_refused && self.may_take() {
+            let slot = match self.from_slow.peek() {
+                Ok(Some(slot)) => slot,
+                Ok(None) => break,
+                Err(_) => {
+                    self.slow_ring_refused = true;
+                    self.counters.add(counter::ring_faults, 1);
+                    break;
+                }
+            };
+            self.take_slow_slot(&slot, now);
+            self.from_slow.advance();
+            taken += 1;
+        }
+        if taken > 0 {
+            self.from_slow.release();
+        }
+        taken
+    }
+
+    fn take_slow_slot(&mut self, slot: &[u64; domain::REQUEST_WORDS], now: u64) {
+        let request = Request::decode(slot).ok().filter(slow_may_send);
+        match request {
+            Some(r) if self.sequencer.engine().admits(r.source, r.source_seq) => {
+                self.sequencer.sequence(&r, now);
+                self.counters.add(counter::from_slow, 1);
+            }
+            Some(_) => self.counters.add(counter::stale, 1),
+            None => self.counters.add(counter::slow_refused, 1),
+        }
+    }
+}
+
+/// What the slowpath may ask for. It is not trusted: it cannot speak for a session or for the
+/// sequencer, and a number is taken only from the source that counts it.
+fn slow_may_send(request: &Request) -> bool {
+    match request.command {
+        Command::Deposit(_) => request.source == Source::DEPOSITS,
+        Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
+            request.source == Source::ADMINISTRATION
+        }
+        Command::NewOrder(_)
+        | Command::CancelOrder(_)
+        | Command::AmendOrder(_)
+        | Command::Continue(_)
+        | Command::Timer(_)
+        | Command::Checkpoint(_)
+        | Command::Recovered(_)
+        | Command::EngineVersion(_)
+        | Command::Genesis(_)
+        | Command::OpenSession(_) => false,
+    }
+}
+
+impl Tile for MatchTile {
+    fn name(&self) -> &'static str {
+        "match"
+    }
+
+    fn poll(&mut self) -> usize {
+        self.move_gate();
+        if !self.sequencer.has_room() {
+            self.counters.add(counter::no_room, 1);
+            return 0;
+        }
+        let now = Clock::now();
+        if self.sequencer.sequence_own(now) {
+            return 1;
+        }
+        self.take_from_net(now) + self.take_from_slow(now)
+    }
+
+    /// Done when the rings are empty: what was accepted is journalled.
+    fn stop(&mut self) -> bool {
+        self.poll() == 0
+    }
+
+    fn stop_turn(&self) -> Option<u64> {
+        Some(1)
+    }
+}

@@ -1,0 +1,304 @@
+//! The net tile: datagrams in, requests to the match tile, everything else to the out tile.
+//!
+//! Data: per session its keys and the last number that it accepted; owner: this tile alone (the
+//! binding of a session to an address stands in the `fast` region, written here only). Invariants:
+//! nothing counts before its MAC is right; a number goes to the match tile at most once and in
+//! increasing order; a datagram is taken whole or, when a ring is full, up to a number and the rest
+//! is answered `Busy`. Poll order: the port, in arrival order; a session that used up its burst in
+//! this turn is answered `Busy`.
+
+use crate::counters::Counters;
+use crate::replies::{Refusal, Reply};
+use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
+use nic::{Datagram as Arrival, Peer, Receive};
+use shm::{FastWriter, Heap, RingProducer};
+use tile::{Clock, Tile};
+use topology::instruments::net as counter;
+use wire::CONTROL_EPOCH;
+use wire::auth::{Mac, MacKey};
+use wire::order_entry::{Context, DatagramReader, Message, Numbered};
+
+/// What the net tile knows of one session.
+pub(crate) struct NetSession {
+    pub(crate) control_key: MacKey,
+    pub(crate) key: MacKey,
+    pub(crate) last_accepted: u64,
+    pub(crate) turn: u64,
+    pub(crate) used: usize,
+}
+
+/// Everything of the tile but the port, so that the port can lend datagrams to it.
+pub(crate) struct Entry {
+    /// By session id; `None` where there is no such session.
+    pub(crate) sessions: Vec<Option<NetSession>>,
+    pub(crate) epoch: u32,
+    /// Messages of one session in one turn.
+    pub(crate) session_burst: usize,
+    /// Of this boot: binds a challenge to session and address.
+    pub(crate) cookie_key: MacKey,
+    pub(crate) requests: RingProducer<Heap>,
+    pub(crate) replies: RingProducer<Heap>,
+    pub(crate) fast: FastWriter,
+    pub(crate) counters: Counters,
+    pub(crate) turn: u64,
+}
+
+pub(crate) struct NetTile<R> {
+    pub(crate) port: R,
+    pub(crate) burst: usize,
+    pub(crate) entry: Entry,
+    pub(crate) stopping: bool,
+}
+
+impl<R: Receive + Send> Tile for NetTile<R> {
+    fn name(&self) -> &'static str {
+        "net"
+    }
+
+    fn poll(&mut self) -> usize {
+        if self.stopping {
+            return 0;
+        }
+        self.entry.turn += 1;
+        let entry = &mut self.entry;
+        let received = self
+            .port
+            .receive(self.burst, &mut |arrival| entry.take(&arrival));
+        if received > 0 {
+            entry.requests.publish();
+            entry.replies.publish();
+        }
+        received
+    }
+
+    fn housekeep(&mut self, _now: u64) {
+        let stats = self.port.stats();
+        let counters = &self.entry.counters;
+        counters.raise(counter::datagrams, stats.rx);
+        counters.raise(counter::oversize, stats.rx_drop);
+        counters.raise(counter::empty_polls, stats.empty_polls);
+    }
+
+    /// Takes nothing more: what is in the rings is the match tile's to finish.
+    fn stop(&mut self) -> bool {
+        self.stopping = true;
+        true
+    }
+
+    fn stop_turn(&self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+impl Entry {
+    /// One datagram: whose, whether genuine, what it says.
+    fn take(&mut self, arrival: &Arrival<'_>) {
+        let now = arrival.hardware_time.unwrap_or_else(Clock::now);
+        let bytes = arrival.payload;
+        let Ok(context) = DatagramReader::context(bytes) else {
+            return self.count(counter::garbage);
+        };
+        let session = context.session_id;
+        let control = context.epoch == CONTROL_EPOCH;
+        if !control && context.epoch != self.epoch {
+            return self.count(counter::wrong_epoch);
+        }
+        let Some(known) = self.session(session) else {
+            return self.count(counter::unknown_session);
+        };
+        let key = if control {
+            &known.control_key
+        } else {
+            &known.key
+        };
+        if !DatagramReader::verify(bytes, key) {
+            return self.count(counter::wrong_mac);
+        }
+        let parsed = match DatagramReader::parse(bytes) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.count(counter::malformed);
+                return self.refuse(&context, arrival.peer, error.reason(), 0, 1);
+            }
+        };
+        if !control && !self.is_bound(session) {
+            self.count(counter::not_established);
+            return self.refuse(&context, arrival.peer, Reason::NotEstablished, 0, 0);
+        }
+        for numbered in parsed.messages {
+            if !self.message(&context, arrival.peer, &numbered, now) {
+                break;
+            }
+        }
+    }
+
+    /// One message of a genuine datagram; false if those after it must not be taken.
+    fn message(&mut self, context: &Context, from: Peer, numbered: &Numbered, now: u64) -> bool {
+        let session = context.session_id;
+        let number = numbered.number.unwrap_or(0);
+        match &numbered.message {
+            Message::Hello(hello) => {
+                let cookie = self.cookie(session, from, hello.nonce);
+                self.reply(Reply::Challenge {
+                    session,
+                    to: from,
+                    nonce: hello.nonce,
+                    cookie,
+                });
+            }
+            Message::Establish(establish) => {
+                if establish.cookie == self.cookie(session, from, establish.nonce) {
+                    self.fast.set_peer(session.0 as usize, from.to_word());
+                    self.count(counter::established);
+                    let nonce = establish.nonce;
+                    self.reply(Reply::Established {
+                        session,
+                        to: from,
+                        nonce,
+                    });
+                } else {
+                    self.count(counter::wrong_cookie);
+                }
+            }
+            Message::ResendRequest(request) => {
+                let (from, count) = (request.from_report_no, request.count);
+                self.reply(Reply::Resend {
+                    session,
+                    from,
+                    count,
+                });
+            }
+            message @ (Message::NewOrder(_) | Message::CancelOrder(_) | Message::AmendOrder(_)) => {
+                return self.application(context, from, number, message, now);
+            }
+            Message::Context(_)
+            | Message::Challenge(_)
+            | Message::Established(_)
+            | Message::Refused(_)
+            | Message::OrderAccepted(_)
+            | Message::OrderRejected(_)
+            | Message::OrderFilled(_)
+            | Message::OrderCanceled(_)
+            | Message::OrderAmended(_)
+            | Message::NotApplied(_)
+            | Message::Unknown { .. } => {
+                let template = numbered.message.template_id();
+                self.count(counter::unsupported);
+                self.refuse(context, from, Reason::UnsupportedMessage, template, 1);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// An application message: a request if its number is new, else its outcome again.
+    fn application(
+        &mut self,
+        context: &Context,
+        from: Peer,
+        number: u64,
+        message: &Message,
+        now: u64,
+    ) -> bool {
+        let session = context.session_id;
+        let (turn, burst) = (self.turn, self.session_burst);
+        let Some(known) = self.session(session) else {
+            return false;
+        };
+        if number <= known.last_accepted {
+            self.count(counter::duplicates);
+            self.reply(Reply::Outcome { session, number });
+            return true;
+        }
+        if known.turn != turn {
+            (known.turn, known.used) = (turn, 0);
+        }
+        known.used += 1;
+        let within_burst = known.used <= burst;
+        let Ok(command) = message.command() else {
+            return false;
+        };
+        let request = Request {
+            source: Source::of_session(session),
+            source_seq: number,
+            receive_time: Nanos(now),
+            command,
+        };
+        let mut slot = [0; REQUEST_WORDS];
+        request.encode(&mut slot);
+        if !within_burst || self.requests.push(&slot).is_err() {
+            self.count(counter::busy);
+            self.refuse_number(context, from, message.template_id(), number);
+            return false;
+        }
+        if let Some(known) = self.session(session) {
+            known.last_accepted = number;
+        }
+        self.count(counter::accepted);
+        true
+    }
+
+    fn refuse_number(&mut self, context: &Context, to: Peer, template: u16, number: u64) {
+        let refusal = Refusal {
+            reason: Reason::Busy,
+            template,
+            from: number,
+            count: 1,
+        };
+        self.reply(Reply::Refused {
+            session: context.session_id,
+            to,
+            refusal,
+        });
+    }
+
+    fn refuse(&mut self, context: &Context, to: Peer, reason: Reason, template: u16, count: u64) {
+        if context.epoch == CONTROL_EPOCH {
+            return;
+        }
+        let refusal = Refusal {
+            reason,
+            template,
+            from: context.next_seq_no,
+            count,
+        };
+        self.reply(Reply::Refused {
+            session: context.session_id,
+            to,
+            refusal,
+        });
+    }
+
+    /// Hands a reply to the out tile. When its ring is full the reply is given up and counted: a
+    /// client that hears nothing asks again.
+    fn reply(&mut self, reply: Reply) {
+        if self.replies.push(&reply.encode()).is_err() {
+            self.count(counter::replies_dropped);
+        }
+    }
+
+    fn cookie(&self, session: SessionId, peer: Peer, nonce: u64) -> u64 {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&session.0.to_le_bytes());
+        bytes[4..12].copy_from_slice(&peer.to_word().to_le_bytes());
+        bytes[12..].copy_from_slice(&nonce.to_le_bytes());
+        u64::from_le_bytes(Mac::sign(&self.cookie_key, &bytes))
+    }
+
+    fn session(&mut self, session: SessionId) -> Option<&mut NetSession> {
+        self.sessions
+            .get_mut(usize::try_from(session.0).ok()?)?
+            .as_mut()
+    }
+
+    fn is_bound(&self, session: SessionId) -> bool {
+        self.fast
+            .view()
+            .peer(session.0 as usize)
+            .is_some_and(|peer| peer != 0)
+    }
+
+    fn count(&self, counter: usize) {
+        self.counters.add(counter, 1);
+    }
+}

@@ -1,0 +1,432 @@
+//! The out tile: tails the journal and sends each session its reports; answers resends.
+//!
+//! Data: a reader of the journal, the windows (a cache of where reports stand), the port's
+//! transmitting half. Owner: this tile. Invariants: it adds nothing of its own: every report's
+//! number and content come from a committed frame that the ack mode's watermark has passed, so after
+//! a restart it repeats identical datagrams from its progress word on; a frame counts as sent only
+//! after the port was flushed.
+
+use crate::counters::Counters;
+use crate::post::{NotSent, Post};
+use crate::replies::{Refusal, Reply};
+use crate::window::Windows;
+use domain::{Event, Events, Nanos, Reason, SessionId};
+use journal::Frame;
+use nic::Transmit;
+use shm::{FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView};
+use tile::{Clock, Tile};
+use topology::instruments::out as counter;
+use wire::order_entry::{Challenge, Context, Established, FrameStamp, Message, Template};
+
+/// Most frames in one turn.
+const FRAME_BURST: usize = 32;
+/// Most replies in one turn.
+const REPLY_BURST: usize = 16;
+/// Most reports that one request brings back; a client asks again for more.
+const RESEND_LIMIT: u64 = 256;
+
+/// When a report may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    /// Its frame is committed.
+    Sequenced,
+    /// Its frame is archived with fdatasync.
+    Durable,
+}
+
+pub(crate) struct OutTile<T> {
+    pub(crate) post: Post<T>,
+    pub(crate) reader: LogReader,
+    pub(crate) windows: Windows,
+    /// By session id: its first report number in this epoch.
+    pub(crate) epoch_reports: Vec<u64>,
+    pub(crate) replies: RingConsumer<Heap>,
+    pub(crate) ack: Ack,
+    pub(crate) fast: FastWriter,
+    pub(crate) slow: SlowView,
+    pub(crate) counters: Counters,
+    pub(crate) receive_to_send: Histogram,
+    /// The frame being sent: its words, and how many of its events are done with.
+    pub(crate) frame: Box<[u64; MAX_FRAME_WORDS]>,
+    pub(crate) current: Option<Current>,
+    /// The last frame that went out whole, and its engine time.
+    pub(crate) sent: u64,
+    pub(crate) engine_time: u64,
+    pub(crate) again: Box<[u64; MAX_FRAME_WORDS]>,
+}
+
+/// A frame that was read and is not done with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Current {
+    words: usize,
+    events_done: usize,
+}
+
+impl<T: Transmit + Send> Tile for OutTile<T> {
+    fn name(&self) -> &'static str {
+        "out"
+    }
+
+    fn poll(&mut self) -> usize {
+        let mut frames = 0;
+        while frames < FRAME_BURST && self.next_frame() {
+            frames += 1;
+        }
+        let replies = self.answer();
+        self.post.port.flush();
+        if frames > 0 {
+            self.fast.set_out_seq(self.sent);
+        }
+        frames + replies
+    }
+
+    fn housekeep(&mut self, _now: u64) {
+        let stats = self.post.port.stats();
+        self.counters.raise(counter::datagrams, stats.tx);
+        self.counters.raise(counter::port_full, stats.tx_full);
+        self.counters.raise(counter::port_errors, stats.tx_error);
+    }
+
+    /// Done when everything that may leave has left.
+    fn stop(&mut self) -> bool {
+        self.poll() == 0
+    }
+
+    fn stop_turn(&self) -> Option<u64> {
+        Some(2)
+    }
+}
+
+impl<T: Transmit> OutTile<T> {
+    /// Sends the next frame's reports; false if there is none, it may not leave yet, or the port
+    /// is full.
+    fn next_frame(&mut self) -> bool {
+        if self.current.is_none() {
+            match self.reader.poll(&mut self.frame) {
+                Read::Frame(words) => {
+                    self.current = Some(Current {
+                        words,
+                        events_done: 0,
+                    });
+                }
+                Read::Empty => return false,
+                Read::Lapped | Read::Corrupt => {
+                    // Cannot happen while the match tile's gate waits for this tile.
+                    self.counters.add(counter::lapped, 1);
+                    return false;
+                }
+            }
+        }
+        let Some(mut current) = self.current else {
+            return false;
+        };
+        let frame = Frame::parse(&self.frame[..current.words]).expect("the match tile wrote it");
+        if self.ack == Ack::Durable && frame.header.seq.0 > self.slow.durable_seq() {
+            return false;
+        }
+        let whole = send_frame(
+            &mut self.post,
+            &mut self.windows,
+            &frame,
+            &mut current,
+            &self.counters,
+        );
+        if !whole {
+            self.current = Some(current);
+            return false;
+        }
+        self.current = None;
+        self.sent = frame.header.seq.0;
+        self.engine_time = frame.header.engine_time.0;
+        let waited = Clock::now().saturating_sub(frame.header.receive_time.0);
+        self.receive_to_send.record(waited);
+        true
+    }
+
+    fn answer(&mut self) -> usize {
+        let mut answered = 0;
+        while answered < REPLY_BURST {
+            let Ok(Some(slot)) = self.replies.peek() else {
+                break;
+            };
+            let reply = Reply::decode(&slot).expect("the net tile writes whole replies");
+            self.replies.advance();
+            answered += 1;
+            match self.reply(&reply) {
+                Ok(()) => self.counters.add(counter::replies, 1),
+                Err(NotSent::PortFull) => self.counters.add(counter::replies_dropped, 1),
+                Err(NotSent::Unreachable) => self.counters.add(counter::unreachable, 1),
+            }
+        }
+        if answered > 0 {
+            self.replies.release();
+        }
+        answered
+    }
+
+    fn reply(&mut self, reply: &Reply) -> Result<(), NotSent> {
+        match *reply {
+            Reply::Challenge {
+                session,
+                to,
+                nonce,
+                cookie,
+            } => self
+                .post
+                .challenge(session, to, &Challenge { nonce, cookie }),
+            Reply::Established { session, to, nonce } => {
+                let message = self
+                    .established(session, nonce)
+                    .ok_or(NotSent::Unreachable)?;
+                self.post.established(session, to, &message)
+            }
+            Reply::Refused {
+                session,
+                to,
+                refusal,
+            } => self
+                .post
+                .refused(session, Some(to), self.next_report(session), &refusal),
+            Reply::Outcome { session, number } => self.outcome(session, number),
+            Reply::Resend {
+                session,
+                from,
+                count,
+            } => self.resend(session, from, u64::from(count)),
+        }
+    }
+
+    fn established(&self, session: SessionId, nonce: u64) -> Option<Established> {
+        let window = self.windows.session(session)?;
+        Some(Established {
+            nonce,
+            epoch: self.post.epoch,
+            shard: self.post.shard,
+            reserved: 0,
+            last_seq_no: window.last_applied,
+            next_report_no: window.next_report,
+            engine_time: Nanos(self.engine_time),
+            oldest_report_no: self.windows.oldest_report(session),
+            epoch_report_no: self
+                .epoch_reports
+                .get(session.0 as usize)
+                .copied()
+                .unwrap_or(1),
+        })
+    }
+
+    fn next_report(&self, session: SessionId) -> u64 {
+        self.windows
+            .session(session)
+            .map_or(1, |window| window.next_report)
+    }
+
+    /// What became of the session's message: the reports of its own frame once more. While the
+    /// message is on its way there is nothing to say.
+    fn outcome(&mut self, session: SessionId, number: u64) -> Result<(), NotSent> {
+        let window = self.windows.session(session).ok_or(NotSent::Unreachable)?;
+        if number > window.last_applied {
+            return Ok(());
+        }
+        let frame = self.windows.frame_of_number(session, number, self.sent);
+        let Some(words) = frame.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+            return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
+        };
+        let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
+        let applied = frame.header.source_seq == number;
+        let wanted = |event: &Event| applied || matches!(event, Event::NotApplied(_));
+        send_again(&mut self.post, &frame, session, wanted).map(drop)
+    }
+
+    /// Reports `from .. from + count` once more, frame by frame.
+    fn resend(&mut self, session: SessionId, from: u64, count: u64) -> Result<(), NotSent> {
+        let next_report = self.next_report(session);
+        let template = Template::ResendRequest.number();
+        if from == 0 || from >= next_report {
+            let refusal = Refusal {
+                reason: Reason::NotIssued,
+                template,
+                from,
+                count,
+            };
+            return self.post.refused(session, None, next_report, &refusal);
+        }
+        let end = from
+            .saturating_add(count.clamp(1, RESEND_LIMIT))
+            .min(next_report);
+        let oldest = self.windows.oldest_report(session);
+        if from < oldest {
+            self.not_in_memory(session, template, from, oldest.min(end) - from)?;
+        }
+        let mut number = from.max(oldest);
+        while number < end {
+            let seq = self.windows.frame_of_report(session, number, self.sent);
+            let Some(words) = seq.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+                return self.not_in_memory(session, template, number, end - number);
+            };
+            let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
+            let wanted = |event: &Event| {
+                event
+                    .report()
+                    .is_some_and(|(_, report)| (number..end).contains(&report))
+            };
+            let last = send_again(&mut self.post, &frame, session, wanted)?;
+            number = last.map_or(end, |last| last + 1);
+            self.counters.add(counter::resent_frames, 1);
+        }
+        Ok(())
+    }
+
+    fn not_in_memory(
+        &mut self,
+        session: SessionId,
+        template: u16,
+        from: u64,
+        count: u64,
+    ) -> Result<(), NotSent> {
+        let refusal = Refusal {
+            reason: Reason::NoLongerInMemory,
+            template,
+            from,
+            count,
+        };
+        self.post
+            .refused(session, None, self.next_report(session), &refusal)
+    }
+}
+
+fn read(reader: &LogReader, seq: u64, into: &mut [u64; MAX_FRAME_WORDS]) -> Option<usize> {
+    match reader.read_at(seq, into) {
+        Read::Frame(words) => Some(words),
+        Read::Empty | Read::Lapped | Read::Corrupt => None,
+    }
+}
+
+fn stamp(frame: &Frame<'_>) -> FrameStamp {
+    FrameStamp {
+        seq: frame.header.seq,
+        engine_time: frame.header.engine_time,
+        receive_time: frame.header.receive_time,
+        source: frame.header.source,
+        source_seq: frame.header.source_seq,
+    }
+}
+
+/// Sends all reports of a frame, a datagram for each run of one session's. True when the frame is
+/// done with; false if the port is full, `current` says from where to go on.
+fn send_frame<T: Transmit>(
+    post: &mut Post<T>,
+    windows: &mut Windows,
+    frame: &Frame<'_>,
+    current: &mut Current,
+    counters: &Counters,
+) -> bool {
+    note(windows, frame);
+    let stamp = stamp(frame);
+    let mut events = frame.events();
+    for _ in 0..current.events_done {
+        events.next();
+    }
+    while let Some((event, rest)) = following(&events) {
+        let Some((session, first)) = event.report() else {
+            counters.add(counter::trades, u64::from(matches!(event, Event::Trade(_))));
+            events = rest;
+            current.events_done += 1;
+            continue;
+        };
+        let (mut ahead, mut done) = (events.clone(), 0);
+        let sent = post.reports(session, first, 0, |writer| {
+            while let Some((event, rest)) = following(&ahead) {
+                let report = Message::report(&stamp, &event);
+                let own = event.report().is_some_and(|(whose, _)| whose == session);
+                let Some(report) = report.filter(|_| own) else {
+                    break;
+                };
+                if writer.push_message(&report).is_err() {
+                    break;
+                }
+                ahead = rest;
+                done += 1;
+            }
+        });
+        match sent {
+            Ok(()) => {
+                counters.add(counter::reports, done);
+                current.events_done += usize::try_from(done).expect("a frame has few events");
+                events = ahead;
+            }
+            Err(NotSent::PortFull) => {
+                post.port.flush();
+                return false;
+            }
+            Err(NotSent::Unreachable) => {
+                counters.add(counter::unreachable, 1);
+                current.events_done += 1;
+                events = rest;
+            }
+        }
+    }
+    true
+}
+
+fn following<'a>(events: &Events<'a>) -> Option<(Event, Events<'a>)> {
+    let mut rest = events.clone();
+    let event = rest.next()?.expect("the frame was parsed");
+    Some((event, rest))
+}
+
+/// Takes note of where the frame's reports and its command's outcome stand.
+pub(crate) fn note(windows: &mut Windows, frame: &Frame<'_>) {
+    let seq = frame.header.seq.0;
+    if let Some(session) = frame.header.source.session() {
+        windows.number(session, frame.header.source_seq, seq);
+    }
+    for event in frame.events().flatten() {
+        if let Event::NotApplied(skipped) = event {
+            windows.skipped(skipped.session, skipped.from, skipped.count, seq);
+        }
+        if let Some((session, report)) = event.report() {
+            windows.report(session, report, seq);
+        }
+    }
+}
+
+/// Sends those reports of a frame that belong to `session` and are `wanted`, marked as
+/// retransmission; gives the number of the last one.
+fn send_again<T: Transmit>(
+    post: &mut Post<T>,
+    frame: &Frame<'_>,
+    session: SessionId,
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<Option<u64>, NotSent> {
+    let stamp = stamp(frame);
+    let of_session = |event: &Event| event.report().is_some_and(|(whose, _)| whose == session);
+    let mut events = frame
+        .events()
+        .flatten()
+        .filter(|e| of_session(e) && wanted(e))
+        .peekable();
+    let mut last = None;
+    while let Some((_, first)) = events.peek().and_then(Event::report) {
+        let mut next = first;
+        post.reports(session, first, Context::RETRANSMISSION, |writer| {
+            // A datagram's reports are consecutive: its context names only the first number.
+            while let Some(event) = events
+                .peek()
+                .filter(|e| e.report() == Some((session, next)))
+            {
+                let report = Message::report(&stamp, event).expect("a private event");
+                if writer.push_message(&report).is_err() {
+                    break;
+                }
+                events.next();
+                last = Some(next);
+                next += 1;
+            }
+        })?;
+        if last.is_none_or(|last| last < first) {
+            break;
+        }
+    }
+    Ok(last)
+}

@@ -1,0 +1,193 @@
+//! Sends datagrams to sessions: looks up address and key, fills a slot of the port, signs it.
+
+use domain::{Nanos, Reason, SessionId};
+use nic::{Peer, Transmit};
+use shm::FastView;
+use std::net::SocketAddrV4;
+use tile::Clock;
+use wire::CONTROL_EPOCH;
+use wire::auth::MacKey;
+use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Refused};
+
+use crate::replies::Refusal;
+
+/// A session's keys for what the exchange sends.
+pub(crate) struct OutKeys {
+    pub(crate) control: MacKey,
+    pub(crate) current: MacKey,
+}
+
+/// Why a datagram was not handed to the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// The port has no free slot: try again after a flush.
+    PortFull,
+    /// The session does not exist or has no address yet.
+    Unreachable,
+}
+
+pub(crate) struct Post<T> {
+    pub(crate) port: T,
+    /// By session id.
+    pub(crate) keys: Vec<Option<OutKeys>>,
+    pub(crate) fast: FastView,
+    pub(crate) shard: u16,
+    pub(crate) epoch: u32,
+    /// Where older ranges are served; tells clients with a refusal.
+    pub(crate) replay: Option<SocketAddrV4>,
+}
+
+/// Which datagram: whose, from which number, in which epoch.
+struct Envelope {
+    session: SessionId,
+    to: Peer,
+    epoch: u32,
+    next_no: u64,
+    flags: u16,
+}
+
+impl<T: Transmit> Post<T> {
+    /// Reports of a session from number `first` on, as many as `fill` puts in.
+    pub(crate) fn reports(
+        &mut self,
+        session: SessionId,
+        first: u64,
+        flags: u16,
+        fill: impl FnOnce(&mut DatagramWriter<'_>),
+    ) -> Result<(), NotSent> {
+        let to = self.bound(session).ok_or(NotSent::Unreachable)?;
+        let epoch = self.epoch;
+        self.send(
+            &Envelope {
+                session,
+                to,
+                epoch,
+                next_no: first,
+                flags,
+            },
+            fill,
+        )
+    }
+
+    pub(crate) fn challenge(
+        &mut self,
+        session: SessionId,
+        to: Peer,
+        message: &Challenge,
+    ) -> Result<(), NotSent> {
+        let epoch = CONTROL_EPOCH;
+        let envelope = Envelope {
+            session,
+            to,
+            epoch,
+            next_no: 0,
+            flags: 0,
+        };
+        self.send(&envelope, |writer| {
+            writer.push(message).expect("one message fits");
+        })
+    }
+
+    pub(crate) fn established(
+        &mut self,
+        session: SessionId,
+        to: Peer,
+        message: &Established,
+    ) -> Result<(), NotSent> {
+        let (epoch, next_no) = (CONTROL_EPOCH, message.next_report_no);
+        let envelope = Envelope {
+            session,
+            to,
+            epoch,
+            next_no,
+            flags: 0,
+        };
+        self.send(&envelope, |writer| {
+            writer.push(message).expect("one message fits");
+        })
+    }
+
+    /// A refusal, to the given address or else to where the session's reports go.
+    pub(crate) fn refused(
+        &mut self,
+        session: SessionId,
+        to: Option<Peer>,
+        next_no: u64,
+        refusal: &Refusal,
+    ) -> Result<(), NotSent> {
+        let to = to
+            .or_else(|| self.bound(session))
+            .ok_or(NotSent::Unreachable)?;
+        let replay = (refusal.reason == Reason::NoLongerInMemory)
+            .then_some(self.replay)
+            .flatten();
+        let message = Refused {
+            from_no: refusal.from,
+            count: refusal.count,
+            reason: refusal.reason.into(),
+            refused_template_id: refusal.template,
+            replay_port: 0,
+            reserved: 0,
+            replay_ip: 0,
+            reserved2: 0,
+        }
+        .with_replay(replay);
+        let epoch = self.epoch;
+        let envelope = Envelope {
+            session,
+            to,
+            epoch,
+            next_no,
+            flags: 0,
+        };
+        self.send(&envelope, |writer| {
+            writer.push(&message).expect("one message fits");
+        })
+    }
+
+    fn send(
+        &mut self,
+        envelope: &Envelope,
+        fill: impl FnOnce(&mut DatagramWriter<'_>),
+    ) -> Result<(), NotSent> {
+        let place = usize::try_from(envelope.session.0).map_err(|_| NotSent::Unreachable)?;
+        let keys = self
+            .keys
+            .get(place)
+            .and_then(Option::as_ref)
+            .ok_or(NotSent::Unreachable)?;
+        let key = if envelope.epoch == CONTROL_EPOCH {
+            &keys.control
+        } else {
+            &keys.current
+        };
+        let mut slot = self.port.reserve().ok_or(NotSent::PortFull)?;
+        let context = Context {
+            session_id: envelope.session,
+            epoch: envelope.epoch,
+            next_seq_no: envelope.next_no,
+            sending_time: Nanos(Clock::now()),
+            shard: if envelope.epoch == CONTROL_EPOCH {
+                0
+            } else {
+                self.shard
+            },
+            flags: envelope.flags,
+            reserved: 0,
+        };
+        let mut writer = DatagramWriter::new(slot.payload(), context);
+        fill(&mut writer);
+        let length = writer.finish(key);
+        slot.commit(length, envelope.to);
+        Ok(())
+    }
+
+    fn bound(&self, session: SessionId) -> Option<Peer> {
+        let known = usize::try_from(session.0).is_ok_and(|place| place < self.keys.len());
+        known
+            .then(|| self.fast.peer(session.0 as usize))
+            .flatten()
+            .filter(|&word| word != 0)
+            .map(Peer::from_word)
+    }
+}

@@ -1,0 +1,210 @@
+//! What the net tile asks the out tile to send: answers outside the sequence, and resends.
+//!
+//! Only `out` transmits. The two tiles are joined by one ring of fixed-size slots, in process.
+
+use domain::{Reason, SessionId};
+use nic::Peer;
+
+/// Words of a slot of the ring between the two tiles.
+pub(crate) const REPLY_WORDS: usize = 16;
+
+/// One request to the out tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Prove that you are reached at this address.
+    Challenge {
+        session: SessionId,
+        to: Peer,
+        nonce: u64,
+        cookie: u64,
+    },
+    /// The session's reports now go to this address.
+    Established {
+        session: SessionId,
+        to: Peer,
+        nonce: u64,
+    },
+    /// Not taken, and why; `from` and `count` say which numbers.
+    Refused {
+        session: SessionId,
+        to: Peer,
+        refusal: Refusal,
+    },
+    /// Send again what became of the session's message with this number.
+    Outcome { session: SessionId, number: u64 },
+    /// Send these reports again.
+    Resend {
+        session: SessionId,
+        from: u64,
+        count: u32,
+    },
+}
+
+/// The fields of a `Refused` message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) template: u16,
+    pub(crate) from: u64,
+    pub(crate) count: u64,
+}
+
+const CHALLENGE: u64 = 1;
+const ESTABLISHED: u64 = 2;
+const REFUSED: u64 = 3;
+const OUTCOME: u64 = 4;
+const RESEND: u64 = 5;
+
+impl Reply {
+    pub(crate) fn encode(&self) -> [u64; REPLY_WORDS] {
+        let mut slot = [0; REPLY_WORDS];
+        let fields = match *self {
+            Self::Challenge {
+                session,
+                to,
+                nonce,
+                cookie,
+            } => [
+                CHALLENGE,
+                u64::from(session.0),
+                to.to_word(),
+                nonce,
+                cookie,
+                0,
+                0,
+            ],
+            Self::Established { session, to, nonce } => [
+                ESTABLISHED,
+                u64::from(session.0),
+                to.to_word(),
+                nonce,
+                0,
+                0,
+                0,
+            ],
+            Self::Refused {
+                session,
+                to,
+                refusal: r,
+            } => {
+                let what = u64::from(u16::from(r.reason)) | u64::from(r.template) << 16;
+                [
+                    REFUSED,
+                    u64::from(session.0),
+                    to.to_word(),
+                    what,
+                    r.from,
+                    r.count,
+                    0,
+                ]
+            }
+            Self::Outcome { session, number } => {
+                [OUTCOME, u64::from(session.0), number, 0, 0, 0, 0]
+            }
+            Self::Resend {
+                session,
+                from,
+                count,
+            } => [
+                RESEND,
+                u64::from(session.0),
+                from,
+                u64::from(count),
+                0,
+                0,
+                0,
+            ],
+        };
+        slot[..fields.len()].copy_from_slice(&fields);
+        slot
+    }
+
+    /// Reads a slot; `None` if no reply has these words, which cannot happen in one process.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves of a word are taken apart"
+    )]
+    pub(crate) fn decode(slot: &[u64; REPLY_WORDS]) -> Option<Self> {
+        let session = SessionId(slot[1] as u32);
+        Some(match slot[0] {
+            CHALLENGE => Self::Challenge {
+                session,
+                to: Peer::from_word(slot[2]),
+                nonce: slot[3],
+                cookie: slot[4],
+            },
+            ESTABLISHED => Self::Established {
+                session,
+                to: Peer::from_word(slot[2]),
+                nonce: slot[3],
+            },
+            REFUSED => Self::Refused {
+                session,
+                to: Peer::from_word(slot[2]),
+                refusal: Refusal {
+                    reason: Reason::try_from(slot[3] as u16).ok()?,
+                    template: (slot[3] >> 16) as u16,
+                    from: slot[4],
+                    count: slot[5],
+                },
+            },
+            OUTCOME => Self::Outcome {
+                session,
+                number: slot[2],
+            },
+            RESEND => Self::Resend {
+                session,
+                from: slot[2],
+                count: slot[3] as u32,
+            },
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_round_trip() {
+        let to = Peer {
+            ip: [127, 0, 0, 1],
+            port: 7400,
+        };
+        let session = SessionId(9);
+        let refusal = Refusal {
+            reason: Reason::Busy,
+            template: 16,
+            from: 5,
+            count: 2,
+        };
+        for reply in [
+            Reply::Challenge {
+                session,
+                to,
+                nonce: 1,
+                cookie: u64::MAX,
+            },
+            Reply::Established {
+                session,
+                to,
+                nonce: 2,
+            },
+            Reply::Refused {
+                session,
+                to,
+                refusal,
+            },
+            Reply::Outcome { session, number: 7 },
+            Reply::Resend {
+                session,
+                from: 1,
+                count: u32::MAX,
+            },
+        ] {
+            assert_eq!(Reply::decode(&reply.encode()), Some(reply));
+        }
+        assert_eq!(Reply::decode(&[0; REPLY_WORDS]), None);
+    }
+}

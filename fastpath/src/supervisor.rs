@@ -1,0 +1,141 @@
+//! The supervisor: starts a thread per core, watches, and stops them in order.
+//!
+//! It runs on the main thread, sleeps most of the time, and touches nothing that a tile needs.
+
+use anyhow::{Context as _, Result, ensure};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tile::allocator::CountingAllocator;
+use tile::{Clock, StopFlag, Tile};
+use topology::instruments::process;
+use topology::{Config, Core, Cpu, TileKind};
+
+use crate::boot::Machine;
+
+/// How long an orderly stop waits for the archiver.
+const ARCHIVE_PATIENCE: Duration = Duration::from_secs(10);
+/// A slowpath that has not been heard of for so long is taken for dead.
+const SILENCE: u64 = 2_000_000_000;
+
+/// Runs the machine until a signal, then stops it.
+#[expect(
+    clippy::print_stdout,
+    reason = "the supervisor tells the operator where things are"
+)]
+pub(crate) fn supervise(
+    config: &Config,
+    mut machine: Machine,
+    allocator: &CountingAllocator,
+) -> Result<()> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
+    }
+    let stop = StopFlag::new();
+    let mut tiles = std::mem::take(&mut machine.tiles);
+    machine.fast.set_orderly_stop(false);
+    let threads: Vec<JoinHandle<()>> = config
+        .cores
+        .iter()
+        .enumerate()
+        .map(|(number, core)| start_core(number, core, &mut tiles, &machine, &stop))
+        .collect::<Result<_>>()?;
+    let head = machine.head.head();
+    println!(
+        "ready port={} epoch={} seq={head}",
+        machine.port, machine.epoch
+    );
+    allocator.close();
+    // ORDER: the flag is set by a signal handler and is the whole message.
+    while !asked.load(Ordering::Relaxed) {
+        machine
+            .process
+            .raise(process::allocations, allocator.calls());
+        ensure!(
+            !threads.iter().any(JoinHandle::is_finished),
+            "a tile has ended by itself"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stop.stop();
+    for thread in threads {
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("a tile panicked while stopping"))?;
+    }
+    finish(&machine);
+    Ok(())
+}
+
+fn start_core(
+    number: usize,
+    core: &Core,
+    tiles: &mut BTreeMap<TileKind, Box<dyn Tile>>,
+    machine: &Machine,
+    stop: &StopFlag,
+) -> Result<JoinHandle<()>> {
+    let mut own = Vec::new();
+    let mut blocks = Vec::new();
+    for kind in &core.tiles {
+        own.push(
+            tiles
+                .remove(kind)
+                .context("the configuration names each tile once")?,
+        );
+        blocks.push(machine.fast.tile(block_of(*kind)));
+    }
+    let cpu = match core.cpu {
+        Cpu::Any => None,
+        Cpu::Number(cpu) => Some(cpu),
+    };
+    let idle = core.idle;
+    if let Some(cpu) = cpu {
+        tile::check_cpu(cpu)?;
+    }
+    let stop = stop.clone();
+    let thread = std::thread::Builder::new().name(format!("core-{number}"));
+    let run = move || {
+        if let Some(cpu) = cpu {
+            tile::pin(cpu).expect("the CPU was there a moment ago");
+        }
+        tile::run(&mut own, &blocks, idle, &stop);
+    };
+    thread.spawn(run).context("start a core's thread")
+}
+
+/// Which block of the `fast` region a tile writes.
+pub(crate) fn block_of(kind: TileKind) -> usize {
+    match kind {
+        TileKind::Net => 0,
+        TileKind::Match => 1,
+        TileKind::Out => 2,
+    }
+}
+
+/// Waits until what was journalled is archived, as long as there is somebody to archive it.
+#[expect(clippy::print_stdout, reason = "says how the stop went")]
+fn finish(machine: &Machine) {
+    let head = machine.head.head();
+    let start = Instant::now();
+    loop {
+        let durable = machine.slow.durable_seq();
+        let alive = Clock::now().saturating_sub(machine.slow.heartbeat()) < SILENCE;
+        if durable >= head {
+            machine.fast.set_orderly_stop(true);
+            println!("stopped: seq {head}, all archived");
+            return;
+        }
+        if !alive || start.elapsed() > ARCHIVE_PATIENCE {
+            println!(
+                "stopped: seq {head}, archived to {durable}; \
+                 the rest stays in journal memory until a slowpath archives it"
+            );
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
