@@ -1,65 +1,29 @@
 //! `cargo xtask`: the project's own commands. `cargo demo` is one of them.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
 mod audit;
+#[cfg(target_os = "linux")]
 mod checks;
+#[cfg(target_os = "linux")]
+mod commands;
+#[cfg(target_os = "linux")]
 mod crash;
+#[cfg(target_os = "linux")]
 mod demo;
+#[cfg(target_os = "linux")]
 mod layers;
+#[cfg(target_os = "linux")]
 mod processes;
 
-use clap::{Parser, Subcommand};
-use std::process::ExitCode;
-
-/// The project's own commands.
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask", max_term_width = 100)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Task,
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    commands::run()
 }
 
-#[derive(Debug, Subcommand)]
-enum Task {
-    /// Runs every test: prints first what will run and what each needs, installs what is missing
-    /// as root on Debian, names what it must skip and how to enable it.
-    Test {
-        /// Only these checks (default: all).
-        only: Vec<String>,
-    },
-    /// Starts an exchange on loopback, with two makers and a taker, and shows it live.
-    Demo(demo::Arguments),
-    /// SIGKILLs the processes of a running exchange under load and compares what clients were told
-    /// with the journal.
-    Crash(crash::Arguments),
-    /// Tests of the real binaries (part of `test`).
-    Processes,
-    /// Holds the resolved dependency graph against the layers.
-    Layers,
-}
-
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is what the command prints"
-)]
-fn main() -> ExitCode {
-    if !cfg!(target_os = "linux") {
-        eprintln!("Sluice runs on Linux only: its shared memory and its port are Linux's.");
-        return ExitCode::FAILURE;
-    }
-    let result = match Arguments::parse().command {
-        Task::Test { only } => checks::run(&only),
-        Task::Demo(arguments) => demo::run(&arguments),
-        Task::Crash(arguments) => crash::run(&arguments),
-        Task::Processes => processes::run(),
-        Task::Layers => layers::check().map(|said| println!("{said}")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::print_stderr, reason = "this is all that there is to say")]
+fn main() -> std::process::ExitCode {
+    eprintln!("Sluice runs on Linux only: its shared memory and its port are Linux's.");
+    std::process::ExitCode::FAILURE
 }

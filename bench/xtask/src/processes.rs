@@ -29,7 +29,7 @@ type Test = fn() -> Result<String>;
 
 /// Runs all of them.
 #[expect(clippy::print_stdout, reason = "a test says what it does")]
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(only: &[String]) -> Result<()> {
     instance::build()?;
     let tests: &[(&str, Test)] = &[
         ("closed hot path", closed_hot_path),
@@ -40,6 +40,9 @@ pub(crate) fn run() -> Result<()> {
         ("dead slowpath", dead_slowpath),
     ];
     for (name, test) in tests {
+        if !only.is_empty() && !only.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
         let said = test().with_context(|| (*name).to_owned())?;
         println!("    {name}: {said}");
     }

@@ -1,0 +1,58 @@
+//! What `cargo xtask` can be asked to do.
+
+use crate::{checks, crash, demo, layers, processes};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs every test: prints first what will run and what each needs, installs what is missing
+    /// as root on Debian, names what it must skip and how to enable it.
+    Test {
+        /// Only these checks (default: all).
+        only: Vec<String>,
+    },
+    /// Starts an exchange on loopback, with two makers and a taker, and shows it live. It restarts
+    /// what dies and ends on Ctrl-C or after `--seconds`, with a summary and a replay of everything.
+    Demo(demo::Arguments),
+    /// SIGKILLs the processes of a running exchange under load and compares what clients were told
+    /// with the journal.
+    Crash(crash::Arguments),
+    /// Tests of the real binaries (part of `test`).
+    Processes {
+        /// Only tests whose name contains one of these (default: all).
+        only: Vec<String>,
+    },
+    /// Holds the resolved dependency graph against the layers.
+    Layers,
+}
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is what the command prints"
+)]
+pub(crate) fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Task::Test { only } => checks::run(&only),
+        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Crash(arguments) => crash::run(&arguments),
+        Task::Processes { only } => processes::run(&only),
+        Task::Layers => layers::check().map(|said| println!("{said}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
