@@ -1,1 +1,103 @@
-fn main() {}
+//! `sluice`: the operator's command. It reads; only `session-secret` may write one file, the host
+//! secret, if there is none yet.
+#![forbid(unsafe_code)]
+
+mod config;
+mod decimal;
+mod journal;
+mod notation;
+mod session_secret;
+mod status;
+mod utc;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Looks at a Sluice instance and its journal, whether its processes live or not.
+///
+/// Start here: `sluice config default > sluice.toml` and `sluice config default --genesis >
+/// genesis.toml`, edit both, then start `fastpath --config sluice.toml` and `slowpath --config
+/// sluice.toml`. `sluice status` says how they are, `sluice journal verify` proves that what they wrote
+/// follows from the rules.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Status(status::Arguments),
+    /// Reads the journal: the archive's frames, then those in journal memory.
+    #[command(subcommand)]
+    Journal(journal::Command),
+    SessionSecret(session_secret::Arguments),
+    /// Prints or checks configurations.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Which instance.
+#[derive(Args, Debug)]
+pub(crate) struct Instance {
+    /// The instance's configuration (TOML).
+    #[arg(long, value_name = "FILE", default_value = "sluice.toml")]
+    config: PathBuf,
+}
+
+impl Instance {
+    fn load(&self) -> Result<topology::Config> {
+        Ok(topology::Config::load(&self.config)?)
+    }
+}
+
+/// Exit code if something is wrong.
+pub(crate) const WRONG: u8 = 1;
+/// Exit code if it cannot be told.
+pub(crate) const UNKNOWN: u8 = 2;
+
+#[expect(clippy::print_stderr, reason = "the reason of a failure goes to the terminal")]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let is_status = matches!(arguments.command, Command::Status(_));
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let ended = run(arguments.command, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    match ended {
+        Ok(code) => code,
+        // Whoever reads our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was found until then.
+            let _ignored = out.flush();
+            eprintln!("sluice: {error:#}");
+            ExitCode::from(if is_status { UNKNOWN } else { WRONG })
+        }
+    }
+}
+
+fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode> {
+    match command {
+        Command::Status(arguments) => status::run(&arguments, out),
+        Command::Journal(journal::Command::Print(arguments)) => {
+            journal::print::run(&arguments, out)
+        }
+        Command::Journal(journal::Command::Verify(arguments)) => {
+            journal::verify::run(&arguments, out)
+        }
+        Command::SessionSecret(arguments) => session_secret::run(&arguments, out),
+        Command::Config(command) => config::run(&command, out),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
