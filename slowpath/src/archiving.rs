@@ -72,17 +72,22 @@ impl<M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiving<M> {
             }
             // What was there already and is not archived now did not fit the group, which was thus
             // full: there is nothing to wait for.
-            let full = frames > 0 && durable < head;
-            while !full {
-                let waiting = self.journal.head().saturating_sub(durable.0);
-                let Some(sleep) = self
-                    .pace
-                    .wait(begin.elapsed(), waiting, signals.is_finishing())
-                else {
-                    break;
-                };
-                std::thread::sleep(sleep);
+            let is_full = frames > 0 && durable < head;
+            if !is_full {
+                self.rest(begin, durable, signals);
             }
+        }
+    }
+
+    /// Sleeps until the next group begins.
+    fn rest(&self, begin: Instant, durable: Seq, signals: &Signals) {
+        loop {
+            let waiting = self.journal.head().saturating_sub(durable.0);
+            let sleep = self
+                .pace
+                .wait(begin.elapsed(), waiting, signals.is_finishing());
+            let Some(sleep) = sleep else { return };
+            std::thread::sleep(sleep);
         }
     }
 

@@ -60,7 +60,10 @@ pub(crate) const WRONG: u8 = 1;
 /// Exit code if it cannot be told.
 pub(crate) const UNKNOWN: u8 = 2;
 
-#[expect(clippy::print_stderr, reason = "the reason of a failure goes to the terminal")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the reason of a failure goes to the terminal"
+)]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let is_status = matches!(arguments.command, Command::Status(_));

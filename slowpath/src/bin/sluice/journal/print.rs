@@ -1,0 +1,141 @@
+//! `sluice journal print`.
+
+use crate::Instance;
+use crate::decimal::Decimal;
+use crate::notation::{self, Record};
+use crate::utc::Utc;
+use anyhow::{Result, bail};
+use clap::Args;
+use domain::{Seq, SessionId, Source};
+use journal::Frame;
+use serde::Serialize;
+use slowpath::attach;
+use slowpath::follower::Follower;
+use std::io;
+use std::process::ExitCode;
+
+/// Prints the journal: a line for each command, and below it one for each event that it caused.
+///
+/// Amounts are base units, quantities lots, prices ticks, times UTC. With --json each frame is one line
+/// of JSON, in which numbers of 64 bits are strings.
+///
+///     sluice journal print --from 1000 --to 1010
+///     sluice journal print --session 7 --json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    instance: Instance,
+
+    /// First seq to print.
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    from: u64,
+
+    /// Last seq to print; else all that there are.
+    #[arg(long, value_name = "SEQ")]
+    to: Option<u64>,
+
+    /// Only commands of this session, and events that are reported to it.
+    #[arg(long, value_name = "ID")]
+    session: Option<u32>,
+
+    /// One line of JSON for each frame.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A frame.
+#[derive(Serialize)]
+struct Line {
+    seq: Decimal,
+    epoch: u32,
+    /// Engine time, ns.
+    time: Decimal,
+    receive_time: Decimal,
+    source: String,
+    source_number: Decimal,
+    command: Record,
+    events: Vec<Record>,
+}
+
+/// Prints it.
+#[expect(clippy::print_stderr, reason = "notes do not mix with the frames")]
+pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
+    let config = arguments.instance.load()?;
+    let memory = attach::journal_reader(&config)?;
+    let directory = config.archive_dir();
+    let archive = directory.is_dir().then(|| directory.clone());
+    if archive.is_none() && memory.is_none() {
+        bail!(
+            "there is neither an archive in {} nor journal memory of instance {}",
+            directory.display(),
+            config.instance.name
+        );
+    }
+    if memory.is_none() {
+        eprintln!("note: there is no journal memory of this boot; this is the archive alone");
+    }
+    let first = Seq(arguments.from.max(1));
+    let mut frames = Follower::new(archive, config.instance.shard, memory, first);
+    let last = Seq(arguments.to.unwrap_or(u64::MAX));
+    while frames.next_seq() <= last {
+        let Some(frame) = frames.next(Seq(u64::MAX))? else {
+            break;
+        };
+        if let Some(line) = line(&frame, arguments.session.map(SessionId)) {
+            print(&line, arguments.json, out)?;
+        }
+    }
+    if let Some(torn) = frames.torn() {
+        eprintln!(
+            "note: the archive ends with {} bytes of an unfinished write, {}",
+            torn.bytes, torn.at
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What of a frame is to be printed, if anything: for a session its own commands with all that they
+/// caused, and of others' what was reported to it.
+fn line(frame: &Frame<'_>, session: Option<SessionId>) -> Option<Line> {
+    let header = &frame.header;
+    let is_whole = session.is_none_or(|session| header.source == Source::of_session(session));
+    let events: Vec<Record> = frame
+        .events()
+        .flatten()
+        .filter(|event| is_whole || event.report().map(|(session, _)| session) == session)
+        .map(|event| notation::event(&event))
+        .collect();
+    (is_whole || !events.is_empty()).then(|| Line {
+        seq: Decimal(header.seq.0),
+        epoch: header.epoch,
+        time: Decimal(header.engine_time.0),
+        receive_time: Decimal(header.receive_time.0),
+        source: header.source.to_string(),
+        source_number: Decimal(header.source_seq),
+        command: notation::command(&frame.command),
+        events,
+    })
+}
+
+fn print(line: &Line, json: bool, out: &mut impl io::Write) -> Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} {} epoch {} {} #{} {}",
+        line.seq,
+        Utc(domain::Nanos(line.time.0)),
+        line.epoch,
+        line.source,
+        line.source_number,
+        line.command
+    )?;
+    for event in &line.events {
+        writeln!(out, "    {event}")?;
+    }
+    Ok(())
+}

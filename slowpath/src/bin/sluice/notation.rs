@@ -1,0 +1,373 @@
+//! Commands and events as people and programs read them: a kind and named fields.
+
+use domain::{Command, Event};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use std::fmt;
+
+/// A command or an event.
+pub(crate) struct Record {
+    kind: &'static str,
+    fields: Vec<(&'static str, Value)>,
+}
+
+/// A field.
+pub(crate) enum Value {
+    /// At most 32 bits: a number in JSON too.
+    Small(u32),
+    /// More: a string of digits in JSON.
+    Big(u64),
+    /// More, and perhaps negative: a string of digits in JSON.
+    Signed(i64),
+    /// A name.
+    Word(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Small(number) => number.fmt(f),
+            Self::Big(number) => number.fmt(f),
+            Self::Signed(number) => number.fmt(f),
+            Self::Word(word) => word.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Small(number) => serializer.serialize_u32(*number),
+            Self::Big(_) | Self::Signed(_) | Self::Word(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        self.fields
+            .iter()
+            .try_for_each(|(name, value)| write!(f, " {name}={value}"))
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1 + self.fields.len()))?;
+        map.serialize_entry("kind", self.kind)?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Small(number)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Big(number)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Signed(number)
+    }
+}
+
+/// The name of a variant.
+fn word(variant: impl fmt::Debug) -> Value {
+    Value::Word(format!("{variant:?}"))
+}
+
+fn symbol(bytes: [u8; 16]) -> Value {
+    let text = String::from_utf8_lossy(&bytes);
+    Value::Word(text.trim_end_matches('\0').to_owned())
+}
+
+fn hexadecimal(bytes: &[u8]) -> Value {
+    Value::Word(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+macro_rules! record {
+    ($kind:literal $(, $name:ident = $value:expr)* $(,)?) => {
+        Record { kind: $kind, fields: vec![$((stringify!($name), Value::from($value))),*] }
+    };
+}
+
+/// A command.
+pub(crate) fn command(command: &Command) -> Record {
+    match command {
+        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => entry(command),
+        Command::Genesis(c) => record!(
+            "Genesis",
+            max_assets = c.max_assets,
+            max_markets = c.max_markets,
+            max_accounts = c.max_accounts,
+            max_sessions = c.max_sessions,
+            max_orders = c.max_orders,
+            max_levels = c.max_levels,
+        ),
+        Command::CreateAsset(c) => record!(
+            "CreateAsset",
+            asset = c.asset.0,
+            symbol = symbol(c.symbol),
+            decimals = u32::from(c.decimals),
+        ),
+        Command::CreateMarket(c) => record!(
+            "CreateMarket",
+            market = c.market.0,
+            symbol = symbol(c.symbol),
+            base = c.base.0,
+            quote = c.quote.0,
+            lot_size = c.lot_size,
+            tick_value = c.tick_value,
+            min_qty = c.min_qty.0,
+            price_min = c.price_min.0,
+            price_levels = c.price_levels,
+            maker_fee_ppm = c.maker_fee_ppm,
+            taker_fee_ppm = c.taker_fee_ppm,
+        ),
+        Command::CreateAccount(c) => {
+            record!("CreateAccount", account = c.account.0, firm = c.firm.0)
+        }
+        Command::OpenSession(c) => record!(
+            "OpenSession",
+            session = c.session.0,
+            account = c.account.0,
+            public_key = hexadecimal(&c.public_key),
+        ),
+        Command::Deposit(c) => record!(
+            "Deposit",
+            account = c.account.0,
+            asset = c.asset.0,
+            amount = c.amount.0,
+        ),
+        Command::Continue(c) => record!("Continue", order_id = c.order_id.0),
+        Command::Timer(c) => record!("Timer", deadline = c.deadline.0),
+        Command::Checkpoint(c) => record!("Checkpoint", interval = c.interval),
+        Command::Recovered(c) => record!("Recovered", epoch = c.epoch, grace = c.grace.0),
+        Command::EngineVersion(c) => record!("EngineVersion", version = u32::from(c.version)),
+    }
+}
+
+/// A command of a session.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn entry(command: &Command) -> Record {
+    match command {
+        Command::NewOrder(c) => record!(
+            "NewOrder",
+            market = c.market.0,
+            side = word(c.side),
+            order_type = word(c.order_type),
+            time_in_force = word(c.time_in_force),
+            post_only = word(c.post_only),
+            price = c.price.0,
+            qty = c.qty.0,
+            client_order_id = c.client_order_id.0,
+        ),
+        Command::CancelOrder(c) => record!(
+            "CancelOrder",
+            order_id = c.order_id.0,
+            client_order_id = c.client_order_id.0,
+        ),
+        Command::AmendOrder(c) => record!(
+            "AmendOrder",
+            order_id = c.order_id.0,
+            client_order_id = c.client_order_id.0,
+            price = c.price.0,
+            qty = c.qty.0,
+        ),
+        other => unreachable!("{other:?} is no command of a session"),
+    }
+}
+
+/// An event.
+pub(crate) fn event(event: &Event) -> Record {
+    match event {
+        Event::BookAdd(e) => record!(
+            "BookAdd",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            order_id = e.order_id.0,
+            side = word(e.side),
+            price = e.price.0,
+            qty = e.qty.0,
+        ),
+        Event::BookReduce(e) => record!(
+            "BookReduce",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            order_id = e.order_id.0,
+            side = word(e.side),
+            leaves = e.leaves.0,
+        ),
+        Event::BookDelete(e) => record!(
+            "BookDelete",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            order_id = e.order_id.0,
+            side = word(e.side),
+        ),
+        Event::Trade(e) => record!(
+            "Trade",
+            feed_no = e.feed_no,
+            trade_id = e.trade_id,
+            market = e.market.0,
+            taker_side = word(e.taker_side),
+            price = e.price.0,
+            qty = e.qty.0,
+            maker_order_id = e.maker_order_id.0,
+            taker_order_id = e.taker_order_id.0,
+            maker_leaves = e.maker_leaves.0,
+        ),
+        Event::PhaseChanged(e) => {
+            record!("PhaseChanged", feed_no = e.feed_no, phase = word(e.phase))
+        }
+        Event::Outcome(e) => {
+            record!(
+                "Outcome",
+                command = word(e.command),
+                reason = word(e.reason)
+            )
+        }
+        Event::StateHash(e) => {
+            record!("StateHash", hash = Value::Word(format!("{:016x}", e.hash)))
+        }
+        Event::Accepted(_)
+        | Event::Rejected(_)
+        | Event::Fill(_)
+        | Event::Canceled(_)
+        | Event::Amended(_)
+        | Event::NotApplied(_) => report(event),
+    }
+}
+
+/// An event for a session.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn report(event: &Event) -> Record {
+    match event {
+        Event::Accepted(e) => record!(
+            "Accepted",
+            session = e.session.0,
+            report_no = e.report_no,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            side = word(e.side),
+            order_type = word(e.order_type),
+            time_in_force = word(e.time_in_force),
+            post_only = word(e.post_only),
+            price = e.price.0,
+            qty = e.qty.0,
+        ),
+        Event::Rejected(e) => record!(
+            "Rejected",
+            session = e.session.0,
+            report_no = e.report_no,
+            command = word(e.command),
+            reason = word(e.reason),
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+        ),
+        Event::Fill(e) => record!(
+            "Fill",
+            session = e.session.0,
+            report_no = e.report_no,
+            trade_id = e.trade_id,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            side = word(e.side),
+            liquidity = word(e.liquidity),
+            price = e.price.0,
+            qty = e.qty.0,
+            leaves = e.leaves.0,
+            fee = e.fee.0,
+        ),
+        Event::Canceled(e) => record!(
+            "Canceled",
+            session = e.session.0,
+            report_no = e.report_no,
+            reason = word(e.reason),
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            qty = e.qty.0,
+        ),
+        Event::Amended(e) => record!(
+            "Amended",
+            session = e.session.0,
+            report_no = e.report_no,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            price = e.price.0,
+            qty = e.qty.0,
+            leaves = e.leaves.0,
+            kept_priority = word(e.kept_priority),
+        ),
+        Event::NotApplied(e) => record!(
+            "NotApplied",
+            session = e.session.0,
+            report_no = e.report_no,
+            from = e.from,
+            count = e.count,
+        ),
+        other => unreachable!("{other:?} is for no session"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{AssetId, CreateAsset, Nanos, OrderId, Recovered, Zero};
+
+    #[test]
+    fn text_and_json_say_the_same_and_json_keeps_every_digit() {
+        let continued = Command::Continue(domain::Continue {
+            order_id: OrderId(u64::MAX),
+        });
+        let record = command(&continued);
+        assert_eq!(record.to_string(), "Continue order_id=18446744073709551615");
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(
+            json,
+            r#"{"kind":"Continue","order_id":"18446744073709551615"}"#
+        );
+    }
+
+    #[test]
+    fn names_are_text_and_ids_are_numbers() {
+        let mut name = [0; 16];
+        name[..3].copy_from_slice(b"SOL");
+        let asset = command(&Command::CreateAsset(CreateAsset {
+            asset: AssetId(3),
+            decimals: 9,
+            pad: [Zero::Zero; 3],
+            symbol: name,
+        }));
+        let json = serde_json::to_string(&asset).unwrap();
+        assert_eq!(
+            json,
+            r#"{"kind":"CreateAsset","asset":3,"symbol":"SOL","decimals":9}"#
+        );
+        let recovered = command(&Command::Recovered(Recovered {
+            epoch: 2,
+            pad: [Zero::Zero; 4],
+            grace: Nanos(5),
+        }));
+        assert_eq!(recovered.to_string(), "Recovered epoch=2 grace=5");
+    }
+}

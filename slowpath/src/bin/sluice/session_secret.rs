@@ -1,0 +1,48 @@
+//! `sluice session-secret`.
+
+use crate::Instance;
+use anyhow::Result;
+use clap::Args;
+use domain::SessionId;
+use std::io;
+use std::process::ExitCode;
+use wire::auth::HostSecret;
+
+/// Prints the secret of a session, for its owner: 64 hexadecimal digits.
+///
+/// It follows from the host secret, which is made now if the instance has none yet, and stays the
+/// same as long as that does. Hand it over in a way that nobody else can read.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    instance: Instance,
+
+    /// The session's id, as in the genesis file.
+    #[arg(long, value_name = "ID")]
+    session: u32,
+}
+
+/// Prints it.
+#[expect(clippy::print_stderr, reason = "warnings do not mix with the secret")]
+pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
+    let config = arguments.instance.load()?;
+    let id = arguments.session;
+    if let Ok(genesis) = config.load_genesis()
+        && !genesis.sessions.iter().any(|session| session.id == id)
+    {
+        eprintln!(
+            "warning: {} has no session {id}",
+            config.genesis_file().display()
+        );
+    }
+    let host = HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?);
+    eprintln!(
+        "warning: whoever has this secret can trade as session {id}; give it to its owner only, and keep it out of logs and shells' histories"
+    );
+    let secret = host.session_secret(SessionId(id));
+    for byte in secret.expose() {
+        write!(out, "{byte:02x}")?;
+    }
+    writeln!(out)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,400 @@
+//! What can be seen of an instance at one moment.
+
+use super::judge;
+use crate::decimal::Decimal;
+use anyhow::{Context as _, Result};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use serde::Serialize;
+use shm::layout::fast_layout::TILES;
+use shm::layout::{ShadowState, TileView};
+use shm::{FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState};
+use slowpath::attach::{self, Region};
+use slowpath::console::now;
+use slowpath::counters;
+use topology::instruments::{matching, net, out, process, stage, tile_kind};
+use topology::{Ack, Config};
+
+/// Most frames that are read to estimate how full the journal memory is.
+const SAMPLE: u64 = 512;
+
+/// An instance at one moment. This is the object of `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) instance: String,
+    pub(crate) shard: u16,
+    /// None if there is no journal.
+    pub(crate) epoch: Option<Decimal>,
+    /// `sequenced` or `durable`.
+    pub(crate) ack: &'static str,
+    pub(crate) port: String,
+    /// `healthy`, `wrong` or `unknown`.
+    pub(crate) health: &'static str,
+    /// What is wrong.
+    pub(crate) problems: Vec<String>,
+    /// What could not be looked at, and why.
+    pub(crate) unknown: Vec<String>,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) fastpath: Option<Fastpath>,
+    pub(crate) slowpath: Option<Slowpath>,
+}
+
+/// Journal memory.
+#[derive(Debug, Serialize)]
+pub(crate) struct Journal {
+    pub(crate) path: String,
+    pub(crate) memory: String,
+    /// Whether it was written since the machine was started; if not, it does not count.
+    pub(crate) this_boot: bool,
+    pub(crate) head: Decimal,
+    pub(crate) oldest: Decimal,
+    pub(crate) bytes: Decimal,
+    pub(crate) frame_capacity: Decimal,
+    /// How much of the memory is waiting for the archive, estimated from some of its frames.
+    pub(crate) fill_per_mille: u32,
+}
+
+/// What the fastpath shows.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fastpath {
+    pub(crate) pid: Decimal,
+    pub(crate) alive: bool,
+    pub(crate) orderly_stop: bool,
+    pub(crate) out: Progress,
+    pub(crate) gate_faults: Decimal,
+    pub(crate) ring_faults: Decimal,
+    /// Heap allocations after start-up.
+    pub(crate) allocations: Decimal,
+    pub(crate) tiles: Vec<Tile>,
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// What the slowpath shows.
+#[derive(Debug, Serialize)]
+pub(crate) struct Slowpath {
+    pub(crate) pid: Decimal,
+    pub(crate) alive: bool,
+    /// None if it has never been alive.
+    pub(crate) heartbeat_age_ns: Option<Decimal>,
+    pub(crate) archived: Progress,
+    pub(crate) durable: Progress,
+    pub(crate) shadow: ShadowProgress,
+    pub(crate) counters: Vec<Count>,
+}
+
+/// How far something has come.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Progress {
+    pub(crate) seq: Decimal,
+    /// Frames behind the journal's head; none if there is no journal.
+    pub(crate) lag: Option<Decimal>,
+}
+
+/// How far the shadow engine has come.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShadowProgress {
+    #[serde(flatten)]
+    pub(crate) progress: Progress,
+    /// `ok`, `diverged`, or `silent` if it has not said yet.
+    pub(crate) state: &'static str,
+    /// The frame with which it does not agree.
+    pub(crate) diverged_seq: Option<Decimal>,
+    /// Of the engine's state at about `seq`, 16 hexadecimal digits.
+    pub(crate) state_hash: String,
+}
+
+/// A tile of the fastpath.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tile {
+    pub(crate) kind: &'static str,
+    /// `boot`, `run`, `halt`, `fail` or `unknown`.
+    pub(crate) state: &'static str,
+    /// None if it has never been alive.
+    pub(crate) heartbeat_age_ns: Option<Decimal>,
+    pub(crate) polls: Decimal,
+    pub(crate) busy_polls: Decimal,
+    /// Share of polls that found work.
+    pub(crate) busy_per_mille: u32,
+    pub(crate) counters: Vec<Count>,
+}
+
+/// A counter.
+#[derive(Debug, Serialize)]
+pub(crate) struct Count {
+    pub(crate) name: &'static str,
+    pub(crate) count: Decimal,
+}
+
+/// A stage that is timed, ns.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) count: Decimal,
+    pub(crate) p50: Decimal,
+    pub(crate) p99: Decimal,
+    pub(crate) p99_9: Decimal,
+    pub(crate) max: Decimal,
+}
+
+/// Looks at everything, and judges it.
+pub(crate) fn collect(config: &Config) -> Result<Status> {
+    let places = attach::places(config);
+    let boot_id = shm::boot_id().context("read the boot id")?;
+    let mut unknown = Vec::new();
+    let [journal, fast, slow] = Region::ALL.map(|region| look(&places, region, &mut unknown));
+    let slow = slow.and_then(|memory| view(SlowView::new(memory), &mut unknown));
+    let fast = fast.and_then(|memory| {
+        let pid = memory.header().pid();
+        view(FastView::new(memory), &mut unknown).map(|fast| (fast, pid))
+    });
+    let epoch = journal
+        .as_ref()
+        .map(|memory| Decimal(memory.header().epoch()));
+    let durable = slow.as_ref().map_or(0, SlowView::durable_seq);
+    let journal = journal.and_then(|memory| {
+        let this_boot = memory.header().boot_id() == boot_id;
+        view(Journal::of(&memory, this_boot, durable), &mut unknown)
+    });
+    let head = journal
+        .as_ref()
+        .filter(|journal| journal.this_boot)
+        .map(|journal| journal.head.0);
+    let mut status = Status {
+        instance: config.instance.name.clone(),
+        shard: config.instance.shard,
+        epoch,
+        ack: match config.instance.ack {
+            Ack::Sequenced => "sequenced",
+            Ack::Durable => "durable",
+        },
+        port: config.port.bind.to_string(),
+        health: "",
+        problems: Vec::new(),
+        unknown,
+        journal,
+        fastpath: fast.map(|(fast, pid)| Fastpath::of(&fast, pid, head)),
+        slowpath: slow.map(|slow| Slowpath::of(&slow, head)),
+    };
+    judge::judge(&mut status);
+    Ok(status)
+}
+
+/// Maps a region, or says why it cannot be looked at.
+fn look(places: &Places, region: Region, unknown: &mut Vec<String>) -> Option<Memory> {
+    match attach::open(places, region) {
+        Ok(Some((memory, _))) => Some(memory),
+        Ok(None) => {
+            unknown.push(format!(
+                "there is no region {} of instance {}",
+                region.name(),
+                places.instance
+            ));
+            None
+        }
+        Err(error) => {
+            unknown.push(error.to_string());
+            None
+        }
+    }
+}
+
+fn view<T, E: std::fmt::Display>(view: Result<T, E>, unknown: &mut Vec<String>) -> Option<T> {
+    view.map_err(|error| unknown.push(error.to_string())).ok()
+}
+
+impl Status {
+    /// Makes the shares of busy polls those since an earlier moment.
+    pub(crate) fn since(&mut self, before: &Self) {
+        let (Some(now), Some(before)) = (&mut self.fastpath, &before.fastpath) else {
+            return;
+        };
+        for (now, before) in now.tiles.iter_mut().zip(&before.tiles) {
+            let since = |now: Decimal, before: Decimal| now.0.checked_sub(before.0);
+            // Fewer than before: the process was started again.
+            if let (Some(polls), Some(busy)) = (
+                since(now.polls, before.polls),
+                since(now.busy_polls, before.busy_polls),
+            ) {
+                now.busy_per_mille = per_mille(busy, polls);
+            }
+        }
+    }
+}
+
+impl Journal {
+    fn of(memory: &Memory, this_boot: bool, durable: u64) -> Result<Self, shm::LogError> {
+        let log = LogReader::new(memory.clone(), 1)?;
+        let [frame_capacity, words, ..] = memory.header().parameters();
+        let (head, oldest) = (log.head(), log.oldest());
+        // Below the oldest everything is archived, whatever the slowpath says.
+        let from = durable.saturating_add(1).max(oldest);
+        let waiting = head.saturating_add(1).saturating_sub(from);
+        let fill =
+            per_mille(waiting, frame_capacity).max(per_mille(words_of(&log, from, waiting), words));
+        Ok(Self {
+            path: memory.path().display().to_string(),
+            memory: memory.kind().to_string(),
+            this_boot,
+            head: Decimal(head),
+            oldest: Decimal(oldest),
+            bytes: Decimal(memory.bytes() as u64),
+            frame_capacity: Decimal(frame_capacity),
+            fill_per_mille: fill,
+        })
+    }
+}
+
+/// About how many words `count` frames from `first` on take, commit words included.
+fn words_of(log: &LogReader, first: u64, count: u64) -> u64 {
+    let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+    let (mut sampled, mut words) = (0, 0);
+    for index in 0..count.min(SAMPLE) {
+        let seq = first + index * count / count.min(SAMPLE);
+        if let Read::Frame(len) = log.read_at(seq, &mut buffer) {
+            sampled += 1;
+            words += 1 + len as u64;
+        }
+    }
+    // Frames that were lapped meanwhile are archived.
+    (words * count).checked_div(sampled).unwrap_or(0)
+}
+
+impl Fastpath {
+    fn of(fast: &FastView, pid: u64, head: Option<u64>) -> Self {
+        let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
+        let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
+        Self {
+            pid: Decimal(pid),
+            alive: is_alive(pid),
+            orderly_stop: fast.orderly_stop(),
+            out: Progress::of(fast.out_seq(), head),
+            gate_faults: Decimal(fast.gate_faults()),
+            ring_faults: Decimal(fast.ring_faults()),
+            allocations: Decimal(process.map_or(0, |tile| tile.counters[process::allocations])),
+            tiles: tiles.iter().map(Tile::of).collect(),
+            stages: stage::NAMES
+                .iter()
+                .enumerate()
+                .filter_map(|(number, name)| Stage::of(fast, number, name))
+                .collect(),
+        }
+    }
+}
+
+impl Slowpath {
+    fn of(slow: &SlowView, head: Option<u64>) -> Self {
+        let state = slow.shadow_state();
+        let names = counters::NAMES.iter().enumerate();
+        Self {
+            pid: Decimal(slow.pid()),
+            alive: is_alive(slow.pid()),
+            heartbeat_age_ns: age(slow.heartbeat()),
+            archived: Progress::of(slow.archived_seq(), head),
+            durable: Progress::of(slow.durable_seq(), head),
+            shadow: ShadowProgress {
+                progress: Progress::of(slow.shadow_seq(), head),
+                state: match state {
+                    Some(ShadowState::Ok) => "ok",
+                    Some(ShadowState::Diverged) => "diverged",
+                    None => "silent",
+                },
+                diverged_seq: state
+                    .filter(|state| *state == ShadowState::Diverged)
+                    .map(|_| Decimal(slow.diverged_seq())),
+                state_hash: format!("{:016x}", slow.shadow_hash()),
+            },
+            counters: names
+                .filter_map(|(number, name)| Some((name, slow.counter(number)?)))
+                .map(|(name, count)| Count {
+                    name,
+                    count: Decimal(count),
+                })
+                .collect(),
+        }
+    }
+
+    /// The count with this number in [`counters`].
+    pub(crate) fn count(&self, number: usize) -> u64 {
+        self.counters.get(number).map_or(0, |count| count.count.0)
+    }
+}
+
+impl Progress {
+    fn of(seq: u64, head: Option<u64>) -> Self {
+        Self {
+            seq: Decimal(seq),
+            lag: head.map(|head| Decimal(head.saturating_sub(seq))),
+        }
+    }
+}
+
+impl Tile {
+    fn of(tile: &TileView) -> Self {
+        let names = match tile.kind {
+            tile_kind::NET => net::NAMES,
+            tile_kind::MATCH => matching::NAMES,
+            tile_kind::OUT => out::NAMES,
+            tile_kind::PROCESS => process::NAMES,
+            _ => &[],
+        };
+        let counts = names.iter().zip(tile.counters);
+        Self {
+            kind: tile_kind::name(tile.kind),
+            state: match tile.state {
+                Some(TileState::Boot) => "boot",
+                Some(TileState::Run) => "run",
+                Some(TileState::Halt) => "halt",
+                Some(TileState::Fail) => "fail",
+                None => "unknown",
+            },
+            heartbeat_age_ns: age(tile.heartbeat),
+            polls: Decimal(tile.polls),
+            busy_polls: Decimal(tile.busy_polls),
+            busy_per_mille: per_mille(tile.busy_polls, tile.polls),
+            counters: counts
+                .map(|(name, count)| Count {
+                    name,
+                    count: Decimal(count),
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether it polls: the process's own block only counts.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.kind != tile_kind::name(tile_kind::PROCESS)
+    }
+}
+
+impl Stage {
+    fn of(fast: &FastView, number: usize, name: &'static str) -> Option<Self> {
+        let snapshot = fast.histogram(number)?;
+        let percentile = |p| Decimal(snapshot.percentile(p));
+        Some(Self {
+            name,
+            count: Decimal(snapshot.count),
+            p50: percentile(50.0),
+            p99: percentile(99.0),
+            p99_9: percentile(99.9),
+            max: Decimal(snapshot.max),
+        })
+    }
+}
+
+/// Whether there is such a process, ours or not.
+fn is_alive(pid: u64) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
+}
+
+/// Nanoseconds since a heartbeat; none if there never was one.
+fn age(heartbeat: u64) -> Option<Decimal> {
+    (heartbeat != 0).then(|| Decimal(now().0.saturating_sub(heartbeat)))
+}
+
+/// `part` in thousandths of `whole`; 0 of nothing.
+fn per_mille(part: u64, whole: u64) -> u32 {
+    let share = u128::from(part) * 1000;
+    let share = share.checked_div(u128::from(whole)).unwrap_or(0);
+    u32::try_from(share).unwrap_or(u32::MAX)
+}

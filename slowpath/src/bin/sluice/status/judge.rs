@@ -1,0 +1,102 @@
+//! Whether an instance is healthy.
+
+use super::collect::{Fastpath, Slowpath, Status};
+use crate::decimal::Decimal;
+use slowpath::counters::{TROUBLES_BEGUN, TROUBLES_ENDED};
+
+/// A process or tile that has not been heard of for so long is in trouble, ns.
+const SILENCE: u64 = 2_000_000_000;
+
+/// Fills in what is wrong, and the verdict.
+pub(crate) fn judge(status: &mut Status) {
+    let mut problems = Vec::new();
+    if let Some(fastpath) = &status.fastpath {
+        judge_fastpath(fastpath, &mut problems);
+    }
+    if let Some(slowpath) = &status.slowpath {
+        judge_slowpath(slowpath, &mut problems);
+    }
+    if status
+        .journal
+        .as_ref()
+        .is_some_and(|journal| !journal.this_boot)
+    {
+        status.unknown.push(
+            "journal memory is of another boot of the machine: the fastpath has not been started since"
+                .to_owned(),
+        );
+    }
+    status.health = if !problems.is_empty() {
+        "wrong"
+    } else if !status.unknown.is_empty() {
+        "unknown"
+    } else {
+        "healthy"
+    };
+    status.problems = problems;
+}
+
+fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
+    if !fastpath.alive {
+        let how = if fastpath.orderly_stop {
+            "was stopped in an orderly way"
+        } else {
+            "is dead"
+        };
+        problems.push(format!(
+            "the fastpath (pid {}) {how}: start it",
+            fastpath.pid
+        ));
+    }
+    for tile in fastpath.tiles.iter().filter(|tile| tile.is_polling()) {
+        if tile.state == "fail" {
+            problems.push(format!(
+                "tile {} has failed: see the fastpath's output",
+                tile.kind
+            ));
+        } else if fastpath.alive && is_silent(tile.heartbeat_age_ns) {
+            problems.push(format!(
+                "tile {} has been silent for more than 2 s",
+                tile.kind
+            ));
+        }
+    }
+    for (faults, what) in [
+        (fastpath.gate_faults, "the archiver's progress"),
+        (fastpath.ring_faults, "a position of the command ring"),
+    ] {
+        if faults > Decimal(0) {
+            problems.push(format!(
+                "{what} was impossible {faults} times: restart the slowpath"
+            ));
+        }
+    }
+}
+
+fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
+    if slowpath.pid == Decimal(0) {
+        problems.push("the slowpath has never run: start it".to_owned());
+    } else if !slowpath.alive {
+        problems.push(format!(
+            "the slowpath (pid {}) is dead: start it",
+            slowpath.pid
+        ));
+    } else if is_silent(slowpath.heartbeat_age_ns) {
+        problems.push("the slowpath has been silent for more than 2 s".to_owned());
+    }
+    if let Some(seq) = slowpath.shadow.diverged_seq {
+        problems.push(format!(
+            "the shadow engine does not agree with seq {seq}: see `alarm:` in the slowpath's output, and `sluice journal verify`"
+        ));
+    }
+    if slowpath.alive && slowpath.count(TROUBLES_BEGUN) != slowpath.count(TROUBLES_ENDED) {
+        problems.push(
+            "the archive's storage fails: see `trouble:` in the slowpath's output".to_owned(),
+        );
+    }
+}
+
+/// One that has never been heard of is being started.
+fn is_silent(age: Option<Decimal>) -> bool {
+    age.is_some_and(|age| age > Decimal(SILENCE))
+}
