@@ -1,15 +1,14 @@
-//! A session over a blocking UDP socket.
+//! A session over a UDP socket, for a caller that may wait.
 
 use crate::event::Event;
 use crate::session::{Config, Session};
 use domain::Nanos;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wire::MAX_DATAGRAM;
-
-/// The shortest wait that a socket's timeout can express safely; 0 would mean for ever.
-const SHORTEST_WAIT: Duration = Duration::from_micros(50);
 
 /// UTC that never goes back: the system's clock at the start, and a monotonic one since.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +56,7 @@ impl Connection {
         };
         let socket = UdpSocket::bind(local)?;
         socket.connect(server)?;
+        socket.set_nonblocking(true)?;
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let clock = Clock::start();
@@ -121,12 +121,26 @@ impl Connection {
     }
 
     /// Takes in one datagram, waiting for it at most `wait` and not beyond the session's next timeout.
+    ///
+    /// It waits in `ppoll`, which counts nanoseconds: the receive timeout of a socket counts ticks of
+    /// the scheduler, several milliseconds each.
     fn receive(&mut self, wait: Duration) -> io::Result<()> {
-        let timeout = self.session.next_timeout().0;
-        let due = Duration::from_nanos(timeout.saturating_sub(self.clock.now().0));
-        self.socket
-            .set_read_timeout(Some(wait.min(due).max(SHORTEST_WAIT)))?;
-        if let Some(length) = passing(self.socket.recv(&mut self.buffer))? {
+        let mut received = passing(self.socket.recv(&mut self.buffer))?;
+        if received.is_none() && !wait.is_zero() {
+            let timeout = self.session.next_timeout().0;
+            let due = Duration::from_nanos(timeout.saturating_sub(self.clock.now().0));
+            // Less than 2^63 seconds, which is all that the conversion asks for.
+            let limit = Timespec::try_from(wait.min(due)).map_err(io::Error::other)?;
+            match poll(
+                &mut [PollFd::new(&self.socket, PollFlags::IN)],
+                Some(&limit),
+            ) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            received = passing(self.socket.recv(&mut self.buffer))?;
+        }
+        if let Some(length) = received {
             self.session.feed(&self.buffer[..length], self.clock.now());
         }
         Ok(())
