@@ -9,6 +9,8 @@ use wire::order_entry::{Message, ResendRequest};
 const MAX_AHEAD: u64 = 4096;
 /// Most reports asked for at once.
 const MAX_RESEND: u64 = 256;
+/// Most holes asked for at once; their requests fit into one datagram.
+const MAX_HOLES: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -100,17 +102,33 @@ impl Inbox {
         self.request_at
     }
 
-    /// The request for the first hole, if it is due.
-    pub(crate) fn request(&mut self, now: Nanos) -> Option<ResendRequest> {
-        self.request_at.filter(|at| *at <= now)?;
+    /// The requests for the first holes, if they are due: one after another they would cost a round
+    /// trip each, and a bad line makes holes faster than that.
+    pub(crate) fn requests(&mut self, now: Nanos) -> Vec<ResendRequest> {
+        if self.request_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
         self.request_at = Some(self.retry.after(now));
-        let hole_end = self.ahead.first_key_value().map_or(self.end, |(n, _)| *n);
-        let count = (hole_end - self.next_no).min(MAX_RESEND);
-        Some(ResendRequest {
-            from_report_no: self.next_no,
-            count: u32::try_from(count).expect("at most MAX_RESEND"),
-            reserved: 0,
-        })
+        let mut requests = Vec::with_capacity(MAX_HOLES);
+        let mut from = self.next_no;
+        let mut wanted = MAX_RESEND;
+        let ends = self.ahead.keys().copied().chain([self.end]);
+        for end in ends {
+            let count = end.saturating_sub(from).min(wanted);
+            if count > 0 {
+                requests.push(ResendRequest {
+                    from_report_no: from,
+                    count: u32::try_from(count).expect("at most MAX_RESEND"),
+                    reserved: 0,
+                });
+            }
+            wanted -= count;
+            if requests.len() == MAX_HOLES || wanted == 0 {
+                break;
+            }
+            from = end.saturating_add(1);
+        }
+        requests
     }
 
     /// The exchange can no longer send `from .. from + count`: how many of them are missed, counted

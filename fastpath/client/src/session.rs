@@ -57,7 +57,7 @@ impl Default for Timing {
             busy: MILLISECOND,
             reordering: MILLISECOND,
             resend: 10 * MILLISECOND,
-            longest: 2_000 * MILLISECOND,
+            longest: 500 * MILLISECOND,
             silence: 3_000 * MILLISECOND,
             heartbeat: 1_000 * MILLISECOND,
         }
@@ -446,8 +446,14 @@ impl Session {
             self.outbox.write(number, &mut writer, now);
             return Some(writer.finish(key));
         }
-        if let Some(request) = self.inbox.request(now) {
-            return Some(write_one(buffer, context, &request, key));
+        let requests = self.inbox.requests(now);
+        if !requests.is_empty() {
+            let mut writer = DatagramWriter::new(buffer, context);
+            for request in &requests {
+                // A small buffer takes fewer: the rest is asked for next time.
+                writer.push(request).ok();
+            }
+            return Some(writer.finish(key));
         }
         let heartbeat_at = self.last_sent.0.saturating_add(self.timing.heartbeat);
         (heartbeat_at <= now.0).then(|| DatagramWriter::new(buffer, context).finish(key))

@@ -71,8 +71,9 @@ impl Segments for Directory {
             Some((seq, file)) if seq == first => file,
             _ => File::open(self.path.join(SegmentName(first).to_string()))?,
         };
-        let read = file.read_at(buffer, offset);
+        // A file that gave an error is opened anew: another may have taken its place.
+        let read = file.read_at(buffer, offset)?;
         self.open = Some((first, file));
-        read
+        Ok(read)
     }
 }

@@ -205,7 +205,7 @@ fn what_is_unanswered_is_sent_again_with_longer_and_longer_waits() {
         }
         now.0 += 1_000_000;
     }
-    let times = [0, 20, 60, 140, 300, 620, 1260].map(|time| (time, time > 0));
+    let times = [0, 20, 60, 140, 300, 620, 1120, 1620].map(|time| (time, time > 0));
     assert_eq!(sent, times);
 }
 
