@@ -1,0 +1,395 @@
+//! An instance in a folder of its own, whose fastpath is the test: it journals what it is told to,
+//! as a sequencer does, and holds the regions' locks as long as it lives.
+
+use domain::{
+    Checkpoint, ClientOrderId, Command as Order, Continue, Effects, Flag, MarketId, Nanos,
+    NewOrder, OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+};
+use engine::Engine;
+use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
+use shm::{
+    FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock, fast_spec,
+    journal_spec,
+};
+use slowpath::attach::{self, Region};
+use slowpath::console::now;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use topology::Config;
+use topology::instruments::tile_kind;
+
+/// More than any of the waits takes; reached only by a test that fails.
+const LONG: Duration = Duration::from_secs(30);
+
+pub(crate) struct Instance {
+    pub(crate) folder: TempDir,
+    pub(crate) config: Config,
+}
+
+impl Instance {
+    /// With `more` lines at the end of its configuration.
+    pub(crate) fn new(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[instance]\nname = \"test\"\nshard = 3\n\
+             [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{more}",
+            folder.path().join("shm").display()
+        );
+        fs::create_dir(folder.path().join("shm")).unwrap();
+        fs::write(folder.path().join("sluice.toml"), text).unwrap();
+        fs::write(
+            folder.path().join("genesis.toml"),
+            topology::DEFAULT_GENESIS,
+        )
+        .unwrap();
+        let config = Config::load(&folder.path().join("sluice.toml")).unwrap();
+        Self { folder, config }
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).arg("--config");
+        command
+            .arg(self.folder.path().join("sluice.toml"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the operator's command to its end.
+    pub(crate) fn sluice(&self, args: &[&str]) -> Said {
+        let output = self
+            .command(env!("CARGO_BIN_EXE_sluice"), args)
+            .output()
+            .unwrap();
+        Said::from(output)
+    }
+
+    /// Runs a slowpath that is expected to end by itself.
+    pub(crate) fn refused_slowpath(&self) -> Said {
+        let output = self
+            .command(env!("CARGO_BIN_EXE_slowpath"), &[])
+            .output()
+            .unwrap();
+        Said::from(output)
+    }
+
+    pub(crate) fn start_slowpath(&self) -> Slowpath {
+        let log = tempfile::Builder::new()
+            .prefix("log-")
+            .tempfile_in(self.folder.path());
+        let (file, path) = log.unwrap().keep().unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_slowpath"), &[]);
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let child = command.spawn().unwrap();
+        Slowpath {
+            child: Some(child),
+            log: path,
+        }
+    }
+
+    /// What the slowpath shows, which may have to make its region first.
+    #[track_caller]
+    pub(crate) fn slow(&self) -> SlowView {
+        let mut slow = None;
+        wait("the slowpath has made its region", || {
+            slow = attach::open(&attach::places(&self.config), Region::Slow).unwrap();
+            slow.is_some()
+        });
+        SlowView::new(slow.unwrap().0).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_archived(&self, seq: u64) {
+        wait("everything is archived", || {
+            self.slow().durable_seq() >= seq
+        });
+    }
+
+    /// The archive's last segment.
+    pub(crate) fn last_segment(&self) -> PathBuf {
+        let files = fs::read_dir(self.config.archive_dir()).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some())
+            .max()
+            .unwrap()
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LONG, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a program that has ended had to say.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it was not killed"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A slowpath that runs; killed when dropped.
+pub(crate) struct Slowpath {
+    child: Option<Child>,
+    log: PathBuf,
+}
+
+impl Slowpath {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        wait(&format!("it says {text:?}"), || self.said().contains(text));
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        let pid = i32::try_from(self.pid()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.end()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let mut status = None;
+        wait("the slowpath ends", || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Slowpath {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
+
+/// The test as the instance's fastpath.
+pub(crate) struct Fastpath {
+    engine: Engine,
+    effects: Effects,
+    chain: Chain,
+    log: LogWriter,
+    pub(crate) fast: FastWriter,
+    genesis: Vec<(Source, Order)>,
+    numbers: [u64; 2],
+    orders: u64,
+    /// Changes the events of this frame before it is journalled.
+    pub(crate) falsify: Option<u64>,
+    _locks: [WriterLock; 2],
+}
+
+impl Fastpath {
+    /// Makes or finds the regions. What they hold is replayed.
+    pub(crate) fn start(instance: &Instance) -> Self {
+        let config = &instance.config;
+        let places = attach::places(config);
+        let identity = Identity {
+            shard: config.instance.shard,
+            boot_id: shm::boot_id().unwrap(),
+            epoch: 1,
+        };
+        let open = |name, spec| Memory::create_or_open(&places, name, spec, identity).unwrap();
+        let (journal, journal_lock, _) = open("journal", journal_spec(1024, 1 << 17));
+        let (fast, fast_lock, _) = open("fast", fast_spec(4));
+        let fast = FastWriter::new(fast).unwrap();
+        for (slot, kind) in [tile_kind::NET, tile_kind::MATCH, tile_kind::OUT]
+            .into_iter()
+            .enumerate()
+        {
+            fast.tile(slot).set_kind(kind);
+            fast.tile(slot).set_state(TileState::Run);
+            fast.tile(slot).set_polls(1000, 250);
+        }
+        let fastpath = Self {
+            engine: Engine::new(),
+            effects: Effects::new(),
+            chain: Chain::new(config.instance.shard),
+            log: LogWriter::attach(journal.clone()).unwrap(),
+            fast,
+            genesis: config.load_genesis().unwrap().commands(),
+            numbers: [0; 2],
+            orders: 0,
+            falsify: None,
+            _locks: [journal_lock, fast_lock],
+        };
+        fastpath.beat();
+        assert_eq!(
+            LogReader::new(journal, 1).unwrap().head(),
+            0,
+            "the test begins a journal"
+        );
+        fastpath
+    }
+
+    /// All tiles are alive, and remain so for the rest of the test.
+    pub(crate) fn beat(&self) {
+        const HOUR: u64 = 3_600_000_000_000;
+        (0..3).for_each(|slot| self.fast.tile(slot).beat(now().0 + HOUR));
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        self.log.head()
+    }
+
+    pub(crate) fn state_hash(&self) -> u64 {
+        self.engine.state_hash()
+    }
+
+    /// Journals the genesis file.
+    pub(crate) fn genesis(&mut self) {
+        let mut numbers = std::collections::BTreeMap::new();
+        for (source, command) in std::mem::take(&mut self.genesis) {
+            let number = numbers.entry(source).or_insert(0);
+            *number += 1;
+            self.sequence(source, *number, command);
+        }
+    }
+
+    /// Journals so many orders, half of which trade, and a checkpoint behind them.
+    pub(crate) fn trade(&mut self, orders: u64) {
+        for _ in 0..orders {
+            let (session, side) = if self.orders.is_multiple_of(2) {
+                (1, Side::Sell)
+            } else {
+                (2, Side::Buy)
+            };
+            self.orders += 1;
+            self.numbers[session as usize - 1] += 1;
+            let number = self.numbers[session as usize - 1];
+            let order = NewOrder {
+                client_order_id: ClientOrderId(number),
+                price: Price(100),
+                qty: Qty(1),
+                market: MarketId(0),
+                side,
+                order_type: OrderType::Limit,
+                time_in_force: TimeInForce::GoodTillCancel,
+                post_only: Flag::No,
+            };
+            let source = Source::of_session(SessionId(session));
+            self.sequence(source, number, Order::NewOrder(order));
+        }
+        self.own(Order::Checkpoint(Checkpoint { interval: 1000 }));
+    }
+
+    /// As [`Self::trade`], more than the memory holds: waits for the archiver.
+    pub(crate) fn trade_through(&mut self, orders: u64, instance: &Instance) {
+        let slow = instance.slow();
+        for _ in 0..orders {
+            wait("there is room", || {
+                let durable = slow.durable_seq();
+                self.log.gate(durable).expect("progress is possible");
+                self.log.has_room(MAX_FRAME_WORDS) && self.head() - durable < 1000
+            });
+            self.trade(1);
+        }
+    }
+
+    fn own(&mut self, command: Order) {
+        let number = self.engine.last_number(Source::SEQUENCER) + 1;
+        self.sequence(Source::SEQUENCER, number, command);
+    }
+
+    fn sequence(&mut self, source: Source, number: u64, command: Order) {
+        let seq = self.chain.next_seq;
+        let request = Request {
+            source,
+            source_seq: number,
+            receive_time: Nanos(seq.0),
+            command,
+        };
+        let time = Nanos(1_000_000_000 + seq.0);
+        self.engine
+            .apply(Stamp { seq, time }, &request, &mut self.effects);
+        if self.falsify == Some(seq.0) {
+            self.falsify_events();
+        }
+        self.append(seq, time, &request);
+        if let Some(order_id) = self.engine.pending_sweep() {
+            self.own(Order::Continue(Continue { order_id }));
+        }
+    }
+
+    /// Another quantity in the last event: whole, chained, and wrong.
+    fn falsify_events(&mut self) {
+        let mut events: Vec<_> = self.effects.events().map(Result::unwrap).collect();
+        let Some(domain::Event::BookAdd(add)) = events.pop() else {
+            panic!("only orders that rest are falsified")
+        };
+        let Some(domain::Event::Accepted(accepted)) = events.pop() else {
+            panic!("an order that rests was accepted")
+        };
+        self.effects.clear();
+        self.effects.push(&accepted);
+        self.effects.push(&domain::BookAdd {
+            qty: Qty(add.qty.0 + 1),
+            ..add
+        });
+    }
+
+    fn append(&mut self, seq: Seq, time: Nanos, request: &Request) {
+        let header = FrameHeader {
+            engine_version: self.engine.version(),
+            seq,
+            epoch: 1,
+            shard: self.chain.shard,
+            source: request.source,
+            source_seq: request.source_seq,
+            receive_time: request.receive_time,
+            engine_time: time,
+            prev_crc: self.chain.last_crc,
+        };
+        let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+        let (words, _) = encode(&header, &request.command, &self.effects, &mut buffer);
+        self.chain
+            .check(&Frame::parse(&buffer[..words]).unwrap())
+            .unwrap();
+        self.log.append(&buffer[..words]);
+        self.fast.set_out_seq(seq.0);
+    }
+}
+
+/// Cuts the last `bytes` off a file.
+pub(crate) fn cut(path: &std::path::Path, bytes: u64) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - bytes)
+        .unwrap();
+}

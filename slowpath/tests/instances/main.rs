@@ -1,0 +1,9 @@
+//! The slowpath and the operator's command as processes, against a fastpath that the test plays.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot do what it needs fails where that shows"
+)]
+
+mod instance;
+mod operator;
+mod process;

@@ -1,0 +1,222 @@
+//! The operator's command, on instances in all states of life.
+
+use crate::instance::{Fastpath, Instance, wait};
+
+#[test]
+fn status_of_nothing_says_what_is_missing() {
+    let instance = Instance::new("");
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 2, "{status:?}");
+    for region in ["journal", "fast", "slow"] {
+        assert!(
+            status.out.contains(&format!("no region {region}")),
+            "{status:?}"
+        );
+    }
+    let json = instance.sluice(&["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["health"], "unknown");
+}
+
+#[test]
+fn status_of_a_live_instance_is_healthy_and_that_of_a_dead_slowpath_is_not() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(40);
+    instance.wait_archived(fastpath.head());
+    wait("it is checked", || {
+        instance.slow().shadow_seq() >= fastpath.head()
+    });
+    fastpath.fast.tile(0).counter(3).add(41);
+    fastpath.fast.histogram(0).record(1500);
+    fastpath.beat();
+    let json = instance.sluice(&["status", "--json"]);
+    assert_eq!(json.code, 0, "{json:?}");
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["health"], "healthy");
+    let head = fastpath.head().to_string();
+    assert_eq!(json["journal"]["head"], head);
+    assert_eq!(json["slowpath"]["durable"]["seq"], head);
+    assert_eq!(json["slowpath"]["shadow"]["lag"], "0");
+    let hash = format!("{:016x}", fastpath.state_hash());
+    assert_eq!(json["slowpath"]["shadow"]["state_hash"], hash);
+    assert_eq!(
+        json["fastpath"]["tiles"][0]["counters"][3]["name"],
+        "accepted"
+    );
+    assert_eq!(json["fastpath"]["tiles"][0]["counters"][3]["count"], "41");
+    assert_eq!(json["fastpath"]["tiles"][0]["busy_per_mille"], 250);
+    assert_eq!(json["fastpath"]["stages"][0]["max"], "1500");
+
+    slowpath.kill();
+    fastpath.trade(300);
+    fastpath.beat();
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(status.out.contains("the slowpath (pid "), "{status:?}");
+    assert!(status.out.contains("lag 301"), "{status:?}");
+    assert!(
+        status.out.contains("29.3 % of 1 MiB"),
+        "301 of 1024 frames wait: {status:?}"
+    );
+}
+
+#[test]
+fn a_silent_tile_and_impossible_progress_are_wrong() {
+    let instance = Instance::new("");
+    let fastpath = Fastpath::start(&instance);
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.beat();
+    assert_eq!(instance.sluice(&["status"]).code, 0);
+    fastpath.fast.tile(1).beat(1);
+    let silent = instance.sluice(&["status"]);
+    assert_eq!(silent.code, 1);
+    assert!(
+        silent.out.contains("tile match has been silent"),
+        "{silent:?}"
+    );
+    fastpath.beat();
+    fastpath.fast.gate_faults().add(1);
+    let fault = instance.sluice(&["status"]);
+    assert_eq!(fault.code, 1);
+    assert!(fault.out.contains("impossible 1 times"), "{fault:?}");
+}
+
+#[test]
+fn a_dead_instance_is_printed_and_verified_from_archive_and_memory() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(10);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    fastpath.trade(4);
+    let (head, hash) = (fastpath.head(), fastpath.state_hash());
+    drop(fastpath);
+
+    let verified = instance.sluice(&["journal", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(
+        verified
+            .out
+            .contains(&format!("frames        {head} (5 of them")),
+        "{verified:?}"
+    );
+    assert!(verified.out.contains("trades        7\n"), "{verified:?}");
+    assert!(
+        verified.out.contains(&format!("state hash    {hash:016x}")),
+        "{verified:?}"
+    );
+    assert_eq!(
+        verified.out.matches(" conserved:").count(),
+        2,
+        "{verified:?}"
+    );
+    let json = instance.sluice(&["journal", "verify", "--archive-only", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["last_seq"], (head - 5).to_string());
+    assert_eq!(
+        (&json["valid"], &json["trades"]),
+        (&true.into(), &"5".into())
+    );
+
+    let printed = instance.sluice(&["journal", "print", "--json"]);
+    let lines: Vec<serde_json::Value> = printed
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len() as u64, head);
+    assert!(
+        lines
+            .iter()
+            .zip(1_u64..)
+            .all(|(line, seq)| line["seq"] == *format!("{seq}"))
+    );
+    assert_eq!(lines[0]["command"]["kind"], "Genesis");
+}
+
+#[test]
+fn a_range_or_a_session_can_be_printed() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let first = fastpath.head() + 1;
+    fastpath.trade(2);
+    let (from, to) = (first.to_string(), (first + 1).to_string());
+    // There is no archive yet, only memory.
+    let printed = instance.sluice(&["journal", "print", "--from", &from, "--to", &to]);
+    let lines: Vec<&str> = printed.out.lines().collect();
+    assert_eq!(printed.code, 0, "{printed:?}");
+    let order = "epoch 1 session 1 #1 NewOrder market=0 side=Sell order_type=Limit";
+    assert!(
+        lines[0].starts_with(&format!("{first} 1970-01-01T00:00:01")),
+        "{printed:?}"
+    );
+    assert!(lines[0].contains(order), "{printed:?}");
+    let kinds: Vec<&str> = lines[1..3]
+        .iter()
+        .map(|line| line.split(' ').nth(4).unwrap())
+        .collect();
+    assert_eq!(kinds, ["Accepted", "BookAdd"]);
+
+    let of_one = instance.sluice(&["journal", "print", "--session", "1", "--json"]);
+    let lines: Vec<serde_json::Value> = of_one
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines.len(),
+        2,
+        "its order, and the other's that filled it: {of_one:?}"
+    );
+    assert_eq!(lines[0]["events"].as_array().unwrap().len(), 2);
+    assert_eq!(lines[1]["source"], "session 2");
+    let fills = lines[1]["events"].as_array().unwrap();
+    assert_eq!((fills.len(), &fills[0]["liquidity"]), (1, &"Maker".into()));
+}
+
+#[test]
+fn damage_in_the_archive_is_refused_by_name() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(0));
+    drop(fastpath);
+    let segment = instance.last_segment();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let verified = instance.sluice(&["journal", "verify", "--archive-only"]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    assert!(
+        verified
+            .out
+            .contains("NOT VALID: archive: 00000000000000000001.seg"),
+        "{verified:?}"
+    );
+}
+
+#[test]
+fn a_session_secret_is_that_of_the_host() {
+    let instance = Instance::new("");
+    let said = instance.sluice(&["session-secret", "--session", "2"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let host = topology::secret::load_or_create(&instance.config.secret_file()).unwrap();
+    let host = wire::auth::HostSecret::from_bytes(host);
+    let secret = wire::auth::SessionSecret::from_hex(&said.out).unwrap();
+    assert_eq!(
+        secret.expose(),
+        host.session_secret(domain::SessionId(2)).expose()
+    );
+    assert!(said.err.contains("can trade as session 2"), "{said:?}");
+    let unknown = instance.sluice(&["session-secret", "--session", "9"]);
+    assert!(unknown.err.contains("has no session 9"), "{unknown:?}");
+}

@@ -1,0 +1,261 @@
+//! The slowpath process, against a fastpath that the test plays.
+
+use crate::instance::{Fastpath, Instance, cut, wait};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use shm::layout::ShadowState;
+use std::fs;
+use std::path::Path;
+
+/// The shadow engine has published that it agrees with everything up to `seq`.
+fn wait_checked(instance: &Instance, seq: u64) {
+    wait("everything is checked", || {
+        instance.slow().shadow_seq() >= seq
+    });
+}
+
+/// Lets two paths change places, with no moment between.
+fn exchange(one: &Path, other: &Path) {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
+#[test]
+fn it_archives_and_checks_what_the_fastpath_journals_until_it_is_told_to_stop() {
+    let instance = Instance::new("");
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
+    let mut fastpath = Fastpath::start(&instance);
+    slowpath.wait_for("archiving from seq 1\n");
+    fastpath.genesis();
+    fastpath.trade(100);
+    instance.wait_archived(fastpath.head());
+    wait_checked(&instance, fastpath.head());
+    let slow = instance.slow();
+    assert_eq!(slow.shadow_state(), Some(ShadowState::Ok));
+    assert_eq!(slow.shadow_hash(), fastpath.state_hash());
+    assert_eq!(slow.archived_seq(), fastpath.head());
+    assert_eq!(slow.pid(), u64::from(slowpath.pid()));
+
+    fastpath.trade(7);
+    let status = slowpath.stop();
+    assert_eq!(status.code(), Some(0), "{}", slowpath.said());
+    let said = slowpath.said();
+    assert!(
+        said.ends_with(&format!("to seq {}\n", fastpath.head())),
+        "{said}"
+    );
+    assert_eq!(slow.durable_seq(), fastpath.head());
+    assert_eq!(slow.shadow_hash(), fastpath.state_hash());
+}
+
+#[test]
+fn killed_and_started_again_it_goes_on_where_it_was() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(50);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let archived = instance.slow().durable_seq();
+    fastpath.trade(50);
+
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for(&format!("archiving from seq {}\n", archived + 1));
+    instance.wait_archived(fastpath.head());
+    wait_checked(&instance, fastpath.head());
+    assert_eq!(instance.slow().shadow_hash(), fastpath.state_hash());
+    assert_eq!(slowpath.stop().code(), Some(0));
+}
+
+/// The memory holds a thousand frames: what is older comes from the archive.
+#[test]
+fn what_memory_no_longer_has_is_checked_from_the_archive() {
+    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.trade_through(3000, &instance);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    assert!(fastpath.head() > 6000);
+
+    let mut slowpath = instance.start_slowpath();
+    wait_checked(&instance, fastpath.head());
+    assert_eq!(instance.slow().shadow_hash(), fastpath.state_hash());
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+    let verified = instance.sluice(&["journal", "verify", "--archive-only"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+#[test]
+fn an_event_that_does_not_follow_raises_the_alarm_and_archiving_goes_on() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    // The first order rests.
+    let wrong = fastpath.head() + 1;
+    fastpath.falsify = Some(wrong);
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(20);
+    slowpath.wait_for(&format!(
+        "alarm: the shadow engine stops: seq {wrong}: event 1"
+    ));
+    let slow = instance.slow();
+    wait("it shows", || {
+        slow.shadow_state() == Some(ShadowState::Diverged)
+    });
+    assert_eq!(slow.diverged_seq(), wrong);
+    fastpath.trade(20);
+    instance.wait_archived(fastpath.head());
+
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(
+        status
+            .out
+            .contains(&format!("does not agree with seq {wrong}")),
+        "{status:?}"
+    );
+    let verified = instance.sluice(&["journal", "verify"]);
+    assert_eq!(verified.code, 1);
+    assert!(verified.out.contains(&format!(
+        "NOT VALID: replay refuses the journal at seq {wrong}"
+    )));
+
+    assert_eq!(slowpath.stop().code(), Some(1));
+    assert!(
+        slowpath.said().contains("all is archived"),
+        "{}",
+        slowpath.said()
+    );
+    // A new one does not call it well before it has got there.
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("alarm:");
+    assert_eq!(slow.shadow_state(), Some(ShadowState::Diverged));
+}
+
+#[test]
+fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
+    let instance = Instance::new("");
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
+    let second = instance.refused_slowpath();
+    assert_eq!(second.code, 1);
+    assert!(
+        second.err.contains(&format!("process {}", slowpath.pid())),
+        "{second:?}"
+    );
+}
+
+#[test]
+fn stopped_before_there_was_a_fastpath_it_has_left_nothing_undone() {
+    let instance = Instance::new("");
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+}
+
+#[test]
+fn an_unfinished_write_is_cut_off_and_written_again_from_memory() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(10);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    // Nobody was told that these frames are durable.
+    fs::remove_file(instance.config.region_dir().join("slow")).unwrap();
+    cut(&instance.last_segment(), 5);
+    let printed = instance.sluice(&["journal", "print"]);
+    let verified = instance.sluice(&["journal", "verify", "--archive-only"]);
+    assert_eq!(
+        (printed.code, verified.code),
+        (0, 0),
+        "{printed:?} {verified:?}"
+    );
+    assert!(
+        verified.out.contains("bytes of an unfinished write"),
+        "{verified:?}"
+    );
+    let last = format!("\n{} ", fastpath.head());
+    assert!(
+        printed.out.contains(&last),
+        "memory has the last frame: {printed:?}"
+    );
+
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("of an unfinished write off the archive");
+    slowpath.wait_for(&format!("archiving from seq {}\n", fastpath.head()));
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+    let verified = instance.sluice(&["journal", "verify", "--archive-only"]);
+    assert!(
+        verified
+            .out
+            .contains(&format!("last seq      {}\n", fastpath.head())),
+        "{verified:?}"
+    );
+}
+
+#[test]
+fn an_archive_that_lost_durable_frames_ends_the_process() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    cut(&instance.last_segment(), 5);
+    let refused = instance.refused_slowpath();
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("were durable"), "{refused:?}");
+}
+
+#[test]
+fn storage_that_fails_is_told_and_waited_out() {
+    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    // A directory stands where the segment was: what root may not do either.
+    slowpath.kill();
+    let directory = instance.config.archive_dir();
+    let segment = instance.last_segment();
+    let aside = directory.with_extension("aside");
+    fs::create_dir(&aside).unwrap();
+    exchange(&segment, &aside);
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("trouble: the archive's storage fails");
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(
+        status.out.contains("the archive's storage fails"),
+        "{status:?}"
+    );
+    exchange(&segment, &aside);
+    slowpath.wait_for("trouble over");
+    fastpath.trade(5);
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(0));
+}
+
+#[test]
+fn regions_that_are_made_anew_end_the_process() {
+    let instance = Instance::new("");
+    let fastpath = Fastpath::start(&instance);
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    let folder = instance.config.region_dir();
+    fs::rename(folder.join("fast"), folder.join("gone")).unwrap();
+    slowpath.wait_for("alarm: ");
+    fs::copy(folder.join("gone"), folder.join("fast")).unwrap();
+    assert_eq!(slowpath.end().code(), Some(1));
+    assert!(
+        slowpath.said().contains("region fast was made anew"),
+        "{}",
+        slowpath.said()
+    );
+    drop(fastpath);
+}
