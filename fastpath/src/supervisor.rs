@@ -3,6 +3,7 @@
 //! It runs on the main thread, sleeps most of the time, and touches nothing that a tile needs.
 
 use anyhow::{Context as _, Result, ensure};
+use shm::TileState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) fn supervise(
         .enumerate()
         .map(|(number, core)| start_core(number, core, &mut tiles, &machine, &stop))
         .collect::<Result<_>>()?;
+    wait_until_running(&machine, &threads)?;
     let head = machine.head.head();
     println!(
         "ready port={} epoch={} seq={head}",
@@ -68,6 +70,22 @@ pub(crate) fn supervise(
             .map_err(|_| anyhow::anyhow!("a tile panicked while stopping"))?;
     }
     finish(&machine);
+    Ok(())
+}
+
+/// A thread allocates while it starts; after this nothing does.
+fn wait_until_running(machine: &Machine, threads: &[JoinHandle<()>]) -> Result<()> {
+    let runs = |kind: &TileKind| {
+        let tile = machine.fast.view().tile(block_of(*kind));
+        tile.is_some_and(|tile| tile.state == Some(TileState::Run) && tile.polls > 0)
+    };
+    while !TileKind::ALL.iter().all(runs) {
+        ensure!(
+            !threads.iter().any(JoinHandle::is_finished),
+            "a tile ended at its start"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
     Ok(())
 }
 

@@ -106,7 +106,8 @@ fn closed_hot_path() -> Result<String> {
         mixed_load(&mut swarm, &mut random, Duration::from_secs(4))
     })?;
     settle(&mut swarm)?;
-    let allowed = ["recvmmsg", "sendmmsg"];
+    // The backend's own: receive, transmit, and once a millisecond the kernel's count of drops.
+    let allowed = ["recvmmsg", "sendmmsg", "getsockopt"];
     let foreign: Vec<_> = calls
         .keys()
         .filter(|name| !allowed.contains(&name.as_str()))
@@ -297,7 +298,7 @@ fn refusals() -> Result<String> {
     let mut instance = start(&PLAN)?;
     let said = run_fastpath(&instance, &instance.config_path.display().to_string())?;
     ensure!(
-        said.contains("lock") || said.contains("writes"),
+        said.contains("being written by process"),
         "a second fastpath: {said}"
     );
     let wrong = instance.folder().join("wrong.toml");
