@@ -7,6 +7,7 @@ use domain::{
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use shm::{
     FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock, fast_spec,
     journal_spec,
@@ -184,6 +185,14 @@ impl Slowpath {
             status.is_some()
         });
         status.unwrap()
+    }
+
+    /// Kills it, and leaves it as a zombie until it is dropped.
+    pub(crate) fn kill_unnoticed(&mut self) {
+        self.child.as_mut().unwrap().kill().unwrap();
+        let pid = rustix::process::Pid::from_child(self.child.as_ref().unwrap());
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), ended).unwrap();
     }
 
     pub(crate) fn kill(&mut self) {

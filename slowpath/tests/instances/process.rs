@@ -1,8 +1,12 @@
 //! The slowpath process, against a fastpath that the test plays.
 
 use crate::instance::{Fastpath, Instance, cut, wait};
+use domain::Seq;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use shm::layout::ShadowState;
+use slowpath::attach::{self, OwnRegion, Region};
+use slowpath::shadowing::{Ending, Shadowing};
+use slowpath::signals::Signals;
 use std::fs;
 use std::path::Path;
 
@@ -93,7 +97,8 @@ fn an_event_that_does_not_follow_raises_the_alarm_and_archiving_goes_on() {
     let instance = Instance::new("");
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
-    // The first order rests.
+    fastpath.trade(600);
+    // Every other order rests.
     let wrong = fastpath.head() + 1;
     fastpath.falsify = Some(wrong);
     let mut slowpath = instance.start_slowpath();
@@ -129,10 +134,29 @@ fn an_event_that_does_not_follow_raises_the_alarm_and_archiving_goes_on() {
         "{}",
         slowpath.said()
     );
-    // A new one does not call it well before it has got there.
-    let slowpath = instance.start_slowpath();
-    slowpath.wait_for("alarm:");
-    assert_eq!(slow.shadow_state(), Some(ShadowState::Diverged));
+}
+
+#[test]
+fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.trade(600);
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
+    let state_after = |doubted: u64| {
+        own.writer.set_diverged(doubted);
+        let shadowing = Shadowing::new(&instance.config, &journal, &own.writer).unwrap();
+        let signals = Signals::default();
+        signals.set_archive_open();
+        signals.finish_at(Seq(fastpath.head()));
+        assert_eq!(shadowing.run(&signals), Ending::Agreed);
+        own.writer.view().shadow_state()
+    };
+    let next = fastpath.head() + 1;
+    assert_eq!(state_after(next), Some(ShadowState::Diverged));
+    assert_eq!(state_after(next - 1), Some(ShadowState::Ok));
 }
 
 #[test]

@@ -381,10 +381,21 @@ impl Stage {
     }
 }
 
-/// Whether there is such a process, ours or not.
+/// Whether there is such a process, ours or not, that can still do something.
 fn is_alive(pid: u64) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    id.is_some_and(|id| matches!(test_kill_process(id), Ok(()) | Err(Errno::PERM)))
+        && !is_zombie(pid)
+}
+
+/// Whether a process has ended and its parent has not taken note of it yet.
+fn is_zombie(pid: u64) -> bool {
+    // After the program's name in brackets, which may hold anything, comes the state.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    matches!(state, Some('Z' | 'X'))
 }
 
 /// Nanoseconds since a heartbeat; none if there never was one.

@@ -61,7 +61,7 @@ fn line(out: &mut impl io::Write, name: &str, text: &str) -> io::Result<()> {
 
 fn render_journal(journal: &Journal, out: &mut impl io::Write) -> io::Result<()> {
     let text = format!(
-        "head {}, oldest {}, {} of {} MiB and {} frames to be archived",
+        "head {}, oldest {}, {} full (of {} MiB, {} frames)",
         journal.head,
         journal.oldest,
         percent(journal.fill_per_mille),
