@@ -265,6 +265,61 @@ fn storage_that_fails_is_told_and_waited_out() {
     assert_eq!(slowpath.stop().code(), Some(0));
 }
 
+/// What is not archived stays in journal memory, and the exit code says that there is such.
+#[test]
+fn a_stop_that_leaves_something_undone_says_what() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let archived = fastpath.head();
+    fastpath.trade(5);
+    let aside = instance.config.archive_dir().with_extension("aside");
+    fs::create_dir(&aside).unwrap();
+    exchange(&instance.last_segment(), &aside);
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("trouble:");
+    assert_eq!(slowpath.stop().code(), Some(1));
+    let undone = format!(
+        "archived to seq {archived} only, the journal ends with seq {}",
+        fastpath.head()
+    );
+    assert!(slowpath.said().contains(&undone), "{}", slowpath.said());
+}
+
+/// After a loss of power there is the archive, and a journal memory that has nothing yet.
+#[test]
+fn without_its_memory_the_journal_is_checked_from_the_archive() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(10);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let (head, hash) = (fastpath.head(), fastpath.state_hash());
+    drop(fastpath);
+    fs::remove_dir_all(instance.config.region_dir()).unwrap();
+
+    let printed = instance.sluice(&["journal", "print"]);
+    assert!(printed.out.contains(&format!("\n{head} ")), "{printed:?}");
+    let verified = instance.sluice(&["journal", "verify"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(
+        verified.out.contains("later frames may be gone"),
+        "{verified:?}"
+    );
+
+    let _fastpath = Fastpath::start(&instance);
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for(&format!("archiving from seq {}\n", head + 1));
+    wait_checked(&instance, head);
+    assert_eq!(instance.slow().shadow_hash(), hash);
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+}
+
 #[test]
 fn regions_that_are_made_anew_end_the_process() {
     let instance = Instance::new("");
