@@ -37,6 +37,15 @@ pub struct Plan {
     pub checkpoint_interval: u64,
 }
 
+/// The CPUs that an instance keeps to; none: the scheduler's choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Of the tiles, all on one core.
+    pub tiles: Option<usize>,
+    /// Of the slowpath.
+    pub slowpath: Option<usize>,
+}
+
 /// Which of the two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -79,6 +88,11 @@ pub struct Instance {
 impl Instance {
     /// Writes the files of an instance; starts nothing.
     pub fn create(plan: &Plan) -> Result<Self> {
+        Self::create_at(plan, Placement::default())
+    }
+
+    /// The same, on given CPUs.
+    pub fn create_at(plan: &Plan, placement: Placement) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("sluice-")
             .tempdir()
@@ -87,7 +101,10 @@ impl Instance {
         let genesis = folder.path().join("genesis.toml");
         std::fs::write(&genesis, genesis_text(plan.sessions)?)?;
         let config_path = folder.path().join("sluice.toml");
-        std::fs::write(&config_path, config_text(plan, folder.path(), port))?;
+        std::fs::write(
+            &config_path,
+            config_text(plan, placement, folder.path(), port),
+        )?;
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
         Ok(Self {
@@ -95,7 +112,7 @@ impl Instance {
             config,
             config_path,
             port,
-            binaries: workspace_root()?.join("target/release"),
+            binaries: target_dir()?.join("release"),
             processes: [None, None],
             restarts: [0, 0],
         })
@@ -217,6 +234,28 @@ impl Instance {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Keeps both processes from running until [`Instance::resume`], so that something else can be
+    /// measured on their CPUs. Nothing is lost by it.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets both processes run again.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        for child in self.processes.iter().flatten() {
+            let pid = i32::try_from(child.id())
+                .ok()
+                .and_then(rustix::process::Pid::from_raw)
+                .context("a child has a process id")?;
+            rustix::process::kill_process(pid, signal).context("signal a process")?;
+        }
+        Ok(())
     }
 
     /// Asks both processes to stop, the fastpath first, and waits for them.
@@ -343,8 +382,14 @@ fn free_port() -> Result<SocketAddrV4> {
     }
 }
 
-fn config_text(plan: &Plan, folder: &Path, port: SocketAddrV4) -> String {
+fn config_text(plan: &Plan, placement: Placement, folder: &Path, port: SocketAddrV4) -> String {
     let name = format!("{}-{}", plan.name, std::process::id());
+    let tiles = placement
+        .tiles
+        .map_or_else(|| "\"any\"".to_owned(), |cpu| cpu.to_string());
+    let slowpath = placement
+        .slowpath
+        .map_or_else(String::new, |cpu| cpu.to_string());
     format!(
         r#"
 genesis = "genesis.toml"
@@ -362,7 +407,7 @@ journal_mib = {journal_mib}
 bind = "{port}"
 
 [[core]]
-cpu = "any"
+cpu = {tiles}
 idle = "{idle}"
 tiles = ["net", "match", "out"]
 
@@ -372,6 +417,9 @@ recovery_grace_ms = 0
 
 [archive]
 segment_mib = 16
+
+[slowpath]
+cpus = [{slowpath}]
 "#,
         state = folder.join("state").display(),
         ack = plan.ack,
@@ -445,6 +493,13 @@ amount = "{QUOTE_FUNDS}"
         )?;
     }
     Ok(text)
+}
+
+/// Where Cargo puts what it builds: `CARGO_TARGET_DIR`, relative to the workspace as [`build`] calls
+/// it, or the workspace's own folder.
+fn target_dir() -> Result<PathBuf> {
+    let dir = std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty());
+    Ok(workspace_root()?.join(dir.map_or_else(|| "target".into(), PathBuf::from)))
 }
 
 /// Where the workspace is, from where this crate was built.

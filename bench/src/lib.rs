@@ -10,6 +10,9 @@
 )]
 
 pub mod chaos;
+pub mod echo;
+pub mod hiccup;
 pub mod instance;
+pub mod load;
 pub mod swarm;
 pub mod trader;

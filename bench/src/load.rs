@@ -1,0 +1,302 @@
+//! `bench load`: open-loop load over the real order port.
+//!
+//! Segments of the echo and of the exchange take turns, so that both meet the same machine; while the echo has
+//! its turn an exchange of ours is stopped by a signal. `docs/BENCHMARKING.md` has the method.
+
+pub mod exchange;
+pub mod flights;
+pub mod flow;
+pub mod generator;
+pub mod host;
+pub mod inside;
+pub mod report;
+pub mod row;
+pub mod schedule;
+mod sections;
+mod target;
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use std::net::SocketAddrV4;
+use std::path::PathBuf;
+use std::time::Duration;
+use tile::Idle;
+
+use crate::echo::{Echo, Echoed};
+use crate::hiccup::Meter;
+
+use self::exchange::{Exchange, Style};
+use self::flow::Place;
+use self::generator::Port;
+use self::host::{Disturbance, Host};
+use self::inside::Stretch;
+use self::report::{Findings, Report};
+use self::row::Row;
+use self::schedule::{Arrivals, Schedule};
+use self::sections::Facts;
+use self::target::Target;
+
+/// What an ack promises, as the configuration has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ack {
+    /// It survives the death of either process.
+    Sequenced,
+    /// It survives the loss of power.
+    Durable,
+}
+
+/// What a core does without work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IdleStrategy {
+    /// Poll on.
+    Spin,
+    /// Poll on, then let others run, then sleep 50 µs at a time.
+    SpinThenYield,
+}
+
+impl IdleStrategy {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Spin => "spin",
+            Self::SpinThenYield => "spin-then-yield",
+        }
+    }
+
+    fn idle(self) -> Idle {
+        match self {
+            Self::Spin => Idle::Spin,
+            Self::SpinThenYield => Idle::SpinThenYield,
+        }
+    }
+}
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Arguments {
+    /// Requests a second, one row each.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 20_000, 50_000])]
+    pub rates: Vec<u32>,
+    /// Measured seconds of each segment.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u32,
+    /// Seconds of warm-up before each segment, at its rate, that are not measured.
+    #[arg(long, default_value_t = 1)]
+    pub warmup: u32,
+    /// Segments of each subject at each rate, echo and exchange in turn.
+    #[arg(long, default_value_t = 2)]
+    pub rounds: u32,
+    /// Sessions that send in turn, from session 1 on.
+    #[arg(long, default_value_t = 4)]
+    pub sessions: u32,
+    /// Orders that rest before the measurement and during it, of all sessions together.
+    #[arg(long, default_value_t = 10_000)]
+    pub resting: usize,
+    /// Independent arrivals (exponential distances) in place of equal distances.
+    #[arg(long)]
+    pub poisson: bool,
+    /// Of the mix and the schedule.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A running exchange (default: one is started). An echo beside it only on loopback.
+    #[arg(long, value_name = "ADDRESS", requires = "secrets")]
+    pub server: Option<SocketAddrV4>,
+    /// Folder with the secrets of its sessions: `session-1.secret` and so on, as
+    /// `sluice session-secret` prints them.
+    #[arg(long, value_name = "FOLDER", requires = "server")]
+    pub secrets: Option<PathBuf>,
+    /// Market to trade in.
+    #[arg(long, default_value_t = 0)]
+    pub market: u32,
+    /// Price around which orders rest, in ticks.
+    #[arg(long, default_value_t = 30_000)]
+    pub middle: i64,
+    /// What an ack promises, of an exchange that is started.
+    #[arg(long, value_enum, default_value = "sequenced")]
+    pub ack: Ack,
+    /// Of the tiles' core of an exchange that is started, and of the echo.
+    #[arg(long, value_enum, default_value = "spin-then-yield")]
+    pub idle: IdleStrategy,
+    /// CPU of the generator (default: any).
+    #[arg(long, value_name = "CPU")]
+    pub generator_cpu: Option<usize>,
+    /// CPU of the tiles of an exchange that is started, and of the echo (default: any).
+    #[arg(long, value_name = "CPU")]
+    pub tiles_cpu: Option<usize>,
+    /// CPU of the slowpath of an exchange that is started (default: any).
+    #[arg(long, value_name = "CPU")]
+    pub slowpath_cpu: Option<usize>,
+    /// Measure also how late a sleeping thread wakes up. With as many busy threads as CPUs it disturbs.
+    #[arg(long)]
+    pub hiccup: bool,
+    /// Folder for the interval logs.
+    #[arg(long, value_name = "FOLDER")]
+    pub hlog: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Arguments {
+    fn schedule(&self, rate: u32, round: u32) -> Schedule {
+        let arrivals = if self.poisson {
+            Arrivals::Poisson
+        } else {
+            Arrivals::Constant
+        };
+        let seed = self.seed.wrapping_add(u64::from(round));
+        Schedule::new(arrivals, rate, self.warmup, self.seconds, seed)
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !self.rates.is_empty() && self.rates.iter().all(|rate| *rate > 0),
+            "--rates: give at least one, each above 0"
+        );
+        ensure!(
+            self.seconds > 0 && self.rounds > 0 && self.sessions > 0,
+            "--seconds, --rounds and --sessions must be above 0"
+        );
+        // The instance that is started has room for 200,000 orders.
+        ensure!(
+            self.resting <= 150_000,
+            "--resting: at most 150000, or the book has no room for the orders on top"
+        );
+        Ok(())
+    }
+}
+
+/// Runs it all.
+///
+/// # Errors
+/// If the exchange cannot be started or reached, or something of the machine fails. A rate that was
+/// missed is no error: it is in the report.
+pub fn run(arguments: &Arguments) -> Result<Report> {
+    arguments.check()?;
+    if let Some(folder) = &arguments.hlog {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut target = Target::prepare(arguments)?;
+    if let Some(cpu) = arguments.generator_cpu {
+        tile::pin(cpu)?;
+    }
+    let mut port = Port::open(target.address)?;
+    let style = Style {
+        place: Place {
+            market: domain::MarketId(arguments.market),
+            middle: arguments.middle,
+        },
+        resting: arguments.resting,
+        first_client_id: target.first_client_id(),
+        seed: arguments.seed,
+    };
+    let mut exchange = Exchange::new(target.secrets(arguments)?, &style);
+    exchange.establish(&mut port)?;
+    let resting = exchange.prefill(&mut port)?;
+    let before = Disturbance::look(target.pid());
+    let meter = if arguments.hiccup {
+        Some(Meter::start()?)
+    } else {
+        None
+    };
+    let mut run = Run {
+        arguments,
+        target: &target,
+        exchange: &mut exchange,
+        port: &mut port,
+        rows: Vec::new(),
+        stretches: Vec::new(),
+    };
+    for &rate in &arguments.rates {
+        run.rate(rate)?;
+    }
+    let Run {
+        rows, stretches, ..
+    } = run;
+    let disturbance = Disturbance::look(target.pid()).since(before);
+    let hiccups = meter.map(Meter::stop).transpose()?;
+    let (drawn, reported) = (exchange.drawn(), exchange.reported);
+    let work = target.verify(&reported)?;
+    let mut files = Vec::new();
+    if let Some(folder) = &arguments.hlog {
+        for row in &rows {
+            files.extend(row.write_hlog(folder)?);
+        }
+    }
+    let host = Host::look();
+    let facts = Facts {
+        arguments,
+        host: &host,
+        rows: &rows,
+        resting,
+        drawn,
+        reported,
+        disturbance,
+        hiccups,
+        work: &work,
+        files: &files,
+    };
+    Ok(Report::new(Findings {
+        sections: facts.sections(),
+        correct: work.correct,
+        virtualised: host.virtualised,
+        rows,
+        stretches,
+    }))
+}
+
+struct Run<'a> {
+    arguments: &'a Arguments,
+    target: &'a Target,
+    exchange: &'a mut Exchange,
+    port: &'a mut Port,
+    rows: Vec<Row>,
+    stretches: Vec<Stretch>,
+}
+
+impl Run<'_> {
+    /// All segments of one rate.
+    fn rate(&mut self, rate: u32) -> Result<()> {
+        let mut echo = Row::new("echo", rate)?;
+        let mut exchange = Row::new("exchange", rate)?;
+        let mut stretch = Stretch::new(rate)?;
+        for round in 0..self.arguments.rounds {
+            progress(rate, round, self.arguments.rounds);
+            let schedule = self.arguments.schedule(rate, round);
+            if self.target.has_echo() {
+                self.echo(&schedule, &mut echo)?;
+            }
+            let before = self.target.moment();
+            let segment = generator::run(self.exchange, self.port, &schedule)?;
+            exchange.add(&segment)?;
+            // The tiles copy their counters about every millisecond.
+            std::thread::sleep(Duration::from_millis(5));
+            if let (Some(before), Some(after)) = (before, self.target.moment()) {
+                stretch.add(&before, &after)?;
+            }
+        }
+        if self.target.has_echo() {
+            self.rows.push(echo);
+        }
+        self.rows.push(exchange);
+        if self.target.moment().is_some() {
+            self.stretches.push(stretch);
+        }
+        Ok(())
+    }
+
+    /// A segment of the echo. An exchange of ours does not run meanwhile.
+    fn echo(&mut self, schedule: &Schedule, row: &mut Row) -> Result<()> {
+        self.target.pause()?;
+        let echo = Echo::start(self.arguments.idle.idle(), self.arguments.tiles_cpu)?;
+        let mut port = Port::open(echo.address)?;
+        let segment = generator::run(&mut Echoed::default(), &mut port, schedule);
+        drop(echo);
+        self.target.resume()?;
+        row.add(&segment?)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "progress does not mix with the report")]
+fn progress(rate: u32, round: u32, rounds: u32) {
+    eprintln!("{rate}/s, segment {} of {rounds} ...", round + 1);
+}

@@ -1,0 +1,234 @@
+//! What was measured and on what: commit, compiler, machine, and what disturbed the run.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::instance::workspace_root;
+
+/// Boot options that keep CPUs for tiles.
+const ISOLATION: [&str; 4] = ["isolcpus", "nohz_full", "rcu_nocbs", "idle"];
+
+/// One line: commit, compiler, profile.
+#[must_use]
+pub fn system() -> String {
+    let commit = said("git", &["rev-parse", "--short=12", "HEAD"]);
+    let changed = said("git", &["status", "--porcelain", "--untracked-files=no"]);
+    let dirty = if changed.is_empty() {
+        ""
+    } else {
+        " with uncommitted changes"
+    };
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let flags = if flags.is_empty() {
+        "default target-cpu".to_owned()
+    } else {
+        format!("RUSTFLAGS {flags}")
+    };
+    format!(
+        "commit {commit}{dirty}; {}; profile release as shipped (fat LTO, one codegen unit, overflow \
+         checks on), {flags}",
+        said("rustc", &["--version"])
+    )
+}
+
+/// What a command prints in the workspace; "unknown" if it cannot be run.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let out = workspace_root().and_then(|root| {
+        Ok(Command::new(program)
+            .args(arguments)
+            .current_dir(root)
+            .output()?)
+    });
+    match out {
+        Ok(out) if out.status.success() => String::from_utf8_lossy(&out.stdout).trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// A machine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// What is known of it, in one line.
+    pub text: String,
+    /// A hypervisor is below.
+    pub virtualised: bool,
+}
+
+impl Host {
+    /// This one.
+    #[must_use]
+    pub fn look() -> Self {
+        let cpuinfo = read("/proc/cpuinfo");
+        let mut flags = field(&cpuinfo, "flags").split_whitespace();
+        let virtualised = flags.any(|flag| flag == "hypervisor");
+        let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+        let kernel = read("/proc/sys/kernel/osrelease");
+        let clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+        let governor = read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+        let governor = if governor.is_empty() {
+            "not visible".into()
+        } else {
+            governor
+        };
+        let smt = match read("/sys/devices/system/cpu/smt/active").as_str() {
+            "1" => "SMT on",
+            "0" => "no SMT visible",
+            _ => "SMT unknown",
+        };
+        let virtually = if virtualised {
+            "virtual machine"
+        } else {
+            "no hypervisor"
+        };
+        let text = format!(
+            "{} (family {}, model {}, microcode {}), {cpus} CPUs, {smt}, {virtually}; kernel {kernel}, \
+             {}; governor {governor}; clock {clock}",
+            field(&cpuinfo, "model name"),
+            field(&cpuinfo, "cpu family"),
+            field(&cpuinfo, "model"),
+            field(&cpuinfo, "microcode"),
+            isolation(&read("/proc/cmdline")),
+        );
+        Self { text, virtualised }
+    }
+}
+
+/// What the kernel was told about keeping CPUs free.
+fn isolation(cmdline: &str) -> String {
+    let given: Vec<&str> = cmdline
+        .split_whitespace()
+        .filter(|option| {
+            ISOLATION
+                .iter()
+                .any(|name| option.split('=').next() == Some(name))
+        })
+        .collect();
+    if given.is_empty() {
+        "no isolated CPUs".to_owned()
+    } else {
+        given.join(" ")
+    }
+}
+
+fn field<'a>(cpuinfo: &'a str, name: &str) -> &'a str {
+    cpuinfo
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == name)
+        .map_or("unknown", |(_, value)| value.trim())
+}
+
+/// What a small file of the kernel says; nothing if there is none.
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// What took CPU time from whom, since the machine or the process started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disturbance {
+    /// Times that the calling thread was taken off its CPU.
+    pub generator_preempted: u64,
+    /// Times that threads of the fastpath were, if it is ours.
+    pub fastpath_preempted: u64,
+    /// Ticks of all CPUs that the hypervisor gave to others.
+    pub stolen: u64,
+    /// Ticks of all CPUs.
+    pub ticks: u64,
+}
+
+impl Disturbance {
+    /// Now, for the calling thread and the process `fastpath`.
+    #[must_use]
+    pub fn look(fastpath: Option<u32>) -> Self {
+        let stat = read("/proc/stat");
+        let (stolen, ticks) = stolen(&stat);
+        Self {
+            generator_preempted: preempted(&read("/proc/thread-self/status")),
+            fastpath_preempted: fastpath.map_or(0, |pid| {
+                let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+                let tasks = tasks.into_iter().flatten().flatten();
+                tasks
+                    .map(|task| preempted(&read(task.path().join("status"))))
+                    .sum()
+            }),
+            stolen,
+            ticks,
+        }
+    }
+
+    /// What came since an earlier look.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            generator_preempted: self
+                .generator_preempted
+                .saturating_sub(before.generator_preempted),
+            fastpath_preempted: self
+                .fastpath_preempted
+                .saturating_sub(before.fastpath_preempted),
+            stolen: self.stolen.saturating_sub(before.stolen),
+            ticks: self.ticks.saturating_sub(before.ticks),
+        }
+    }
+}
+
+/// Involuntary context switches, as a `status` file has them.
+fn preempted(status: &str) -> u64 {
+    field(status, "nonvoluntary_ctxt_switches")
+        .parse()
+        .unwrap_or(0)
+}
+
+/// Stolen and all ticks of the first line of `/proc/stat`.
+fn stolen(stat: &str) -> (u64, u64) {
+    let line = stat.lines().next().unwrap_or_default();
+    // user nice system idle iowait irq softirq steal; guest time is part of user's.
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .take(8)
+        .map(|ticks| ticks.parse().unwrap_or(0))
+        .collect();
+    (ticks.get(7).copied().unwrap_or(0), ticks.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_files_are_read_as_they_are_written() {
+        assert_eq!(
+            stolen("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1"),
+            (80, 360)
+        );
+        assert_eq!(stolen(""), (0, 0));
+        let status = "Name:\tx\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t31\n";
+        assert_eq!(preempted(status), 31);
+        let cpuinfo = "model\t\t: 2\nmodel name\t: AMD EPYC\n";
+        assert_eq!(field(cpuinfo, "model name"), "AMD EPYC");
+        assert_eq!(field(cpuinfo, "microcode"), "unknown");
+        assert_eq!(
+            isolation("console=ttyS0 isolcpus=1-3 nohz_full=1-3 quiet"),
+            "isolcpus=1-3 nohz_full=1-3"
+        );
+        assert_eq!(isolation("console=ttyS0 idlex=1"), "no isolated CPUs");
+    }
+
+    #[test]
+    fn this_machine_can_be_described() {
+        let host = Host::look();
+        assert!(
+            host.text.contains("CPUs") && host.text.contains("kernel"),
+            "{}",
+            host.text
+        );
+        let now = Disturbance::look(Some(std::process::id()));
+        assert!(now.ticks > 0);
+        assert_eq!(now.since(now), Disturbance::default());
+    }
+}

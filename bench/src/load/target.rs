@@ -1,0 +1,165 @@
+//! The exchange that is measured: one of our own, or one that runs somewhere.
+
+use anyhow::{Context as _, Result};
+use domain::SessionId;
+use shm::FastView;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+use tile::Clock;
+use wire::auth::SessionSecret;
+
+use super::exchange::Reported;
+use super::inside::Moment;
+use super::{Ack, Arguments};
+use crate::instance::{self, Instance, Placement, Plan, Role};
+
+const READY: Duration = Duration::from_secs(60);
+
+/// Where the load goes.
+pub(super) struct Target {
+    /// The order port.
+    pub(super) address: SocketAddrV4,
+    own: Option<Own>,
+}
+
+struct Own {
+    instance: Instance,
+    fast: FastView,
+}
+
+/// Whether the work was done.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    /// What was found.
+    pub(super) text: String,
+    /// Nothing speaks against it.
+    pub(super) correct: bool,
+    /// Allocations of the fastpath after its start-up, if it is ours.
+    pub(super) allocations: Option<u64>,
+}
+
+impl Target {
+    /// Builds and starts an exchange, or takes the one that is given.
+    pub(super) fn prepare(arguments: &Arguments) -> Result<Self> {
+        if let Some(address) = arguments.server {
+            return Ok(Self { address, own: None });
+        }
+        instance::build()?;
+        let plan = Plan {
+            name: "load",
+            sessions: arguments.sessions,
+            idle: arguments.idle.name(),
+            ack: match arguments.ack {
+                Ack::Sequenced => "sequenced",
+                Ack::Durable => "durable",
+            },
+            journal_mib: 64,
+            checkpoint_interval: 100_000,
+        };
+        let placement = Placement {
+            tiles: arguments.tiles_cpu,
+            slowpath: arguments.slowpath_cpu,
+        };
+        let mut instance = Instance::create_at(&plan, placement)?;
+        instance.start(Role::Fastpath)?;
+        instance.start(Role::Slowpath)?;
+        instance.wait_ready(1, READY)?;
+        let (address, fast) = (instance.port, instance.fast()?);
+        let own = Some(Own { instance, fast });
+        Ok(Self { address, own })
+    }
+
+    /// The secrets of the sessions that send.
+    pub(super) fn secrets(&self, arguments: &Arguments) -> Result<Vec<(SessionId, SessionSecret)>> {
+        let secret = |id| {
+            let session = SessionId(id);
+            if let Some(own) = &self.own {
+                return Ok((session, own.instance.session_secret(session)?));
+            }
+            let folder = arguments.secrets.as_ref().context("give --secrets")?;
+            let path = folder.join(format!("session-{id}.secret"));
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("read the session's secret {}", path.display()))?;
+            let secret = SessionSecret::from_hex(text.trim())
+                .with_context(|| format!("read the session's secret {}", path.display()))?;
+            Ok((session, secret))
+        };
+        (1..=arguments.sessions).map(secret).collect()
+    }
+
+    /// Client order ids start here: an exchange that ran before may hold orders of an earlier load.
+    pub(super) fn first_client_id(&self) -> u64 {
+        if self.own.is_some() { 1 } else { Clock::now() }
+    }
+
+    /// Whether an echo on this machine says anything about the way to the exchange.
+    pub(super) fn has_echo(&self) -> bool {
+        self.address.ip().is_loopback()
+    }
+
+    /// The fastpath's process, if it is ours.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.own
+            .as_ref()
+            .and_then(|own| own.instance.pid(Role::Fastpath))
+    }
+
+    /// Keeps an exchange of ours from running.
+    pub(super) fn pause(&self) -> Result<()> {
+        self.own.as_ref().map_or(Ok(()), |own| own.instance.pause())
+    }
+
+    /// Lets it run again.
+    pub(super) fn resume(&self) -> Result<()> {
+        self.own
+            .as_ref()
+            .map_or(Ok(()), |own| own.instance.resume())
+    }
+
+    /// What the fastpath says of itself, if it is ours.
+    pub(super) fn moment(&self) -> Option<Moment> {
+        self.own.as_ref().map(|own| Moment::read(&own.fast))
+    }
+
+    /// Stops an exchange of ours, replays its journal, and compares its trades with what the sessions
+    /// were told.
+    pub(super) fn verify(&mut self, reported: &Reported) -> Result<Work> {
+        let moment = self.moment();
+        let (Some(own), Some(moment)) = (&mut self.own, moment) else {
+            return Ok(Work {
+                text: "the journal of a server that runs elsewhere is not verified here".into(),
+                correct: true,
+                allocations: None,
+            });
+        };
+        own.instance.stop()?;
+        let told = format!(
+            "{} accepted, {} fills, {} cancelled, {} amended, {} rejected; {} trades in the journal",
+            reported.accepted,
+            reported.fills,
+            reported.canceled,
+            reported.amended,
+            reported.rejected,
+            moment.trades(),
+        );
+        // Maker and taker of every trade are among our sessions.
+        let told_all = reported.fills == 2 * moment.trades();
+        let (replayed, text) = match own.instance.sluice(&["journal", "verify"]) {
+            Ok(text) => (true, text.trim().replace('\n', "; ")),
+            Err(error) => (false, format!("NOT VERIFIED: {error:#}")),
+        };
+        let doubt = if told_all {
+            ""
+        } else {
+            " (should be two fills each)"
+        };
+        Ok(Work {
+            text: format!(
+                "{told}{doubt}; {} answered Busy; replay: {text}",
+                moment.busy()
+            ),
+            correct: replayed && told_all,
+            allocations: Some(moment.allocations()),
+        })
+    }
+}
