@@ -180,18 +180,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         tile::pin(cpu)?;
     }
     let mut port = Port::open(target.address)?;
-    let style = Style {
-        place: Place {
-            market: domain::MarketId(arguments.market),
-            middle: arguments.middle,
-        },
-        resting: arguments.resting,
-        first_client_id: target.first_client_id(),
-        seed: arguments.seed,
-    };
-    let mut exchange = Exchange::new(target.secrets(arguments)?, &style);
-    exchange.establish(&mut port)?;
-    let resting = exchange.prefill(&mut port)?;
+    let (mut exchange, resting) = fill_book(arguments, &target, &mut port)?;
     let before = Disturbance::look(target.pid());
     let meter = if arguments.hiccup {
         Some(Meter::start()?)
@@ -242,6 +231,23 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         rows,
         stretches,
     }))
+}
+
+/// Establishes the sessions and fills the book; gives how many orders rest.
+fn fill_book(arguments: &Arguments, target: &Target, port: &mut Port) -> Result<(Exchange, usize)> {
+    let style = Style {
+        place: Place {
+            market: domain::MarketId(arguments.market),
+            middle: arguments.middle,
+        },
+        resting: arguments.resting,
+        first_client_id: target.first_client_id(),
+        seed: arguments.seed,
+    };
+    let mut exchange = Exchange::new(target.secrets(arguments)?, &style);
+    exchange.establish(port)?;
+    let resting = exchange.prefill(port)?;
+    Ok((exchange, resting))
 }
 
 struct Run<'a> {

@@ -97,7 +97,10 @@ impl Stretch {
                 let new = count
                     .checked_sub(known.get(&least).copied().unwrap_or(0))
                     .context("a stage's count went back: was the fastpath started again?")?;
-                histogram.saturating_record_n(greatest.min(after.max), new);
+                // Recording nothing would still move the maximum.
+                if new > 0 {
+                    histogram.saturating_record_n(greatest.min(after.max), new);
+                }
             }
         }
         for (name, polls, busy_polls) in &mut self.tiles {
