@@ -165,10 +165,9 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
     let slowpath = instance.start_slowpath();
     slowpath.wait_for("waiting for the fastpath");
     let second = instance.refused_slowpath();
-    assert_eq!(second.code, 1);
     assert!(
-        second.err.contains(&format!("process {}", slowpath.pid())),
-        "{second:?}"
+        second.contains(&format!("process {}", slowpath.pid())),
+        "{second}"
     );
 }
 
@@ -232,8 +231,7 @@ fn an_archive_that_lost_durable_frames_ends_the_process() {
     slowpath.kill();
     cut(&instance.last_segment(), 5);
     let refused = instance.refused_slowpath();
-    assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("were durable"), "{refused:?}");
+    assert!(refused.contains("were durable"), "{refused}");
 }
 
 #[test]
