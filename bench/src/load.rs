@@ -28,7 +28,7 @@ use crate::hiccup::Meter;
 use self::exchange::{Exchange, Style};
 use self::flow::Place;
 use self::generator::Port;
-use self::host::{Disturbance, Host};
+use self::host::Host;
 use self::inside::Stretch;
 use self::report::{Findings, Report};
 use self::row::Row;
@@ -176,12 +176,9 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         std::fs::create_dir_all(folder)?;
     }
     let mut target = Target::prepare(arguments)?;
-    if let Some(cpu) = arguments.generator_cpu {
-        tile::pin(cpu)?;
-    }
     let mut port = Port::open(target.address)?;
     let (mut exchange, resting) = fill_book(arguments, &target, &mut port)?;
-    let before = Disturbance::look(target.pid());
+    let before = target.disturbance();
     let meter = if arguments.hiccup {
         Some(Meter::start()?)
     } else {
@@ -201,7 +198,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let Run {
         rows, stretches, ..
     } = run;
-    let disturbance = Disturbance::look(target.pid()).since(before);
+    let disturbance = target.disturbance().since(before);
     let hiccups = meter.map(Meter::stop).transpose()?;
     let (drawn, reported) = (exchange.drawn(), exchange.reported);
     let work = target.verify(&reported)?;
@@ -272,7 +269,8 @@ impl Run<'_> {
                 self.echo(&schedule, &mut echo)?;
             }
             let before = self.target.moment();
-            let segment = generator::run(self.exchange, self.port, &schedule)?;
+            let cpu = self.arguments.generator_cpu;
+            let segment = generator::run_on(cpu, self.exchange, self.port, &schedule)?;
             exchange.add(&segment)?;
             // The tiles copy their counters about every millisecond.
             std::thread::sleep(Duration::from_millis(5));
@@ -295,7 +293,8 @@ impl Run<'_> {
         self.target.pause()?;
         let echo = Echo::start(self.arguments.idle.idle(), self.arguments.tiles_cpu)?;
         let mut port = Port::open(echo.address)?;
-        let segment = generator::run(&mut Echoed::default(), &mut port, schedule);
+        let cpu = self.arguments.generator_cpu;
+        let segment = generator::run_on(cpu, &mut Echoed::default(), &mut port, schedule);
         drop(echo);
         self.target.resume()?;
         row.add(&segment?)

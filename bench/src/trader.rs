@@ -24,6 +24,9 @@ const MIDDLE: i64 = 10_000;
 /// Live orders above which a maker cancels its oldest.
 const MAKER_ORDERS: usize = 40;
 
+/// A trader that has stopped leaves when nothing was heard for so long.
+const QUIET: Duration = Duration::from_millis(2_500);
+
 /// What a trader does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -101,7 +104,8 @@ impl Trader {
         })
     }
 
-    /// Trades at `rate` commands a second until `stop`, then waits for the last answers (at most
+    /// Trades at `rate` commands a second until `stop`, then waits for the last answers and
+    /// reports (at most
     /// `patience`). `report` is called about five times a second.
     ///
     /// # Errors
@@ -136,11 +140,24 @@ impl Trader {
             }
         }
         let end = Instant::now() + patience;
-        while self.connection.session().unanswered() > 0 && Instant::now() < end {
+        let mut quiet = Instant::now();
+        let mut heard = self.heard();
+        // Others may trade with its orders after its last command, and the last report may be lost
+        // on the way: a heartbeat shows it within a second.
+        while (self.unanswered() > 0 || quiet.elapsed() < QUIET) && Instant::now() < end {
             self.receive(Duration::from_millis(1))?;
+            if self.heard() != heard {
+                heard = self.heard();
+                quiet = Instant::now();
+            }
         }
         report(self);
         Ok(())
+    }
+
+    /// Reports delivered so far.
+    fn heard(&self) -> u64 {
+        self.connection.session().next_report_no()
     }
 
     /// Commands without an answer.

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use tile::Clock;
 
 use super::flights::{self, Flights};
+use super::host;
 use super::schedule::Schedule;
 
 /// Most requests that are sent before answers are looked at.
@@ -114,6 +115,34 @@ pub struct Segment {
     pub faults: Vec<(&'static str, u64)>,
     /// Nanoseconds between two turns of the generator: it was not running in the long ones.
     pub turns: Histogram<u64>,
+    /// Times that the generator was taken off its CPU.
+    pub preempted: u64,
+}
+
+/// Runs a schedule against a subject, in a thread of its own that keeps to `cpu`, if one is given: what the
+/// caller starts besides must not inherit that.
+///
+/// # Errors
+/// If there is no such CPU, or no thread.
+pub fn run_on(
+    cpu: Option<usize>,
+    subject: &mut (impl Subject + Send),
+    port: &mut Port,
+    schedule: &Schedule,
+) -> Result<Segment> {
+    std::thread::scope(|scope| {
+        let generate = || {
+            if let Some(cpu) = cpu {
+                tile::pin(cpu)?;
+            }
+            run(subject, port, schedule)
+        };
+        let thread = std::thread::Builder::new().name("generator".into());
+        let thread = thread.spawn_scoped(scope, generate)?;
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("the generator panicked"))?
+    })
 }
 
 /// Runs a schedule against a subject.
@@ -122,6 +151,7 @@ pub struct Segment {
 /// If a histogram cannot be made, which constant bounds exclude.
 pub fn run(subject: &mut impl Subject, port: &mut Port, schedule: &Schedule) -> Result<Segment> {
     let faults_before = faults(subject, port);
+    let preempted_before = host::preempted_here();
     let mut turns = flights::empty()?;
     let start = Clock::now() + LEAD;
     let mut flights = Flights::new(schedule, start);
@@ -167,6 +197,7 @@ pub fn run(subject: &mut impl Subject, port: &mut Port, schedule: &Schedule) -> 
         flights,
         faults,
         turns,
+        preempted: host::preempted_here().saturating_sub(preempted_before),
     })
 }
 

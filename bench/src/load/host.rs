@@ -127,27 +127,29 @@ fn read(path: impl AsRef<Path>) -> String {
         .to_owned()
 }
 
-/// What took CPU time from whom, since the machine or the process started.
+/// What took CPU time from the run, since the machine or the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disturbance {
-    /// Times that the calling thread was taken off its CPU.
-    pub generator_preempted: u64,
-    /// Times that threads of the fastpath were, if it is ours.
+    /// Times that threads of the fastpath were taken off their CPU, if it is ours.
     pub fastpath_preempted: u64,
     /// Ticks of all CPUs that the hypervisor gave to others.
     pub stolen: u64,
+    /// Ticks of all CPUs that were used, whoever did.
+    pub used: u64,
+    /// Ticks of all CPUs that the processes of the run used.
+    pub own: u64,
     /// Ticks of all CPUs.
     pub ticks: u64,
 }
 
 impl Disturbance {
-    /// Now, for the calling thread and the process `fastpath`.
+    /// Now, for a run of this process and an exchange of ours: `fastpath` and `slowpath`.
     #[must_use]
-    pub fn look(fastpath: Option<u32>) -> Self {
-        let stat = read("/proc/stat");
-        let (stolen, ticks) = stolen(&stat);
+    pub fn look(fastpath: Option<u32>, slowpath: Option<u32>) -> Self {
+        let cpus = Cpus::parse(&read("/proc/stat"));
+        let own = [Some(std::process::id()), fastpath, slowpath];
+        let used_by = |pid| used_by_process(&read(format!("/proc/{pid}/stat")));
         Self {
-            generator_preempted: preempted(&read("/proc/thread-self/status")),
             fastpath_preempted: fastpath.map_or(0, |pid| {
                 let tasks = fs::read_dir(format!("/proc/{pid}/task"));
                 let tasks = tasks.into_iter().flatten().flatten();
@@ -155,25 +157,38 @@ impl Disturbance {
                     .map(|task| preempted(&read(task.path().join("status"))))
                     .sum()
             }),
-            stolen,
-            ticks,
+            stolen: cpus.stolen,
+            used: cpus.used,
+            own: own.into_iter().flatten().map(used_by).sum(),
+            ticks: cpus.ticks,
         }
     }
 
     /// What came since an earlier look.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
+        let since = |now: u64, before: u64| now.saturating_sub(before);
         Self {
-            generator_preempted: self
-                .generator_preempted
-                .saturating_sub(before.generator_preempted),
-            fastpath_preempted: self
-                .fastpath_preempted
-                .saturating_sub(before.fastpath_preempted),
-            stolen: self.stolen.saturating_sub(before.stolen),
-            ticks: self.ticks.saturating_sub(before.ticks),
+            fastpath_preempted: since(self.fastpath_preempted, before.fastpath_preempted),
+            stolen: since(self.stolen, before.stolen),
+            used: since(self.used, before.used),
+            own: since(self.own, before.own),
+            ticks: since(self.ticks, before.ticks),
         }
     }
+
+    /// Ticks that processes used which are no part of the run; the kernel's own threads are among
+    /// them.
+    #[must_use]
+    pub fn others(&self) -> u64 {
+        self.used.saturating_sub(self.own)
+    }
+}
+
+/// Times that the calling thread was taken off its CPU, since it started.
+#[must_use]
+pub fn preempted_here() -> u64 {
+    preempted(&read("/proc/thread-self/status"))
 }
 
 /// Involuntary context switches, as a `status` file has them.
@@ -183,17 +198,38 @@ fn preempted(status: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Stolen and all ticks of the first line of `/proc/stat`.
-fn stolen(stat: &str) -> (u64, u64) {
-    let line = stat.lines().next().unwrap_or_default();
-    // user nice system idle iowait irq softirq steal; guest time is part of user's.
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .take(8)
-        .map(|ticks| ticks.parse().unwrap_or(0))
-        .collect();
-    (ticks.get(7).copied().unwrap_or(0), ticks.iter().sum())
+/// The first line of `/proc/stat`, in ticks since the machine started.
+#[derive(Debug, PartialEq, Eq)]
+struct Cpus {
+    used: u64,
+    stolen: u64,
+    ticks: u64,
+}
+
+impl Cpus {
+    fn parse(stat: &str) -> Self {
+        let line = stat.lines().next().unwrap_or_default();
+        // user nice system idle iowait irq softirq steal; guest time is part of user's.
+        let mut ticks = [0; 8];
+        for (ticks, word) in ticks.iter_mut().zip(line.split_whitespace().skip(1)) {
+            *ticks = word.parse().unwrap_or(0);
+        }
+        let [user, nice, system, idle, iowait, irq, softirq, stolen] = ticks;
+        let used = user + nice + system + irq + softirq;
+        Self {
+            used,
+            stolen,
+            ticks: used + idle + iowait + stolen,
+        }
+    }
+}
+
+/// User and system ticks of all threads of a process, as its `stat` file has them.
+fn used_by_process(stat: &str) -> u64 {
+    // The name in parentheses may hold anything; the state after it is the third field.
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let times = after_name.split_whitespace().skip(11).take(2);
+    times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
 
 #[cfg(test)]
@@ -202,11 +238,19 @@ mod tests {
 
     #[test]
     fn the_kernels_files_are_read_as_they_are_written() {
+        let cpus = Cpus {
+            used: 190,
+            stolen: 80,
+            ticks: 360,
+        };
         assert_eq!(
-            stolen("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1"),
-            (80, 360)
+            Cpus::parse("cpu  10 20 30 40 50 60 70 80 90 100\ncpu0 1"),
+            cpus
         );
-        assert_eq!(stolen(""), (0, 0));
+        assert_eq!(Cpus::parse("").ticks, 0);
+        let stat = "42 (a) b) S 1 2 3 4 5 6 7 8 9 10 300 45 0 0";
+        assert_eq!(used_by_process(stat), 345);
+        assert_eq!(used_by_process(""), 0);
         let status = "Name:\tx\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t31\n";
         assert_eq!(preempted(status), 31);
         let cpuinfo = "model\t\t: 2\nmodel name\t: AMD EPYC\n";
@@ -227,7 +271,7 @@ mod tests {
             "{}",
             host.text
         );
-        let now = Disturbance::look(Some(std::process::id()));
+        let now = Disturbance::look(Some(std::process::id()), None);
         assert!(now.ticks > 0);
         assert_eq!(now.since(now), Disturbance::default());
     }

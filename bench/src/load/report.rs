@@ -351,6 +351,7 @@ mod tests {
             flights,
             faults: Vec::new(),
             turns: flights::empty().expect("constant bounds"),
+            preempted: 0,
         })
         .expect("the same bounds");
         row

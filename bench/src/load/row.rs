@@ -33,6 +33,8 @@ pub struct Row {
     pub segments: Vec<Percentiles>,
     /// Nanoseconds between two turns of the generator.
     pub turns: Histogram<u64>,
+    /// Times that the generator was taken off its CPU.
+    pub preempted: u64,
     latencies: [Histogram<u64>; 2],
     intervals: [Vec<Interval>; 2],
     behind: bool,
@@ -51,6 +53,7 @@ impl Row {
             faults: Vec::new(),
             segments: Vec::new(),
             turns: flights::empty()?,
+            preempted: 0,
             latencies: [flights::empty()?, flights::empty()?],
             intervals: [Vec::new(), Vec::new()],
             behind: false,
@@ -78,6 +81,7 @@ impl Row {
             }
         }
         self.turns.add(&segment.turns)?;
+        self.preempted += segment.preempted;
         for from in From::BOTH {
             let mut of_segment = flights::empty()?;
             for interval in segment.flights.intervals(from)? {
@@ -230,6 +234,7 @@ mod tests {
             flights: Flights::new(&schedule, START),
             faults: vec![("datagrams sent again", 0)],
             turns: flights::empty().expect("constant bounds"),
+            preempted: 0,
         };
         spoil(&mut segment);
         let mut row = Row::new("exchange", 100).expect("constant bounds");
@@ -296,6 +301,7 @@ mod tests {
             flights,
             faults: vec![("datagrams sent again", 1)],
             turns: flights::empty().expect("constant bounds"),
+            preempted: 0,
         })
         .expect("the same bounds");
         assert_eq!(

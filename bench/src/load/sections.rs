@@ -147,18 +147,22 @@ impl Facts<'_> {
                 micros(Some(p.max))
             ));
         }
+        let generator_preempted: u64 = self.rows.iter().map(|row| row.preempted).sum();
         let Disturbance {
-            generator_preempted,
             fastpath_preempted,
             stolen,
             ticks,
+            ..
         } = self.disturbance;
-        let stolen = stolen * 10_000 / ticks.max(1);
+        let share = |part: u64| {
+            let hundredths = part * 10_000 / ticks.max(1);
+            format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+        };
         let mut text = format!(
-            "taken off its CPU: generator {generator_preempted} times, fastpath {fastpath_preempted} times; steal {}.{:02} %; between \
+            "taken off its CPU: generator {generator_preempted} times, fastpath {fastpath_preempted} times; CPU time used by other processes {}, stolen {}; between \
              two turns of the generator, µs, p99.99 / max: {}",
-            stolen / 100,
-            stolen % 100,
+            share(self.disturbance.others()),
+            share(stolen),
             turns.join(", ")
         );
         if let Some(hiccups) = &self.hiccups {

@@ -9,6 +9,7 @@ use tile::Clock;
 use wire::auth::SessionSecret;
 
 use super::exchange::Reported;
+use super::host::Disturbance;
 use super::inside::Moment;
 use super::{Ack, Arguments};
 use crate::instance::{self, Instance, Placement, Plan, Role};
@@ -97,11 +98,10 @@ impl Target {
         self.address.ip().is_loopback()
     }
 
-    /// The fastpath's process, if it is ours.
-    pub(super) fn pid(&self) -> Option<u32> {
-        self.own
-            .as_ref()
-            .and_then(|own| own.instance.pid(Role::Fastpath))
+    /// What disturbed the run so far.
+    pub(super) fn disturbance(&self) -> Disturbance {
+        let pid = |role| self.own.as_ref().and_then(|own| own.instance.pid(role));
+        Disturbance::look(pid(Role::Fastpath), pid(Role::Slowpath))
     }
 
     /// Keeps an exchange of ours from running.
