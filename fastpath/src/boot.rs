@@ -65,7 +65,8 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
     );
     let log = LogWriter::attach(regions.journal.clone())?;
     let memory = LogReader::new(regions.journal.clone(), 1)?;
-    let continues = regions.continues && log.head() > 0;
+    // A head without a frame is the archive's: this process's predecessor died before its first.
+    let continues = regions.continues && log.oldest() <= log.head();
     let (archive, shard) = (config.archive_dir(), config.instance.shard);
     let first_start = !config.epoch_file().exists();
     if first_start {
@@ -109,8 +110,10 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
     );
     if !continues {
         // Memory of another boot of the machine may be torn: what counts is in the archive.
-        journal.wipe()?;
-        fast.wipe()?;
+        for region in [&journal, &fast] {
+            region.wipe()?;
+            region.header().set_identity(&identity);
+        }
     }
     Ok((
         Regions {
@@ -141,6 +144,18 @@ fn patiently<T>(open: impl Fn() -> Result<T, RegionError>) -> Result<T, RegionEr
 /// makes it; we map it read-only in any case.
 fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
     match Memory::create_or_open(places, "slow", slow_spec(), identity) {
+        Ok((
+            memory,
+            _,
+            Found::Existing {
+                boot_matches: false,
+                ..
+            },
+        )) => {
+            // Progress of another boot says nothing about this one.
+            memory.wipe()?;
+            memory.header().set_identity(&identity);
+        }
         Ok(_) | Err(RegionError::Locked { .. }) => {}
         Err(error) => return Err(error.into()),
     }

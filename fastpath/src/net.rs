@@ -125,7 +125,13 @@ impl Entry {
             self.count(counter::not_established);
             return self.refuse(&context, arrival.peer, Reason::NotEstablished, 0, 0);
         }
-        for numbered in parsed.messages {
+        let mut messages = parsed.messages.peekable();
+        if messages.peek().is_none() && !control {
+            self.reply(Reply::Heartbeat {
+                session: context.session_id,
+            });
+        }
+        for numbered in messages {
             if !self.message(&context, arrival.peer, &numbered, now) {
                 break;
             }

@@ -141,8 +141,10 @@ impl<T: Transmit> OutTile<T> {
         self.current = None;
         self.sent = frame.header.seq.0;
         self.engine_time = frame.header.engine_time.0;
-        let waited = Clock::now().saturating_sub(frame.header.receive_time.0);
-        self.receive_to_send.record(waited);
+        if frame.header.source.session().is_some() {
+            let waited = Clock::now().saturating_sub(frame.header.receive_time.0);
+            self.receive_to_send.record(waited);
+        }
         true
     }
 
@@ -190,6 +192,10 @@ impl<T: Transmit> OutTile<T> {
             } => self
                 .post
                 .refused(session, Some(to), self.next_report(session), &refusal),
+            Reply::Heartbeat { session } => {
+                let next = self.next_report(session);
+                self.post.reports(session, next, 0, |_| {})
+            }
             Reply::Outcome { session, number } => self.outcome(session, number),
             Reply::Resend {
                 session,

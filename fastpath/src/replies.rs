@@ -30,6 +30,8 @@ pub(crate) enum Reply {
         to: Peer,
         refusal: Refusal,
     },
+    /// The client is there: so are we, and so many reports have been issued.
+    Heartbeat { session: SessionId },
     /// Send again what became of the session's message with this number.
     Outcome { session: SessionId, number: u64 },
     /// Send these reports again.
@@ -54,6 +56,7 @@ const ESTABLISHED: u64 = 2;
 const REFUSED: u64 = 3;
 const OUTCOME: u64 = 4;
 const RESEND: u64 = 5;
+const HEARTBEAT: u64 = 6;
 
 impl Reply {
     pub(crate) fn encode(&self) -> [u64; REPLY_WORDS] {
@@ -98,6 +101,7 @@ impl Reply {
                     0,
                 ]
             }
+            Self::Heartbeat { session } => [HEARTBEAT, u64::from(session.0), 0, 0, 0, 0, 0],
             Self::Outcome { session, number } => {
                 [OUTCOME, u64::from(session.0), number, 0, 0, 0, 0]
             }
@@ -152,6 +156,7 @@ impl Reply {
                 session,
                 number: slot[2],
             },
+            HEARTBEAT => Self::Heartbeat { session },
             RESEND => Self::Resend {
                 session,
                 from: slot[2],
@@ -196,6 +201,7 @@ mod tests {
                 to,
                 refusal,
             },
+            Reply::Heartbeat { session },
             Reply::Outcome { session, number: 7 },
             Reply::Resend {
                 session,

@@ -63,7 +63,15 @@ const UNSAFE: &[&str] = &["shm", "nic", "tile"];
 
 /// Checks all tables and says what was checked.
 pub(crate) fn check() -> Result<String> {
-    let metadata = MetadataCommand::new().exec().context("cargo metadata")?;
+    // As built for Linux: loom, for one, is a dependency only under its own cfg.
+    let platform = [
+        "--filter-platform".to_owned(),
+        "x86_64-unknown-linux-gnu".to_owned(),
+    ];
+    let metadata = MetadataCommand::new()
+        .other_options(platform)
+        .exec()
+        .context("cargo metadata")?;
     let ours: BTreeSet<&str> = metadata
         .workspace_packages()
         .iter()
