@@ -10,6 +10,7 @@ pub mod generator;
 pub mod host;
 pub mod inside;
 pub mod report;
+mod rounds;
 pub mod row;
 pub mod schedule;
 mod sections;
@@ -19,19 +20,16 @@ use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
-use std::time::Duration;
 use tile::Idle;
 
-use crate::echo::{Echo, Echoed};
 use crate::hiccup::Meter;
 
 use self::exchange::{Exchange, Style};
 use self::flow::Place;
 use self::generator::Port;
 use self::host::Host;
-use self::inside::Stretch;
 use self::report::{Findings, Report};
-use self::row::Row;
+use self::rounds::Rounds;
 use self::schedule::{Arrivals, Schedule};
 use self::sections::Facts;
 use self::target::Target;
@@ -125,6 +123,10 @@ pub struct Arguments {
     /// CPU of the slowpath of an exchange that is started (default: any).
     #[arg(long, value_name = "CPU")]
     pub slowpath_cpu: Option<usize>,
+    /// Repeat an echo and exchange segment together if other processes used more than this share of the CPUs
+    /// meanwhile, in percent. Latencies play no part in it, and the report says how often it was done.
+    #[arg(long, value_name = "PERCENT")]
+    pub max_others: Option<u64>,
     /// Measure also how late a sleeping thread wakes up. With as many busy threads as CPUs it disturbs.
     #[arg(long)]
     pub hiccup: bool,
@@ -178,27 +180,22 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     let mut target = Target::prepare(arguments)?;
     let mut port = Port::open(target.address)?;
     let (mut exchange, resting) = fill_book(arguments, &target, &mut port)?;
-    let before = target.disturbance();
     let meter = if arguments.hiccup {
         Some(Meter::start()?)
     } else {
         None
     };
-    let mut run = Run {
-        arguments,
-        target: &target,
-        exchange: &mut exchange,
-        port: &mut port,
-        rows: Vec::new(),
-        stretches: Vec::new(),
-    };
+    let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port);
     for &rate in &arguments.rates {
-        run.rate(rate)?;
+        rounds.rate(rate)?;
     }
-    let Run {
-        rows, stretches, ..
-    } = run;
-    let disturbance = target.disturbance().since(before);
+    let Rounds {
+        rows,
+        stretches,
+        disturbance,
+        repeated,
+        ..
+    } = rounds;
     let hiccups = meter.map(Meter::stop).transpose()?;
     let (drawn, reported) = (exchange.drawn(), exchange.reported);
     let work = target.verify(&reported)?;
@@ -217,6 +214,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         drawn,
         reported,
         disturbance,
+        repeated,
         hiccups,
         work: &work,
         files: &files,
@@ -245,63 +243,4 @@ fn fill_book(arguments: &Arguments, target: &Target, port: &mut Port) -> Result<
     exchange.establish(port)?;
     let resting = exchange.prefill(port)?;
     Ok((exchange, resting))
-}
-
-struct Run<'a> {
-    arguments: &'a Arguments,
-    target: &'a Target,
-    exchange: &'a mut Exchange,
-    port: &'a mut Port,
-    rows: Vec<Row>,
-    stretches: Vec<Stretch>,
-}
-
-impl Run<'_> {
-    /// All segments of one rate.
-    fn rate(&mut self, rate: u32) -> Result<()> {
-        let mut echo = Row::new("echo", rate)?;
-        let mut exchange = Row::new("exchange", rate)?;
-        let mut stretch = Stretch::new(rate)?;
-        for round in 0..self.arguments.rounds {
-            progress(rate, round, self.arguments.rounds);
-            let schedule = self.arguments.schedule(rate, round);
-            if self.target.has_echo() {
-                self.echo(&schedule, &mut echo)?;
-            }
-            let before = self.target.moment();
-            let cpu = self.arguments.generator_cpu;
-            let segment = generator::run_on(cpu, self.exchange, self.port, &schedule)?;
-            exchange.add(&segment)?;
-            // The tiles copy their counters about every millisecond.
-            std::thread::sleep(Duration::from_millis(5));
-            if let (Some(before), Some(after)) = (before, self.target.moment()) {
-                stretch.add(&before, &after)?;
-            }
-        }
-        if self.target.has_echo() {
-            self.rows.push(echo);
-        }
-        self.rows.push(exchange);
-        if self.target.moment().is_some() {
-            self.stretches.push(stretch);
-        }
-        Ok(())
-    }
-
-    /// A segment of the echo. An exchange of ours does not run meanwhile.
-    fn echo(&mut self, schedule: &Schedule, row: &mut Row) -> Result<()> {
-        self.target.pause()?;
-        let echo = Echo::start(self.arguments.idle.idle(), self.arguments.tiles_cpu)?;
-        let mut port = Port::open(echo.address)?;
-        let cpu = self.arguments.generator_cpu;
-        let segment = generator::run_on(cpu, &mut Echoed::default(), &mut port, schedule);
-        drop(echo);
-        self.target.resume()?;
-        row.add(&segment?)
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "progress does not mix with the report")]
-fn progress(rate: u32, round: u32, rounds: u32) {
-    eprintln!("{rate}/s, segment {} of {rounds} ...", round + 1);
 }

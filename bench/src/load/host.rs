@@ -177,6 +177,18 @@ impl Disturbance {
         }
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            fastpath_preempted: self.fastpath_preempted + other.fastpath_preempted,
+            stolen: self.stolen + other.stolen,
+            used: self.used + other.used,
+            own: self.own + other.own,
+            ticks: self.ticks + other.ticks,
+        }
+    }
+
     /// Ticks that processes used which are no part of the run; the kernel's own threads are among
     /// them.
     #[must_use]
@@ -274,5 +286,6 @@ mod tests {
         let now = Disturbance::look(Some(std::process::id()), None);
         assert!(now.ticks > 0);
         assert_eq!(now.since(now), Disturbance::default());
+        assert_eq!(now.and(now).since(now), now);
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Facts<'a> {
     pub(super) drawn: Drawn,
     pub(super) reported: Reported,
     pub(super) disturbance: Disturbance,
+    pub(super) repeated: u32,
     pub(super) hiccups: Option<Histogram<u64>>,
     pub(super) work: &'a Work,
     pub(super) files: &'a [PathBuf],
@@ -187,10 +188,16 @@ impl Facts<'_> {
             rounds,
             ..
         } = self.arguments;
+        let repeated = self.arguments.max_others.map_or_else(String::new, |percent| {
+            format!(
+                "; {} rounds were repeated because other processes used more than {percent} % of the CPUs meanwhile",
+                self.repeated
+            )
+        });
         format!(
             "{rounds} segments of each subject and rate, echo and exchange in turn, {seconds} s measured after {warmup} s of warm-up each; \
              segments of a row are merged as histograms; planned, sent and answered include the warm-up, and so does what \
-             fails a row; a percentile is shown if at least 10 samples lie above it"
+             fails a row; a percentile is shown if at least 10 samples lie above it{repeated}"
         )
     }
 
