@@ -1,32 +1,26 @@
-//! Start-up: regions, recovery, genesis, sessions' keys, tiles. Everything is allocated here.
+//! Start-up: regions, recovery, genesis, the machine that the supervisor runs.
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Nanos, Request, SessionId, SessionView, Source};
-use journal::Frame;
-use nic::{Receive as _, Transmit, sockets};
+use domain::{Nanos, Request, Source};
+use nic::{Receive as _, sockets};
 use shm::{
-    FastWriter, Found, Heap, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, Places, Read,
-    RegionError, RingConsumer, RingProducer, SlowView, TileBlock, TileState, WriterLock,
-    command_ring_consumer, fast_spec, journal_spec, slow_spec,
+    FastWriter, Found, Identity, LogReader, LogWriter, Memory, Places, RegionError, SlowView,
+    WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
-use topology::instruments::{matching, net, out, process, stage, tile_kind};
+use topology::instruments::{process, tile_kind};
 use topology::{Config, Genesis, TileKind};
-use wire::CONTROL_EPOCH;
-use wire::auth::{HostSecret, MacKey};
 
+use crate::assembly::{self, Tiles};
 use crate::counters::Counters;
 use crate::epochs;
-use crate::match_tile::{MatchTile, NET_BURST};
-use crate::net::{Entry, NetSession, NetTile};
-use crate::out::{Ack, OutTile, note};
-use crate::post::{OutKeys, Post};
 use crate::recovery::{Replayed, next_reports, replay};
 use crate::sequencer::{Resumed, Sequencer};
-use crate::window::Windows;
 
+/// The process's own block in the `fast` region, after those of its tiles.
+const PROCESS_BLOCK: usize = 3;
 /// How long a start waits for the locks of a process that is on its way out.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -43,13 +37,21 @@ pub(crate) struct Machine {
     _locks: [WriterLock; 2],
 }
 
-struct Regions {
-    journal: Memory,
-    fast: Memory,
-    slow: Memory,
+/// The shared memory of an instance.
+pub(crate) struct Regions {
+    pub(crate) journal: Memory,
+    pub(crate) fast: Memory,
+    pub(crate) slow: Memory,
     /// Journal memory of this boot of the machine was found.
-    continues: bool,
-    identity: Identity,
+    pub(crate) continues: bool,
+    pub(crate) identity: Identity,
+}
+
+/// Where a start begins to take commands.
+pub(crate) struct Recovered {
+    pub(crate) sequencer: Sequencer,
+    /// By session id: its first report number in this epoch.
+    pub(crate) epoch_reports: Vec<u64>,
 }
 
 /// Does all of it.
@@ -63,6 +65,12 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         regions.journal.kind(),
         regions.journal.path().display()
     );
+    let recovered = recover(config, &genesis, &regions)?;
+    assemble(config, &regions, recovered, locks)
+}
+
+/// From regions and archive to a sequencer that may take commands.
+pub(crate) fn recover(config: &Config, genesis: &Genesis, regions: &Regions) -> Result<Recovered> {
     let log = LogWriter::attach(regions.journal.clone())?;
     let memory = LogReader::new(regions.journal.clone(), 1)?;
     // A head without a frame is the archive's: this process's predecessor died before its first.
@@ -81,8 +89,7 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         config.epoch_file().display(),
         archive.display()
     );
-    let (sequencer, epoch_reports) = resume(config, &genesis, &regions, log, replayed, continues)?;
-    assemble(config, &regions, sequencer, epoch_reports, locks)
+    resume(config, genesis, regions, log, replayed, continues)
 }
 
 fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterLock; 2])> {
@@ -177,8 +184,7 @@ pub(crate) fn places(config: &Config) -> Places {
     }
 }
 
-/// From what was replayed to a sequencer that may take commands: genesis done, epoch settled. Also
-/// gives each session's first report number in the epoch.
+/// From what was replayed to a sequencer that may take commands: genesis done, epoch settled.
 fn resume(
     config: &Config,
     genesis: &Genesis,
@@ -186,7 +192,7 @@ fn resume(
     mut log: LogWriter,
     replayed: Replayed,
     continues: bool,
-) -> Result<(Sequencer, Vec<u64>)> {
+) -> Result<Recovered> {
     let fast = FastWriter::new(regions.fast.clone())?;
     let (engine, chain) = (replayed.engine, replayed.chain);
     let last_seq = chain.last_seq().0;
@@ -236,7 +242,10 @@ fn resume(
             ..regions.identity
         });
     }
-    Ok((sequencer, epoch_reports))
+    Ok(Recovered {
+        sequencer,
+        epoch_reports,
+    })
 }
 
 /// Journals the genesis file's commands, as far as they are not there yet.
@@ -296,214 +305,36 @@ fn sockets_config(port: &topology::Port) -> sockets::SocketsConfig {
     }
 }
 
+/// The machine: tiles on the order port, and what the supervisor needs of the rest.
 fn assemble(
     config: &Config,
     regions: &Regions,
-    sequencer: Sequencer,
-    epoch_reports: Vec<u64>,
+    recovered: Recovered,
     locks: [WriterLock; 2],
 ) -> Result<Machine> {
-    let parts = Parts::new(config, regions, &sequencer)?;
-    let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
-    let (replies_in, replies_out) = shm::ring::heap(config.limits.net_ring);
     let (rx, tx) = sockets::open(sockets_config(&config.port))
         .with_context(|| format!("open the order port {}", config.port.bind))?;
     let port = rx.local();
-    let net = NetTile {
-        burst: config.port.burst,
-        entry: parts.entry(config, requests_in, replies_in)?,
-        port: rx,
-        stopping: false,
-    };
-    let out = parts.out(config, &sequencer, epoch_reports, tx, replies_out)?;
-    let epoch = sequencer.epoch();
-    let process = Counters::new(&parts.block(3, tile_kind::PROCESS), process::NAMES);
+    let epoch = recovered.sequencer.epoch();
+    let recovered_seq = recovered.sequencer.log().head();
+    let tiles = Tiles::assemble(config, regions, recovered, rx, tx)?;
+    let fast = FastWriter::new(regions.fast.clone())?;
+    let block = assembly::block(&fast, PROCESS_BLOCK, tile_kind::PROCESS);
+    let process = Counters::new(&block, process::NAMES);
     process.raise(process::epoch, u64::from(epoch));
-    process.raise(process::recovered_seq, sequencer.log().head());
-    let matching = parts.matching(config, sequencer, requests_out)?;
-    let tiles: BTreeMap<TileKind, Box<dyn Tile>> = BTreeMap::from([
-        (TileKind::Net, Box::new(net) as Box<dyn Tile>),
-        (TileKind::Match, Box::new(matching)),
-        (TileKind::Out, Box::new(out)),
-    ]);
-    let head = LogReader::new(regions.journal.clone(), 1)?;
-    let Parts { fast, slow, .. } = parts;
+    process.raise(process::recovered_seq, recovered_seq);
     Ok(Machine {
-        tiles,
+        tiles: BTreeMap::from([
+            (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),
+            (TileKind::Match, Box::new(tiles.matching)),
+            (TileKind::Out, Box::new(tiles.out)),
+        ]),
         fast,
-        slow,
-        head,
+        slow: SlowView::new(regions.slow.clone())?,
+        head: LogReader::new(regions.journal.clone(), 1)?,
         process,
         port,
         epoch,
         _locks: locks,
     })
-}
-
-/// What the tiles are made from.
-struct Parts<'a> {
-    regions: &'a Regions,
-    fast: FastWriter,
-    slow: SlowView,
-    host: HostSecret,
-    sessions: Vec<Option<SessionView>>,
-    shard: u16,
-    epoch: u32,
-}
-
-impl<'a> Parts<'a> {
-    fn new(config: &Config, regions: &'a Regions, sequencer: &Sequencer) -> Result<Self> {
-        let engine = sequencer.engine();
-        let fast = FastWriter::new(regions.fast.clone())?;
-        let capacity = u32::try_from(fast.view().max_sessions()).context("max_sessions")?;
-        Ok(Self {
-            regions,
-            fast,
-            slow: SlowView::new(regions.slow.clone())?,
-            host: HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?),
-            sessions: (0..capacity)
-                .map(|id| engine.session(SessionId(id)))
-                .collect(),
-            shard: config.instance.shard,
-            epoch: sequencer.epoch(),
-        })
-    }
-
-    fn block(&self, slot: usize, kind: u64) -> TileBlock {
-        let block = self.fast.tile(slot);
-        block.set_kind(kind);
-        block.set_state(TileState::Boot);
-        block
-    }
-
-    /// Each session with its id, or nothing where there is none.
-    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> T) -> Vec<Option<T>> {
-        let with_id = self.sessions.iter().zip(0..);
-        with_id
-            .map(|(view, id)| view.as_ref().map(|view| make(SessionId(id), view)))
-            .collect()
-    }
-
-    fn entry(
-        &self,
-        config: &Config,
-        requests: RingProducer<Heap>,
-        replies: RingProducer<Heap>,
-    ) -> Result<Entry> {
-        let mut cookie_key = [0; 16];
-        getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
-        let sessions = self.each(|id, view| {
-            let secret = self.host.session_secret(id);
-            NetSession {
-                control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
-                key: secret.keys(id, self.shard, self.epoch).to_exchange,
-                last_accepted: view.last_number,
-                turn: 0,
-                used: 0,
-            }
-        });
-        Ok(Entry {
-            sessions,
-            epoch: self.epoch,
-            session_burst: config.limits.session_burst,
-            cookie_key: MacKey::from_bytes(cookie_key),
-            requests,
-            replies,
-            fast: self.fast.clone(),
-            counters: Counters::new(&self.block(0, tile_kind::NET), net::NAMES),
-            turn: 0,
-        })
-    }
-
-    fn matching(
-        &self,
-        config: &Config,
-        sequencer: Sequencer,
-        from_net: RingConsumer<Heap>,
-    ) -> Result<MatchTile> {
-        Ok(MatchTile {
-            sequencer,
-            from_net,
-            from_slow: command_ring_consumer(&self.regions.slow, &self.regions.fast)?,
-            slow_share: config.limits.command_ring_share,
-            fast: self.fast.clone(),
-            slow: self.slow.clone(),
-            counters: Counters::new(&self.block(1, tile_kind::MATCH), matching::NAMES),
-            receive_to_commit: self.fast.histogram(stage::receive_to_commit),
-            durable: 0,
-            received: [0; NET_BURST],
-            slow_ring_refused: false,
-        })
-    }
-
-    fn out<T: Transmit + Send>(
-        &self,
-        config: &Config,
-        sequencer: &Sequencer,
-        epoch_reports: Vec<u64>,
-        port: T,
-        replies: RingConsumer<Heap>,
-    ) -> Result<OutTile<T>> {
-        let sent = self.fast.view().out_seq();
-        let state = |view: &Option<SessionView>| {
-            view.as_ref()
-                .map_or((1, 0), |view| (view.next_report_no, view.last_number))
-        };
-        let mut windows = Windows::new(
-            config.limits.duplicate_window,
-            self.sessions.iter().map(state),
-        );
-        self.fill_windows(&mut windows, sent)?;
-        let keys = self.each(|id, _| {
-            let secret = self.host.session_secret(id);
-            OutKeys {
-                control: secret.keys(id, self.shard, CONTROL_EPOCH).to_client,
-                current: secret.keys(id, self.shard, self.epoch).to_client,
-            }
-        });
-        Ok(OutTile {
-            post: Post {
-                port,
-                keys,
-                fast: self.fast.view().clone(),
-                shard: self.shard,
-                epoch: self.epoch,
-                replay: config.slowpath.replay,
-            },
-            reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
-            windows,
-            epoch_reports,
-            replies,
-            ack: match config.instance.ack {
-                topology::Ack::Sequenced => Ack::Sequenced,
-                topology::Ack::Durable => Ack::Durable,
-            },
-            fast: self.fast.clone(),
-            slow: self.slow.clone(),
-            counters: Counters::new(&self.block(2, tile_kind::OUT), out::NAMES),
-            receive_to_send: self.fast.histogram(stage::receive_to_send),
-            frame: Box::new([0; MAX_FRAME_WORDS]),
-            current: None,
-            sent,
-            engine_time: sequencer.engine().now().0,
-            again: Box::new([0; MAX_FRAME_WORDS]),
-        })
-    }
-
-    /// Takes note of the frames that were sent before the restart and are still in memory.
-    fn fill_windows(&self, windows: &mut Windows, sent: u64) -> Result<()> {
-        let mut reader = LogReader::new(self.regions.journal.clone(), 1)?;
-        let oldest = reader.oldest();
-        if oldest > sent || reader.seek(oldest).is_err() {
-            return Ok(());
-        }
-        let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
-        while reader.next_seq() <= sent {
-            let Read::Frame(words) = reader.poll(&mut buffer) else {
-                break;
-            };
-            note(windows, &Frame::parse(&buffer[..words])?);
-        }
-        Ok(())
-    }
 }

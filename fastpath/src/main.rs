@@ -4,6 +4,7 @@
 //! SIGINT. After the line `ready` nothing allocates.
 #![forbid(unsafe_code)]
 
+mod assembly;
 mod boot;
 mod counters;
 mod epochs;
@@ -15,6 +16,8 @@ mod recovery;
 mod replies;
 mod sequencer;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use anyhow::Result;

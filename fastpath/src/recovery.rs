@@ -5,7 +5,7 @@
 //! hold is refused by name. docs/JOURNAL.md lists what can be found and what follows.
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Command, Effects, Seq, Stamp};
+use domain::{Effects, Seq, Stamp};
 use engine::Engine;
 use journal::{ArchiveReader, Chain, Frame, MemoryRead, Recovery};
 use shm::{LogReader, Read};
@@ -85,13 +85,8 @@ fn apply(engine: &mut Engine, frame: &Frame<'_>, effects: &mut Effects) -> Resul
         frame.header.source,
         frame.header.source_seq
     );
-    let continues = if let Command::Continue(sweep) = frame.command {
-        Some(sweep.order_id)
-    } else {
-        None
-    };
     ensure!(
-        engine.pending_sweep() == continues && engine.version() == frame.header.engine_version,
+        engine.fits(&frame.command) && engine.version() == frame.header.engine_version,
         "seq {seq}: {:?} is not what must come here; {remedy}",
         frame.command.kind()
     );

@@ -126,15 +126,23 @@ impl Engine {
             request.source,
             request.source_seq
         );
-        let continued = if let Command::Continue(command) = request.command {
+        assert!(
+            self.fits(&request.command),
+            "a pending sweep, and nothing else, is continued: ask pending_sweep() first"
+        );
+    }
+
+    /// Whether the command may come now. While a sweep is pending only its `Continue` may, and no
+    /// `Continue` otherwise; a `Recovered` always may, because a process can die within a sweep and
+    /// its first command after that begins the epoch.
+    #[must_use]
+    pub fn fits(&self, command: &Command) -> bool {
+        let continued = if let Command::Continue(command) = command {
             Some(command.order_id)
         } else {
             None
         };
-        assert!(
-            continued == self.pending_sweep(),
-            "a pending sweep, and nothing else, is continued: ask pending_sweep() first"
-        );
+        continued == self.pending_sweep() || matches!(command, Command::Recovered(_))
     }
 
     fn apply_from_session(

@@ -173,27 +173,22 @@ impl NaiveEngine {
             request.source_seq,
             request.source
         );
-        let continued = match request.command {
-            Command::Continue(command) => Some(command.order_id),
-            Command::NewOrder(_)
-            | Command::CancelOrder(_)
-            | Command::AmendOrder(_)
-            | Command::Timer(_)
-            | Command::Checkpoint(_)
-            | Command::Recovered(_)
-            | Command::EngineVersion(_)
-            | Command::Genesis(_)
-            | Command::CreateAsset(_)
-            | Command::CreateMarket(_)
-            | Command::CreateAccount(_)
-            | Command::OpenSession(_)
-            | Command::Deposit(_) => None,
-        };
-        assert_eq!(
-            continued,
-            self.pending_sweep(),
+        assert!(
+            self.fits(&request.command),
             "Continue comes if and only if its order's sweep is pending"
         );
+    }
+
+    /// Whether the command may come now. While a sweep is pending only its `Continue` may, and no
+    /// `Continue` otherwise; a `Recovered` always may, because a process can die within a sweep and
+    /// its first command after that begins the epoch.
+    #[must_use]
+    pub fn fits(&self, command: &Command) -> bool {
+        match (command, self.pending_sweep()) {
+            (Command::Recovered(_), _) => true,
+            (Command::Continue(command), pending) => pending == Some(command.order_id),
+            (_, pending) => pending.is_none(),
+        }
     }
 
     fn apply_from_session(

@@ -103,12 +103,7 @@ impl Shadow {
         if !self.engine.admits(source, number) {
             return Err(Found::NotAdmitted { source, number });
         }
-        let continues = if let Command::Continue(command) = frame.command {
-            Some(command.order_id)
-        } else {
-            None
-        };
-        if continues != self.engine.pending_sweep() {
+        if !self.engine.fits(&frame.command) {
             return Err(Found::OutOfTurn);
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use crate::{notation::line, observer::Observer};
 use domain::{
-    AccountId, AssetId, Command, Continue, Effects, Event, MarketId, Nanos, Request, Seq,
-    SessionId, Side, Source, Stamp,
+    AccountId, AssetId, Command, Continue, Effects, Event, MarketId, Nanos, Recovered, Request,
+    Seq, SessionId, Side, Source, Stamp, Zero,
 };
 use engine::Engine;
 use sim::{Mutant, NaiveEngine};
@@ -93,7 +93,13 @@ impl Pair {
         frames.push(self.sequence(source, number, command)?);
         while let Some(order_id) = self.fast.pending_sweep() {
             let number = self.fast.last_number(Source::SEQUENCER) + 1;
-            let go_on = Command::Continue(Continue { order_id });
+            let go_on = if number.is_multiple_of(3) {
+                // As if the process had died within the sweep.
+                let (epoch, pad, grace) = (self.fast.epoch(), [Zero::Zero; 4], Nanos(0));
+                Command::Recovered(Recovered { epoch, pad, grace })
+            } else {
+                Command::Continue(Continue { order_id })
+            };
             frames.push(self.sequence(Source::SEQUENCER, number, go_on)?);
         }
         Ok(frames)

@@ -1,0 +1,235 @@
+//! Assembling: the three tiles from regions, a sequencer and the two halves of a port.
+//!
+//! Everything that the tiles need is allocated here. Any port will do, so that the tests run the
+//! same tiles over one in memory.
+
+use anyhow::{Context as _, Result};
+use domain::{SessionId, SessionView};
+use journal::Frame;
+use nic::{Receive, Transmit};
+use shm::{
+    FastWriter, Heap, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, RingProducer, SlowView,
+    TileBlock, TileState, command_ring_consumer,
+};
+use topology::instruments::{matching, net, out, stage, tile_kind};
+use topology::{Config, TileKind};
+use wire::CONTROL_EPOCH;
+use wire::auth::{HostSecret, MacKey};
+
+use crate::boot::{Recovered, Regions};
+use crate::counters::Counters;
+use crate::match_tile::{MatchTile, NET_BURST};
+use crate::net::{Entry, NetSession, NetTile};
+use crate::out::{Ack, OutTile, note};
+use crate::post::{OutKeys, Post};
+use crate::sequencer::Sequencer;
+use crate::supervisor::block_of;
+use crate::window::Windows;
+
+/// The tiles, ready to be polled.
+pub(crate) struct Tiles<R, T> {
+    pub(crate) net: NetTile<R>,
+    pub(crate) matching: MatchTile,
+    pub(crate) out: OutTile<T>,
+}
+
+impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
+    /// Joins the tiles by their rings, and net and out to the halves of the port.
+    pub(crate) fn assemble(
+        config: &Config,
+        regions: &Regions,
+        recovered: Recovered,
+        rx: R,
+        tx: T,
+    ) -> Result<Self> {
+        let Recovered {
+            sequencer,
+            epoch_reports,
+        } = recovered;
+        let parts = Parts::new(config, regions, &sequencer)?;
+        let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
+        let (replies_in, replies_out) = shm::ring::heap(config.limits.net_ring);
+        let net = NetTile {
+            burst: config.port.burst,
+            entry: parts.entry(config, requests_in, replies_in)?,
+            port: rx,
+            stopping: false,
+        };
+        let out = parts.out(config, &sequencer, epoch_reports, tx, replies_out)?;
+        let matching = parts.matching(config, sequencer, requests_out)?;
+        Ok(Self { net, matching, out })
+    }
+}
+
+/// The block in slot `slot` of the `fast` region, taken by a tile of this kind.
+pub(crate) fn block(fast: &FastWriter, slot: usize, kind: u64) -> TileBlock {
+    let block = fast.tile(slot);
+    block.set_kind(kind);
+    block.set_state(TileState::Boot);
+    block
+}
+
+/// What the tiles are made from.
+struct Parts<'a> {
+    regions: &'a Regions,
+    fast: FastWriter,
+    slow: SlowView,
+    host: HostSecret,
+    sessions: Vec<Option<SessionView>>,
+    shard: u16,
+    epoch: u32,
+}
+
+impl<'a> Parts<'a> {
+    fn new(config: &Config, regions: &'a Regions, sequencer: &Sequencer) -> Result<Self> {
+        let engine = sequencer.engine();
+        let fast = FastWriter::new(regions.fast.clone())?;
+        let capacity = u32::try_from(fast.view().max_sessions()).context("max_sessions")?;
+        Ok(Self {
+            regions,
+            fast,
+            slow: SlowView::new(regions.slow.clone())?,
+            host: HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?),
+            sessions: (0..capacity)
+                .map(|id| engine.session(SessionId(id)))
+                .collect(),
+            shard: config.instance.shard,
+            epoch: sequencer.epoch(),
+        })
+    }
+
+    fn block(&self, tile: TileKind, kind: u64) -> TileBlock {
+        block(&self.fast, block_of(tile), kind)
+    }
+
+    /// Each session with its id, or nothing where there is none.
+    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> T) -> Vec<Option<T>> {
+        let with_id = self.sessions.iter().zip(0..);
+        with_id
+            .map(|(view, id)| view.as_ref().map(|view| make(SessionId(id), view)))
+            .collect()
+    }
+
+    fn entry(
+        &self,
+        config: &Config,
+        requests: RingProducer<Heap>,
+        replies: RingProducer<Heap>,
+    ) -> Result<Entry> {
+        let mut cookie_key = [0; 16];
+        getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
+        let sessions = self.each(|id, view| {
+            let secret = self.host.session_secret(id);
+            NetSession {
+                control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
+                key: secret.keys(id, self.shard, self.epoch).to_exchange,
+                last_accepted: view.last_number,
+                turn: 0,
+                used: 0,
+            }
+        });
+        Ok(Entry {
+            sessions,
+            epoch: self.epoch,
+            session_burst: config.limits.session_burst,
+            cookie_key: MacKey::from_bytes(cookie_key),
+            requests,
+            replies,
+            fast: self.fast.clone(),
+            counters: Counters::new(&self.block(TileKind::Net, tile_kind::NET), net::NAMES),
+            turn: 0,
+        })
+    }
+
+    fn matching(
+        &self,
+        config: &Config,
+        sequencer: Sequencer,
+        from_net: RingConsumer<Heap>,
+    ) -> Result<MatchTile> {
+        Ok(MatchTile {
+            sequencer,
+            from_net,
+            from_slow: command_ring_consumer(&self.regions.slow, &self.regions.fast)?,
+            slow_share: config.limits.command_ring_share,
+            fast: self.fast.clone(),
+            slow: self.slow.clone(),
+            counters: Counters::new(&self.block(TileKind::Match, tile_kind::MATCH), matching::NAMES),
+            receive_to_commit: self.fast.histogram(stage::receive_to_commit),
+            durable: 0,
+            received: [0; NET_BURST],
+            slow_ring_refused: false,
+        })
+    }
+
+    fn out<T: Transmit + Send>(
+        &self,
+        config: &Config,
+        sequencer: &Sequencer,
+        epoch_reports: Vec<u64>,
+        port: T,
+        replies: RingConsumer<Heap>,
+    ) -> Result<OutTile<T>> {
+        let sent = self.fast.view().out_seq();
+        let state = |view: &Option<SessionView>| {
+            view.as_ref()
+                .map_or((1, 0), |view| (view.next_report_no, view.last_number))
+        };
+        let mut windows = Windows::new(
+            config.limits.duplicate_window,
+            self.sessions.iter().map(state),
+        );
+        self.fill_windows(&mut windows, sent)?;
+        let keys = self.each(|id, _| {
+            let secret = self.host.session_secret(id);
+            OutKeys {
+                control: secret.keys(id, self.shard, CONTROL_EPOCH).to_client,
+                current: secret.keys(id, self.shard, self.epoch).to_client,
+            }
+        });
+        Ok(OutTile {
+            post: Post {
+                port,
+                keys,
+                fast: self.fast.view().clone(),
+                shard: self.shard,
+                epoch: self.epoch,
+                replay: config.slowpath.replay,
+            },
+            reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
+            windows,
+            epoch_reports,
+            replies,
+            ack: match config.instance.ack {
+                topology::Ack::Sequenced => Ack::Sequenced,
+                topology::Ack::Durable => Ack::Durable,
+            },
+            fast: self.fast.clone(),
+            slow: self.slow.clone(),
+            counters: Counters::new(&self.block(TileKind::Out, tile_kind::OUT), out::NAMES),
+            receive_to_send: self.fast.histogram(stage::receive_to_send),
+            frame: Box::new([0; MAX_FRAME_WORDS]),
+            current: None,
+            sent,
+            engine_time: sequencer.engine().now().0,
+            again: Box::new([0; MAX_FRAME_WORDS]),
+        })
+    }
+
+    /// Takes note of the frames that were sent before the restart and are still in memory.
+    fn fill_windows(&self, windows: &mut Windows, sent: u64) -> Result<()> {
+        let mut reader = LogReader::new(self.regions.journal.clone(), 1)?;
+        let oldest = reader.oldest();
+        if oldest > sent || reader.seek(oldest).is_err() {
+            return Ok(());
+        }
+        let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+        while reader.next_seq() <= sent {
+            let Read::Frame(words) = reader.poll(&mut buffer) else {
+                break;
+            };
+            note(windows, &Frame::parse(&buffer[..words])?);
+        }
+        Ok(())
+    }
+}
