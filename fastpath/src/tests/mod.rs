@@ -1,0 +1,10 @@
+//! The three tiles together, polled step by step on one thread: no sockets, no shared files.
+
+mod delivery;
+mod establish;
+mod mutation;
+mod numbers;
+mod resend;
+mod rig;
+mod slow_region;
+mod watermark;
