@@ -24,6 +24,7 @@ use crate::out::{Ack, OutTile, note};
 use crate::post::{OutKeys, Post};
 use crate::sequencer::Sequencer;
 use crate::supervisor::block_of;
+use crate::watermark::Watermark;
 use crate::window::Windows;
 
 /// The tiles, ready to be polled.
@@ -45,6 +46,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
         let Recovered {
             sequencer,
             epoch_reports,
+            told,
         } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
         let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
@@ -55,7 +57,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             port: rx,
             stopping: false,
         };
-        let out = parts.out(config, &sequencer, epoch_reports, tx, replies_out)?;
+        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies_out)?;
         let matching = parts.matching(config, sequencer, requests_out)?;
         Ok(Self { net, matching, out })
     }
@@ -154,11 +156,15 @@ impl<'a> Parts<'a> {
             slow_share: config.limits.command_ring_share,
             fast: self.fast.clone(),
             slow: self.slow.clone(),
-            counters: Counters::new(&self.block(TileKind::Match, tile_kind::MATCH), matching::NAMES),
+            counters: Counters::new(
+                &self.block(TileKind::Match, tile_kind::MATCH),
+                matching::NAMES,
+            ),
             receive_to_commit: self.fast.histogram(stage::receive_to_commit),
-            durable: 0,
+            durable: Watermark::default(),
             received: [0; NET_BURST],
             slow_ring_refused: false,
+            stopping: None,
         })
     }
 
@@ -166,18 +172,16 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         sequencer: &Sequencer,
-        epoch_reports: Vec<u64>,
+        (epoch_reports, told): (Vec<u64>, &[(u64, u64)]),
         port: T,
         replies: RingConsumer<Heap>,
     ) -> Result<OutTile<T>> {
         let sent = self.fast.view().out_seq();
-        let state = |view: &Option<SessionView>| {
-            view.as_ref()
-                .map_or((1, 0), |view| (view.next_report_no, view.last_number))
-        };
+        // As of what was sent: what is journalled above that has not been told to anybody.
+        let state = |place: usize| told.get(place).copied().unwrap_or((1, 0));
         let mut windows = Windows::new(
             config.limits.duplicate_window,
-            self.sessions.iter().map(state),
+            (0..self.sessions.len()).map(state),
         );
         self.fill_windows(&mut windows, sent)?;
         let keys = self.each(|id, _| {
@@ -211,6 +215,11 @@ impl<'a> Parts<'a> {
             frame: Box::new([0; MAX_FRAME_WORDS]),
             current: None,
             sent,
+            noted: sent,
+            told: sent,
+            durable: Watermark::default(),
+            resend_budget: 0,
+            stopping: None,
             engine_time: sequencer.engine().now().0,
             again: Box::new([0; MAX_FRAME_WORDS]),
         })

@@ -18,6 +18,7 @@ use crate::counters::Counters;
 use crate::epochs;
 use crate::recovery::{Replayed, next_reports, replay};
 use crate::sequencer::{Resumed, Sequencer};
+use crate::watermark::Watermark;
 
 /// The process's own block in the `fast` region, after those of its tiles.
 const PROCESS_BLOCK: usize = 3;
@@ -52,6 +53,8 @@ pub(crate) struct Recovered {
     pub(crate) sequencer: Sequencer,
     /// By session id: its first report number in this epoch.
     pub(crate) epoch_reports: Vec<u64>,
+    /// By session id: next report number and last number as of the frame that was sent last.
+    pub(crate) told: Vec<(u64, u64)>,
 }
 
 /// Does all of it.
@@ -81,7 +84,8 @@ pub(crate) fn recover(config: &Config, genesis: &Genesis, regions: &Regions) -> 
         // Later a missing archive is a disk that is not mounted, not a reason to begin again.
         std::fs::create_dir_all(&archive).with_context(|| format!("make {}", archive.display()))?;
     }
-    let replayed = replay(&archive, shard, continues.then_some(&memory))?;
+    let sent = FastWriter::new(regions.fast.clone())?.view().out_seq();
+    let replayed = replay(&archive, shard, continues.then_some(&memory), sent)?;
     ensure!(
         first_start || replayed.chain.last_seq().0 > 0,
         "this instance has run before ({} exists), but neither journal memory nor the archive {} \
@@ -139,7 +143,9 @@ fn patiently<T>(open: impl Fn() -> Result<T, RegionError>) -> Result<T, RegionEr
     let start = Instant::now();
     loop {
         match open() {
-            Err(RegionError::Locked { .. }) if start.elapsed() < LOCK_PATIENCE => {
+            Err(RegionError::Locked { .. } | RegionError::NotReady { .. })
+                if start.elapsed() < LOCK_PATIENCE =>
+            {
                 std::thread::sleep(Duration::from_millis(5));
             }
             other => return other,
@@ -169,10 +175,8 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
     let path = places
         .find("slow")
         .context("the region `slow` has vanished")?;
-    Ok(Memory::open_reader(
-        &path,
-        shm::layout::slow_layout::SLOW_MAGIC,
-    )?)
+    let magic = shm::layout::slow_layout::SLOW_MAGIC;
+    Ok(patiently(|| Memory::open_reader(&path, magic))?)
 }
 
 pub(crate) fn places(config: &Config) -> Places {
@@ -196,10 +200,6 @@ fn resume(
     let fast = FastWriter::new(regions.fast.clone())?;
     let (engine, chain) = (replayed.engine, replayed.chain);
     let last_seq = chain.last_seq().0;
-    if !continues {
-        log.start_at(last_seq + 1)?;
-        fast.set_out_seq(last_seq);
-    }
     let fresh = engine.epoch() == 0;
     ensure!(
         continues || !fresh || last_seq == 0,
@@ -210,6 +210,13 @@ fn resume(
         Some(epoch) => epoch,
         None => epochs::next(&config.epoch_file(), engine.epoch())?,
     };
+    if !fresh {
+        epochs::hold(&config.epoch_file(), epoch)?;
+    }
+    if !continues {
+        log.start_at(last_seq + 1)?;
+        fast.set_out_seq(last_seq);
+    }
     let resumed = Resumed {
         last_crc: chain.last_crc,
         last_time: chain.engine_time.0,
@@ -221,6 +228,8 @@ fn resume(
     let slow = SlowView::new(regions.slow.clone())?;
     if fresh {
         run_genesis(&mut sequencer, genesis, &slow);
+        // Only now: a start that dies before this is still the first.
+        epochs::hold(&config.epoch_file(), epoch)?;
         fast.set_out_seq(sequencer.log().head());
     }
     let grace = if fresh {
@@ -228,7 +237,13 @@ fn resume(
     } else {
         config.engine.recovery_grace_ms * 1_000_000
     };
-    wait_for_room(&mut sequencer, &slow);
+    let told_to = fast.view().out_seq();
+    wait_for(
+        &mut sequencer,
+        &slow,
+        told_to,
+        Sequencer::has_room_to_recover,
+    );
     let begins = sequencer.engine().epoch() != epoch;
     let epoch_reports = if begins {
         next_reports(sequencer.engine())
@@ -245,6 +260,7 @@ fn resume(
     Ok(Recovered {
         sequencer,
         epoch_reports,
+        told: replayed.told,
     })
 }
 
@@ -255,7 +271,7 @@ fn run_genesis(sequencer: &mut Sequencer, genesis: &Genesis, slow: &SlowView) {
         let number = numbers.entry(source).or_default();
         *number += 1;
         if sequencer.engine().admits(source, *number) {
-            wait_for_room(sequencer, slow);
+            wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
             let now = Clock::now();
             let receive_time = Nanos(now);
             let request = Request {
@@ -271,16 +287,20 @@ fn run_genesis(sequencer: &mut Sequencer, genesis: &Genesis, slow: &SlowView) {
 
 /// Before the tiles run, a journal that is full can only wait for the archiver.
 #[expect(clippy::print_stdout, reason = "says what it waits for")]
-fn wait_for_room(sequencer: &mut Sequencer, slow: &SlowView) {
-    let (mut said, mut gate) = (Instant::now(), 0);
-    while !sequencer.has_room() {
-        let durable = slow.durable_seq().min(sequencer.log().head());
-        if durable > gate.max(sequencer.log().gate_seq()) {
-            gate = durable;
-            sequencer
-                .log_mut()
-                .gate(durable)
-                .expect("between the gate and the head");
+fn wait_for(
+    sequencer: &mut Sequencer,
+    slow: &SlowView,
+    told_to: u64,
+    has_room: fn(&Sequencer) -> bool,
+) {
+    let (mut said, mut watermark) = (Instant::now(), Watermark::default());
+    while !has_room(sequencer) {
+        let head = sequencer.log().head();
+        let durable = watermark.follow(slow.durable_seq(), head).unwrap_or(0);
+        let gate = durable.min(told_to);
+        if gate > sequencer.log().gate_seq() {
+            let log = sequencer.log_mut();
+            log.gate(gate).expect("between the gate and the head");
             continue;
         }
         if said.elapsed() > Duration::from_secs(5) {
@@ -321,8 +341,8 @@ fn assemble(
     let fast = FastWriter::new(regions.fast.clone())?;
     let block = assembly::block(&fast, PROCESS_BLOCK, tile_kind::PROCESS);
     let process = Counters::new(&block, process::NAMES);
-    process.raise(process::epoch, u64::from(epoch));
-    process.raise(process::recovered_seq, recovered_seq);
+    process.set(process::epoch, u64::from(epoch));
+    process.set(process::recovered_seq, recovered_seq);
     Ok(Machine {
         tiles: BTreeMap::from([
             (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),

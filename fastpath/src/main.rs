@@ -18,6 +18,7 @@ mod sequencer;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod watermark;
 mod window;
 
 use anyhow::Result;

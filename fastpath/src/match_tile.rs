@@ -7,8 +7,10 @@
 
 use crate::counters::Counters;
 use crate::sequencer::Sequencer;
+use crate::watermark::Watermark;
 use domain::{Command, Request, Source};
 use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
+use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::matching as counter;
 
@@ -25,32 +27,30 @@ pub(crate) struct MatchTile {
     pub(crate) slow: SlowView,
     pub(crate) counters: Counters,
     pub(crate) receive_to_commit: Histogram,
-    /// The last durable seq that was plausible.
-    pub(crate) durable: u64,
+    pub(crate) durable: Watermark,
     pub(crate) received: [u64; NET_BURST],
     /// Set when the slow ring's words became impossible: it is not read again.
     pub(crate) slow_ring_refused: bool,
+    /// When it was asked to stop: from then on only what sessions were promised is taken.
+    pub(crate) stopping: Option<Instant>,
 }
 
+/// How long a stop waits for room in the journal.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
 impl MatchTile {
-    /// Lets the journal reuse what is both archived and sent. The slowpath's word is believed only
-    /// if it never goes back and never runs ahead of the journal.
+    /// Lets the journal reuse what is both archived and sent.
     fn move_gate(&mut self) {
-        let durable = self.slow.durable_seq();
-        if durable == self.durable {
-            return;
-        }
-        let log = self.sequencer.log_mut();
-        if durable < self.durable || durable > log.head() {
+        let said = self.slow.durable_seq();
+        let head = self.sequencer.log().head();
+        let Some(durable) = self.durable.follow(said, head) else {
             self.counters.add(counter::gate_faults, 1);
             return;
-        }
+        };
         let gate = durable.min(self.fast.view().out_seq());
+        let log = self.sequencer.log_mut();
         if gate > log.gate_seq() && log.gate(gate).is_err() {
             self.counters.add(counter::gate_faults, 1);
-        }
-        if gate == durable {
-            self.durable = durable;
         }
     }
 
@@ -161,12 +161,19 @@ impl Tile for MatchTile {
         if self.sequencer.sequence_own(now) {
             return 1;
         }
-        self.take_from_net(now) + self.take_from_slow(now)
+        let taken = self.take_from_net(now);
+        if self.stopping.is_some() {
+            return taken;
+        }
+        taken + self.take_from_slow(now)
     }
 
-    /// Done when the rings are empty: what was accepted is journalled.
+    /// Done when everything that the net tile accepted is journalled. (Without room, because nothing
+    /// archives, it is given up after a while: nobody was told of it.)
     fn stop(&mut self) -> bool {
-        self.poll() == 0
+        let since = *self.stopping.get_or_insert_with(Instant::now);
+        let work = self.poll();
+        work == 0 && (self.sequencer.has_room() || since.elapsed() > STOP_PATIENCE)
     }
 
     fn stop_turn(&self) -> Option<u64> {

@@ -16,7 +16,7 @@ use tile::{Clock, Tile};
 use topology::instruments::net as counter;
 use wire::CONTROL_EPOCH;
 use wire::auth::{Mac, MacKey};
-use wire::order_entry::{Context, DatagramReader, Message, Numbered};
+use wire::order_entry::{Context, DatagramReader, Establish, Message, Numbered};
 
 /// What the net tile knows of one session.
 pub(crate) struct NetSession {
@@ -74,9 +74,11 @@ impl<R: Receive + Send> Tile for NetTile<R> {
     fn housekeep(&mut self, _now: u64) {
         let stats = self.port.stats();
         let counters = &self.entry.counters;
-        counters.raise(counter::datagrams, stats.rx);
-        counters.raise(counter::oversize, stats.rx_drop);
-        counters.raise(counter::empty_polls, stats.empty_polls);
+        counters.follow(counter::datagrams, stats.rx);
+        counters.follow(counter::oversize, stats.rx_drop);
+        counters.follow(counter::empty_polls, stats.empty_polls);
+        counters.follow(counter::system_drops, stats.no_buffer);
+        counters.follow(counter::port_errors, stats.rx_error);
     }
 
     /// Takes nothing more: what is in the rings is the match tile's to finish.
@@ -126,10 +128,8 @@ impl Entry {
             return self.refuse(&context, arrival.peer, Reason::NotEstablished, 0, 0);
         }
         let mut messages = parsed.messages.peekable();
-        if messages.peek().is_none() && !control {
-            self.reply(Reply::Heartbeat {
-                session: context.session_id,
-            });
+        if messages.peek().is_none() && !control && self.within_burst(session) {
+            self.reply(Reply::Heartbeat { session });
         }
         for numbered in messages {
             if !self.message(&context, arrival.peer, &numbered, now) {
@@ -142,6 +142,11 @@ impl Entry {
     fn message(&mut self, context: &Context, from: Peer, numbered: &Numbered, now: u64) -> bool {
         let session = context.session_id;
         let number = numbered.number.unwrap_or(0);
+        let within_burst = self.within_burst(session);
+        if !within_burst && number == 0 {
+            self.count(counter::throttled);
+            return false;
+        }
         match &numbered.message {
             Message::Hello(hello) => {
                 let cookie = self.cookie(session, from, hello.nonce);
@@ -152,20 +157,7 @@ impl Entry {
                     cookie,
                 });
             }
-            Message::Establish(establish) => {
-                if establish.cookie == self.cookie(session, from, establish.nonce) {
-                    self.fast.set_peer(session.0 as usize, from.to_word());
-                    self.count(counter::established);
-                    let nonce = establish.nonce;
-                    self.reply(Reply::Established {
-                        session,
-                        to: from,
-                        nonce,
-                    });
-                } else {
-                    self.count(counter::wrong_cookie);
-                }
-            }
+            Message::Establish(establish) => self.establish(session, from, establish),
             Message::ResendRequest(request) => {
                 let (from, count) = (request.from_report_no, request.count);
                 self.reply(Reply::Resend {
@@ -175,7 +167,11 @@ impl Entry {
                 });
             }
             message @ (Message::NewOrder(_) | Message::CancelOrder(_) | Message::AmendOrder(_)) => {
-                return self.application(context, from, number, message, now);
+                let new = Numbered {
+                    number: Some(number),
+                    message: *message,
+                };
+                return self.application(context, from, &new, within_burst, now);
             }
             Message::Context(_)
             | Message::Challenge(_)
@@ -190,11 +186,37 @@ impl Entry {
             | Message::Unknown { .. } => {
                 let template = numbered.message.template_id();
                 self.count(counter::unsupported);
-                self.refuse(context, from, Reason::UnsupportedMessage, template, 1);
+                let count = u64::from(number != 0);
+                let refusal = Refusal {
+                    reason: Reason::UnsupportedMessage,
+                    template,
+                    from: number,
+                    count,
+                };
+                self.refuse_with(context, from, refusal);
                 return false;
             }
         }
         true
+    }
+
+    /// Binds the session to the address that the cookie proves it is reached at.
+    fn establish(&mut self, session: SessionId, from: Peer, establish: &Establish) {
+        let bound = self.fast.view().peer(session.0 as usize);
+        // From where the session is already, nothing moves: its answer may have been lost.
+        let stays = bound == Some(from.to_word());
+        if !stays && establish.cookie != self.cookie(session, from, establish.nonce) {
+            return self.count(counter::wrong_cookie);
+        }
+        self.fast.set_peer(session.0 as usize, from.to_word());
+        self.count(counter::established);
+        let accepted = self.session(session).map_or(0, |s| s.last_accepted);
+        self.reply(Reply::Established {
+            session,
+            to: from,
+            nonce: establish.nonce,
+            accepted,
+        });
     }
 
     /// An application message: a request if its number is new, else its outcome again.
@@ -202,25 +224,24 @@ impl Entry {
         &mut self,
         context: &Context,
         from: Peer,
-        number: u64,
-        message: &Message,
+        numbered: &Numbered,
+        within_burst: bool,
         now: u64,
     ) -> bool {
         let session = context.session_id;
-        let (turn, burst) = (self.turn, self.session_burst);
+        let (number, message) = (numbered.number.unwrap_or(0), &numbered.message);
         let Some(known) = self.session(session) else {
             return false;
         };
         if number <= known.last_accepted {
             self.count(counter::duplicates);
-            self.reply(Reply::Outcome { session, number });
-            return true;
+            if within_burst {
+                self.reply(Reply::Outcome { session, number });
+            } else {
+                self.count(counter::throttled);
+            }
+            return within_burst;
         }
-        if known.turn != turn {
-            (known.turn, known.used) = (turn, 0);
-        }
-        known.used += 1;
-        let within_burst = known.used <= burst;
         let Ok(command) = message.command() else {
             return false;
         };
@@ -234,7 +255,13 @@ impl Entry {
         request.encode(&mut slot);
         if !within_burst || self.requests.push(&slot).is_err() {
             self.count(counter::busy);
-            self.refuse_number(context, from, message.template_id(), number);
+            let refusal = Refusal {
+                reason: Reason::Busy,
+                template: message.template_id(),
+                from: number,
+                count: 1,
+            };
+            self.refuse_with(context, from, refusal);
             return false;
         }
         if let Some(known) = self.session(session) {
@@ -244,18 +271,26 @@ impl Entry {
         true
     }
 
-    fn refuse_number(&mut self, context: &Context, to: Peer, template: u16, number: u64) {
-        let refusal = Refusal {
-            reason: Reason::Busy,
-            template,
-            from: number,
-            count: 1,
-        };
+    fn refuse_with(&mut self, context: &Context, to: Peer, refusal: Refusal) {
+        let session = context.session_id;
         self.reply(Reply::Refused {
-            session: context.session_id,
+            session,
             to,
             refusal,
         });
+    }
+
+    /// Counts one message of the session in this turn; false beyond its burst.
+    fn within_burst(&mut self, session: SessionId) -> bool {
+        let (turn, burst) = (self.turn, self.session_burst);
+        let Some(known) = self.session(session) else {
+            return false;
+        };
+        if known.turn != turn {
+            (known.turn, known.used) = (turn, 0);
+        }
+        known.used += 1;
+        known.used <= burst
     }
 
     fn refuse(&mut self, context: &Context, to: Peer, reason: Reason, template: u16, count: u64) {
@@ -284,10 +319,13 @@ impl Entry {
     }
 
     fn cookie(&self, session: SessionId, peer: Peer, nonce: u64) -> u64 {
-        let mut bytes = [0; 20];
+        let mut bytes = [0; 28];
         bytes[..4].copy_from_slice(&session.0.to_le_bytes());
         bytes[4..12].copy_from_slice(&peer.to_word().to_le_bytes());
-        bytes[12..].copy_from_slice(&nonce.to_le_bytes());
+        bytes[12..20].copy_from_slice(&nonce.to_le_bytes());
+        // Once the session has moved, what moved it there is of no more use to anybody.
+        let bound = self.fast.view().peer(session.0 as usize).unwrap_or(0);
+        bytes[20..].copy_from_slice(&bound.to_le_bytes());
         u64::from_le_bytes(Mac::sign(&self.cookie_key, &bytes))
     }
 

@@ -9,11 +9,13 @@
 use crate::counters::Counters;
 use crate::post::{NotSent, Post};
 use crate::replies::{Refusal, Reply};
+use crate::watermark::Watermark;
 use crate::window::Windows;
 use domain::{Event, Events, Nanos, Reason, SessionId};
 use journal::Frame;
 use nic::Transmit;
 use shm::{FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView};
+use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::out as counter;
 use wire::order_entry::{Challenge, Context, Established, FrameStamp, Message, Template};
@@ -23,7 +25,14 @@ const FRAME_BURST: usize = 32;
 /// Most replies in one turn.
 const REPLY_BURST: usize = 16;
 /// Most reports that one request brings back; a client asks again for more.
-const RESEND_LIMIT: u64 = 256;
+const RESEND_LIMIT: u64 = 64;
+/// Frames read for resends in one turn, after which the other replies wait for the next.
+const RESEND_FRAMES: usize = 64;
+/// How long a stop waits for the archiver, and how long if there is none.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_ALONE: Duration = Duration::from_secs(1);
+/// Nanoseconds after which a slowpath that was not heard of is taken for dead.
+const SLOWPATH_SILENCE: u64 = 2_000_000_000;
 
 /// When a report may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +60,15 @@ pub(crate) struct OutTile<T> {
     pub(crate) current: Option<Current>,
     /// The last frame that went out whole, and its engine time.
     pub(crate) sent: u64,
+    /// The last frame in the windows, which may be one that is being sent.
+    pub(crate) noted: u64,
+    /// The last frame whose reports the port has taken over: the progress word.
+    pub(crate) told: u64,
+    pub(crate) durable: Watermark,
+    /// Frames that may still be read for resends in this turn.
+    pub(crate) resend_budget: usize,
+    /// When it was asked to stop.
+    pub(crate) stopping: Option<Instant>,
     pub(crate) engine_time: u64,
     pub(crate) again: Box<[u64; MAX_FRAME_WORDS]>,
 }
@@ -74,7 +92,8 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
         }
         let replies = self.answer();
         self.post.port.flush();
-        if frames > 0 {
+        if self.sent != self.told && self.post.port.pending() == 0 {
+            self.told = self.sent;
             self.fast.set_out_seq(self.sent);
         }
         frames + replies
@@ -82,14 +101,22 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
 
     fn housekeep(&mut self, _now: u64) {
         let stats = self.post.port.stats();
-        self.counters.raise(counter::datagrams, stats.tx);
-        self.counters.raise(counter::port_full, stats.tx_full);
-        self.counters.raise(counter::port_errors, stats.tx_error);
+        self.counters.follow(counter::datagrams, stats.tx);
+        self.counters.follow(counter::port_full, stats.tx_full);
+        self.counters.follow(counter::port_errors, stats.tx_error);
     }
 
-    /// Done when everything that may leave has left.
+    /// Done when every report has left. In durable mode they leave when they are archived; if
+    /// nobody archives, they are given up after a while and leave after the next start.
     fn stop(&mut self) -> bool {
-        self.poll() == 0
+        let since = *self.stopping.get_or_insert_with(Instant::now);
+        let idle = self.poll() == 0;
+        let all_told = self.current.is_none()
+            && self.told >= self.reader.head()
+            && self.post.port.pending() == 0;
+        let alone = Clock::now().saturating_sub(self.slow.heartbeat()) > SLOWPATH_SILENCE;
+        let waited = since.elapsed();
+        idle && (all_told || waited > STOP_PATIENCE || (alone && waited > STOP_ALONE))
     }
 
     fn stop_turn(&self) -> Option<u64> {
@@ -124,22 +151,28 @@ impl<T: Transmit> OutTile<T> {
             return false;
         };
         let frame = Frame::parse(&self.frame[..current.words]).expect("the match tile wrote it");
-        if self.ack == Ack::Durable && frame.header.seq.0 > self.slow.durable_seq() {
-            return false;
+        let seq = frame.header.seq.0;
+        if self.ack == Ack::Durable && seq > self.durable.believed() {
+            let said = self.slow.durable_seq();
+            if self
+                .durable
+                .follow(said, self.reader.head())
+                .is_none_or(|durable| seq > durable)
+            {
+                return false;
+            }
         }
-        let whole = send_frame(
-            &mut self.post,
-            &mut self.windows,
-            &frame,
-            &mut current,
-            &self.counters,
-        );
+        if seq > self.noted {
+            note(&mut self.windows, &frame);
+            self.noted = seq;
+        }
+        let whole = send_frame(&mut self.post, &frame, &mut current, &self.counters);
         if !whole {
             self.current = Some(current);
             return false;
         }
         self.current = None;
-        self.sent = frame.header.seq.0;
+        self.sent = seq;
         self.engine_time = frame.header.engine_time.0;
         if frame.header.source.session().is_some() {
             let waited = Clock::now().saturating_sub(frame.header.receive_time.0);
@@ -150,7 +183,8 @@ impl<T: Transmit> OutTile<T> {
 
     fn answer(&mut self) -> usize {
         let mut answered = 0;
-        while answered < REPLY_BURST {
+        self.resend_budget = RESEND_FRAMES;
+        while answered < REPLY_BURST && self.resend_budget > 0 {
             let Ok(Some(slot)) = self.replies.peek() else {
                 break;
             };
@@ -179,9 +213,14 @@ impl<T: Transmit> OutTile<T> {
             } => self
                 .post
                 .challenge(session, to, &Challenge { nonce, cookie }),
-            Reply::Established { session, to, nonce } => {
+            Reply::Established {
+                session,
+                to,
+                nonce,
+                accepted,
+            } => {
                 let message = self
-                    .established(session, nonce)
+                    .established(session, nonce, accepted)
                     .ok_or(NotSent::Unreachable)?;
                 self.post.established(session, to, &message)
             }
@@ -205,14 +244,16 @@ impl<T: Transmit> OutTile<T> {
         }
     }
 
-    fn established(&self, session: SessionId, nonce: u64) -> Option<Established> {
+    /// `accepted` counts although it may not be journalled yet: a client that went on below it
+    /// would have its new message taken for a duplicate.
+    fn established(&self, session: SessionId, nonce: u64, accepted: u64) -> Option<Established> {
         let window = self.windows.session(session)?;
         Some(Established {
             nonce,
             epoch: self.post.epoch,
             shard: self.post.shard,
             reserved: 0,
-            last_seq_no: window.last_applied,
+            last_seq_no: window.last_applied.max(accepted),
             next_report_no: window.next_report,
             engine_time: Nanos(self.engine_time),
             oldest_report_no: self.windows.oldest_report(session),
@@ -237,7 +278,7 @@ impl<T: Transmit> OutTile<T> {
         if number > window.last_applied {
             return Ok(());
         }
-        let frame = self.windows.frame_of_number(session, number, self.sent);
+        let frame = self.windows.frame_of_number(session, number, self.noted);
         let Some(words) = frame.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
             return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
         };
@@ -269,7 +310,7 @@ impl<T: Transmit> OutTile<T> {
         }
         let mut number = from.max(oldest);
         while number < end {
-            let seq = self.windows.frame_of_report(session, number, self.sent);
+            let seq = self.windows.frame_of_report(session, number, self.noted);
             let Some(words) = seq.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
                 return self.not_in_memory(session, template, number, end - number);
             };
@@ -279,9 +320,12 @@ impl<T: Transmit> OutTile<T> {
                     .report()
                     .is_some_and(|(_, report)| (number..end).contains(&report))
             };
-            let last = send_again(&mut self.post, &frame, session, wanted)?;
-            number = last.map_or(end, |last| last + 1);
+            let Some(last) = send_again(&mut self.post, &frame, session, wanted)? else {
+                return self.not_in_memory(session, template, number, end - number);
+            };
+            number = last + 1;
             self.counters.add(counter::resent_frames, 1);
+            self.resend_budget = self.resend_budget.saturating_sub(1);
         }
         Ok(())
     }
@@ -325,12 +369,10 @@ fn stamp(frame: &Frame<'_>) -> FrameStamp {
 /// done with; false if the port is full, `current` says from where to go on.
 fn send_frame<T: Transmit>(
     post: &mut Post<T>,
-    windows: &mut Windows,
     frame: &Frame<'_>,
     current: &mut Current,
     counters: &Counters,
 ) -> bool {
-    note(windows, frame);
     let stamp = stamp(frame);
     let mut events = frame.events();
     for _ in 0..current.events_done {

@@ -161,7 +161,13 @@ impl<T: Transmit> Post<T> {
         } else {
             &keys.current
         };
-        let mut slot = self.port.reserve().ok_or(NotSent::PortFull)?;
+        let mut slot = match self.port.reserve() {
+            Some(slot) => slot,
+            None => {
+                self.port.flush();
+                self.port.reserve().ok_or(NotSent::PortFull)?
+            }
+        };
         let context = Context {
             session_id: envelope.session,
             epoch: envelope.epoch,

@@ -21,10 +21,17 @@ pub(crate) struct Replayed {
     pub(crate) chain: Chain,
     /// By session id: its next report number when the last epoch began.
     pub(crate) epoch_reports: Vec<u64>,
+    /// By session id: its next report number and last number as of the frame that was sent last.
+    pub(crate) told: Vec<(u64, u64)>,
 }
 
-/// Replays everything. `memory` is a reader of journal memory of this boot, if there is one.
-pub(crate) fn replay(archive: &Path, shard: u16, memory: Option<&LogReader>) -> Result<Replayed> {
+/// Replays everything. `sent` is the last frame whose reports were sent, `memory` is a reader of journal memory of this boot, if there is one.
+pub(crate) fn replay(
+    archive: &Path,
+    shard: u16,
+    memory: Option<&LogReader>,
+    sent: u64,
+) -> Result<Replayed> {
     let reader = ArchiveReader::open(archive, shard)?;
     let from_memory = |seq: Seq, buffer: &mut journal::FrameBuffer| match memory {
         None => MemoryRead::End,
@@ -44,21 +51,48 @@ pub(crate) fn replay(archive: &Path, shard: u16, memory: Option<&LogReader>) -> 
     let mut effects = Effects::new();
     let mut progress = Progress::new();
     let mut epoch_reports = Vec::new();
+    let mut told = None;
     while let Some(frame) = recovery.next()? {
         let epoch = engine.epoch();
         apply(&mut engine, &frame, &mut effects)?;
         if engine.epoch() != epoch {
             epoch_reports = next_reports(&engine);
         }
+        if frame.header.seq.0 == sent {
+            told = Some(session_heads(&engine));
+        }
         progress.frame(frame.header.seq);
     }
     let found = recovery.finish();
+    // Without memory, or at the very first start, nothing is left to be sent.
+    let all = found.chain.last_seq().0 <= sent || memory.is_none();
+    let told = told.unwrap_or_else(|| {
+        if all {
+            session_heads(&engine)
+        } else {
+            Vec::new()
+        }
+    });
     progress.end(found.chain.last_seq());
     Ok(Replayed {
         engine,
         chain: found.chain,
         epoch_reports,
+        told,
     })
+}
+
+/// Each session's next report number and last number, by session id.
+fn session_heads(engine: &Engine) -> Vec<(u64, u64)> {
+    let mut heads = Vec::new();
+    for id in engine.session_ids() {
+        let place = usize::try_from(id.0).expect("a session id indexes a table");
+        heads.resize(heads.len().max(place + 1), (1, 0));
+        heads[place] = engine.session(id).map_or((1, 0), |session| {
+            (session.next_report_no, session.last_number)
+        });
+    }
+    heads
 }
 
 /// Each session's next report number, by session id up to the highest that exists.

@@ -23,6 +23,8 @@ pub(crate) enum Reply {
         session: SessionId,
         to: Peer,
         nonce: u64,
+        /// The highest number that was accepted, whether or not it is journalled yet.
+        accepted: u64,
     },
     /// Not taken, and why; `from` and `count` say which numbers.
     Refused {
@@ -76,12 +78,17 @@ impl Reply {
                 0,
                 0,
             ],
-            Self::Established { session, to, nonce } => [
+            Self::Established {
+                session,
+                to,
+                nonce,
+                accepted,
+            } => [
                 ESTABLISHED,
                 u64::from(session.0),
                 to.to_word(),
                 nonce,
-                0,
+                accepted,
                 0,
                 0,
             ],
@@ -141,6 +148,7 @@ impl Reply {
                 session,
                 to: Peer::from_word(slot[2]),
                 nonce: slot[3],
+                accepted: slot[4],
             },
             REFUSED => Self::Refused {
                 session,
@@ -195,6 +203,7 @@ mod tests {
                 session,
                 to,
                 nonce: 2,
+                accepted: 3,
             },
             Reply::Refused {
                 session,

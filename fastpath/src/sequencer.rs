@@ -12,6 +12,13 @@ use domain::{
 use engine::Engine;
 use journal::FrameHeader;
 use shm::{LogWriter, MAX_FRAME_WORDS};
+use tile::Clock;
+
+/// Kept free for the first frames of restarts while nothing is archived.
+const RESERVED_FRAMES: u64 = 64;
+const RESERVED_WORDS: u64 = RESERVED_FRAMES * (RECOVERED_WORDS as u64 + 1);
+/// At most: header, body, and the two events of a `Recovered`.
+const RECOVERED_WORDS: usize = 16;
 
 /// What a recovery hands over.
 pub(crate) struct Resumed {
@@ -28,6 +35,8 @@ pub(crate) struct Sequencer {
     epoch: u32,
     last_crc: u32,
     last_time: u64,
+    /// By how much engine time runs ahead of the clock: the clock stepped back while we were down.
+    ahead: u64,
     own_number: u64,
     checkpoint_interval: u64,
     since_checkpoint: u64,
@@ -45,6 +54,7 @@ impl Sequencer {
             epoch: from.epoch,
             last_crc: from.last_crc,
             last_time: from.last_time,
+            ahead: from.last_time.saturating_sub(Clock::now()),
             own_number,
             checkpoint_interval,
             since_checkpoint: 0,
@@ -69,14 +79,21 @@ impl Sequencer {
         &mut self.log
     }
 
-    /// Whether any command may be taken: there is room for the largest frame.
+    /// Whether any command may be taken: there is room for the largest frame, and beside it the
+    /// reserve for restarts, each of which must journal its `Recovered` before anything moves.
     pub(crate) fn has_room(&self) -> bool {
-        self.log.has_room(MAX_FRAME_WORDS)
+        let (words, frames) = self.log.free();
+        words >= (MAX_FRAME_WORDS as u64) + RESERVED_WORDS && frames > RESERVED_FRAMES
+    }
+
+    /// Whether there is room for a frame of the sequencer's own at start.
+    pub(crate) fn has_room_to_recover(&self) -> bool {
+        self.log.has_room(RECOVERED_WORDS)
     }
 
     /// Sequences a request that the engine admits, while there is room and no sweep is pending.
     pub(crate) fn sequence(&mut self, request: &Request, now: u64) {
-        let time = self.last_time.max(now);
+        let time = self.last_time.max(self.engine_time(now));
         let seq = Seq(self.log.head() + 1);
         let engine_version = self.engine.version();
         self.engine.apply(
@@ -111,7 +128,11 @@ impl Sequencer {
     pub(crate) fn sequence_own(&mut self, now: u64) -> bool {
         let command = if let Some(order_id) = self.engine.pending_sweep() {
             Command::Continue(Continue { order_id })
-        } else if let Some(deadline) = self.engine.next_deadline().filter(|d| d.0 <= now) {
+        } else if let Some(deadline) = self
+            .engine
+            .next_deadline()
+            .filter(|d| d.0 <= self.engine_time(now))
+        {
             Command::Timer(Timer { deadline })
         } else if self.since_checkpoint >= self.checkpoint_interval {
             self.since_checkpoint = 0;
@@ -134,6 +155,10 @@ impl Sequencer {
             grace: Nanos(grace),
         };
         self.sequence_as_own(Command::Recovered(recovered), now);
+    }
+
+    fn engine_time(&self, now: u64) -> u64 {
+        now.saturating_add(self.ahead)
     }
 
     fn sequence_as_own(&mut self, command: Command, now: u64) {

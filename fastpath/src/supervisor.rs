@@ -54,9 +54,7 @@ pub(crate) fn supervise(
     allocator.close();
     // ORDER: the flag is set by a signal handler and is the whole message.
     while !asked.load(Ordering::Relaxed) {
-        machine
-            .process
-            .raise(process::allocations, allocator.calls());
+        machine.process.set(process::allocations, allocator.calls());
         ensure!(
             !threads.iter().any(JoinHandle::is_finished),
             "a tile has ended by itself"

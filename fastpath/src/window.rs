@@ -94,9 +94,23 @@ impl Windows {
     pub(crate) fn skipped(&mut self, session: SessionId, from: u64, count: u64, seq: u64) {
         let end = from.saturating_add(count);
         let start = from.max(end.saturating_sub(self.size as u64));
-        for number in start..end {
-            self.number(session, number, seq);
-        }
+        let Some(first) = self
+            .place(session, Row::Numbers, start)
+            .filter(|_| start < end)
+        else {
+            return;
+        };
+        // At most once around the ring: from the first place to the end of the row, then the rest.
+        let row = first - (first % self.size);
+        let count = usize::try_from(end - start)
+            .unwrap_or(self.size)
+            .min(self.size);
+        let before_end = count.min(row + self.size - first);
+        self.frames[first..first + before_end].fill(low(seq));
+        self.frames[row..row + count - before_end].fill(low(seq));
+        let entry = &mut self.sessions[session.0 as usize];
+        entry.last_applied = entry.last_applied.max(end - 1);
+        entry.first_number = entry.first_number.min(start);
     }
 
     /// The frame of a report; `head` is the last frame that the caller has seen.

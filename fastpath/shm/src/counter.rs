@@ -23,6 +23,12 @@ impl<W: Words> Counter<W> {
         word.set(word.get().wrapping_add(n));
     }
 
+    /// Sets what is not a count but a level. Only the counter's one writer may call this.
+    #[inline]
+    pub fn set(&self, level: u64) {
+        self.0.word().set(level);
+    }
+
     /// The count.
     #[inline]
     #[must_use]

@@ -259,7 +259,7 @@ impl Default for Port {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            session_burst: 16,
+            session_burst: 64,
             command_ring_share: 8,
             net_ring: 1024,
             duplicate_window: 4096,

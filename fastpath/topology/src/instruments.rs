@@ -74,6 +74,12 @@ numbered! {
         unsupported,
         /// Replies given up because the ring to the out tile was full.
         replies_dropped,
+        /// Session messages beyond a session's burst, not answered.
+        throttled,
+        /// Datagrams that the system dropped before the port saw them.
+        system_drops,
+        /// Failed receives.
+        port_errors,
     }
 }
 

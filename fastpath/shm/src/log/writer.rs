@@ -186,6 +186,18 @@ impl<W: Words> LogWriter<W> {
             && mutant::check("log.room.index", indexed < self.log.frames)
     }
 
+    /// Words and frames that can still be appended, each frame with one more word than its own.
+    #[inline]
+    #[must_use]
+    pub fn free(&self) -> (u64, u64) {
+        let used = self.end.wrapping_sub(self.gate_position.min(self.last));
+        let words = self.log.capacity.saturating_sub(used + 2);
+        (
+            words,
+            self.log.frames.saturating_sub(self.head + 1 - self.gate),
+        )
+    }
+
     /// Appends `frame` and makes it visible. Its seq, which is returned, is one more than the last.
     ///
     /// # Panics
