@@ -1,11 +1,12 @@
 //! The archiver's step: gather a group of frames, write it, sync it, say so.
 
+use crate::agreement::Witness;
 use crate::refusal::Refusal;
 use crate::storage::Storage;
 use crate::trouble::Trouble;
 use domain::{Nanos, Seq};
 use journal::{
-    ArchiveError, ArchiveReader, Chain, Frame, FrameBuffer, MAX_FRAME_WORDS, MemoryRead,
+    ArchiveError, ArchiveReader, Chain, Frame, FrameBuffer, MAX_FRAME_WORDS, MemoryRead, Position,
     SEGMENT_HEADER_BYTES, SegmentHeader, Torn,
 };
 use std::io;
@@ -48,6 +49,14 @@ struct Segment {
 struct Open {
     chain: Chain,
     segment: Option<Segment>,
+}
+
+/// Where an archive ends, or is to be cut.
+struct End {
+    chain: Chain,
+    /// None: it has no segment.
+    at: Option<Position>,
+    torn: Option<Torn>,
 }
 
 /// Why an attempt failed.
@@ -196,22 +205,10 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
     }
 
     /// Finds the end of the archive, cuts off what cannot be trusted, and makes the rest durable.
+    /// Before it changes anything it has made sure that journal memory is of the same journal.
     fn open_archive(&mut self) -> Result<Open, Failure> {
-        let rewritable = self.rewritable();
-        let mut reader = ArchiveReader::over(&mut self.storage, self.shard)?;
-        reader.seek_last_segment()?;
-        let last_segment = reader.segments().last().copied();
-        loop {
-            let chain = reader.chain();
-            let in_last = reader.position().map(|position| position.segment) == last_segment;
-            let enough = rewritable.is_some_and(|durable| chain.last_seq() >= durable);
-            if in_last && enough || reader.next_frame()?.is_none() {
-                break;
-            }
-        }
-        let (chain, position, torn) = (reader.chain(), reader.position(), reader.tail().torn);
-        self.check_end(&chain)?;
-        let segment = match position {
+        let End { chain, at, torn } = self.find_end()?;
+        let segment = match at {
             None => None,
             Some(end) => {
                 // A header without a frame goes too: the frame that comes may be of another epoch.
@@ -231,41 +228,56 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
         Ok(Open { chain, segment })
     }
 
-    /// The durable seq above which frames are written again from journal memory, because a sync may
-    /// have failed and the page cache may show what is not on the disk. None if the memory does not
-    /// have them: then the archive's own are all there is.
-    fn rewritable(&mut self) -> Option<Seq> {
-        let durable = self.durable?;
-        match (self.memory)(durable.next(), &mut self.buffer) {
-            MemoryRead::Frame(_) => Some(durable),
-            MemoryRead::End | MemoryRead::Gone { .. } | MemoryRead::Corrupt => None,
-        }
-    }
-
-    /// Checks the archive's end against what was durable and what journal memory has.
-    fn check_end(&mut self, chain: &Chain) -> Result<(), Refusal> {
-        let seq = chain.last_seq();
-        if let Some(durable) = self.durable.filter(|&durable| seq < durable) {
-            return Err(Refusal::DurableLost {
-                durable,
-                found: seq,
-            });
-        }
-        if seq == Seq(0) {
-            return Ok(());
-        }
-        if let MemoryRead::Frame(words) = (self.memory)(seq, &mut self.buffer) {
-            let frame = Frame::parse(&self.buffer[..words])
-                .map_err(|error| Refusal::Frame { seq, error })?;
-            if frame.crc != chain.last_crc {
-                return Err(Refusal::Forked {
-                    seq,
-                    archive: chain.last_crc,
-                    memory: frame.crc,
-                });
+    /// Reads the last segment: where the archive is to be cut. A sync may have failed, so that the
+    /// page cache shows above the durable seq what is not on the disk: if journal memory has the
+    /// frame above it, that and all that follow are to be written again. If not, the archive's own
+    /// are all there is. Changes nothing; refuses an archive that is not of the memory's journal.
+    fn find_end(&mut self) -> Result<End, Failure> {
+        let mut witness = Witness {
+            memory: &mut self.memory,
+            buffer: &mut self.buffer,
+        };
+        let rewritable = self.durable.filter(|durable| witness.has(durable.next()));
+        let mut reader = ArchiveReader::over(&mut self.storage, self.shard)?;
+        reader.seek_last_segment()?;
+        let last_segment = reader.segments().last().copied();
+        let mut cut = None;
+        loop {
+            let (chain, at) = (reader.chain(), reader.position());
+            let in_last = at.map(|at| at.segment) == last_segment;
+            let enough = rewritable.is_some_and(|durable| chain.last_seq() >= durable);
+            if cut.is_none() && in_last && enough {
+                witness.check_end(&chain)?;
+                cut = Some((chain, at));
+            }
+            match reader.next_frame() {
+                Ok(Some(frame)) if cut.is_some() => {
+                    witness.check_frame(frame.header.seq, frame.crc)?;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // What was never synced may have a hole or not be readable: the memory has what
+                // belongs there.
+                Err(
+                    ArchiveError::Io { .. }
+                    | ArchiveError::Damaged {
+                        whole_frame: Some(_),
+                        ..
+                    },
+                ) if cut.is_some() => break,
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        let (chain, at) = cut.unwrap_or((reader.chain(), reader.position()));
+        let found = chain.last_seq();
+        if let Some(durable) = self.durable.filter(|&durable| found < durable) {
+            return Err(Refusal::DurableLost { durable, found }.into());
+        }
+        if cut.is_none() {
+            witness.check_end(&chain)?;
+        }
+        let torn = reader.tail().torn;
+        Ok(End { chain, at, torn })
     }
 
     /// Appends what the memory has, up to a group and within one segment, and syncs it.

@@ -9,6 +9,7 @@
 //! What always holds: a frame up to [`Archiver::durable`] is on the disk, whatever happens next.
 #![forbid(unsafe_code)]
 
+mod agreement;
 mod archiver;
 mod file_storage;
 mod memory;

@@ -31,6 +31,14 @@ pub enum Refusal {
         /// Its CRC in journal memory.
         memory: u32,
     },
+    /// The archive has frames that journal memory does not have yet.
+    #[error(
+        "the archive goes on to seq {archive}, but journal memory ends before: they are not of one journal; correct the archive directory in the configuration"
+    )]
+    MemoryBehind {
+        /// A seq that only the archive has.
+        archive: Seq,
+    },
     /// Frames were overwritten before they were archived.
     #[error(
         "journal memory begins with seq {oldest}, but seq {next} is not archived: the archive is older than this journal; restore the archive from a copy"

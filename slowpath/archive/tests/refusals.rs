@@ -3,11 +3,14 @@
 mod journal_memory;
 
 use archive::simulated::{Fault, SimulatedDisk, Survival};
-use archive::{Archiver, Limits, Refusal, TroubleKind, frames_of};
+use archive::{Archiver, Limits, Refusal, Storage, TroubleKind, frames_of};
 use domain::{Nanos, Seq};
-use journal::{ArchiveError, ArchiveReader, FrameBuffer, MemoryRead, SEGMENT_HEADER_BYTES};
+use journal::{
+    ArchiveError, ArchiveReader, FrameBuffer, MemoryRead, SEGMENT_HEADER_BYTES, Segments,
+};
 use journal_memory::JournalMemory;
 use shm::{LogReader, LogWriter};
+use std::io;
 
 const SHARD: u16 = 3;
 const LIMITS: Limits = Limits {
@@ -78,6 +81,206 @@ fn a_memory_that_continues_another_archive_is_refused() {
         matches!(outcome, Err(Refusal::Chain { seq: Seq(11), .. })),
         "{outcome:?}"
     );
+}
+
+/// Starts an archiver over `disk` that must refuse it: says why. Not a byte has changed by then.
+fn refused_untouched(
+    disk: &SimulatedDisk,
+    source: impl FnMut(Seq, &mut FrameBuffer) -> MemoryRead,
+    published: Option<Seq>,
+) -> Refusal {
+    let (mut left, outcome) = run(disk.clone(), source, SHARD, published);
+    let refusal = outcome.expect_err("it is refused");
+    assert_eq!(left.operations(), disk.operations(), "{refusal}");
+    for first in (1..=40).map(Seq) {
+        assert_eq!(left.bytes(first), disk.clone().bytes(first), "{refusal}");
+    }
+    refusal
+}
+
+/// Wherever the memory begins and whatever was published, frames of another journal are not cut off.
+#[test]
+fn another_archive_is_refused_untouched() {
+    let ours = JournalMemory::new(SHARD, 20);
+    for (same, others) in [
+        (0, 14),
+        (0, 20),
+        (0, 33),
+        (4, 10),
+        (9, 6),
+        (15, 2),
+        (15, 20),
+    ] {
+        let before = ours.frames()[..same].to_vec();
+        let other = JournalMemory::after_power_loss(SHARD, before, others).with_oldest(1);
+        let disk = archived(&other);
+        let torn = torn_behind(disk.clone(), &other);
+        for published in (same as u64 + 1)..=20 {
+            // From 21 on it would be empty.
+            for oldest in 1..=20.min(published + 1) {
+                let memory = ours.clone().with_oldest(oldest);
+                for disk in [&disk, &torn] {
+                    refused_untouched(disk, full(&memory), Some(Seq(published)));
+                }
+            }
+        }
+    }
+}
+
+/// Nor if the journals part only behind what was published.
+#[test]
+fn an_archive_that_forks_behind_what_was_published_is_refused_untouched() {
+    let ours = JournalMemory::new(SHARD, 20);
+    for (same, others) in [(5, 3), (5, 15), (5, 30), (12, 5)] {
+        let before = ours.frames()[..same].to_vec();
+        let other = JournalMemory::after_power_loss(SHARD, before, others).with_oldest(1);
+        let disk = archived(&other);
+        for published in 0..=same as u64 {
+            for oldest in 1..=published + 1 {
+                let memory = ours.clone().with_oldest(oldest);
+                refused_untouched(&disk, full(&memory), Some(Seq(published)));
+            }
+        }
+    }
+}
+
+/// An archive that goes on where journal memory ends is of another journal, even if all frames of
+/// the memory are in it.
+#[test]
+fn an_archive_beyond_journal_memory_is_refused_untouched() {
+    let ours = JournalMemory::new(SHARD, 20);
+    let disk = archived(&ours);
+    let torn = torn_behind(disk.clone(), &ours);
+    for head in 1..20 {
+        for published in (0..=head).map(|seq| Some(Seq(seq))).chain([None]) {
+            let source = || ours.growing(Some(Seq(head))).source();
+            for disk in [&disk, &torn] {
+                let refusal = refused_untouched(disk, source(), published);
+                assert!(
+                    matches!(refusal, Refusal::MemoryBehind { .. }),
+                    "{head}, {published:?}: {refusal}"
+                );
+            }
+        }
+    }
+}
+
+/// A memory without a frame says nothing: what is whole stays, and what is torn goes.
+#[test]
+fn an_empty_memory_costs_no_whole_frame() {
+    let ours = JournalMemory::new(SHARD, 20);
+    let mut disk = archived(&ours);
+    for oldest in [1, 21] {
+        for published in [None, Some(Seq(0)), Some(Seq(7)), Some(Seq(20))] {
+            let empty = ours.clone().with_oldest(oldest).growing(None).source();
+            let torn = torn_behind(disk.clone(), &ours);
+            let (mut left, outcome) = run(torn, empty, SHARD, published);
+            assert_eq!(outcome.expect("nothing is wrong"), Seq(20));
+            for first in (1..=20).map(Seq) {
+                assert_eq!(left.bytes(first), disk.bytes(first));
+            }
+        }
+    }
+}
+
+/// What was not synced may read as anything: it is written again from a memory that continues the
+/// archive, also where whole frames stand behind a hole.
+#[test]
+fn a_hole_behind_what_is_durable_is_written_again() {
+    let ours = JournalMemory::new(SHARD, 20);
+    let mut whole = archived(&ours);
+    let first = last_segment(&mut whole, &ours);
+    for oldest in 1..=first.0 + 1 {
+        let mut disk = whole.clone();
+        let hole = SEGMENT_HEADER_BYTES
+            + 8 * ours.frames()[usize::try_from(first.0 - 1).expect("fits")].len();
+        disk.bytes(first).expect("there")[hole..hole + 8].fill(0);
+        let memory = ours.clone().with_oldest(oldest);
+        let (mut left, outcome) = run(disk, full(&memory), SHARD, Some(first));
+        assert_eq!(outcome.expect("memory has the rest"), Seq(20));
+        assert_eq!(left.bytes(first), whole.bytes(first));
+    }
+}
+
+/// A disk on which a part of one segment, of which a sync failed, cannot be read until it is cut off.
+struct BadBlock {
+    disk: SimulatedDisk,
+    first: Seq,
+    from: u64,
+}
+
+impl Segments for BadBlock {
+    fn names(&mut self) -> io::Result<Vec<String>> {
+        self.disk.names()
+    }
+    fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if first != self.first {
+            return self.disk.read(first, offset, buffer);
+        }
+        let good = self.from.saturating_sub(offset);
+        if good == 0 {
+            return Err(io::Error::other("input/output error"));
+        }
+        let len = usize::try_from(good).expect("fits").min(buffer.len());
+        self.disk.read(first, offset, &mut buffer[..len])
+    }
+}
+
+impl Storage for BadBlock {
+    fn create(&mut self, first: Seq) -> io::Result<()> {
+        self.disk.create(first)
+    }
+    fn append(&mut self, first: Seq, bytes: &[u8]) -> io::Result<()> {
+        self.disk.append(first, bytes)
+    }
+    fn truncate(&mut self, first: Seq, len: u64) -> io::Result<()> {
+        if first == self.first && len <= self.from {
+            self.from = u64::MAX;
+        }
+        self.disk.truncate(first, len)
+    }
+    fn sync(&mut self, first: Seq) -> io::Result<()> {
+        self.disk.sync(first)
+    }
+    fn sync_directory(&mut self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+}
+
+/// Waiting would not make it readable; writing it again does.
+#[test]
+fn an_unreadable_block_behind_what_is_durable_is_written_again() {
+    let ours = JournalMemory::new(SHARD, 20);
+    let mut whole = archived(&ours);
+    let first = last_segment(&mut whole, &ours);
+    let frame = &ours.frames()[usize::try_from(first.0 - 1).expect("fits")];
+    let bad = BadBlock {
+        disk: whole.clone(),
+        first,
+        from: (SEGMENT_HEADER_BYTES + 8 * frame.len()) as u64,
+    };
+    let mut archiver = Archiver::new(bad, full(&ours), SHARD, LIMITS, Some(first));
+    while archiver.step(Nanos(0)).expect("no refusal") > 0 {}
+    assert_eq!(archiver.trouble(), None);
+    assert_eq!(archiver.durable(), Seq(20));
+    let mut left = archiver.into_storage().disk;
+    assert_eq!(left.bytes(first), whole.bytes(first));
+}
+
+/// The last segment of an archive that has all frames.
+fn last_segment(disk: &mut SimulatedDisk, memory: &JournalMemory) -> Seq {
+    (1..=memory.last().0)
+        .rev()
+        .map(Seq)
+        .find(|&first| disk.bytes(first).is_some())
+        .expect("there is one")
+}
+
+/// An unfinished write at its end.
+fn torn_behind(mut disk: SimulatedDisk, memory: &JournalMemory) -> SimulatedDisk {
+    let first = last_segment(&mut disk, memory);
+    disk.bytes(first).expect("there").extend([1, 2, 3]);
+    disk
 }
 
 #[test]
