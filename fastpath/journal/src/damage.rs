@@ -126,7 +126,7 @@ pub enum ArchiveError {
     /// Bytes that are not the next frame, before the last whole frame.
     #[error(
         "archive: {at}, seq {seq}: {damage}; restore this segment from a copy{}",
-        Follows(*whole_frame)
+        Follows { at: *at, seq: *seq, whole_frame: *whole_frame }
     )]
     Damaged {
         /// Where.
@@ -148,16 +148,23 @@ pub enum ArchiveError {
     },
 }
 
-/// Says why bytes that cannot be read are not just cut off, and who may do so.
-struct Follows(Option<u64>);
+/// Says why bytes that cannot be read are not just cut off, who may do so, how, and what it costs.
+struct Follows {
+    at: Position,
+    seq: Seq,
+    whole_frame: Option<u64>,
+}
 
 impl fmt::Display for Follows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |offset| {
-            write!(
-                f,
-                "; a whole frame follows at byte {offset}, so this is not cut off as an unfinished write; if the machine lost power and there is no copy, cut the segment at the first of the two bytes yourself, which loses all that follows"
-            )
-        })
+        let Some(follows) = self.whole_frame else {
+            return Ok(());
+        };
+        let (file, offset, seq) = (SegmentName(self.at.segment), self.at.offset, self.seq);
+        write!(
+            f,
+            "; a whole frame follows at byte {follows}, so this is not cut off as an unfinished write. If the machine lost power and there is no copy: with fastpath and slowpath stopped, in the archive directory, keep the bytes with `cp {file} {file}.damaged` and cut them off with `truncate --size={offset} {file}`; seq {seq} and every frame behind it are then lost, and the next start begins a new epoch. If the file goes on for more than {} bytes behind byte {offset}, durable frames are among them",
+            crate::LARGEST_GROUP_BYTES
+        )
     }
 }

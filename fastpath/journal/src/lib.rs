@@ -26,4 +26,6 @@ pub use frame::{
 };
 pub use reader::{ArchiveReader, Tail, Torn};
 pub use recovery::{MemoryRead, NoMemory, Recovered, Recovery, RecoveryError};
-pub use segment::{SEGMENT_HEADER_BYTES, SegmentError, SegmentHeader, SegmentName};
+pub use segment::{
+    LARGEST_GROUP_BYTES, SEGMENT_HEADER_BYTES, SegmentError, SegmentHeader, SegmentName,
+};

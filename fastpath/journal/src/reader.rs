@@ -361,7 +361,9 @@ impl<S: Segments> ArchiveReader<S> {
             // An archiver may have written it meanwhile.
             header = self.header(segment)?;
             if header.is_err() && (rest.whole_frame.is_some() || self.is_closed()) {
-                return Err(self.bad(segment, damage, rest.whole_frame));
+                // To cut a closed segment would help nobody.
+                let follows = rest.whole_frame.filter(|_| !self.is_closed());
+                return Err(self.bad(segment, damage, follows));
             }
             if header.is_err() {
                 self.set_torn(segment, rest.bytes);

@@ -8,6 +8,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// Bytes of a segment's header; frames follow back to back.
 pub const SEGMENT_HEADER_BYTES: usize = size_of::<RawSegmentHeader>();
 
+/// Bytes that an archiver appends before it syncs them, at most. More than that at the end of an
+/// archive cannot all be unsynced.
+pub const LARGEST_GROUP_BYTES: usize = 1 << 20;
+
 const MAGIC: [u8; 8] = *b"SLUICESG";
 const CRC_AT: usize = 60;
 

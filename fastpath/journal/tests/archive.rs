@@ -218,14 +218,26 @@ fn damage_before_a_whole_frame_of_the_last_segment_is_refused() {
         "{error}"
     );
     let says = error.to_string();
+    let file = "00000000000000000001.seg";
     for part in [
-        "00000000000000000001.seg",
+        file,
         &format!("byte {at}"),
         "seq 3",
         "restore",
+        &format!("`cp {file} {file}.damaged`"),
+        &format!("`truncate --size={at} {file}`"),
+        "seq 3 and every frame behind it are then lost",
+        "more than 1048576 bytes",
     ] {
         assert!(says.contains(part), "{says}");
     }
+    // The operator does as told.
+    archive.last().truncate(at);
+    let (left, outcome) = read(&archive);
+    assert_eq!(
+        (left.as_slice(), outcome.expect("whole")),
+        (&frames[..2], None)
+    );
 }
 
 #[test]
@@ -501,6 +513,17 @@ fn a_header_that_is_not_written_yet_is_a_torn_tail_unless_a_frame_follows() {
             ..
         }
     ));
+    let says = refusal(&broken).to_string();
+    assert!(
+        says.contains("`truncate --size=0 00000000000000000005.seg`"),
+        "{says}"
+    );
+    broken.last().clear();
+    let (left, outcome) = read(&broken);
+    assert_eq!(
+        (left.as_slice(), outcome.expect("whole")),
+        (&frames[..4], None)
+    );
 }
 
 /// A reader sees what an archiver appends, byte by byte, in segments that come to be.

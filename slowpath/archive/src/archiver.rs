@@ -6,8 +6,8 @@ use crate::storage::Storage;
 use crate::trouble::Trouble;
 use domain::{Nanos, Seq};
 use journal::{
-    ArchiveError, ArchiveReader, Chain, Frame, FrameBuffer, MAX_FRAME_WORDS, MemoryRead, Position,
-    SEGMENT_HEADER_BYTES, SegmentHeader, Torn,
+    ArchiveError, ArchiveReader, Chain, Frame, FrameBuffer, LARGEST_GROUP_BYTES, MAX_FRAME_WORDS,
+    MemoryRead, Position, SEGMENT_HEADER_BYTES, SegmentHeader, Torn,
 };
 use std::io;
 use zerocopy::IntoBytes;
@@ -17,7 +17,8 @@ use zerocopy::IntoBytes;
 pub struct Limits {
     /// A segment is closed when the next frame would take it beyond this many bytes.
     pub segment_bytes: u64,
-    /// A group ends when the next frame would take it beyond this many bytes.
+    /// A group ends when the next frame would take it beyond this many bytes; at most
+    /// [`LARGEST_GROUP_BYTES`], by which an operator tells what cannot have been durable.
     pub group_bytes: usize,
     /// Wait after the first failed attempt; doubled after each further one.
     pub shortest_wait: Nanos,
@@ -29,7 +30,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             segment_bytes: 256 << 20,
-            group_bytes: 1 << 20,
+            group_bytes: LARGEST_GROUP_BYTES,
             shortest_wait: Nanos(10_000_000),
             longest_wait: Nanos(1_000_000_000),
         }
