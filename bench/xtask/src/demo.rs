@@ -26,17 +26,17 @@ const READY: Duration = Duration::from_secs(60);
 pub(crate) struct Arguments {
     /// End by itself after so many seconds, with a summary (default: run until Ctrl-C).
     #[arg(long)]
-    seconds: Option<u64>,
+    pub(crate) seconds: Option<u64>,
     /// What goes wrong on the way: a lossy proxy before the port, and SIGKILLs of the processes in
     /// turn. For example `loss=20%,dup,reorder,kill=5s`; any part may be left out.
     #[arg(long, value_name = "WHAT")]
-    chaos: Option<Chaos>,
+    pub(crate) chaos: Option<Chaos>,
     /// Commands a second of each of the three traders.
     #[arg(long, default_value_t = 500)]
-    rate: u32,
+    pub(crate) rate: u32,
     /// Acknowledge after fdatasync instead of after sequencing.
     #[arg(long)]
-    durable: bool,
+    pub(crate) durable: bool,
 }
 
 /// What the traders tell the table.
@@ -109,7 +109,7 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
     println!("order entry  udp://{door}{through}, SBE, see docs/WIRE.md");
     println!("instance     {}", instance.folder().display());
     println!(
-        "status       sluice status --config {}",
+        "status       target/release/sluice status --config {}",
         instance.config_path.display()
     );
     let secret = instance.folder().join("session-4.secret");

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{net, process};
 
+use crate::demo;
+
 const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
 const PROCESS_BLOCK: usize = 3;
@@ -38,6 +40,12 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         ("durable acks", durable_acks),
         ("loss of power", loss_of_power),
         ("dead slowpath", dead_slowpath),
+        ("death within a sweep", death_within_a_sweep),
+        ("examples", examples),
+        ("demo", || shown(None)),
+        ("demo in chaos", || {
+            shown(Some("loss=20%,dup,reorder,kill=1s"))
+        }),
     ];
     for (name, test) in tests {
         if !only.is_empty() && !only.iter().any(|part| name.contains(part.as_str())) {
@@ -443,4 +451,116 @@ fn dead_slowpath() -> Result<String> {
         "{} orders without a slowpath, then Busy, then on",
         busy.accepted
     ))
+}
+
+/// An order that sweeps more makers than one frame holds, and the process dies between its frames:
+/// the next start begins the epoch and then finishes the sweep.
+fn death_within_a_sweep() -> Result<String> {
+    let mut instance = start(&PLAN)?;
+    let mut swarm = swarm(&instance, PLAN.sessions)?;
+    for _ in 0..48 {
+        swarm.order(0, 1, 10_000, 1)?;
+    }
+    settle(&mut swarm)?;
+    swarm.order(1, 0, 10_000, 48)?;
+    settle(&mut swarm)?;
+    ensure!(
+        swarm.tally.fills == 96,
+        "the sweep is whole: {:?}",
+        swarm.tally
+    );
+    instance.stop()?;
+    let cut = cut_before_continue(&instance)?;
+    instance.lose_memory()?;
+    instance.start(Role::Fastpath)?;
+    instance.start(Role::Slowpath)?;
+    instance.wait_ready(2, READY)?;
+    instance.stop()?;
+    let truth = crate::audit::Truth::read(&instance.config.archive_dir(), 0)?;
+    ensure!(
+        truth.trades == 48,
+        "the sweep goes on after the restart: {} trades",
+        truth.trades
+    );
+    instance.sluice(&["journal", "verify"])?;
+    Ok(format!(
+        "cut at seq {cut}; 48 of 48 trades after the restart"
+    ))
+}
+
+/// Cuts the archive's only segment before its first `Continue` and says at which seq.
+fn cut_before_continue(instance: &Instance) -> Result<u64> {
+    let archive = instance.config.archive_dir();
+    let mut reader = journal::ArchiveReader::open(&archive, 0)?;
+    let mut offset = journal::SEGMENT_HEADER_BYTES as u64;
+    while let Some(frame) = reader.next_frame()? {
+        if matches!(frame.command, domain::Command::Continue(_)) {
+            let segment = archive.join("00000000000000000001.seg");
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(segment)?
+                .set_len(offset)?;
+            return Ok(frame.header.seq.0);
+        }
+        offset += 8 * frame.words() as u64;
+    }
+    bail!("the journal has no Continue")
+}
+
+/// The client library's documented examples, against the real exchange.
+fn examples() -> Result<String> {
+    let mut instance = start(&PLAN)?;
+    let secret = instance.folder().join("session-1.secret");
+    std::fs::write(
+        &secret,
+        instance.sluice(&["session-secret", "--session", "1"])?,
+    )?;
+    let server = instance.port.to_string();
+    let mut said = String::new();
+    for (example, more) in [
+        ("place_and_cancel", &[][..]),
+        ("small_maker", &["--seconds", "2"][..]),
+    ] {
+        let out = Command::new("cargo")
+            .current_dir(instance::workspace_root()?)
+            .args(["run", "--quiet", "-p", "client", "--example", example, "--"])
+            .args([
+                "--server",
+                &server,
+                "--session",
+                "1",
+                "--market",
+                "0",
+                "--secret",
+            ])
+            .arg(&secret)
+            .args(more)
+            .output()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+        ensure!(
+            out.status.success(),
+            "{example} ended with {}: {text}{errors}",
+            out.status
+        );
+        said = format!(
+            "{said}{example}: {}; ",
+            text.lines().last().unwrap_or("(nothing)")
+        );
+    }
+    instance.stop()?;
+    Ok(said)
+}
+
+/// The demo ends by itself, with everything answered and the replay valid.
+fn shown(chaos: Option<&str>) -> Result<String> {
+    let chaos = chaos.map(str::parse).transpose()?;
+    let seconds = Some(if chaos.is_some() { 8 } else { 3 });
+    demo::run(&demo::Arguments {
+        seconds,
+        chaos,
+        rate: 300,
+        durable: false,
+    })?;
+    Ok("ended by itself, all commands answered, journal valid".to_owned())
 }
