@@ -4,7 +4,10 @@ use super::rig::{Received, Rig, challenge, messages, refusals, reports, resting}
 use domain::{Reason, SessionId};
 use topology::TileKind;
 use topology::instruments::net as counter;
-use wire::order_entry::{CancelOrder, Context, Established, Hello, Message, NewOrder};
+use wire::order_entry::{
+    CancelOrder, Context, Established, Hello, Message, NewOrder, NotApplied, Refused,
+};
+use zerocopy::FromBytes as _;
 
 fn established(received: &[Received]) -> Established {
     match messages(received)[..] {
@@ -171,23 +174,24 @@ fn a_malformed_message_spoils_its_whole_datagram() {
 fn what_only_the_exchange_sends_is_unsupported() {
     let mut rig = Rig::new();
     let mut client = rig.client(1);
-    let theirs = wire::order_entry::Refused {
-        from_no: 0,
-        count: 0,
-        reason: 300,
-        refused_template_id: 0,
-        replay_port: 0,
-        reserved: 0,
-        replay_ip: 0,
-        reserved2: 0,
+    let refused = Refused {
+        reason: Reason::Busy.into(),
+        ..Refused::read_from_bytes(&[0; size_of::<Refused>()]).unwrap()
     };
-    client.send(1, &[theirs]);
+    client.send(1, &[refused]);
+    let report = NotApplied::read_from_bytes(&[0; size_of::<NotApplied>()]).unwrap();
+    client.send(1, &[report, report]);
     rig.settle();
+    let answers = refusals(&client.receive());
     assert_eq!(
-        refusals(&client.receive()),
-        [(Reason::UnsupportedMessage, 1, 1)]
+        answers,
+        [
+            (Reason::UnsupportedMessage, 0, 0),
+            (Reason::UnsupportedMessage, 1, 1)
+        ],
+        "a session message has no number, a report takes one"
     );
-    assert_eq!(rig.count(TileKind::Net, counter::unsupported), 1);
+    assert_eq!(rig.count(TileKind::Net, counter::unsupported), 2);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Rig {
         fast.view().tile(block_of(tile)).unwrap().counters[counter]
     }
 
-    /// All money of an asset that accounts have, and what was deposited of it.
+    /// Funds, books and tables are as they must be.
     pub(super) fn check_engine(&self) {
         self.engine().check_invariants().unwrap();
     }
@@ -353,13 +353,17 @@ impl Client {
         self.send_bytes(&self.datagram_of(CONTROL_EPOCH, 0, &[Establish { nonce, cookie }]));
     }
 
-    /// Everything that has come, each with a right MAC.
+    /// Everything that has come for this session, each with a right MAC.
     pub(super) fn receive(&mut self) -> Vec<Received> {
         let (control, keys) = (&self.control.to_client, &self.keys.to_client);
         let mut received = Vec::new();
         while self.port.0.receive(32, &mut |arrival| {
             let datagram = DatagramReader::parse(arrival.payload).unwrap();
             let context = datagram.context;
+            if context.session_id != self.session {
+                // An answer to what somebody sent in another session's name from this address.
+                return;
+            }
             let control_epoch = context.epoch == CONTROL_EPOCH;
             let key = if control_epoch { control } else { keys };
             assert!(DatagramReader::verify(arrival.payload, key), "wrong MAC");

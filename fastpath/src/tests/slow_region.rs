@@ -1,1 +1,272 @@
-//! (to come)
+//! The slowpath is not trusted: whatever stands in its region, the fastpath goes on.
+
+use super::rig::{Rig, Seeded, order, reports, resting};
+use domain::{
+    AccountId, Amount, AssetId, Checkpoint, Command, Continue, CreateAccount, Deposit,
+    EngineVersion, FirmId, Nanos, OpenSession, OrderId, REQUEST_WORDS, Recovered, Request,
+    SessionId, Side, Source, Timer, Zero,
+};
+use journal::Frame;
+use shm::{LogReader, MAX_FRAME_WORDS, Read, RingProducer, command_ring_producer};
+use tile::Tile as _;
+use topology::instruments::matching as counter;
+use topology::{Ack, TileKind};
+use wire::order_entry::Message;
+
+const SEEDS: u64 = 48;
+const STEPS: usize = 120;
+/// Words of the region that are not the ring's slots, and a few that are.
+const FRONT: usize = 256;
+
+fn ring(rig: &Rig) -> RingProducer {
+    command_ring_producer(&rig.regions.slow, &rig.regions.fast).unwrap()
+}
+
+/// False if the ring is full.
+fn push(ring: &mut RingProducer, source: Source, source_seq: u64, command: Command) -> bool {
+    let request = Request {
+        source,
+        source_seq,
+        receive_time: Nanos(1),
+        command,
+    };
+    let mut slot = [0; REQUEST_WORDS];
+    request.encode(&mut slot);
+    let pushed = ring.push(&slot).is_ok();
+    ring.publish();
+    pushed
+}
+
+fn deposit(amount: u64) -> Command {
+    Command::Deposit(Deposit {
+        account: AccountId(1),
+        asset: AssetId(0),
+        amount: Amount(amount),
+    })
+}
+
+fn account(id: u32) -> Command {
+    Command::CreateAccount(CreateAccount {
+        account: AccountId(id),
+        firm: FirmId(1),
+    })
+}
+
+/// Where the ring's producer position stands in the region.
+fn head_word(rig: &Rig) -> usize {
+    let words = rig.regions.slow.words();
+    let before: Vec<u64> = words[..FRONT].iter().map(shm::Word::get).collect();
+    push(&mut ring(rig), Source::DEPOSITS, 0, deposit(1));
+    let changed = |at: &usize| words[*at].get() == before[*at] + 1;
+    (0..FRONT).find(changed).unwrap()
+}
+
+#[test]
+fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
+    let mut rig = Rig::new();
+    let number = rig.engine().last_number(Source::DEPOSITS) + 1;
+    let administration = rig.engine().last_number(Source::ADMINISTRATION) + 1;
+    let (before, head) = (rig.balance(1, 0), rig.head());
+    let session = Source::of_session(SessionId(1));
+    let order = Message::NewOrder(resting(1)).command().unwrap();
+    let order_id = OrderId::NONE;
+    let foreign = [
+        (session, order),
+        (Source::GATEWAY, order),
+        (session, deposit(5)),
+        (Source::ADMINISTRATION, deposit(5)),
+        (Source::GATEWAY, deposit(5)),
+        (Source::DEPOSITS, account(5)),
+        (Source::SEQUENCER, account(5)),
+        (Source::SEQUENCER, Command::Continue(Continue { order_id })),
+        (
+            Source::SEQUENCER,
+            Command::Timer(Timer { deadline: Nanos(1) }),
+        ),
+        (
+            Source::SEQUENCER,
+            Command::Checkpoint(Checkpoint { interval: 1 }),
+        ),
+        (
+            Source::SEQUENCER,
+            Command::Recovered(Recovered {
+                epoch: 9,
+                pad: [Zero::Zero; 4],
+                grace: Nanos(0),
+            }),
+        ),
+        (
+            Source::ADMINISTRATION,
+            Command::EngineVersion(EngineVersion {
+                version: 1,
+                pad: [Zero::Zero; 6],
+            }),
+        ),
+        (
+            Source::ADMINISTRATION,
+            Command::OpenSession(OpenSession {
+                session: SessionId(4),
+                account: AccountId(1),
+                public_key: [0; 32],
+            }),
+        ),
+    ];
+    for (source, command) in foreign {
+        assert!(push(&mut ring(&rig), source, 1_000, command));
+        rig.settle();
+        assert_eq!(rig.head(), head, "{source} {:?}", command.kind());
+    }
+    let refused = rig.count(TileKind::Match, counter::slow_refused);
+    assert_eq!(refused, foreign.len() as u64);
+    push(&mut ring(&rig), Source::DEPOSITS, number + 1, deposit(5));
+    push(&mut ring(&rig), Source::DEPOSITS, number - 1, deposit(5));
+    rig.settle();
+    assert_eq!(
+        rig.count(TileKind::Match, counter::stale),
+        2,
+        "exactly the next"
+    );
+    for _ in 0..2 {
+        push(&mut ring(&rig), Source::DEPOSITS, number, deposit(5));
+        push(
+            &mut ring(&rig),
+            Source::ADMINISTRATION,
+            administration,
+            account(5),
+        );
+        rig.settle();
+    }
+    assert_eq!(rig.count(TileKind::Match, counter::stale), 4, "once each");
+    assert_eq!(rig.count(TileKind::Match, counter::from_slow), 2);
+    assert_eq!(rig.head(), head + 2);
+    assert_eq!(rig.balance(1, 0).0, before.0 + 5);
+    rig.check_engine();
+}
+
+#[test]
+fn an_impossible_ring_is_left_alone_and_sessions_go_on() {
+    for impossible in [u64::MAX, 1 << 32, 5_000] {
+        let mut rig = Rig::new();
+        let mut client = rig.client(1);
+        let head = head_word(&rig);
+        rig.settle();
+        rig.regions.slow.words()[head].set(impossible);
+        client.send(1, &[resting(1)]);
+        rig.settle();
+        assert_eq!(rig.count(TileKind::Match, counter::ring_faults), 1);
+        assert_eq!(reports(&client.receive()).len(), 1);
+        // Even if it looks well again: nobody knows what is in it.
+        rig.regions.slow.words()[head].set(1);
+        let number = rig.engine().last_number(Source::DEPOSITS) + 1;
+        push(&mut ring(&rig), Source::DEPOSITS, number, deposit(5));
+        rig.settle();
+        assert_eq!(rig.engine().last_number(Source::DEPOSITS), number - 1);
+        assert_eq!(rig.count(TileKind::Match, counter::ring_faults), 1);
+    }
+}
+
+fn scribble(random: &mut Seeded, rig: &Rig) {
+    let words = rig.regions.slow.words();
+    for _ in 0..=random.below(20) {
+        let limit = [FRONT, words.len()][random.below(2)];
+        let near = rig
+            .head()
+            .wrapping_add(random.below(9) as u64)
+            .wrapping_sub(4);
+        let value = [random.word(), 0, u64::MAX, near, 1 << 63][random.below(5)];
+        words[random.below(limit)].set(value);
+    }
+}
+
+/// What may stand in the journal; gives how many frames are of sessions, and what was deposited.
+fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
+    let mut reader = LogReader::new(rig.regions.journal.clone(), 1).unwrap();
+    let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+    let (mut of_sessions, mut deposited) = (0, 0);
+    while let Read::Frame(words) = reader.poll(&mut buffer) {
+        let frame = Frame::parse(&buffer[..words]).unwrap();
+        let (seq, source) = (frame.header.seq.0, frame.header.source);
+        of_sessions += u64::from(source.session().is_some());
+        match frame.command {
+            Command::Deposit(deposit) => {
+                assert_eq!(source, Source::DEPOSITS);
+                deposited += u64::from(deposit.asset == AssetId(0)) * deposit.amount.0;
+            }
+            Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
+                assert_eq!(source, Source::ADMINISTRATION);
+            }
+            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
+                assert!(source.session().is_some());
+            }
+            Command::Continue(_) | Command::Timer(_) | Command::Checkpoint(_) => {
+                assert_eq!(source, Source::SEQUENCER);
+            }
+            Command::Recovered(_)
+            | Command::EngineVersion(_)
+            | Command::Genesis(_)
+            | Command::OpenSession(_) => assert!(seq <= genesis, "frame {seq}"),
+        }
+    }
+    assert_eq!(reader.next_seq(), rig.head() + 1);
+    (of_sessions, deposited)
+}
+
+/// Polls and scribbles; gives the faults that were counted.
+fn storm(seed: u64) -> u64 {
+    let mut random = Seeded(seed);
+    let ack = [Ack::Sequenced, Ack::Durable][random.below(2)];
+    let mut rig = Rig::with(1 << 18, |config| config.instance.ack = ack);
+    let (genesis, mut ring) = (rig.head(), ring(&rig));
+    let mut clients = [rig.client(1), rig.client(2)];
+    let mut numbers = [0_u64; 2];
+    let mut gate = 0;
+    for step in 0..STEPS {
+        let which = random.below(2);
+        numbers[which] += 1;
+        let side = [Side::Buy, Side::Sell][random.below(2)];
+        let price = 95 + i64::try_from(random.below(10)).unwrap();
+        let id = numbers[which];
+        clients[which].send(id, &[order(id, side, price, 1 + random.below(5) as u64)]);
+        rig.tiles.net.poll();
+        scribble(&mut random, &rig);
+        // At times a request of the right form: foreign, old, or even allowed.
+        if random.below(4) == 0 {
+            let source = [
+                Source::DEPOSITS,
+                Source::ADMINISTRATION,
+                Source::SEQUENCER,
+                Source::of_session(SessionId(1)),
+            ][random.below(4)];
+            let next = rig.engine().last_number(source).wrapping_add(1);
+            let number = [next, next, 0, u64::MAX][random.below(4)];
+            let command = [deposit(7), account(6), deposit(0), account(u32::MAX)];
+            push(&mut ring, source, number, command[random.below(4)]);
+        }
+        rig.tiles.matching.poll();
+        scribble(&mut random, &rig);
+        rig.tiles.out.poll();
+        let log = rig.tiles.matching.sequencer.log();
+        let now = log.gate_seq();
+        assert!(gate <= now && now <= log.head(), "seed {seed} step {step}");
+        gate = now;
+        if step % 20 == 0 {
+            rig.check_engine();
+        }
+    }
+    // Whatever happened, every order was applied once.
+    while rig.tiles.matching.poll() > 0 {}
+    rig.check_engine();
+    let (of_sessions, deposited) = check_journal(&rig, genesis);
+    assert_eq!(of_sessions, STEPS as u64, "seed {seed}");
+    let known = rig.engine().asset(AssetId(0)).unwrap().0.0;
+    assert_eq!(known, deposited, "seed {seed}: funds");
+    rig.count(TileKind::Match, counter::gate_faults)
+        + rig.count(TileKind::Match, counter::ring_faults)
+        + rig.count(TileKind::Match, counter::slow_refused)
+}
+
+#[test]
+fn no_scribbling_over_the_slow_region_harms_the_fastpath() {
+    let faults: Vec<u64> = (0..SEEDS).map(storm).collect();
+    assert!(faults.iter().all(|faults| *faults > 0), "{faults:?}");
+}
