@@ -185,7 +185,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
     } else {
         None
     };
-    let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port);
+    let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port)?;
     for &rate in &arguments.rates {
         rounds.rate(rate)?;
     }

@@ -1,6 +1,9 @@
 //! The segments of a run: echo and exchange in turn, at every rate.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Arguments;
@@ -35,6 +38,8 @@ pub(super) struct Rounds<'a> {
     pub(super) disturbance: Disturbance,
     /// Rounds that were not kept.
     pub(super) repeated: u32,
+    /// Ctrl-C or SIGTERM: an exchange of ours must not outlive the run.
+    interrupted: Arc<AtomicBool>,
 }
 
 /// A segment of each.
@@ -51,8 +56,12 @@ impl<'a> Rounds<'a> {
         target: &'a Target,
         exchange: &'a mut Exchange,
         port: &'a mut Port,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        Ok(Self {
             arguments,
             target,
             exchange,
@@ -61,7 +70,8 @@ impl<'a> Rounds<'a> {
             stretches: Vec::new(),
             disturbance: Disturbance::default(),
             repeated: 0,
-        }
+            interrupted,
+        })
     }
 
     /// All rounds of one rate.
@@ -97,20 +107,21 @@ impl<'a> Rounds<'a> {
 
     /// A round that others did not disturb, or the last of many attempts.
     fn quiet_round(&mut self, schedule: &Schedule) -> Result<Round> {
-        self.wait_for_quiet();
+        self.wait_for_quiet()?;
         let mut round = self.round(schedule)?;
         for _ in 0..REPEATS {
             if !self.disturbed(&round.disturbance) {
                 break;
             }
             self.repeated += 1;
-            self.wait_for_quiet();
+            self.wait_for_quiet()?;
             round = self.round(schedule)?;
         }
         Ok(round)
     }
 
     fn round(&mut self, schedule: &Schedule) -> Result<Round> {
+        self.go_on()?;
         let start = self.target.disturbance();
         let echo = if self.target.has_echo() {
             Some(self.echo(schedule)?)
@@ -148,14 +159,23 @@ impl<'a> Rounds<'a> {
     }
 
     /// Waits until others leave the machine alone, or patience ends.
-    fn wait_for_quiet(&self) {
+    fn wait_for_quiet(&self) -> Result<()> {
         for _ in 0..self.arguments.max_others.map_or(0, |_| LOOKS) {
+            self.go_on()?;
             let start = self.target.disturbance();
             std::thread::sleep(LOOK);
             if !self.disturbed(&self.target.disturbance().since(start)) {
                 break;
             }
         }
+        Ok(())
+    }
+
+    fn go_on(&self) -> Result<()> {
+        // ORDER: set by a signal handler; the flag is the whole message.
+        let interrupted = self.interrupted.load(Ordering::Relaxed);
+        ensure!(!interrupted, "interrupted: there is no report");
+        Ok(())
     }
 }
 
