@@ -8,18 +8,24 @@ use topology::instruments::net as counter;
 use wire::order_entry::{Message, NewOrder, NotApplied};
 
 fn not_applied(received: &[Received]) -> Vec<NotApplied> {
-    let skipped = |message: &Message| match message {
-        Message::NotApplied(skipped) => Some(*skipped),
-        _ => None,
+    let skipped = |message: &Message| {
+        if let Message::NotApplied(skipped) = message {
+            Some(*skipped)
+        } else {
+            None
+        }
     };
     messages(received).iter().filter_map(skipped).collect()
 }
 
 /// The client order ids of what was accepted.
 fn accepted(received: &[Received]) -> Vec<u64> {
-    let id = |message: &Message| match message {
-        Message::OrderAccepted(accepted) => Some(accepted.client_order_id.0),
-        _ => None,
+    let id = |message: &Message| {
+        if let Message::OrderAccepted(accepted) = message {
+            Some(accepted.client_order_id.0)
+        } else {
+            None
+        }
     };
     messages(received).iter().filter_map(id).collect()
 }

@@ -13,7 +13,7 @@ use tile::Tile as _;
 use topology::{Config, Genesis, TileKind};
 use wire::auth::{HostSecret, MacKeys};
 use wire::order_entry::{
-    Block, Context, DatagramReader, DatagramWriter, Establish, Hello, Message, NewOrder, Refused,
+    Block, Context, DatagramReader, DatagramWriter, Establish, Hello, Message, NewOrder,
 };
 use wire::{CONTROL_EPOCH, MAX_DATAGRAM};
 
@@ -252,14 +252,13 @@ pub(super) fn challenge(received: &[Received]) -> u64 {
 
 /// The refusals in what came: reason, first number, count.
 pub(super) fn refusals(received: &[Received]) -> Vec<(Reason, u64, u64)> {
-    let refused = |message: &Message| match message {
-        Message::Refused(Refused {
-            reason,
-            from_no,
-            count,
-            ..
-        }) => Some((Reason::try_from(*reason).unwrap(), *from_no, *count)),
-        _ => None,
+    let refused = |message: &Message| {
+        if let Message::Refused(refused) = message {
+            let reason = Reason::try_from(refused.reason).unwrap();
+            Some((reason, refused.from_no, refused.count))
+        } else {
+            None
+        }
     };
     messages(received).iter().filter_map(refused).collect()
 }

@@ -61,16 +61,12 @@ fn head_word(rig: &Rig) -> usize {
     (0..FRONT).find(changed).unwrap()
 }
 
-#[test]
-fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
-    let mut rig = Rig::new();
-    let number = rig.engine().last_number(Source::DEPOSITS) + 1;
-    let administration = rig.engine().last_number(Source::ADMINISTRATION) + 1;
-    let (before, head) = (rig.balance(1, 0), rig.head());
+/// What the slowpath may not ask for.
+fn foreign() -> Vec<(Source, Command)> {
     let session = Source::of_session(SessionId(1));
     let order = Message::NewOrder(resting(1)).command().unwrap();
     let order_id = OrderId::NONE;
-    let foreign = [
+    vec![
         (session, order),
         (Source::GATEWAY, order),
         (session, deposit(5)),
@@ -110,9 +106,18 @@ fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
                 public_key: [0; 32],
             }),
         ),
-    ];
-    for (source, command) in foreign {
-        assert!(push(&mut ring(&rig), source, 1_000, command));
+    ]
+}
+
+#[test]
+fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
+    let mut rig = Rig::new();
+    let number = rig.engine().last_number(Source::DEPOSITS) + 1;
+    let administration = rig.engine().last_number(Source::ADMINISTRATION) + 1;
+    let (before, head) = (rig.balance(1, 0), rig.head());
+    let foreign = foreign();
+    for (source, command) in &foreign {
+        assert!(push(&mut ring(&rig), *source, 1_000, *command));
         rig.settle();
         assert_eq!(rig.head(), head, "{source} {:?}", command.kind());
     }
@@ -217,7 +222,7 @@ fn storm(seed: u64) -> u64 {
     let ack = [Ack::Sequenced, Ack::Durable][random.below(2)];
     let mut rig = Rig::with(1 << 18, |config| config.instance.ack = ack);
     let (genesis, mut ring) = (rig.head(), ring(&rig));
-    let mut clients = [rig.client(1), rig.client(2)];
+    let clients = [rig.client(1), rig.client(2)];
     let mut numbers = [0_u64; 2];
     let mut gate = 0;
     for step in 0..STEPS {

@@ -108,7 +108,7 @@ fn with_durable_acks_nothing_leaves_before_it_is_durable() {
 #[test]
 fn impossible_progress_is_counted_and_not_believed() {
     let mut rig = Rig::new();
-    let mut client = rig.client(1);
+    let client = rig.client(1);
     client.send(1, &[resting(1)]);
     rig.settle();
     let head = rig.head();
