@@ -125,10 +125,13 @@ impl Rig {
         taken + self.tiles.out.poll() + self.tiles.out.post.port.pending()
     }
 
-    /// Turns until nothing is left to do.
+    /// Turns until nothing is left to do. One idle turn does not prove it: the out tile may have
+    /// found the port full, made room, and left the rest of a frame for its next turn.
     pub(super) fn settle(&mut self) {
+        let mut idle = 0;
         for _ in 0..10_000 {
-            if self.turn() == 0 {
+            idle = if self.turn() == 0 { idle + 1 } else { 0 };
+            if idle == 2 {
                 return;
             }
         }
