@@ -252,7 +252,8 @@ impl Need {
         match self {
             Self::Program { package, .. } => format!("apt-get install {package}"),
             Self::CargoTool { name, version } => {
-                format!("cargo install {name} --version {version} --locked")
+                // Unoptimised, because it is built far sooner and is fast enough for what it does.
+                format!("cargo install {name} --version {version} --locked --debug")
             }
             Self::Target(target) => format!("rustup target add {target}"),
         }
