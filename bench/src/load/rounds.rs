@@ -20,7 +20,7 @@ use crate::echo::{Echo, Echoed};
 const REPEATS: u32 = 30;
 /// Between two looks at whether others still use it, and the most of them.
 const LOOK: Duration = Duration::from_secs(1);
-const LOOKS: u32 = 60;
+const LOOKS: u32 = 600;
 /// The name of the fault of a row that has a round in which others used the machine nevertheless.
 const DISTURBED: &str = "rounds disturbed by other processes";
 
