@@ -9,6 +9,7 @@ use shm::layout::{fast_layout, slow_layout};
 use shm::{FastView, LogReader, Memory, SlowView};
 use std::fmt::Write as _;
 use std::net::{SocketAddrV4, UdpSocket};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -148,6 +149,8 @@ impl Instance {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
+            // Ctrl-C in a terminal is for us: we stop them in order.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("start {}", program.display()))?;
         self.processes[role as usize] = Some(child);

@@ -7,6 +7,7 @@ use bench::swarm::Swarm;
 use domain::SessionId;
 use shm::FastView;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{net, process};
@@ -43,6 +44,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         ("death within a sweep", death_within_a_sweep),
         ("examples", examples),
         ("demo", || shown(None)),
+        ("demo and Ctrl-C", interrupted),
         ("demo in chaos", || {
             shown(Some("loss=20%,dup,reorder,kill=1s"))
         }),
@@ -563,4 +565,30 @@ fn shown(chaos: Option<&str>) -> Result<String> {
         durable: false,
     })?;
     Ok("ended by itself, all commands answered, journal valid".to_owned())
+}
+
+/// Ctrl-C in a terminal goes to the whole process group: the demo stops its processes in order and
+/// restarts nothing.
+fn interrupted() -> Result<String> {
+    let mut demo = Command::new(std::env::current_exe()?)
+        .args(["demo", "--rate", "200"])
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    std::thread::sleep(Duration::from_secs(4));
+    let group = i32::try_from(demo.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process_group(group.context("a pid")?, rustix::process::Signal::INT)?;
+    let mut text = String::new();
+    if let Some(mut stdout) = demo.stdout.take() {
+        std::io::Read::read_to_string(&mut stdout, &mut text)?;
+    }
+    let status = demo.wait()?;
+    ensure!(status.success(), "ended with {status}: {text}");
+    ensure!(
+        text.contains("fastpath 0, slowpath 0"),
+        "something was restarted: {text}"
+    );
+    Ok("stops in order, restarts nothing, exit code 0".to_owned())
 }

@@ -1,7 +1,7 @@
 //! `sluice session-secret`.
 
 use crate::Instance;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use domain::SessionId;
 use std::io;
@@ -30,8 +30,8 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     if let Ok(genesis) = config.load_genesis()
         && !genesis.sessions.iter().any(|session| session.id == id)
     {
-        eprintln!(
-            "warning: {} has no session {id}",
+        bail!(
+            "{} has no session {id}: its secret would be of no use",
             config.genesis_file().display()
         );
     }
