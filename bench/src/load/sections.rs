@@ -202,14 +202,14 @@ impl Facts<'_> {
     }
 
     fn limits(&self) -> String {
-        let shared = if self.host.virtualised {
-            " on a virtual machine whose neighbours are unknown"
+        let machine = if self.host.virtualised {
+            "virtual machine whose neighbours are unknown"
         } else {
-            ""
+            "machine"
         };
         format!(
-            "one machine{shared}, client and exchange share its caches and, on few CPUs, compete for them; no network; one market; reports \
-             of a maker's fills are taken but are nobody's latency"
+            "one {machine}: client and exchange share its caches and, on few CPUs, compete for them; no network; one \
+             market; reports of a maker's fills are taken but are nobody's latency"
         )
     }
 }
