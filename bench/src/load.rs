@@ -149,6 +149,11 @@ impl Arguments {
         Schedule::new(arrivals, rate, self.warmup, self.seconds, seed)
     }
 
+    /// The exchange runs on another machine.
+    fn is_remote(&self) -> bool {
+        self.server.is_some_and(|server| !server.ip().is_loopback())
+    }
+
     fn check(&self) -> Result<()> {
         ensure!(
             !self.rates.is_empty() && self.rates.iter().all(|rate| *rate > 0),
@@ -220,6 +225,11 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         files: &files,
     };
     Ok(Report::new(Findings {
+        title: if arguments.is_remote() {
+            "Round trip of order entry to another machine, open loop"
+        } else {
+            "Round trip of order entry over host loopback, open loop"
+        },
         sections: facts.sections(),
         correct: work.correct,
         virtualised: host.virtualised,

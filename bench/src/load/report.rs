@@ -8,8 +8,6 @@ use super::flights::From;
 use super::inside::Stretch;
 use super::row::{Percentiles, Row};
 
-const TITLE: &str = "Round trip of order entry over host loopback, open loop";
-
 /// A run's report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -66,6 +64,8 @@ struct Stages {
 /// What a report is made of.
 #[derive(Debug)]
 pub struct Findings {
+    /// What was measured, in one sentence.
+    pub title: &'static str,
     /// Rows of all rates, echo and exchange in turn.
     pub rows: Vec<Row>,
     /// Inside the fastpath, by rate; empty if it is not ours.
@@ -85,7 +85,7 @@ impl Report {
         let rows: Vec<Shown> = findings.rows.iter().map(shown).collect();
         let headline = headline(&rows);
         Self {
-            title: TITLE,
+            title: findings.title,
             ok: findings.correct && rows.iter().all(|row| row.fail.is_empty()),
             virtualised: findings.virtualised,
             ratios: pairs(&rows).map(|(echo, row)| ratio(echo, row)).collect(),
@@ -359,6 +359,7 @@ mod tests {
 
     fn report(rows: Vec<Row>, correct: bool) -> Report {
         Report::new(Findings {
+            title: "Round trip",
             rows,
             stretches: vec![Stretch::new(1_000).expect("constant bounds")],
             sections: vec![Section {

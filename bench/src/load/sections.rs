@@ -52,8 +52,8 @@ impl Facts<'_> {
     }
 
     fn level(&self) -> String {
-        let place = if self.arguments.server.is_some_and(|s| !s.ip().is_loopback()) {
-            "to a server elsewhere"
+        let place = if self.arguments.is_remote() {
+            "another machine over the kernel's UDP, not wire to wire"
         } else {
             "host loopback"
         };
@@ -64,6 +64,9 @@ impl Facts<'_> {
     }
 
     fn excludes(&self) -> String {
+        if self.arguments.is_remote() {
+            return "nothing between the two sockets; the server's ack mode is its own".into();
+        }
         let ack = match self.arguments.ack {
             _ if self.arguments.server.is_some() => "; the server's ack mode is its own",
             Ack::Sequenced => {
