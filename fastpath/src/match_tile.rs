@@ -8,7 +8,8 @@
 use crate::counters::Counters;
 use crate::sequencer::Sequencer;
 use crate::watermark::Watermark;
-use domain::{Command, Request, Source};
+use domain::{Command, Gate, Request, Source};
+use engine::Engine;
 use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
@@ -113,7 +114,10 @@ impl MatchTile {
     }
 
     fn take_slow_slot(&mut self, slot: &[u64; domain::REQUEST_WORDS], now: u64) {
-        let request = Request::decode(slot).ok().filter(slow_may_send);
+        let engine = self.sequencer.engine();
+        let request = Request::decode(slot)
+            .ok()
+            .filter(|request| slow_may_send(engine, request));
         match request {
             Some(r) if self.sequencer.engine().admits(r.source, r.source_seq) => {
                 self.sequencer.sequence(&r, now);
@@ -125,24 +129,27 @@ impl MatchTile {
     }
 }
 
-/// What the slowpath may ask for. It is not trusted: it cannot speak for a session or for the
-/// sequencer, and a number is taken only from the source that counts it.
-fn slow_may_send(request: &Request) -> bool {
+/// What the slowpath may ask for. It is not trusted: it cannot speak for the sequencer or for a
+/// session of the port, and a number is taken only from the source that counts it.
+fn slow_may_send(engine: &Engine, request: &Request) -> bool {
     match request.command {
         Command::Deposit(_) => request.source == Source::DEPOSITS,
-        Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
-            request.source == Source::ADMINISTRATION
-        }
-        Command::NewOrder(_)
-        | Command::CancelOrder(_)
-        | Command::AmendOrder(_)
-        | Command::Continue(_)
+        Command::CreateAsset(_)
+        | Command::CreateMarket(_)
+        | Command::CreateAccount(_)
+        | Command::OpenSession(_)
+        | Command::Delegate(_) => request.source == Source::ADMINISTRATION,
+        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => request
+            .source
+            .session()
+            .and_then(|session| engine.session(session))
+            .is_some_and(|session| session.gate == Gate::Gateway),
+        Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)
         | Command::Recovered(_)
         | Command::EngineVersion(_)
-        | Command::Genesis(_)
-        | Command::OpenSession(_) => false,
+        | Command::Genesis(_) => false,
     }
 }
 

@@ -5,8 +5,8 @@
 //! the body. Layouts: docs/JOURNAL.md.
 
 use crate::{
-    AccountId, AssetId, ClientOrderId, FirmId, Flag, MarketId, Nanos, OrderId, OrderType, Price,
-    Qty, Side, Source, TimeInForce, Zero,
+    AccountId, Amount, AssetId, ClientOrderId, FirmId, Flag, Gate, MarketId, Nanos, OrderId,
+    OrderType, Price, Qty, Side, Source, TimeInForce, Zero,
 };
 use core::fmt;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
@@ -46,6 +46,7 @@ pub enum CommandKind {
     CreateMarket = 34,
     CreateAccount = 35,
     OpenSession = 36,
+    Delegate = 37,
     Deposit = 48,
 }
 
@@ -237,6 +238,48 @@ record! {
         account: AccountId,
         /// Whose it is.
         firm: FirmId,
+        /// The wallet (ed25519 public key) that may log on for it and to which its funds go home;
+        /// zeros if it has none.
+        owner: [u8; 32],
+    }
+}
+
+record! {
+    /// What an account's owner allows a key to do for the account.
+    Delegation {
+        /// The delegated ed25519 public key.
+        public_key: [u8; 32],
+        /// New orders and amendments are taken before this engine time; 0: without end. Cancels
+        /// are always taken.
+        expires: Nanos,
+        /// Largest notional of an order in base units of its quote asset; 0: no limit.
+        max_order_notional: Amount,
+    }
+}
+
+impl Delegation {
+    /// Without end or limit.
+    #[must_use]
+    pub fn unlimited(public_key: [u8; 32]) -> Self {
+        Self {
+            public_key,
+            expires: Nanos(0),
+            max_order_notional: Amount::ZERO,
+        }
+    }
+
+    /// Whether it has ended at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: Nanos) -> bool {
+        self.expires != Nanos(0) && now >= self.expires
+    }
+
+    /// Whether an order of this notional is allowed. One without a known notional, which a market
+    /// order is, is allowed only without limit.
+    #[must_use]
+    pub fn covers(&self, notional: Option<Amount>) -> bool {
+        self.max_order_notional == Amount::ZERO
+            || notional.is_some_and(|notional| notional <= self.max_order_notional)
     }
 }
 
@@ -247,8 +290,25 @@ record! {
         session: crate::SessionId,
         /// The account that it trades for.
         account: AccountId,
-        /// The delegated ed25519 public key.
-        public_key: [u8; 32],
+        /// To whom, how far and how long the account's owner delegates.
+        delegation: Delegation,
+        /// By which door its commands come in.
+        gate: Gate,
+        /// Zero.
+        pad: [Zero; 7],
+    }
+}
+
+record! {
+    /// Replaces the delegation of a session: another key, other limits, another end. One that has
+    /// ended already revokes the session: what rests stays until it is cancelled.
+    Delegate {
+        /// Which.
+        session: crate::SessionId,
+        /// Zero.
+        pad: [Zero; 4],
+        /// From now on.
+        delegation: Delegation,
     }
 }
 
@@ -260,7 +320,7 @@ record! {
         /// Of what.
         asset: AssetId,
         /// How much, in base units; at least 1.
-        amount: crate::Amount,
+        amount: Amount,
     }
 }
 
@@ -281,6 +341,7 @@ pub enum Command {
     CreateMarket(CreateMarket),
     CreateAccount(CreateAccount),
     OpenSession(OpenSession),
+    Delegate(Delegate),
     Deposit(Deposit),
 }
 
@@ -344,6 +405,7 @@ impl CommandKind {
             Self::CreateMarket => size_of::<CreateMarket>(),
             Self::CreateAccount => size_of::<CreateAccount>(),
             Self::OpenSession => size_of::<OpenSession>(),
+            Self::Delegate => size_of::<Delegate>(),
             Self::Deposit => size_of::<Deposit>(),
         };
         bytes / 8
@@ -368,6 +430,7 @@ impl Command {
             Self::CreateMarket(_) => CommandKind::CreateMarket,
             Self::CreateAccount(_) => CommandKind::CreateAccount,
             Self::OpenSession(_) => CommandKind::OpenSession,
+            Self::Delegate(_) => CommandKind::Delegate,
             Self::Deposit(_) => CommandKind::Deposit,
         }
     }
@@ -389,6 +452,7 @@ impl Command {
             Self::CreateMarket(body) => body.as_bytes(),
             Self::CreateAccount(body) => body.as_bytes(),
             Self::OpenSession(body) => body.as_bytes(),
+            Self::Delegate(body) => body.as_bytes(),
             Self::Deposit(body) => body.as_bytes(),
         }
     }
@@ -423,6 +487,7 @@ impl Command {
             CommandKind::CreateMarket => Self::CreateMarket(read(kind, bytes)?),
             CommandKind::CreateAccount => Self::CreateAccount(read(kind, bytes)?),
             CommandKind::OpenSession => Self::OpenSession(read(kind, bytes)?),
+            CommandKind::Delegate => Self::Delegate(read(kind, bytes)?),
             CommandKind::Deposit => Self::Deposit(read(kind, bytes)?),
         })
     }
@@ -450,13 +515,49 @@ pub struct Stamp {
     pub time: Nanos,
 }
 
+/// What a reader may know of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// Whose it is.
+    pub firm: FirmId,
+    /// The wallet that may log on for it; zeros if none.
+    pub owner: [u8; 32],
+}
+
+/// What a reader may know of a live order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// The engine's id.
+    pub order_id: OrderId,
+    /// The session that entered it.
+    pub session: crate::SessionId,
+    /// Where.
+    pub market: MarketId,
+    /// Buy or sell.
+    pub side: Side,
+    /// Refused rather than trade on arrival.
+    pub post_only: Flag,
+    /// In ticks; 0 for a market order that sweeps.
+    pub price: Price,
+    /// Lots that can still trade.
+    pub leaves: Qty,
+    /// Lots that have traded.
+    pub filled: Qty,
+    /// The owner's id.
+    pub client_order_id: ClientOrderId,
+    /// The frame in which it joined the queue of its price; 0 while it sweeps.
+    pub priority: crate::Seq,
+}
+
 /// What a reader may know of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionView {
     /// The account that it trades for.
     pub account: AccountId,
-    /// Its delegated ed25519 public key.
-    pub public_key: [u8; 32],
+    /// To whom, how far and how long its account's owner delegates.
+    pub delegation: Delegation,
+    /// By which door its commands come in.
+    pub gate: Gate,
     /// Number of the next report that it will be sent; from 1.
     pub next_report_no: u64,
     /// Its last number that was applied; 0 before the first.

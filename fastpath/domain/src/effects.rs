@@ -1,8 +1,9 @@
 //! The buffer that an engine writes its events into, and the reader of such words.
 
 use crate::event::{
-    Accepted, Amended, BookAdd, BookDelete, BookReduce, Canceled, Event, EventKind, EventRecord,
-    Fill, NotApplied, Outcome, PhaseChanged, Rejected, StateHash, Trade,
+    Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, Event, EventKind,
+    EventRecord, Fill, MarketDefined, NotApplied, Outcome, PhaseChanged, Rejected, StateHash,
+    Trade,
 };
 use core::fmt;
 use zerocopy::{IntoBytes, TryFromBytes};
@@ -17,7 +18,7 @@ pub const MAX_EVENT_WORDS: usize = 1024;
 const TRADE_WORDS: usize = (size_of::<Trade>() + 2 * size_of::<Fill>()) / 8;
 const _: () = assert!(
     MAX_FILLS * TRADE_WORDS + 8 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
-    "a full frame's events fit: the largest of the other events is no larger than a fill"
+    "a full frame's events fit: no event that may stand beside trades is larger than a fill"
 );
 
 /// The events of one frame, as the words that will stand in the journal.
@@ -156,6 +157,8 @@ impl<'a> Events<'a> {
             EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
             EventKind::Trade => Event::Trade(self.take::<Trade>()?),
             EventKind::PhaseChanged => Event::PhaseChanged(self.take::<PhaseChanged>()?),
+            EventKind::MarketDefined => Event::MarketDefined(self.take::<MarketDefined>()?),
+            EventKind::BookReplace => Event::BookReplace(self.take::<BookReplace>()?),
             EventKind::Outcome => Event::Outcome(self.take::<Outcome>()?),
             EventKind::StateHash => Event::StateHash(self.take::<StateHash>()?),
         })

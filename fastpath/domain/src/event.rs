@@ -5,8 +5,8 @@
 //! Both numbers are engine state and final. Layouts: docs/JOURNAL.md.
 
 use crate::{
-    ClientOrderId, CommandKind, Flag, Liquidity, MarketId, OrderId, OrderType, Phase, Price, Qty,
-    Reason, SessionId, Side, TimeInForce, Zero,
+    AssetId, ClientOrderId, CommandKind, Flag, Liquidity, MarketId, OrderId, OrderType, Phase,
+    Price, Qty, Reason, SessionId, Side, TimeInForce, Zero,
 };
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
@@ -38,6 +38,8 @@ pub enum EventKind {
     BookDelete = 34,
     Trade = 35,
     PhaseChanged = 36,
+    MarketDefined = 37,
+    BookReplace = 38,
     Outcome = 64,
     StateHash = 65,
 }
@@ -176,8 +178,8 @@ record! {
 }
 
 record! {
-    /// Private: an order was changed. If it lost its place, a `BookDelete` follows, then its
-    /// trades, then perhaps a `BookAdd`.
+    /// Private: an order was changed. If it lost its place, a `BookReplace` follows; or, if it trades
+    /// at its new price, a `BookDelete`, its trades, and perhaps a `BookAdd`.
     Amended {
         /// Whether it kept its place in the queue.
         kept_priority: Flag,
@@ -313,6 +315,68 @@ record! {
 }
 
 record! {
+    /// Public: a market can be traded from now on.
+    MarketDefined {
+        /// Of the base asset: base units per whole unit, as a power of ten.
+        base_decimals: u8,
+        /// Of the quote asset: base units per whole unit, as a power of ten.
+        quote_decimals: u8,
+        /// Zero.
+        pad: Zero,
+        /// Which.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// What is traded.
+        base: AssetId,
+        /// What it is paid in.
+        quote: AssetId,
+        /// Fee of the resting side in parts per million of the notional.
+        maker_fee_ppm: u32,
+        /// Fee of the arriving side in parts per million of the notional.
+        taker_fee_ppm: u32,
+        /// Prices from `price_min` up.
+        price_levels: u32,
+        /// Zero.
+        pad2: [Zero; 4],
+        /// Quote base units per tick and lot.
+        tick_value: u64,
+        /// Base asset's base units per lot.
+        lot_size: u64,
+        /// Smallest order, in lots.
+        min_qty: Qty,
+        /// Lowest price, in ticks.
+        price_min: Price,
+        /// Name in ASCII, filled up with zeros.
+        symbol: [u8; 16],
+        /// The base asset's name.
+        base_symbol: [u8; 16],
+        /// The quote asset's name.
+        quote_symbol: [u8; 16],
+    }
+}
+
+record! {
+    /// Public: an order left its place for the end of the queue of its new price, without trading.
+    BookReplace {
+        /// Of the order.
+        side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// The order, which keeps its id.
+        order_id: OrderId,
+        /// New price in ticks.
+        price: Price,
+        /// Lots that can trade.
+        qty: Qty,
+    }
+}
+
+record! {
     /// What became of a command that no session sent.
     Outcome {
         /// Zero.
@@ -351,6 +415,8 @@ pub enum Event {
     BookDelete(BookDelete),
     Trade(Trade),
     PhaseChanged(PhaseChanged),
+    MarketDefined(MarketDefined),
+    BookReplace(BookReplace),
     Outcome(Outcome),
     StateHash(StateHash),
 }
@@ -371,6 +437,8 @@ impl Event {
             | Self::BookDelete(_)
             | Self::Trade(_)
             | Self::PhaseChanged(_)
+            | Self::MarketDefined(_)
+            | Self::BookReplace(_)
             | Self::Outcome(_)
             | Self::StateHash(_) => None,
         }
@@ -385,6 +453,8 @@ impl Event {
             Self::BookDelete(e) => Some(e.feed_no),
             Self::Trade(e) => Some(e.feed_no),
             Self::PhaseChanged(e) => Some(e.feed_no),
+            Self::MarketDefined(e) => Some(e.feed_no),
+            Self::BookReplace(e) => Some(e.feed_no),
             Self::Accepted(_)
             | Self::Rejected(_)
             | Self::Fill(_)

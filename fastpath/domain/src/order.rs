@@ -163,6 +163,28 @@ pub enum Phase {
     CancelOnly = 1,
 }
 
+/// By which door a session's commands come in. Each door refuses the sessions of the other.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    TryFromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(u8)]
+pub enum Gate {
+    /// The binary port: every message carries a MAC of the session.
+    Port = 0,
+    /// The slowpath's gateway, which has let its owner in by other means.
+    Gateway = 1,
+}
+
 /// A byte that must be zero: explicit padding that a decoder checks.
 #[derive(
     Clone,

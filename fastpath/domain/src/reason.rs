@@ -56,6 +56,10 @@ pub enum Reason {
     OrderTableFull = 15,
     /// After a recovery only cancels are accepted for a while.
     CancelOnly = 16,
+    /// The session's delegation has ended or was revoked: only cancels are accepted.
+    DelegationExpired = 17,
+    /// The order is larger than the session's delegation allows.
+    BeyondDelegation = 18,
 
     /// The id is in use, or at or above the capacity.
     InvalidId = 100,
@@ -142,6 +146,6 @@ mod tests {
             }
         }
         assert_eq!(Reason::try_from(16), Ok(Reason::CancelOnly));
-        assert_eq!(Reason::try_from(17), Err(UnknownReason(17)));
+        assert_eq!(Reason::try_from(19), Err(UnknownReason(19)));
     }
 }

@@ -7,8 +7,8 @@ use crate::funds::Funds;
 use crate::market::Market;
 use crate::orders::Orders;
 use domain::{
-    AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Deposit, Genesis,
-    OpenSession, Qty, Reason,
+    AccountId, AccountView, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate,
+    Deposit, Effects, Genesis, OpenSession, Qty, Reason,
 };
 
 const MAX_DECIMALS: u8 = 18;
@@ -71,7 +71,11 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn create_market(&mut self, terms: &CreateMarket) -> Result<(), Reason> {
+    pub(crate) fn create_market(
+        &mut self,
+        terms: &CreateMarket,
+        out: &mut Effects,
+    ) -> Result<(), Reason> {
         self.initialised()?;
         let place = vacant(&mut self.markets, terms.market.0)?;
         let known = |asset: AssetId| exists(&self.assets, asset.0);
@@ -88,12 +92,16 @@ impl Engine {
             terms: *terms,
             book: Book::new(&mut self.ladders, terms.price_min, terms.price_levels),
         });
+        self.publish_definition(terms, out);
         Ok(())
     }
 
     pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Result<(), Reason> {
         self.initialised()?;
-        *vacant(&mut self.accounts, command.account.0)? = Some(command.firm);
+        *vacant(&mut self.accounts, command.account.0)? = Some(AccountView {
+            firm: command.firm,
+            owner: command.owner,
+        });
         Ok(())
     }
 
@@ -107,8 +115,19 @@ impl Engine {
             account: command.account,
             next_report_no: 1,
             last_number: 0,
-            public_key: command.public_key,
+            delegation: command.delegation,
+            gate: command.gate,
         });
+        Ok(())
+    }
+
+    pub(crate) fn delegate(&mut self, command: &Delegate) -> Result<(), Reason> {
+        self.initialised()?;
+        let session = self.sessions.get_mut(command.session.0 as usize);
+        let session = session
+            .and_then(Option::as_mut)
+            .ok_or(Reason::UnknownReference)?;
+        session.delegation = command.delegation;
         Ok(())
     }
 

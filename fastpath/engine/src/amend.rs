@@ -53,6 +53,7 @@ impl Engine {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
+        let delegation = self.current_delegation(session)?;
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)
@@ -73,6 +74,9 @@ impl Engine {
             || market.buy_hold(command.price, command.qty).is_none()
         {
             return Err(Reason::NotionalTooLarge);
+        }
+        if !delegation.covers(market.notional(command.price, command.qty)) {
+            return Err(Reason::BeyondDelegation);
         }
         let mut amended = order;
         amended.price = command.price;
@@ -133,6 +137,13 @@ impl Engine {
         self.exchange_hold(&order, &amended);
         self.orders[slot] = amended;
         self.report_amended(&amended, command.qty, Flag::No, out);
+        let market = self.market_of_order(amended.market());
+        let opposite = market.book.best_or_none_to_cross(amended.side.opposite());
+        if !crosses(amended.side, amended.price, opposite) {
+            self.rest(seq, slot);
+            self.publish_replace(&amended, out);
+            return;
+        }
         self.publish_delete(&amended, out);
         let sweep = Sweep {
             order_id: order.id,

@@ -8,8 +8,8 @@ use crate::orders::Orders;
 use crate::sources::ServiceNumbers;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, Amount, Command, CreateAsset, Effects, FirmId, Genesis, MarketId, Nanos, Phase,
-    Reason, Request, Seq, SessionId, Stamp,
+    AccountId, AccountView, Amount, Command, CreateAsset, Delegation, Effects, Gate, Genesis,
+    MarketId, Nanos, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -30,7 +30,8 @@ pub(crate) struct Session {
     pub(crate) account: AccountId,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
-    pub(crate) public_key: [u8; 32],
+    pub(crate) delegation: Delegation,
+    pub(crate) gate: Gate,
 }
 
 /// The engine. Empty until `Genesis`, which allocates every table.
@@ -46,7 +47,7 @@ pub struct Engine {
     pub(crate) genesis: Option<Genesis>,
     pub(crate) assets: Vec<Option<Asset>>,
     pub(crate) markets: Vec<Option<Market>>,
-    pub(crate) accounts: Vec<Option<FirmId>>,
+    pub(crate) accounts: Vec<Option<AccountView>>,
     pub(crate) sessions: Vec<Option<Session>>,
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
@@ -166,6 +167,7 @@ impl Engine {
             | Command::CreateMarket(_)
             | Command::CreateAccount(_)
             | Command::OpenSession(_)
+            | Command::Delegate(_)
             | Command::Deposit(_) => {
                 self.report_not_for_sessions(session, command.kind(), out);
             }
@@ -187,9 +189,10 @@ impl Engine {
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),
             Command::CreateAsset(command) => self.create_asset(command),
-            Command::CreateMarket(command) => self.create_market(command),
+            Command::CreateMarket(command) => self.create_market(command, out),
             Command::CreateAccount(command) => self.create_account(command),
             Command::OpenSession(command) => self.open_session(command),
+            Command::Delegate(command) => self.delegate(command),
             Command::Deposit(command) => self.deposit(command),
         };
         Self::report_outcome(command.kind(), result.err().unwrap_or(Reason::None), out);

@@ -6,8 +6,8 @@ use crate::market::{Market, with_fee};
 use crate::orders::Order;
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, CommandKind, Effects, NewOrder, OrderId, OrderType, Phase,
-    Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
+    Amount, AssetId, ClientOrderId, CommandKind, Delegation, Effects, NewOrder, OrderId, OrderType,
+    Phase, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
 };
 
 /// How far into the other side of the book an order goes.
@@ -44,8 +44,16 @@ impl Engine {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
+        let delegation = self.current_delegation(session)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         check_terms(market, command)?;
+        let notional = match command.order_type {
+            OrderType::Limit => market.notional(command.price, command.qty),
+            OrderType::Market => None,
+        };
+        if !delegation.covers(notional) {
+            return Err(Reason::BeyondDelegation);
+        }
         let id = command.client_order_id;
         if self.client_ids.find(&self.orders, session, id).is_some() {
             return Err(Reason::DuplicateClientOrderId);
@@ -79,6 +87,15 @@ impl Engine {
             return Err(Reason::InsufficientFunds);
         }
         Ok((asset, hold))
+    }
+
+    /// The session's delegation, unless it has ended.
+    pub(crate) fn current_delegation(&self, session: SessionId) -> Result<Delegation, Reason> {
+        let delegation = self.session_state(session).delegation;
+        if delegation.has_expired(self.now) {
+            return Err(Reason::DelegationExpired);
+        }
+        Ok(delegation)
     }
 
     /// What all of a fill-or-kill order pays without fee, or `None` beyond the range.

@@ -8,7 +8,7 @@ use crate::market::Market;
 use crate::orders::Order;
 use crate::sources::SERVICES;
 use crate::sweep::Sweep;
-use domain::{AccountId, AssetId, FirmId, RecordHash, SessionId, Tag};
+use domain::{AccountId, AccountView, AssetId, RecordHash, SessionId, Tag};
 
 fn record<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
     words
@@ -46,7 +46,7 @@ impl Engine {
             self.hash_of_counters(),
             sum(existing(&self.assets).map(|(_, asset)| hash_of_asset(asset))),
             sum(existing(&self.markets).map(|(_, market)| hash_of_market(market))),
-            sum(existing(&self.accounts).map(|(id, &firm)| hash_of_account(id, firm))),
+            sum(existing(&self.accounts).map(|(id, account)| hash_of_account(id, account))),
             self.hash_of_balances(),
             sum(existing(&self.sessions).map(|(id, session)| hash_of_session(id, session))),
             self.hash_of_services(),
@@ -148,8 +148,19 @@ fn hash_of_market(market: &Market) -> u64 {
     )
 }
 
-fn hash_of_account(id: u32, firm: FirmId) -> u64 {
-    record(Tag::Account, [u64::from(id), u64::from(firm.0)])
+fn hash_of_account(id: u32, account: &AccountView) -> u64 {
+    let owner: [u64; 4] = words(&account.owner);
+    record(
+        Tag::Account,
+        [
+            u64::from(id),
+            u64::from(account.firm.0),
+            owner[0],
+            owner[1],
+            owner[2],
+            owner[3],
+        ],
+    )
 }
 
 /// An empty balance is no record.
@@ -169,7 +180,8 @@ fn hash_of_balance(account: AccountId, asset: AssetId, balance: Balance) -> u64 
 }
 
 fn hash_of_session(id: u32, session: &Session) -> u64 {
-    let key: [u64; 4] = words(&session.public_key);
+    let delegation = &session.delegation;
+    let key: [u64; 4] = words(&delegation.public_key);
     record(
         Tag::Session,
         [
@@ -179,6 +191,9 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             key[1],
             key[2],
             key[3],
+            delegation.expires.0,
+            delegation.max_order_notional.0,
+            session.gate as u64,
             session.next_report_no,
             session.last_number,
         ],

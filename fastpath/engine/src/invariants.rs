@@ -239,11 +239,14 @@ mod tests {
             Command::CreateAccount(CreateAccount {
                 account: AccountId(0),
                 firm: FirmId(0),
+                owner: [3; 32],
             }),
             Command::OpenSession(OpenSession {
                 session: SessionId(0),
                 account: AccountId(0),
-                public_key: [0; 32],
+                delegation: domain::Delegation::unlimited([0; 32]),
+                gate: domain::Gate::Port,
+                pad: [Zero::Zero; 7],
             }),
             Command::Deposit(Deposit {
                 account: AccountId(0),

@@ -3,9 +3,10 @@
 use crate::engine::Engine;
 use crate::orders::Order;
 use domain::{
-    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, Canceled, ClientOrderId,
-    CommandKind, Effects, EventKind, Fill, Flag, Liquidity, NewOrder, NotApplied, OrderId, Outcome,
-    PhaseChanged, Price, Qty, Reason, Rejected, SessionId, Trade, Zero,
+    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
+    ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
+    MarketDefined, NewOrder, NotApplied, OrderId, Outcome, PhaseChanged, Price, Qty, Reason,
+    Rejected, SessionId, Trade, Zero,
 };
 
 const Z: Zero = Zero::Zero;
@@ -235,6 +236,47 @@ impl Engine {
             market: order.market(),
             feed_no: self.take_feed_no(),
             order_id: order.id,
+        });
+    }
+
+    pub(crate) fn publish_replace(&mut self, order: &Order, out: &mut Effects) {
+        out.push(&BookReplace {
+            kind: EventKind::BookReplace,
+            side: order.side,
+            pad: [Z; 2],
+            market: order.market(),
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            price: order.price,
+            qty: order.leaves,
+        });
+    }
+
+    /// Announces a market whose assets were found to exist.
+    pub(crate) fn publish_definition(&mut self, terms: &CreateMarket, out: &mut Effects) {
+        let feed_no = self.take_feed_no();
+        let asset = |id| self.asset_terms(id).expect("a market's assets exist");
+        let (base, quote) = (asset(terms.base), asset(terms.quote));
+        out.push(&MarketDefined {
+            kind: EventKind::MarketDefined,
+            base_decimals: base.decimals,
+            quote_decimals: quote.decimals,
+            pad: Z,
+            market: terms.market,
+            feed_no,
+            base: terms.base,
+            quote: terms.quote,
+            maker_fee_ppm: terms.maker_fee_ppm,
+            taker_fee_ppm: terms.taker_fee_ppm,
+            price_levels: terms.price_levels,
+            pad2: [Z; 4],
+            tick_value: terms.tick_value,
+            lot_size: terms.lot_size,
+            min_qty: terms.min_qty,
+            price_min: terms.price_min,
+            symbol: terms.symbol,
+            base_symbol: base.symbol,
+            quote_symbol: quote.symbol,
         });
     }
 

@@ -83,6 +83,15 @@ impl Engine {
         }
     }
 
+    /// Puts an order at the end of the queue of its price.
+    pub(crate) fn rest(&mut self, seq: Seq, slot: u32) {
+        self.orders[slot].priority = seq;
+        let market = self.markets[self.orders[slot].market().0 as usize]
+            .as_mut()
+            .expect("orders stand in markets that exist");
+        market.book.join(&mut self.ladders, &mut self.orders, slot);
+    }
+
     /// Lets an order rest, or ends it.
     fn settle_rest(&mut self, seq: Seq, sweep: Sweep, reason: Reason, out: &mut Effects) {
         let slot = sweep.order_id.slot();
@@ -92,11 +101,7 @@ impl Engine {
         if order.leaves == Qty::ZERO {
             self.retire(&order);
         } else if rests {
-            self.orders[slot].priority = seq;
-            let market = self.markets[order.market().0 as usize]
-                .as_mut()
-                .expect("orders stand in markets that exist");
-            market.book.join(&mut self.ladders, &mut self.orders, slot);
+            self.rest(seq, slot);
             self.publish_add(&order, out);
         } else {
             self.cancel_rest(slot, reason, out);

@@ -2,9 +2,10 @@
 
 use crate::engine::Engine;
 use crate::market::Market;
+use crate::orders::Order;
 use domain::{
-    AccountId, Amount, AssetId, ClientOrderId, CreateMarket, MarketId, Nanos, OrderId, Phase,
-    Price, Qty, SessionId, SessionView, Side,
+    AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, MarketId,
+    Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId, SessionView, Side,
 };
 
 /// A place of a table that is taken: its id.
@@ -12,6 +13,21 @@ fn ids<T>(table: &[Option<T>]) -> impl Iterator<Item = u32> {
     (0_u32..)
         .zip(table)
         .filter_map(|(id, place)| place.is_some().then_some(id))
+}
+
+fn view(order: &Order) -> OrderView {
+    OrderView {
+        order_id: order.id,
+        session: order.session,
+        market: order.market(),
+        side: order.side,
+        post_only: order.post_only,
+        price: order.price,
+        leaves: order.leaves,
+        filled: order.filled,
+        client_order_id: order.client_order_id,
+        priority: order.priority,
+    }
 }
 
 impl Engine {
@@ -45,7 +61,8 @@ impl Engine {
         let session = self.sessions.get(session.0 as usize)?.as_ref()?;
         Some(SessionView {
             account: session.account,
-            public_key: session.public_key,
+            delegation: session.delegation,
+            gate: session.gate,
             next_report_no: session.next_report_no,
             last_number: session.last_number,
         })
@@ -94,6 +111,19 @@ impl Engine {
     pub fn asset(&self, asset: AssetId) -> Option<(Amount, Amount)> {
         let asset = self.assets.get(asset.0 as usize)?.as_ref()?;
         Some((asset.deposited, asset.fees))
+    }
+
+    /// An asset as it was created.
+    #[must_use]
+    pub fn asset_terms(&self, asset: AssetId) -> Option<&CreateAsset> {
+        let asset = self.assets.get(asset.0 as usize)?.as_ref()?;
+        Some(&asset.terms)
+    }
+
+    /// An account, if it exists.
+    #[must_use]
+    pub fn account(&self, account: AccountId) -> Option<AccountView> {
+        *self.accounts.get(account.0 as usize)?
     }
 
     /// A market as it was created.
@@ -151,6 +181,29 @@ impl Engine {
             .client_ids
             .find(&self.orders, session, client_order_id)?;
         Some(self.orders[slot].id)
+    }
+
+    /// The live order with this id.
+    #[must_use]
+    pub fn order(&self, order_id: OrderId) -> Option<OrderView> {
+        let slot = self.orders.find(order_id)?;
+        Some(view(&self.orders[slot]))
+    }
+
+    /// All live orders, by slot.
+    pub fn orders(&self) -> impl Iterator<Item = OrderView> {
+        self.orders.iter().map(view)
+    }
+
+    /// The resting orders of a side, best price first, then first come first.
+    pub fn book(&self, market: MarketId, side: Side) -> impl Iterator<Item = OrderView> {
+        self.market(market).into_iter().flat_map(move |market| {
+            let book = &market.book;
+            let prices = book.levels(&self.ladders, side).map(|(price, _)| price);
+            prices
+                .flat_map(move |price| book.queue(&self.ladders, &self.orders, price))
+                .map(view)
+        })
     }
 
     pub(crate) fn market(&self, market: MarketId) -> Option<&Market> {

@@ -7,8 +7,8 @@ use crate::{
     naive::{Asset, Session},
 };
 use domain::{
-    CreateAccount, CreateAsset, CreateMarket, Deposit, Effects, EngineVersion, Genesis, Nanos,
-    OpenSession, Phase, Reason, Recovered,
+    CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit, Effects, EngineVersion, Genesis,
+    Nanos, OpenSession, Phase, Reason, Recovered,
 };
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl NaiveEngine {
         Ok(())
     }
 
-    pub(crate) fn create_market(&mut self, command: &CreateMarket) -> Answer {
+    pub(crate) fn create_market(&mut self, command: &CreateMarket, out: &mut Effects) -> Answer {
         let capacities = self.initialised()?;
         ensure_new(
             &self.markets,
@@ -94,13 +94,14 @@ impl NaiveEngine {
             Reason::LevelTableFull,
         )?;
         self.markets.insert(command.market, *command);
+        self.publish_definition(command, out);
         Ok(())
     }
 
     pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Answer {
         let capacity = self.initialised()?.max_accounts;
         ensure_new(&self.accounts, command.account, command.account.0, capacity)?;
-        self.accounts.insert(command.account, command.firm);
+        self.accounts.insert(command.account, *command);
         Ok(())
     }
 
@@ -116,6 +117,16 @@ impl NaiveEngine {
             next_report_no: 1,
         };
         self.sessions.insert(command.session, session);
+        Ok(())
+    }
+
+    pub(crate) fn delegate(&mut self, command: &Delegate) -> Answer {
+        self.initialised()?;
+        let session = self
+            .sessions
+            .get_mut(&command.session)
+            .ok_or(Reason::UnknownReference)?;
+        session.terms.delegation = command.delegation;
         Ok(())
     }
 

@@ -50,10 +50,12 @@ impl NaiveEngine {
 
     fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<(), Reason> {
         ensure(self.accepts_orders(), Reason::CancelOnly)?;
+        self.check_delegation_lasts(session)?;
         let market = self.markets.get(&new.market).ok_or(Reason::UnknownMarket)?;
         ensure(new.client_order_id.0 != 0, Reason::InvalidClientOrderId)?;
         self.check_shape(market, new)?;
         self.check_size(market, new.order_type, new.price, new.qty)?;
+        self.check_delegation_covers(session, market, new.price, new.qty)?;
         let duplicate = self
             .orders
             .iter()
@@ -74,7 +76,31 @@ impl NaiveEngine {
         )
     }
 
-    /// Checks 4 to 6: options, price, quantity.
+    /// Check 2: what the session may do has not ended.
+    fn check_delegation_lasts(&self, session: SessionId) -> Result<(), Reason> {
+        let expires = self.sessions[&session].terms.delegation.expires;
+        let late = u64::from(self.is(Mutant::DelegationEndsLate));
+        let now = self.now.0.saturating_sub(late);
+        ensure(expires.0 == 0 || now < expires.0, Reason::DelegationExpired)
+    }
+
+    /// Check 9: the order is no larger than the session may enter. How large a market order is
+    /// nobody knows.
+    fn check_delegation_covers(
+        &self,
+        session: SessionId,
+        market: &CreateMarket,
+        price: Price,
+        qty: Qty,
+    ) -> Result<(), Reason> {
+        let most = self.sessions[&session].terms.delegation.max_order_notional;
+        let covered = most.0 == 0
+            || price.0 != 0
+                && Amount::notional(price, qty, market.tick_value).is_some_and(|n| n <= most);
+        ensure(covered, Reason::BeyondDelegation)
+    }
+
+    /// Checks 5 to 7: options, price, quantity.
     fn check_shape(&self, market: &CreateMarket, new: &NewOrder) -> Result<(), Reason> {
         let stays = new.time_in_force == TimeInForce::GoodTillCancel;
         let post_only = new.post_only.is_yes();
@@ -101,7 +127,7 @@ impl NaiveEngine {
         )
     }
 
-    /// Check 7: everything that the order could move can be counted.
+    /// Check 8: everything that the order could move can be counted.
     fn check_size(
         &self,
         market: &CreateMarket,
@@ -119,7 +145,7 @@ impl NaiveEngine {
         )
     }
 
-    /// Check 11. Anything but fill-or-kill need not fill.
+    /// Check 13. Anything but fill-or-kill need not fill.
     fn can_fill(&self, new: &NewOrder) -> bool {
         let there: u128 = self
             .opposite(new.market, new.side, new.price)
@@ -131,7 +157,7 @@ impl NaiveEngine {
             || self.is(Mutant::FillOrKillTakesPart)
     }
 
-    /// Check 12.
+    /// Check 14.
     fn can_pay(&self, session: SessionId, market: &CreateMarket, new: &NewOrder) -> bool {
         let account = self.sessions[&session].terms.account;
         let needed = match (new.side, new.order_type, new.time_in_force) {
@@ -206,6 +232,7 @@ impl NaiveEngine {
         out: &mut Effects,
     ) -> Result<(), Reason> {
         ensure(self.accepts_orders(), Reason::CancelOnly)?;
+        self.check_delegation_lasts(session)?;
         let old = self
             .target(session, amend.order_id, amend.client_order_id)
             .ok_or(Reason::UnknownOrder)?;
@@ -220,6 +247,9 @@ impl NaiveEngine {
             Reason::QuantityBelowMinimum,
         )?;
         self.check_size(&market, OrderType::Limit, amend.price, amend.qty)?;
+        if !self.is(Mutant::AmendBeyondDelegation) {
+            self.check_delegation_covers(session, &market, amend.price, amend.qty)?;
+        }
         let filled = if self.is(Mutant::AmendForgetsFilled) {
             0
         } else {
@@ -243,6 +273,13 @@ impl NaiveEngine {
             ..new
         };
         self.report_amended(&new, Flag::No, amend.qty, out);
+        if self.opposite(new.market, new.side, new.price).is_empty()
+            && !self.is(Mutant::RequeueWithoutReplace)
+        {
+            self.rest(new.id, seq);
+            self.publish_replace(&new, out);
+            return Ok(());
+        }
         self.publish_delete(&old, out);
         self.sweep = Some(Sweep {
             order_id: old.id,

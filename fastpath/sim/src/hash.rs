@@ -74,10 +74,13 @@ impl NaiveEngine {
     }
 
     fn hash_accounts(&self) -> u64 {
-        sum(self
-            .accounts
-            .iter()
-            .map(|(account, firm)| record(Tag::Account, [u64::from(account.0), u64::from(firm.0)])))
+        sum(self.accounts.values().map(|account| {
+            let ids = [u64::from(account.account.0), u64::from(account.firm.0)];
+            record(
+                Tag::Account,
+                ids.into_iter().chain(words_of(&account.owner)),
+            )
+        }))
     }
 
     fn hash_balances(&self) -> u64 {
@@ -107,8 +110,14 @@ impl NaiveEngine {
                 Tag::Session,
                 [u64::from(terms.session.0), u64::from(terms.account.0)]
                     .into_iter()
-                    .chain(words_of(&terms.public_key))
-                    .chain([*next_report_no, last]),
+                    .chain(words_of(&terms.delegation.public_key))
+                    .chain([
+                        terms.delegation.expires.0,
+                        terms.delegation.max_order_notional.0,
+                        terms.gate as u64,
+                        *next_report_no,
+                        last,
+                    ]),
             )
         }))
     }

@@ -53,11 +53,17 @@ pub enum Mutant {
     SupplyLimitTooLow,
     /// The hash leaves out an order's place in the queue.
     HashForgetsPriority,
+    /// A delegation lasts one nanosecond too long.
+    DelegationEndsLate,
+    /// An amendment may make an order larger than its delegation allows.
+    AmendBeyondDelegation,
+    /// An order that moves without trading is published as gone and new.
+    RequeueWithoutReplace,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -83,5 +89,8 @@ impl Mutant {
         Self::LevelsWithoutLimit,
         Self::SupplyLimitTooLow,
         Self::HashForgetsPriority,
+        Self::DelegationEndsLate,
+        Self::AmendBeyondDelegation,
+        Self::RequeueWithoutReplace,
     ];
 }

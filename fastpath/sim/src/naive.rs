@@ -2,9 +2,9 @@
 
 use crate::Mutant;
 use domain::{
-    AccountId, AssetId, ClientOrderId, Command, CreateAsset, CreateMarket, Effects, FirmId, Flag,
-    Genesis, MarketId, Nanos, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Request,
-    Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    AccountId, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Effects,
+    Flag, Genesis, MarketId, Nanos, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason,
+    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct NaiveEngine {
     pub(crate) capacities: Option<Genesis>,
     pub(crate) assets: BTreeMap<AssetId, Asset>,
     pub(crate) markets: BTreeMap<MarketId, CreateMarket>,
-    pub(crate) accounts: BTreeMap<AccountId, FirmId>,
+    pub(crate) accounts: BTreeMap<AccountId, CreateAccount>,
     /// What an account owns of an asset, held or not, in base units. No entry: nothing.
     pub(crate) owned: BTreeMap<(AccountId, AssetId), u64>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
@@ -212,6 +212,7 @@ impl NaiveEngine {
             | Command::CreateMarket(_)
             | Command::CreateAccount(_)
             | Command::OpenSession(_)
+            | Command::Delegate(_)
             | Command::Deposit(_) => self.report_rejected(
                 session,
                 command.kind(),
@@ -234,9 +235,10 @@ impl NaiveEngine {
             Command::EngineVersion(command) => self.engine_version(command),
             Command::Genesis(command) => self.genesis(command),
             Command::CreateAsset(command) => self.create_asset(command),
-            Command::CreateMarket(command) => self.create_market(command),
+            Command::CreateMarket(command) => self.create_market(command, out),
             Command::CreateAccount(command) => self.create_account(command),
             Command::OpenSession(command) => self.open_session(command),
+            Command::Delegate(command) => self.delegate(command),
             Command::Deposit(command) => self.deposit(command),
         };
         if answer.is_err()

@@ -54,7 +54,8 @@ impl NaiveEngine {
         let session = self.sessions.get(&id)?;
         Some(SessionView {
             account: session.terms.account,
-            public_key: session.terms.public_key,
+            delegation: session.terms.delegation,
+            gate: session.terms.gate,
             next_report_no: session.next_report_no,
             last_number: self.last_number(Source::of_session(id)),
         })

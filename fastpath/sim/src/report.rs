@@ -2,9 +2,10 @@
 
 use crate::{Mutant, NaiveEngine, administration::Answer, naive::Order};
 use domain::{
-    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, Canceled, ClientOrderId,
-    CommandKind, Effects, EventKind, Fill, Flag, Liquidity, NewOrder, NotApplied, OrderId, Outcome,
-    PhaseChanged, Price, Qty, Reason, Rejected, SessionId, StateHash, Trade, Zero,
+    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
+    ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
+    MarketDefined, NewOrder, NotApplied, OrderId, Outcome, PhaseChanged, Price, Qty, Reason,
+    Rejected, SessionId, StateHash, Trade, Zero,
 };
 
 impl NaiveEngine {
@@ -210,6 +211,47 @@ impl NaiveEngine {
             market: order.market,
             feed_no: self.take_feed_no(),
             order_id: order.id,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_replace(&mut self, order: &Order, out: &mut Effects) {
+        let event = BookReplace {
+            kind: EventKind::BookReplace,
+            side: order.side,
+            pad: [Zero::Zero; 2],
+            market: order.market,
+            feed_no: self.take_feed_no(),
+            order_id: order.id,
+            price: order.price,
+            qty: order.leaves,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_definition(&mut self, market: &CreateMarket, out: &mut Effects) {
+        let base = self.assets[&market.base].terms;
+        let quote = self.assets[&market.quote].terms;
+        let event = MarketDefined {
+            kind: EventKind::MarketDefined,
+            base_decimals: base.decimals,
+            quote_decimals: quote.decimals,
+            pad: Zero::Zero,
+            market: market.market,
+            feed_no: self.take_feed_no(),
+            base: market.base,
+            quote: market.quote,
+            maker_fee_ppm: market.maker_fee_ppm,
+            taker_fee_ppm: market.taker_fee_ppm,
+            price_levels: market.price_levels,
+            pad2: [Zero::Zero; 4],
+            tick_value: market.tick_value,
+            lot_size: market.lot_size,
+            min_qty: market.min_qty,
+            price_min: market.price_min,
+            symbol: market.symbol,
+            base_symbol: base.symbol,
+            quote_symbol: quote.symbol,
         };
         out.push(&event);
     }

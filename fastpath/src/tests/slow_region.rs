@@ -2,9 +2,9 @@
 
 use super::rig::{Rig, Seeded, order, reports, resting};
 use domain::{
-    AccountId, Amount, AssetId, Checkpoint, Command, Continue, CreateAccount, Deposit,
-    EngineVersion, FirmId, Nanos, OpenSession, OrderId, REQUEST_WORDS, Recovered, Request,
-    SessionId, Side, Source, Timer, Zero,
+    AccountId, Amount, AssetId, Checkpoint, Command, Continue, CreateAccount, Delegate, Delegation,
+    Deposit, EngineVersion, FirmId, Gate, Nanos, OpenSession, OrderId, REQUEST_WORDS, Recovered,
+    Request, SessionId, Side, Source, Timer, Zero,
 };
 use journal::Frame;
 use shm::{LogReader, MAX_FRAME_WORDS, Read, RingProducer, command_ring_producer};
@@ -45,10 +45,30 @@ fn deposit(amount: u64) -> Command {
     })
 }
 
+/// A session of the gateway.
+fn open_session(id: u32) -> Command {
+    Command::OpenSession(OpenSession {
+        session: SessionId(id),
+        account: AccountId(1),
+        delegation: Delegation::unlimited([0; 32]),
+        gate: Gate::Gateway,
+        pad: [Zero::Zero; 7],
+    })
+}
+
+fn delegate(session: u32) -> Command {
+    Command::Delegate(Delegate {
+        session: SessionId(session),
+        pad: [Zero::Zero; 4],
+        delegation: Delegation::unlimited([1; 32]),
+    })
+}
+
 fn account(id: u32) -> Command {
     Command::CreateAccount(CreateAccount {
         account: AccountId(id),
         firm: FirmId(1),
+        owner: [0; 32],
     })
 }
 
@@ -98,14 +118,9 @@ fn foreign() -> Vec<(Source, Command)> {
                 pad: [Zero::Zero; 6],
             }),
         ),
-        (
-            Source::ADMINISTRATION,
-            Command::OpenSession(OpenSession {
-                session: SessionId(4),
-                account: AccountId(1),
-                public_key: [0; 32],
-            }),
-        ),
+        (Source::GATEWAY, open_session(4)),
+        (session, open_session(4)),
+        (session, delegate(1)),
     ]
 }
 
@@ -145,6 +160,28 @@ fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
     assert_eq!(rig.count(TileKind::Match, counter::from_slow), 2);
     assert_eq!(rig.head(), head + 2);
     assert_eq!(rig.balance(1, 0).0, before.0 + 5);
+    rig.check_engine();
+}
+
+#[test]
+fn the_slowpath_speaks_for_sessions_of_the_gateway_and_the_port_for_its_own() {
+    let mut rig = Rig::new();
+    let administration = rig.engine().last_number(Source::ADMINISTRATION);
+    let (gateway, head) = (Source::of_session(SessionId(4)), rig.head());
+    let order = Message::NewOrder(resting(1)).command().unwrap();
+    push(
+        &mut ring(&rig),
+        Source::ADMINISTRATION,
+        administration + 1,
+        open_session(4),
+    );
+    push(&mut ring(&rig), gateway, 1, order);
+    rig.settle();
+    assert_eq!(rig.head(), head + 2, "opened, and its order taken");
+    push(&mut ring(&rig), gateway, 1, order);
+    rig.settle();
+    assert_eq!(rig.count(TileKind::Match, counter::stale), 1, "once");
+    assert_eq!(rig.engine().live_orders(), 1);
     rig.check_engine();
 }
 
@@ -197,7 +234,11 @@ fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
                 assert_eq!(source, Source::DEPOSITS);
                 deposited += u64::from(deposit.asset == AssetId(0)) * deposit.amount.0;
             }
-            Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
+            Command::CreateAsset(_)
+            | Command::CreateMarket(_)
+            | Command::CreateAccount(_)
+            | Command::OpenSession(_)
+            | Command::Delegate(_) => {
                 assert_eq!(source, Source::ADMINISTRATION);
             }
             Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
@@ -206,10 +247,9 @@ fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
             Command::Continue(_) | Command::Timer(_) | Command::Checkpoint(_) => {
                 assert_eq!(source, Source::SEQUENCER);
             }
-            Command::Recovered(_)
-            | Command::EngineVersion(_)
-            | Command::Genesis(_)
-            | Command::OpenSession(_) => assert!(seq <= genesis, "frame {seq}"),
+            Command::Recovered(_) | Command::EngineVersion(_) | Command::Genesis(_) => {
+                assert!(seq <= genesis, "frame {seq}");
+            }
         }
     }
     assert_eq!(reader.next_seq(), rig.head() + 1);

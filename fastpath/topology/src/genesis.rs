@@ -6,8 +6,8 @@ mod field;
 
 use crate::error::{self, ConfigError};
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, FirmId,
-    MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
+    FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
 };
 pub(crate) use field::hex_bytes;
 pub use field::{PublicKey, Symbol};
@@ -104,6 +104,9 @@ pub struct Account {
     pub id: u32,
     /// Whose it is.
     pub firm: u32,
+    /// The wallet that may log on for it, if it has one.
+    #[serde(default)]
+    pub owner: PublicKey,
 }
 
 /// One `[[session]]`.
@@ -116,6 +119,12 @@ pub struct Session {
     pub account: u32,
     /// The delegated ed25519 public key.
     pub public_key: PublicKey,
+    /// UTC nanoseconds from which on it can only cancel; 0: never.
+    #[serde(default, deserialize_with = "field::units")]
+    pub expires: u64,
+    /// Largest notional of an order, in quote base units; 0: no limit.
+    #[serde(default, deserialize_with = "field::units")]
+    pub max_order_notional: u64,
 }
 
 /// One `[[deposit]]`.
@@ -238,6 +247,7 @@ impl Account {
         CreateAccount {
             account: AccountId(self.id),
             firm: FirmId(self.firm),
+            owner: self.owner.0,
         }
     }
 }
@@ -247,7 +257,13 @@ impl Session {
         OpenSession {
             session: SessionId(self.id),
             account: AccountId(self.account),
-            public_key: self.public_key.0,
+            delegation: Delegation {
+                public_key: self.public_key.0,
+                expires: Nanos(self.expires),
+                max_order_notional: Amount(self.max_order_notional),
+            },
+            gate: Gate::Port,
+            pad: [Zero::Zero; 7],
         }
     }
 }

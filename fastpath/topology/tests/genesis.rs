@@ -1,9 +1,9 @@
 //! The genesis file: the commands that it becomes, and what it refuses.
 
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit,
-    Effects, Event, FirmId, MarketId, Nanos, OpenSession, Price, Qty, Reason, Request, Seq,
-    SessionId, Source, Stamp, Zero,
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
+    Deposit, Effects, Event, FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, Reason,
+    Request, Seq, SessionId, Source, Stamp, Zero,
 };
 use engine::Engine;
 use std::collections::BTreeMap;
@@ -33,10 +33,13 @@ amount = 7
 id = 1
 account = 1
 public_key = "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100"
+expires = 7
+max_order_notional = "18446744073709551615"
 
 [[account]]
 id = 1
 firm = 5
+owner = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 
 [[account]]
 id = 0
@@ -82,8 +85,11 @@ fn asset(asset: u32, symbol: &str, decimals: u8) -> Command {
 }
 
 fn account(account: u32, firm: u32) -> Command {
-    let (account, firm) = (AccountId(account), FirmId(firm));
-    Command::CreateAccount(CreateAccount { account, firm })
+    Command::CreateAccount(CreateAccount {
+        account: AccountId(account),
+        firm: FirmId(firm),
+        owner: if account == 1 { [0xEE; 32] } else { [0; 32] },
+    })
 }
 
 fn deposit(account: u32, asset: u32, amount: u64) -> Command {
@@ -131,7 +137,13 @@ fn small_commands() -> Vec<Command> {
         Command::OpenSession(OpenSession {
             session: SessionId(1),
             account: AccountId(1),
-            public_key,
+            delegation: Delegation {
+                public_key,
+                expires: Nanos(7),
+                max_order_notional: Amount(u64::MAX),
+            },
+            gate: Gate::Port,
+            pad: [Zero::Zero; 7],
         }),
         deposit(1, 0, u64::MAX),
         deposit(0, 1, 7),

@@ -79,11 +79,14 @@ fn commands() -> Vec<(Source, Command)> {
         let account = CreateAccount {
             account: AccountId(id),
             firm: FirmId(id),
+            owner: [3; 32],
         };
         let session = OpenSession {
             session: SessionId(id),
             account: AccountId(id),
-            public_key: [7; 32],
+            delegation: domain::Delegation::unlimited([7; 32]),
+            gate: domain::Gate::Port,
+            pad: [Zero::Zero; 7],
         };
         commands.push((Source::ADMINISTRATION, Command::CreateAccount(account)));
         commands.push((Source::ADMINISTRATION, Command::OpenSession(session)));
@@ -205,6 +208,8 @@ fn rewrite(effects: &mut Effects, change: impl Fn(&mut Event)) {
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
+            | Event::BookReplace(_)
             | Event::Outcome(_) => panic!("not in these frames: {event:?}"),
         }
     }
@@ -304,7 +309,7 @@ fn a_changed_command_is_seen_at_once_or_at_the_checkpoint() {
     let frames = journal(|_, command, _| {
         if let Command::OpenSession(open) = command {
             // It causes the same event, but another state.
-            open.public_key[31] ^= 1;
+            open.delegation.public_key[31] ^= 1;
         }
     });
     let (_, divergence) = follow(&frames);

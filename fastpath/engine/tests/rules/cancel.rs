@@ -29,7 +29,7 @@ fn a_cancel_returns_the_hold_and_tells_owner_and_feed() {
                 side: Side::Buy,
                 pad: [Zero::Zero; 2],
                 market: FEES,
-                feed_no: 3,
+                feed_no: 5,
                 order_id: id,
             }),
         ]

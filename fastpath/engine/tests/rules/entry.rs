@@ -35,7 +35,7 @@ fn an_accepted_order_rests_with_its_hold() {
                 side: BUY,
                 pad: [Zero::Zero; 2],
                 market: FEES,
-                feed_no: 1,
+                feed_no: 3,
                 order_id: id,
                 price: Price(100),
                 qty: Qty(5),

@@ -10,6 +10,7 @@
 mod administration;
 mod amend;
 mod cancel;
+mod delegation;
 mod entry;
 mod enumeration;
 mod exchange;

@@ -82,7 +82,8 @@ fn a_refused_command_uses_its_number() {
 fn reports_count_per_session_and_the_feed_over_all_markets() {
     let mut x = Exchange::new();
     let mut reports = [0_u64; 3];
-    let (mut feed, mut trade_id) = (0, 0);
+    // The feed has announced two markets.
+    let (mut feed, mut trade_id) = (2, 0);
     let orders = (1..40).map(|client| {
         let (market, side) = (
             MarketId(client % 2),
@@ -119,7 +120,7 @@ fn reports_count_per_session_and_the_feed_over_all_markets() {
     let view = x.engine.session(SessionId(2)).expect("exists");
     assert_eq!(view.next_report_no, reports[2] + 1);
     assert_eq!(
-        (view.account, view.public_key, view.last_number),
+        (view.account, view.delegation.public_key, view.last_number),
         (AccountId(1), [2; 32], 13)
     );
 }

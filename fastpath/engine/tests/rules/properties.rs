@@ -76,6 +76,11 @@ impl FromTheFeed {
                 let order = (add.market, add.side, add.price, add.qty);
                 assert_eq!(self.orders.insert(add.order_id, order), None);
             }
+            Event::BookReplace(new) => {
+                let order = self.orders.get_mut(&new.order_id).unwrap();
+                assert_eq!((order.0, order.1), (new.market, new.side));
+                (order.2, order.3) = (new.price, new.qty);
+            }
             Event::BookReduce(reduce) => {
                 let order = self.orders.get_mut(&reduce.order_id).unwrap();
                 assert!(reduce.leaves < order.3);

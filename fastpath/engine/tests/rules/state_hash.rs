@@ -43,12 +43,13 @@ fn the_hash_is_the_sum_of_the_records() {
         let key = key(id);
         record(
             Tag::Session,
-            &[id, account, key, key, key, key, reports, last],
+            &[id, account, key, key, key, key, 0, 0, 0, reports, last],
         )
     };
+    let owner = key(3);
     // 3 lots at 100: 3,000; fees of 3 and 6.
     let expected = [
-        record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 5, 2]),
+        record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 7, 2]),
         record(Tag::Asset, &[0, 8, a_lo, a_hi, 2 * START, 0]),
         record(Tag::Asset, &[1, 8, a_lo, a_hi, 2 * START, 9]),
         record(
@@ -56,8 +57,8 @@ fn the_hash_is_the_sum_of_the_records() {
             &[0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi],
         ),
         record(Tag::Market, &[1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi]),
-        record(Tag::Account, &[0, 7]),
-        record(Tag::Account, &[1, 7]),
+        record(Tag::Account, &[0, 7, owner, owner, owner, owner]),
+        record(Tag::Account, &[1, 7, owner, owner, owner, owner]),
         record(Tag::Balance, &[0, 0, START + 300, 0]),
         record(Tag::Balance, &[0, 1, START - 3_006, 0]),
         record(Tag::Balance, &[1, 0, START - 700, 400]),

@@ -40,7 +40,7 @@ fn a_trade_moves_funds_and_tells_feed_maker_and_taker_in_this_order() {
                 taker_side: BUY,
                 pad: [Zero::Zero; 2],
                 market: FEES,
-                feed_no: 2,
+                feed_no: 4,
                 trade_id: 1,
                 maker_order_id: maker,
                 taker_order_id: taker,

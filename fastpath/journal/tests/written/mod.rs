@@ -7,11 +7,12 @@
 
 use domain::{
     Accepted, AccountId, AmendOrder, Amended, Amount, AssetId, BookAdd, BookDelete, BookReduce,
-    CancelOrder, Canceled, Checkpoint, ClientOrderId, Command, CommandKind, Continue,
-    CreateAccount, CreateAsset, CreateMarket, Deposit, Effects, EngineVersion, EventKind, Fill,
-    FirmId, Flag, Genesis, Liquidity, MarketId, Nanos, NewOrder, NotApplied, OpenSession, OrderId,
-    OrderType, Outcome, Phase, PhaseChanged, Price, Qty, Reason, Recovered, Rejected, Seq,
-    SessionId, Side, Source, StateHash, TimeInForce, Timer, Trade, Zero,
+    BookReplace, CancelOrder, Canceled, Checkpoint, ClientOrderId, Command, CommandKind, Continue,
+    CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation, Deposit, Effects,
+    EngineVersion, EventKind, Fill, FirmId, Flag, Gate, Genesis, Liquidity, MarketDefined,
+    MarketId, Nanos, NewOrder, NotApplied, OpenSession, OrderId, OrderType, Outcome, Phase,
+    PhaseChanged, Price, Qty, Reason, Recovered, Rejected, Seq, SessionId, Side, Source, StateHash,
+    TimeInForce, Timer, Trade, Zero,
 };
 use journal::{
     Chain, Frame, FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName, Segments, encode,
@@ -108,11 +109,19 @@ fn administrative_commands() -> Vec<Command> {
         Command::CreateAccount(CreateAccount {
             account: AccountId(8),
             firm: FirmId(9),
+            owner: [3; 32],
         }),
         Command::OpenSession(OpenSession {
             session: SessionId(1),
             account: AccountId(8),
-            public_key: [0xAB; 32],
+            delegation: Delegation::unlimited([0xAB; 32]),
+            gate: Gate::Port,
+            pad: [Zero::Zero; 7],
+        }),
+        Command::Delegate(Delegate {
+            session: SessionId(1),
+            pad: [Zero::Zero; 4],
+            delegation: Delegation::unlimited([0xCD; 32]),
         }),
         Command::Deposit(Deposit {
             account: AccountId(8),
@@ -272,6 +281,42 @@ fn push_public(effects: &mut Effects) {
     });
 }
 
+/// Adds the public events of an order that moves and of a market that is made.
+fn push_replace_and_definition(effects: &mut Effects) {
+    let (market, feed_no, order_id) = (MarketId(1), 45, OrderId::first(2));
+    effects.push(&BookReplace {
+        kind: EventKind::BookReplace,
+        side: Side::Buy,
+        pad: [Zero::Zero; 2],
+        market,
+        feed_no,
+        order_id,
+        price: Price(7),
+        qty: Qty(8),
+    });
+    effects.push(&MarketDefined {
+        kind: EventKind::MarketDefined,
+        base_decimals: 9,
+        quote_decimals: 6,
+        pad: Zero::Zero,
+        market,
+        feed_no,
+        base: AssetId(0),
+        quote: AssetId(1),
+        maker_fee_ppm: 1,
+        taker_fee_ppm: 2,
+        price_levels: 3,
+        pad2: [Zero::Zero; 4],
+        tick_value: 4,
+        lot_size: 5,
+        min_qty: Qty(6),
+        price_min: Price(7),
+        symbol: [b'S'; 16],
+        base_symbol: [b'B'; 16],
+        quote_symbol: [b'Q'; 16],
+    });
+}
+
 /// The header that continues a chain; a `Recovered` command begins a new epoch.
 pub(crate) fn header(chain: &Chain, command: &mut Command) -> FrameHeader {
     let mut epoch = chain.epoch.unwrap_or(1);
@@ -319,6 +364,9 @@ pub(crate) fn extend(chain: &mut Chain, frames: usize) -> Vec<Vec<u64>> {
         }
         if index % 5 == 2 {
             push_public(&mut effects);
+        }
+        if index % 5 == 3 {
+            push_replace_and_definition(&mut effects);
         }
         let header = header(chain, &mut command);
         write(chain, &header, &command, &effects)

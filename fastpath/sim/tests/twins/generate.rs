@@ -5,9 +5,10 @@ use crate::{
     world,
 };
 use domain::{
-    AccountId, AmendOrder, CancelOrder, Checkpoint, ClientOrderId, Command, CreateAccount,
-    CreateAsset, EngineVersion, FirmId, Flag, Genesis, Nanos, OrderId, OrderType, Price, Qty,
-    Recovered, SessionId, Side, Source, TimeInForce, Timer, Zero,
+    AccountId, AmendOrder, Amount, CancelOrder, Checkpoint, ClientOrderId, Command, CreateAccount,
+    CreateAsset, Delegate, Delegation, EngineVersion, FirmId, Flag, Gate, Genesis, Nanos,
+    OpenSession, OrderId, OrderType, Price, Qty, Recovered, SessionId, Side, Source, TimeInForce,
+    Timer, Zero,
 };
 use proptest::prelude::*;
 
@@ -194,6 +195,17 @@ fn sequencer_commands() -> impl Strategy<Value = Command> {
     ]
 }
 
+/// Mostly such that orders still come through.
+fn delegations() -> impl Strategy<Value = Delegation> {
+    let ends = prop_oneof![4 => Just(0_u64), 2 => 1..400_u64, 1 => Just(u64::MAX)];
+    let limits = prop_oneof![4 => Just(0_u64), 4 => 1..1_500_u64, 1 => Just(u64::MAX)];
+    (0..3_u8, ends, limits).prop_map(|(key, expires, most)| Delegation {
+        public_key: [key; 32],
+        expires: Nanos(expires),
+        max_order_notional: Amount(most),
+    })
+}
+
 fn administration() -> impl Strategy<Value = Command> {
     let asset = (0..5_u32, 0..22_u8).prop_map(|(asset, decimals)| {
         Command::CreateAsset(CreateAsset {
@@ -201,14 +213,30 @@ fn administration() -> impl Strategy<Value = Command> {
             ..world::create_asset(asset)
         })
     });
-    let account = (0..7_u32, 0..3_u32).prop_map(|(account, firm)| {
+    let account = (0..7_u32, 0..3_u32, 0..2_u8).prop_map(|(account, firm, owner)| {
         Command::CreateAccount(CreateAccount {
             account: AccountId(account),
             firm: FirmId(firm),
+            owner: [owner; 32],
         })
     });
-    let session = (0..8_u32, 0..6_u32)
-        .prop_map(|(session, account)| Command::OpenSession(world::open_session(session, account)));
+    let gates = prop_oneof![Just(Gate::Port), Just(Gate::Gateway)];
+    let session = (0..8_u32, 0..6_u32, delegations(), gates).prop_map(
+        |(session, account, delegation, gate)| {
+            Command::OpenSession(OpenSession {
+                delegation,
+                gate,
+                ..world::open_session(session, account)
+            })
+        },
+    );
+    let delegate = (sessions(), delegations()).prop_map(|(session, delegation)| {
+        Command::Delegate(Delegate {
+            session: SessionId(session),
+            pad: [Zero::Zero; 4],
+            delegation,
+        })
+    });
     let version = prop_oneof![Just(1_u16), 0..4_u16].prop_map(|version| {
         Command::EngineVersion(EngineVersion {
             version,
@@ -220,6 +248,7 @@ fn administration() -> impl Strategy<Value = Command> {
         6 => odd_markets(),
         2 => account,
         2 => session,
+        3 => delegate,
         1 => version,
     ]
 }

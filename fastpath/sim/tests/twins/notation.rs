@@ -51,6 +51,8 @@ pub(crate) fn line(event: &Event) -> String {
             e.maker_leaves
         ),
         Event::PhaseChanged(e) => format!("{:?}", e.phase),
+        Event::MarketDefined(e) => format!("defined {}", e.market.0),
+        Event::BookReplace(e) => format!("replace {} at {}", e.qty.0, e.price.0),
         Event::Outcome(e) => format!("{:?}: {:?}", e.command, e.reason),
         Event::StateHash(_) => "hash".to_owned(),
     };

@@ -118,6 +118,13 @@ impl Observer {
                 let before = self.book.insert(e.order_id, order);
                 ensure(before.is_none(), || format!("added twice: {event:?}"))?;
             }
+            Event::BookReplace(e) => {
+                let order = self.book.get_mut(&e.order_id).ok_or("replaces nothing")?;
+                ensure((order.market, order.side) == (e.market, e.side), || {
+                    format!("another order: {event:?}")
+                })?;
+                (order.price, order.leaves, order.joined) = (e.price, e.qty, e.feed_no);
+            }
             Event::BookReduce(e) => {
                 let order = self.book.get_mut(&e.order_id).ok_or("reduces nothing")?;
                 ensure(e.leaves < order.leaves, || format!("grows: {event:?}"))?;
@@ -134,6 +141,7 @@ impl Observer {
             Event::Rejected(_)
             | Event::NotApplied(_)
             | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => {}
         }
@@ -166,6 +174,7 @@ impl Observer {
             | Command::Checkpoint(_)
             | Command::Recovered(_)
             | Command::EngineVersion(_)
+            | Command::Delegate(_)
             | Command::Genesis(_) => {}
         }
     }

@@ -71,6 +71,8 @@ fn outcomes(
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
+            | Event::BookReplace(_)
+            | Event::MarketDefined(_)
             | Event::Trade(_)
             | Event::StateHash(_) => {}
         }
@@ -86,6 +88,8 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
             C::NewOrder,
             &[
                 R::CancelOnly,
+                R::DelegationExpired,
+                R::BeyondDelegation,
                 R::UnknownMarket,
                 R::InvalidClientOrderId,
                 R::InvalidCombination,
@@ -111,6 +115,8 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
             C::AmendOrder,
             &[
                 R::CancelOnly,
+                R::DelegationExpired,
+                R::BeyondDelegation,
                 R::UnknownOrder,
                 R::AmendedToFilled,
                 R::PriceOutOfRange,
@@ -163,6 +169,10 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
             ],
         ),
         (
+            C::Delegate,
+            &[R::None, R::NotInitialised, R::UnknownReference],
+        ),
+        (
             C::Deposit,
             &[
                 R::None,
@@ -185,6 +195,8 @@ const EVENTS: &[&str] = &[
     "BookAdd",
     "BookReduce",
     "BookDelete",
+    "BookReplace",
+    "MarketDefined",
     "Trade",
     "PhaseChanged",
     "Outcome",

@@ -2,8 +2,8 @@
 
 use crate::pair::{Difference, Frame, Pair};
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, FirmId,
-    Genesis, MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
+    AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
+    Deposit, FirmId, Gate, Genesis, MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
 };
 use proptest::prelude::*;
 
@@ -65,7 +65,9 @@ pub(crate) fn open_session(session: u32, account: u32) -> OpenSession {
     OpenSession {
         session: SessionId(session),
         account: AccountId(account),
-        public_key: [7; 32],
+        delegation: Delegation::unlimited([7; 32]),
+        gate: Gate::Port,
+        pad: [Zero::Zero; 7],
     }
 }
 
@@ -119,6 +121,7 @@ impl World {
             Command::CreateAccount(CreateAccount {
                 account: AccountId(id),
                 firm: FirmId(id % 2),
+                owner: [u8::try_from(id).expect("small"); 32],
             })
         });
         let sessions = (0..)

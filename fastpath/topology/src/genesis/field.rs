@@ -27,7 +27,7 @@ impl TryFrom<String> for Symbol {
 }
 
 /// An ed25519 public key. Whether it is a point of the curve is not checked here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PublicKey(pub [u8; 32]);
 

@@ -212,6 +212,8 @@ impl Message {
             | Event::BookDelete(_)
             | Event::Trade(_)
             | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
+            | Event::BookReplace(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })
@@ -260,6 +262,7 @@ fn template_of(command: CommandKind) -> Option<Template> {
         | CommandKind::CreateMarket
         | CommandKind::CreateAccount
         | CommandKind::OpenSession
+        | CommandKind::Delegate
         | CommandKind::Deposit => None,
     }
 }

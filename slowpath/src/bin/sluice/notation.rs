@@ -134,13 +134,28 @@ pub(crate) fn command(command: &Command) -> Record {
             taker_fee_ppm = c.taker_fee_ppm,
         ),
         Command::CreateAccount(c) => {
-            record!("CreateAccount", account = c.account.0, firm = c.firm.0)
+            record!(
+                "CreateAccount",
+                account = c.account.0,
+                firm = c.firm.0,
+                owner = hexadecimal(&c.owner),
+            )
         }
         Command::OpenSession(c) => record!(
             "OpenSession",
             session = c.session.0,
             account = c.account.0,
-            public_key = hexadecimal(&c.public_key),
+            gate = word(c.gate),
+            public_key = hexadecimal(&c.delegation.public_key),
+            expires = c.delegation.expires.0,
+            max_order_notional = c.delegation.max_order_notional.0,
+        ),
+        Command::Delegate(c) => record!(
+            "Delegate",
+            session = c.session.0,
+            public_key = hexadecimal(&c.delegation.public_key),
+            expires = c.delegation.expires.0,
+            max_order_notional = c.delegation.max_order_notional.0,
         ),
         Command::Deposit(c) => record!(
             "Deposit",
@@ -193,6 +208,39 @@ fn entry(command: &Command) -> Record {
 /// An event.
 pub(crate) fn event(event: &Event) -> Record {
     match event {
+        Event::Outcome(e) => {
+            record!(
+                "Outcome",
+                command = word(e.command),
+                reason = word(e.reason)
+            )
+        }
+        Event::StateHash(e) => {
+            record!("StateHash", hash = Value::Word(format!("{:016x}", e.hash)))
+        }
+        Event::BookAdd(_)
+        | Event::BookReduce(_)
+        | Event::BookDelete(_)
+        | Event::BookReplace(_)
+        | Event::Trade(_)
+        | Event::PhaseChanged(_)
+        | Event::MarketDefined(_) => publication(event),
+        Event::Accepted(_)
+        | Event::Rejected(_)
+        | Event::Fill(_)
+        | Event::Canceled(_)
+        | Event::Amended(_)
+        | Event::NotApplied(_) => report(event),
+    }
+}
+
+/// An event for everybody.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn publication(event: &Event) -> Record {
+    match event {
         Event::BookAdd(e) => record!(
             "BookAdd",
             feed_no = e.feed_no,
@@ -229,25 +277,36 @@ pub(crate) fn event(event: &Event) -> Record {
             taker_order_id = e.taker_order_id.0,
             maker_leaves = e.maker_leaves.0,
         ),
+        Event::BookReplace(e) => record!(
+            "BookReplace",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            order_id = e.order_id.0,
+            side = word(e.side),
+            price = e.price.0,
+            qty = e.qty.0,
+        ),
+        Event::MarketDefined(e) => record!(
+            "MarketDefined",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            symbol = symbol(e.symbol),
+            base = symbol(e.base_symbol),
+            base_decimals = u32::from(e.base_decimals),
+            quote = symbol(e.quote_symbol),
+            quote_decimals = u32::from(e.quote_decimals),
+            lot_size = e.lot_size,
+            tick_value = e.tick_value,
+            min_qty = e.min_qty.0,
+            price_min = e.price_min.0,
+            price_levels = e.price_levels,
+            maker_fee_ppm = e.maker_fee_ppm,
+            taker_fee_ppm = e.taker_fee_ppm,
+        ),
         Event::PhaseChanged(e) => {
             record!("PhaseChanged", feed_no = e.feed_no, phase = word(e.phase))
         }
-        Event::Outcome(e) => {
-            record!(
-                "Outcome",
-                command = word(e.command),
-                reason = word(e.reason)
-            )
-        }
-        Event::StateHash(e) => {
-            record!("StateHash", hash = Value::Word(format!("{:016x}", e.hash)))
-        }
-        Event::Accepted(_)
-        | Event::Rejected(_)
-        | Event::Fill(_)
-        | Event::Canceled(_)
-        | Event::Amended(_)
-        | Event::NotApplied(_) => report(event),
+        other => unreachable!("{other:?} is not public"),
     }
 }
 
