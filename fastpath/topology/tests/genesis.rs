@@ -139,6 +139,7 @@ fn small_commands() -> Vec<Command> {
             account: AccountId(1),
             delegation: Delegation {
                 public_key,
+                exchange_key: [0; 32],
                 expires: Nanos(7),
                 max_order_notional: Amount(u64::MAX),
             },

@@ -201,6 +201,7 @@ fn delegations() -> impl Strategy<Value = Delegation> {
     let limits = prop_oneof![4 => Just(0_u64), 4 => 1..1_500_u64, 1 => Just(u64::MAX)];
     (0..3_u8, ends, limits).prop_map(|(key, expires, most)| Delegation {
         public_key: [key; 32],
+        exchange_key: [key / 2; 32],
         expires: Nanos(expires),
         max_order_notional: Amount(most),
     })
