@@ -132,7 +132,13 @@ impl Projector {
         if connected.file != file_of(&self.database) {
             return Err(StoreError::Gone(self.database.name()));
         }
-        within(connected.writer.write(&self.batch)).await?;
+        match within(connected.writer.write(&self.batch)).await {
+            // Emptied or restored under a connection that stayed.
+            Err(StoreError::NotNext { first, last }) if last.next() < first => {
+                return Ok(Written::StartAgain);
+            }
+            written => written?,
+        }
         self.writer = Some(connected);
         let rows = self.batch.rows();
         self.batch.clear();

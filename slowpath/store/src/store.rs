@@ -35,6 +35,9 @@ impl Store {
     ///
     /// # Errors
     /// If the address is not understood.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
     pub fn new(database: &Database, readers: u32) -> Result<Self, StoreError> {
         Ok(Self {
             kind: database.kind(),
