@@ -3,8 +3,10 @@
 use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
+use crate::counters::STORE_SEQ;
 use crate::shadowing::{Ending, Shadowing};
 use crate::signals::Signals;
+use crate::storing::Storing;
 use anyhow::{Context as _, Result, anyhow, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
@@ -56,6 +58,8 @@ struct Attached {
 struct Threads {
     archiver: JoinHandle<Result<(), Refusal>>,
     shadow: JoinHandle<Ending>,
+    /// None if there is no store.
+    store: Option<JoinHandle<()>>,
     signals: Arc<Signals>,
 }
 
@@ -172,6 +176,7 @@ fn start(
         own.published,
     )?;
     let shadowing = Shadowing::new(config, &attached.journal, &own.writer)?;
+    let storing = Storing::new(config, &attached.journal, &own.writer)?;
     let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let archiver = thread("archiver")
@@ -180,9 +185,15 @@ fn start(
     let shadow = thread("shadow")
         .spawn(move || shadowing.run(&for_shadow))
         .context("start the shadow engine's thread")?;
+    let for_store = Arc::clone(&signals);
+    let store = storing
+        .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
+        .transpose()
+        .context("start the store's thread")?;
     Ok(Threads {
         archiver,
         shadow,
+        store,
         signals,
     })
 }
@@ -247,9 +258,24 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
             view.shadow_seq()
         ),
     }
+    if let Some(store) = threads.store {
+        stop_store(own, store, head)?;
+    }
     say(format_args!(
         "stopped: all is archived and checked to seq {head}"
     ));
+    Ok(())
+}
+
+/// A store that is behind is nothing undone: it goes on at the next start.
+fn stop_store(own: &OwnRegion, store: JoinHandle<()>, head: Seq) -> Result<()> {
+    wait(own, store)?;
+    let seq = own.writer.view().counter(STORE_SEQ).unwrap_or(0);
+    if seq < head.0 {
+        say(format_args!(
+            "the store is at seq {seq} and goes on there at the next start"
+        ));
+    }
     Ok(())
 }
 

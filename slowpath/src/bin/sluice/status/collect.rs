@@ -79,6 +79,8 @@ pub(crate) struct Slowpath {
     pub(crate) archived: Progress,
     pub(crate) durable: Progress,
     pub(crate) shadow: ShadowProgress,
+    /// None if it is not enabled.
+    pub(crate) store: Option<Progress>,
     pub(crate) counters: Vec<Count>,
 }
 
@@ -173,7 +175,7 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         unknown,
         journal,
         fastpath: fast.map(|(fast, pid)| Fastpath::of(&fast, pid, head)),
-        slowpath: slow.map(|slow| Slowpath::of(&slow, head)),
+        slowpath: slow.map(|slow| Slowpath::of(&slow, head, config.store.enabled)),
     };
     judge::judge(&mut status);
     Ok(status)
@@ -282,7 +284,7 @@ impl Fastpath {
 }
 
 impl Slowpath {
-    fn of(slow: &SlowView, head: Option<u64>) -> Self {
+    fn of(slow: &SlowView, head: Option<u64>, has_store: bool) -> Self {
         let state = slow.shadow_state();
         let names = counters::NAMES.iter().enumerate();
         Self {
@@ -303,6 +305,10 @@ impl Slowpath {
                     .map(|_| Decimal(slow.diverged_seq())),
                 state_hash: format!("{:016x}", slow.shadow_hash()),
             },
+            store: has_store.then(|| {
+                let seq = slow.counter(counters::STORE_SEQ).unwrap_or(0);
+                Progress::of(seq, head)
+            }),
             counters: names
                 .filter_map(|(number, name)| Some((name, slow.counter(number)?)))
                 .map(|(name, count)| Count {

@@ -2,7 +2,9 @@
 
 use super::collect::{Fastpath, Slowpath, Status};
 use crate::decimal::Decimal;
-use slowpath::counters::{TROUBLES_BEGUN, TROUBLES_ENDED};
+use slowpath::counters::{
+    STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED, TROUBLES_BEGUN, TROUBLES_ENDED,
+};
 
 /// A process or tile that has not been heard of for so long is in trouble, ns.
 const SILENCE: u64 = 2_000_000_000;
@@ -92,6 +94,14 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
     if slowpath.alive && slowpath.count(TROUBLES_BEGUN) != slowpath.count(TROUBLES_ENDED) {
         problems.push(
             "the archive's storage fails: see `trouble:` in the slowpath's output".to_owned(),
+        );
+    }
+    if slowpath.alive
+        && slowpath.count(STORE_TROUBLES_BEGUN) != slowpath.count(STORE_TROUBLES_ENDED)
+    {
+        problems.push(
+            "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output"
+                .to_owned(),
         );
     }
 }

@@ -81,7 +81,9 @@ fn render_progress(slowpath: &Slowpath, out: &mut impl io::Write) -> io::Result<
         let _ = write!(text, " at seq {seq}");
     }
     let _ = write!(text, ", state hash {}", shadow.state_hash);
-    line(out, "shadow", &text)
+    line(out, "shadow", &text)?;
+    let store = slowpath.store.map_or("off".to_owned(), progress);
+    line(out, "store", &store)
 }
 
 fn render_fastpath(fastpath: &Fastpath, out: &mut impl io::Write) -> io::Result<()> {
