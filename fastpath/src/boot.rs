@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use domain::{Nanos, Request, Source};
 use nic::{Receive as _, sockets};
+use shm::layout::ProcessState;
 use shm::{
     FastWriter, Found, Identity, LogReader, LogWriter, Memory, Places, RegionError, SlowView,
     WriterLock, fast_spec, journal_spec, slow_spec,
@@ -68,8 +69,14 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         regions.journal.kind(),
         regions.journal.path().display()
     );
-    let recovered = recover(config, &genesis, &regions)?;
-    assemble(config, &regions, recovered, locks)
+    let fast = FastWriter::new(regions.fast.clone())?;
+    fast.set_process_state(ProcessState::Running);
+    let machine = recover(config, &genesis, &regions)
+        .and_then(|recovered| assemble(config, &regions, recovered, locks));
+    if machine.is_err() {
+        fast.set_process_state(ProcessState::Failed);
+    }
+    machine
 }
 
 /// From regions and archive to a sequencer that may take commands.
@@ -173,7 +180,7 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
         Err(error) => return Err(error.into()),
     }
     let path = places
-        .find("slow")
+        .find("slow")?
         .context("the region `slow` has vanished")?;
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
     Ok(patiently(|| Memory::open_reader(&path, magic))?)

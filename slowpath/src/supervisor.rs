@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use shm::layout::ProcessState;
 use shm::{LogReader, Memory, Places};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -75,15 +76,32 @@ pub fn run(config: &Config) -> Result<()> {
         own.memory.path().display(),
         std::process::id()
     ));
+    let ended = serve(config, &places, boot_id, &own, &asked);
+    own.writer.set_process_state(match &ended {
+        Ok(()) => ProcessState::Stopped,
+        Err(_) if asked.is_set() => ProcessState::Unfinished,
+        Err(_) => ProcessState::Failed,
+    });
+    ended
+}
+
+/// Archives and checks, with its own region open, until it is asked to stop.
+fn serve(
+    config: &Config,
+    places: &Places,
+    boot_id: [u64; 2],
+    own: &OwnRegion,
+    asked: &Asked,
+) -> Result<()> {
     let storage = open_storage(config)?;
     say(format_args!("archive: {}", config.archive_dir().display()));
-    let Some(attached) = wait_for_fastpath(&places, boot_id, &own, &asked)? else {
+    let Some(attached) = wait_for_fastpath(places, boot_id, own, asked)? else {
         say(format_args!("stopped: there was nothing to archive"));
         return Ok(());
     };
-    let mut threads = start(config, &attached, storage, &own)?;
-    watch(&own, &attached, &mut threads, &asked)?;
-    stop(&own, &attached, threads)
+    let mut threads = start(config, &attached, storage, own)?;
+    watch(own, &attached, &mut threads, asked)?;
+    stop(own, &attached, threads)
 }
 
 /// Keeps this thread, and those that it starts, to the configured CPUs.
