@@ -120,14 +120,11 @@ fn start_core(
         Cpu::Number(cpu) => Some(cpu),
     };
     let idle = core.idle;
-    if let Some(cpu) = cpu {
-        tile::check_cpu(cpu)?;
-    }
     let stop = stop.clone();
     let thread = std::thread::Builder::new().name(format!("core-{number}"));
     let run = move || {
         if let Some(cpu) = cpu {
-            tile::pin(cpu).expect("the CPU was there a moment ago");
+            tile::pin(cpu).expect("the CPU was there when the process started");
         }
         tile::run(&mut own, &blocks, idle, &stop);
     };
