@@ -64,7 +64,8 @@ pub(crate) struct Recovered {
 /// What a start has done before it makes a region.
 struct Early {
     port: (SocketsRx, SocketsTx),
-    replayed: Replayed,
+    /// The archive, if there is no journal memory.
+    replayed: Option<Replayed>,
 }
 
 /// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
@@ -75,12 +76,16 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
     check_cpus(config)?;
     // The tiles' assembly loads it: here it only refuses in time.
     topology::secret::load_or_create(&config.secret_file())?;
-    let early = if has_regions(config) {
-        // Their locks come first: they name the process that runs, and so has the port.
+    let early = if has_regions(config, &["journal", "fast", "slow"]) {
+        // Their locks come first: a process that runs has the port as well, and the locks name it.
         None
     } else {
         let port = port::open(&config.port)?;
-        let replayed = replay_journal(config, None, 0)?;
+        let replayed = if has_regions(config, &["journal"]) {
+            None
+        } else {
+            Some(replay_journal(config, None, 0)?)
+        };
         Some(Early { port, replayed })
     };
     let (regions, locks) = open_regions(config, &genesis)?;
@@ -109,11 +114,11 @@ fn check_cpus(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Whether an earlier start has made the regions.
-fn has_regions(config: &Config) -> bool {
+/// Whether an earlier start has made these regions.
+fn has_regions(config: &Config, names: &[&str]) -> bool {
     let places = places(config);
-    let is_there = |name| matches!(places.find(name), Ok(Some(_)));
-    ["journal", "fast", "slow"].into_iter().all(is_there)
+    let is_there = |name: &&str| matches!(places.find(name), Ok(Some(_)));
+    names.iter().all(is_there)
 }
 
 fn start(
@@ -124,7 +129,7 @@ fn start(
     early: Option<Early>,
 ) -> Result<Machine> {
     let (port, replayed) = match early {
-        Some(Early { port, replayed }) => (port, Some(replayed)),
+        Some(Early { port, replayed }) => (port, replayed),
         None => (port::open(&config.port)?, None),
     };
     let recovered = recover(config, genesis, regions, replayed)?;

@@ -136,6 +136,16 @@ fn regions_that_were_there_outlive_a_refused_start() {
     assert_eq!(instance.state(), Some(ProcessState::Running));
 }
 
+/// Nothing is archived, so that all there is of the journal is in its memory.
+#[test]
+fn journal_memory_is_gone_on_from_although_another_region_is_gone() {
+    let instance = Instance::new("\"any\"");
+    instance.served_and_killed();
+    fs::remove_file(instance.path("shm/sluice-start/slow")).unwrap();
+    let ready = instance.served_and_killed();
+    assert!(ready.contains(" epoch=1 "), "{ready}");
+}
+
 /// What is wrong with an instance that has not run yet, and what its start says to that.
 struct Wrong {
     cpu: &'static str,
