@@ -37,6 +37,8 @@ pub struct Plan {
     pub journal_mib: u64,
     /// Frames between checkpoints.
     pub checkpoint_interval: u64,
+    /// Whether it serves HTTP and WebSocket.
+    pub gateway: bool,
 }
 
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
@@ -105,7 +107,7 @@ impl Instance {
         let config_path = folder.path().join("sluice.toml");
         std::fs::write(
             &config_path,
-            config_text(plan, placement, folder.path(), port),
+            config_text(plan, placement, folder.path(), (port, free_tcp_port()?)),
         )?;
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
@@ -393,7 +395,18 @@ fn free_port() -> Result<SocketAddrV4> {
     }
 }
 
-fn config_text(plan: &Plan, placement: Placement, folder: &Path, port: SocketAddrV4) -> String {
+/// A TCP port of loopback that nobody has at the moment.
+fn free_tcp_port() -> Result<u16> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+fn config_text(
+    plan: &Plan,
+    placement: Placement,
+    folder: &Path,
+    (port, gateway_port): (SocketAddrV4, u16),
+) -> String {
     let name = format!("{}-{}", plan.name, std::process::id());
     let tiles = placement
         .tiles
@@ -431,7 +444,14 @@ segment_mib = 16
 
 [slowpath]
 cpus = [{slowpath}]
+
+[gateway]
+enabled = {gateway}
+bind = "127.0.0.1:{gateway_port}"
+registration = "open"
+faucet = true
 "#,
+        gateway = plan.gateway,
         state = folder.join("state").display(),
         ack = plan.ack,
         journal_mib = plan.journal_mib,
@@ -475,7 +495,8 @@ price_levels = 65536
 maker_fee_ppm = 100
 taker_fee_ppm = 300
 "#,
-        capacity = sessions.max(1) + 1,
+        // Beside them there is room for those who come in by the gateway.
+        capacity = sessions.max(1) + 257,
     );
     for id in 1..=sessions {
         let key = format!("{id:064x}");

@@ -14,6 +14,7 @@ pub mod attach;
 pub mod console;
 pub mod counters;
 pub mod follower;
+pub mod serving;
 pub mod shadowing;
 pub mod signals;
 pub mod storing;

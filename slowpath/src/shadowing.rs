@@ -5,13 +5,14 @@ use crate::counters::SHADOW_LAPPED;
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
 use domain::Seq;
+use gateway::{Live, Standing};
 use journal::{ArchiveError, Frame};
 use shadow::{Divergence, Shadow};
 use shm::layout::ShadowState;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
-use topology::Config;
+use topology::{Ack, Config};
 
 /// Shortest time between two state hashes that are published: a hash walks the whole state.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
@@ -35,7 +36,9 @@ pub enum Ending {
 
 /// What the shadow engine works with.
 pub struct Shadowing {
-    shadow: Shadow,
+    live: Live,
+    /// The ack mode promises what is durable: nothing else may be seen before.
+    durable_only: bool,
     follower: Follower,
     slow: SlowWriter,
     lapped: Counter,
@@ -47,18 +50,29 @@ pub struct Shadowing {
 }
 
 impl Shadowing {
-    /// A shadow engine before the first frame.
+    /// A shadow engine that goes on from where `live` stands.
     ///
     /// # Errors
     /// If the region is no journal memory.
-    pub fn new(config: &Config, journal: &Memory, slow: &SlowWriter) -> Result<Self, LogError> {
+    pub fn new(
+        config: &Config,
+        journal: &Memory,
+        slow: &SlowWriter,
+        live: Live,
+    ) -> Result<Self, LogError> {
         let shard = config.instance.shard;
         let memory = LogReader::new(journal.clone(), 1)?;
         let view = slow.view();
         let diverged = view.shadow_state() == Some(ShadowState::Diverged);
         Ok(Self {
-            shadow: Shadow::new(shard, CONSERVATION_INTERVAL),
-            follower: Follower::new(Some(config.archive_dir()), shard, Some(memory), Seq(1)),
+            follower: Follower::new(
+                Some(config.archive_dir()),
+                shard,
+                Some(memory),
+                live.read(|_, seq| seq.next()),
+            ),
+            live,
+            durable_only: config.instance.ack == Ack::Durable,
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
             published: (Seq(0), None),
@@ -76,10 +90,17 @@ impl Shadowing {
             std::thread::sleep(IDLE);
         }
         loop {
+            let drained = self.live.drained_after();
             match self.check_some() {
                 Ok(applied) => {
-                    let finished = signals.is_finished_at(self.shadow.checked_seq());
+                    let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
+                    if applied == 0
+                        && let Some(sent) = drained
+                    {
+                        self.live.settle(sent);
+                        self.live.stand(Standing::Live);
+                    }
                     if finished {
                         return Ending::Agreed;
                     }
@@ -93,6 +114,7 @@ impl Shadowing {
                 }
                 Err(Failure::Alarm(seq, what)) => {
                     self.slow.set_diverged(seq.0);
+                    self.live.stand(Standing::Diverged);
                     say(format_args!("alarm: the shadow engine stops: {what}"));
                     return Ending::Diverged(seq);
                 }
@@ -103,23 +125,34 @@ impl Shadowing {
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
         let archived = Seq(self.slow.view().durable_seq());
-        for applied in 0..BATCH {
-            let seq = self.follower.next_seq();
-            let lapped = self.follower.lapped();
-            let next = self.follower.next(archived);
-            let Some(frame) = next.map_err(|error| Failure::of(seq, error))? else {
-                self.lapped.add(self.follower.lapped() - lapped);
-                return Ok(applied);
-            };
-            check(&mut self.shadow, &frame)?;
-            self.lapped.add(self.follower.lapped() - lapped);
-        }
-        Ok(BATCH)
+        let (follower, durable_only) = (&mut self.follower, self.durable_only);
+        let lapped = follower.lapped();
+        let applied = self.live.batch(|batch| {
+            for applied in 0..BATCH {
+                let seq = follower.next_seq();
+                if durable_only && seq > archived {
+                    return Ok(applied);
+                }
+                let next = follower.next(archived);
+                let Some(frame) = next.map_err(|error| Failure::of(seq, error))? else {
+                    return Ok(applied);
+                };
+                check(batch.shadow(), &frame)?;
+                batch.told(&frame);
+            }
+            Ok(BATCH)
+        });
+        self.lapped.add(self.follower.lapped() - lapped);
+        applied
+    }
+
+    fn checked_seq(&self) -> Seq {
+        self.live.read(|_, seq| seq)
     }
 
     /// Publishes how far it has come, if that is new and the last time is long enough ago.
     fn publish(&mut self, at_once: bool) {
-        let seq = self.shadow.checked_seq();
+        let seq = self.checked_seq();
         if self.doubted.is_some_and(|doubted| seq < doubted) {
             return;
         }
@@ -133,7 +166,7 @@ impl Shadowing {
         let new = when.is_none() || seq > published;
         if new && (due || at_once) {
             self.slow
-                .set_shadow(seq.0, self.shadow.engine().state_hash());
+                .set_shadow(seq.0, self.live.read(|engine, _| engine.state_hash()));
             self.published = (seq, Some(Instant::now()));
         }
     }

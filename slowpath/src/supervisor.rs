@@ -4,15 +4,18 @@ use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
-use crate::shadowing::{Ending, Shadowing};
+use crate::serving::{self, Ring};
+use crate::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use crate::signals::Signals;
 use crate::storing::Storing;
 use anyhow::{Context as _, Result, anyhow, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
+use gateway::Live;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use shadow::Shadow;
 use shm::layout::ProcessState;
-use shm::{LogReader, Memory, Places, RegionError};
+use shm::{LogReader, Memory, Places, RegionError, command_ring_producer};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
@@ -52,6 +55,7 @@ impl Asked {
 /// The fastpath's regions, for reading.
 struct Attached {
     journal: Memory,
+    fast: Memory,
     files: [RegionFile; 2],
 }
 
@@ -185,6 +189,7 @@ fn look_for_fastpath(places: &Places, boot_id: [u64; 2]) -> Result<Option<Attach
     }
     Ok(Some(Attached {
         journal,
+        fast,
         files: [journal_file, fast_file],
     }))
 }
@@ -203,7 +208,10 @@ fn start(
         &own.writer,
         own.published,
     )?;
-    let shadowing = Shadowing::new(config, &attached.journal, &own.writer)?;
+    let shadow = Shadow::new(config.instance.shard, CONSERVATION_INTERVAL);
+    let ring = Ring::new(command_ring_producer(&own.memory, &attached.fast)?);
+    let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
+    let shadowing = Shadowing::new(config, &attached.journal, &own.writer, live.clone())?;
     let storing = Storing::new(config, &attached.journal, &own.writer)?;
     let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -218,6 +226,12 @@ fn start(
         .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
         .transpose()
         .context("start the store's thread")?;
+    if config.gateway.enabled {
+        let (config, for_gateway) = (config.clone(), Arc::clone(&signals));
+        thread("gateway")
+            .spawn(move || serving::run(&config, &live, &for_gateway))
+            .context("start the gateway's thread")?;
+    }
     Ok(Threads {
         archiver,
         shadow,

@@ -29,9 +29,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shadow", &["domain", "engine", "journal"]),
     ("store", &["domain", "engine", "journal", "shadow"]),
     (
+        "gateway",
+        &["domain", "engine", "journal", "shadow", "store", "topology"],
+    ),
+    (
         "slowpath",
         &[
-            "archive", "domain", "engine", "journal", "shadow", "shm", "store", "topology", "wire",
+            "archive", "domain", "engine", "gateway", "journal", "shadow", "shm", "store",
+            "topology", "wire",
         ],
     ),
     (

@@ -25,6 +25,7 @@ pub(crate) const PLAN: Plan = Plan {
     ack: "sequenced",
     journal_mib: 16,
     checkpoint_interval: 1_000,
+    gateway: false,
 };
 
 /// A test that says what it saw.

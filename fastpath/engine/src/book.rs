@@ -168,6 +168,16 @@ impl Book {
         .map(|price| (price, self.level(ladders, price).qty))
     }
 
+    /// The lots of a side at a price of the market.
+    pub(crate) fn quantity(&self, ladders: &Ladders, side: Side, price: Price) -> Qty {
+        let taken = &self.side(side).taken;
+        if taken.contains(&ladders.bitmaps, self.place(price)) {
+            self.level(ladders, price).qty
+        } else {
+            Qty::ZERO
+        }
+    }
+
     /// The orders of a price, first in the queue first.
     pub(crate) fn queue<'a>(
         &self,

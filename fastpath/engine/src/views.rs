@@ -55,6 +55,12 @@ impl Engine {
         self.now
     }
 
+    /// The id that the next trade will have; from 1.
+    #[must_use]
+    pub fn next_trade_id(&self) -> u64 {
+        self.next_trade_id
+    }
+
     /// A session, if it exists.
     #[must_use]
     pub fn session(&self, session: SessionId) -> Option<SessionView> {
@@ -166,6 +172,16 @@ impl Engine {
                 (price, qty, orders)
             })
             .collect()
+    }
+
+    /// The lots that can trade at a price of a side; 0 if the market or the price does not exist.
+    #[must_use]
+    pub fn quantity_at(&self, market: MarketId, side: Side, price: Price) -> Qty {
+        self.market(market)
+            .filter(|market| market.has_price(price))
+            .map_or(Qty::ZERO, |market| {
+                market.book.quantity(&self.ladders, side, price)
+            })
     }
 
     /// How many orders rest or sweep.

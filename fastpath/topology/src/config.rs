@@ -2,10 +2,12 @@
 
 mod check;
 mod cpu;
+mod gateway;
 
 use crate::error::{self, ConfigError};
 use crate::genesis::Genesis;
 pub use cpu::Cpu;
+pub use gateway::{Gateway, Registration};
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub struct Config {
     pub slowpath: Slowpath,
     /// The SQL store, which the slowpath keeps.
     pub store: Store,
+    /// HTTP and WebSocket.
+    pub gateway: Gateway,
     /// What relative paths are relative to: the folder of the file.
     #[serde(skip)]
     folder: PathBuf,
@@ -229,6 +233,7 @@ impl Default for Config {
             archive: Archive::default(),
             slowpath: Slowpath::default(),
             store: Store::default(),
+            gateway: Gateway::default(),
             folder: PathBuf::new(),
         }
     }
@@ -331,6 +336,12 @@ impl Config {
         let config: Self = error::parse(text, origin)?;
         config.check().map_err(|invalid| invalid.at(origin))?;
         Ok(config)
+    }
+
+    /// A path of the file, which is relative to the file's folder.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
     }
 
     /// The folder of everything that the instance keeps.

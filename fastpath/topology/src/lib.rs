@@ -17,8 +17,8 @@ pub mod instruments;
 pub mod secret;
 
 pub use config::{
-    Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Idle, Instance, Limits,
-    Memory, Port, Slowpath, TileKind,
+    Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance,
+    Limits, Memory, Port, Registration, Slowpath, TileKind,
 };
 pub use error::ConfigError;
 pub use genesis::{

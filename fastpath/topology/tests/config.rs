@@ -84,7 +84,14 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
     let text: String = DEFAULT_CONFIG
         .lines()
         .map(|line| {
-            let optional = ["hugetlbfs", "busy_poll_us", "dir", "replay"];
+            let optional = [
+                "hugetlbfs",
+                "busy_poll_us",
+                "dir",
+                "replay",
+                "tls_cert",
+                "tls_key",
+            ];
             let key = line
                 .strip_prefix("# ")
                 .and_then(|rest| rest.split_once(" = "));

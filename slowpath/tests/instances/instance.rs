@@ -39,9 +39,15 @@ impl Instance {
     /// With `more` lines at the end of its configuration.
     pub(crate) fn new(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        // Its port may be taken, and few tests ask.
+        let gateway = if more.contains("[gateway]") {
+            ""
+        } else {
+            "[gateway]\nenabled = false\n"
+        };
         let text = format!(
             "[instance]\nname = \"test\"\nshard = 3\n\
-             [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{more}",
+             [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{more}",
             folder.path().join("shm").display()
         );
         fs::create_dir(folder.path().join("shm")).unwrap();

@@ -2,10 +2,13 @@
 
 use crate::instance::{Fastpath, Instance, cut, wait};
 use domain::Seq;
+use gateway::Live;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use shadow::Shadow;
 use shm::layout::ShadowState;
 use slowpath::attach::{self, OwnRegion, Region};
-use slowpath::shadowing::{Ending, Shadowing};
+use slowpath::serving::Ring;
+use slowpath::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use slowpath::signals::Signals;
 use std::fs;
 use std::path::Path;
@@ -145,9 +148,13 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
     let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
     let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
+    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let shadowing = Shadowing::new(&instance.config, &journal, &own.writer).unwrap();
+        let ring = Ring::new(shm::command_ring_producer(&own.memory, &fast).unwrap());
+        let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
+        let live = Live::new(shadow, Box::new(ring), true);
+        let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();
         let signals = Signals::default();
         signals.set_archive_open();
         signals.finish_at(Seq(fastpath.head()));

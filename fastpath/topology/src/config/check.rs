@@ -18,7 +18,8 @@ impl Config {
         self.check_cores()?;
         self.check_limits()?;
         self.check_slow_side()?;
-        self.check_store()
+        self.check_store()?;
+        self.gateway.check()
     }
 
     fn check_instance(&self) -> Result<(), Invalid> {
@@ -195,7 +196,7 @@ impl Config {
     }
 }
 
-fn within(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+pub(super) fn within(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
     let problem = format!(
         "{value} is out of range: use {} to {}",
         range.start(),

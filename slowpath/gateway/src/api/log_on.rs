@@ -1,0 +1,239 @@
+//! Wallet log-on: a challenge, its signature, tokens.
+
+use crate::auth::token::{hash, random_text, role_name};
+use crate::auth::{Caller, wallet_of};
+use crate::live::now;
+use crate::membership;
+use crate::number::U64;
+use crate::problem::Problem;
+use crate::state::{App, Body};
+use crate::view::wallet as wallet_text;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::Nanos;
+use serde::{Deserialize, Serialize};
+use store::{RefreshToken, Role, Rotation, User};
+use topology::Registration;
+use utoipa::ToSchema;
+
+/// Who wants to log on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AskChallenge {
+    /// The wallet's public key, base58.
+    #[schema(min_length = 32, max_length = 44)]
+    wallet: String,
+}
+
+/// What the wallet has to sign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GivenChallenge {
+    /// Give it back with the signature.
+    nonce: String,
+    /// Sign exactly these bytes (UTF-8) with the wallet's ed25519 key.
+    message: String,
+    /// UTC nanoseconds.
+    expires: U64,
+}
+
+fn no_randomness(error: getrandom::Error) -> Problem {
+    Problem::unavailable(format!("the system gives no random bytes: {error}"))
+}
+
+/// A message to sign.
+#[utoipa::path(post, path = "/api/v1/auth/challenge", tag = "log on", request_body = AskChallenge,
+    responses(
+        (status = 200, description = "sign it", body = GivenChallenge),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn challenge(
+    State(app): State<App>,
+    Body(ask): Body<AskChallenge>,
+) -> Result<Json<GivenChallenge>, Problem> {
+    let wallet = wallet_of(&ask.wallet)?;
+    let nonce = random_text().map_err(no_randomness)?;
+    let name = format!("Sluice {} shard {}", app.instance, app.shard);
+    let challenge = app.challenges.give(wallet, &nonce, &name, now());
+    Ok(Json(GivenChallenge {
+        nonce,
+        message: challenge.message,
+        expires: U64(challenge.expires.0),
+    }))
+}
+
+/// A signed challenge.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignedChallenge {
+    /// The wallet's public key, base58.
+    #[schema(min_length = 32, max_length = 44)]
+    wallet: String,
+    /// Of the challenge.
+    #[schema(max_length = 64)]
+    nonce: String,
+    /// The signature's 64 bytes, base58.
+    #[schema(min_length = 64, max_length = 88)]
+    signature: String,
+}
+
+/// Tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Tokens {
+    /// Send it as `Authorization: Bearer`.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    /// For new tokens when the access token has expired. It can be used once: if it comes twice, somebody
+    /// has a copy, and all tokens of this log-on end.
+    refresh_token: String,
+    /// `user`, `maker`, `operator` or `auditor`.
+    role: String,
+    /// The account's number; absent if the wallet has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<u32>,
+}
+
+fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
+    let refused = || Problem::invalid("signature: write the 64 bytes of the signature in base58");
+    if text.len() > 88 {
+        return Err(refused());
+    }
+    let bytes = bs58::decode(text).into_vec().map_err(|_| refused())?;
+    bytes.try_into().map_err(|_| refused())
+}
+
+/// Logs on with a signed challenge.
+///
+/// A wallet's first log-on makes its account, where registration is open.
+#[utoipa::path(post, path = "/api/v1/auth/token", tag = "log on", request_body = SignedChallenge,
+    responses(
+        (status = 200, description = "logged on", body = Tokens),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn token(
+    State(app): State<App>,
+    Body(signed): Body<SignedChallenge>,
+) -> Result<Json<Tokens>, Problem> {
+    let wallet = wallet_of(&signed.wallet)?;
+    let signature = signature_of(&signed.signature)?;
+    app.challenges
+        .answer(&signed.nonce, wallet, &signature, now())
+        .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
+    app.live.ensure_live()?;
+    let may_register = app.config.registration == Registration::Open;
+    let member = membership::ensure(&app, wallet, may_register).await?;
+    let role = if app.config.operators.contains(&wallet_text(wallet)) {
+        Role::Operator
+    } else {
+        Role::User
+    };
+    let user = app.store.user_or_new(wallet, role, now()).await?;
+    let user = if role == Role::Operator && user.role != role {
+        // The configuration names operators; the store follows it.
+        app.store.set_role(wallet, role).await?;
+        User { role, ..user }
+    } else {
+        user
+    };
+    if member.is_none() && user.role == Role::User {
+        return Err(Problem::forbidden(
+            "this wallet has no account and registration is closed: ask the operator to make one",
+        ));
+    }
+    let family = getrandom::u64().map_err(no_randomness)? >> 1;
+    let refresh_token = random_text().map_err(no_randomness)?;
+    let token = RefreshToken {
+        hash: hash(&refresh_token),
+        family,
+        wallet,
+        issued: now(),
+        expires: refresh_expiry(&app),
+        used: None,
+        revoked: None,
+    };
+    app.store.add_token(&token).await?;
+    Ok(Json(tokens(&app, &token, user.role, refresh_token)))
+}
+
+fn refresh_expiry(app: &App) -> Nanos {
+    let lifetime = app.config.refresh_token_s.saturating_mul(1_000_000_000);
+    Nanos(now().0.saturating_add(lifetime))
+}
+
+fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) -> Tokens {
+    let wallet = wallet_text(token.wallet);
+    Tokens {
+        access_token: app.tokens.issue(&wallet, role, token.family, now()),
+        token_type: "Bearer",
+        expires_in: app.tokens.lifetime(),
+        refresh_token,
+        role: role_name(role).to_owned(),
+        account: app.live.hub().account_of(&token.wallet).map(|id| id.0),
+    }
+}
+
+/// A refresh token to exchange.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refresh {
+    /// As it was given out.
+    #[schema(max_length = 64)]
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for new tokens.
+#[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "log on", request_body = Refresh,
+    responses(
+        (status = 200, description = "new tokens", body = Tokens),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    Body(refresh): Body<Refresh>,
+) -> Result<Json<Tokens>, Problem> {
+    let next = random_text().map_err(no_randomness)?;
+    let rotation = app
+        .store
+        .rotate_token(
+            hash(&refresh.refresh_token),
+            hash(&next),
+            now(),
+            refresh_expiry(&app),
+        )
+        .await?;
+    match rotation {
+        Rotation::Rotated(token) => {
+            let user = app.store.user(token.wallet).await?;
+            let role = user.map_or(Role::User, |user| user.role);
+            Ok(Json(tokens(&app, &token, role, next)))
+        }
+        Rotation::Reused => Err(Problem::unauthenticated(
+            "this refresh token was used before: somebody may have a copy, so this log-on has ended; log on again",
+        )),
+        Rotation::Unknown | Rotation::Ended => Err(Problem::unauthenticated(
+            "this refresh token is not valid any more: log on again",
+        )),
+    }
+}
+
+/// Ends this log-on: no token of it is valid any more.
+#[utoipa::path(post, path = "/api/v1/auth/revoke", tag = "log on",
+    security(("bearer" = [])),
+    responses(
+        (status = 204, description = "ended"),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn revoke(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
+    app.tokens.revoke(&caller.family, now());
+    let family = u64::from_str_radix(&caller.family, 16)
+        .map_err(|_| Problem::unauthenticated("the access token is not of this version"))?;
+    app.store.revoke_family(family, now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,543 @@
+//! The hub: turns frames into what subscribers see, once for all of them.
+//!
+//! Data: live orders, who owns which account, the prices that changed since the last publication, and one
+//! topic per stream that somebody watches. Owner: the shadow engine's thread writes; requests look things up.
+//! Invariants: a topic's sequence numbers rise; what a topic says was true at the ack mode's watermark; a
+//! subscriber that does not keep up loses its subscription and nobody waits for it.
+
+use crate::number::U64;
+use crate::view::{ApiReport, ApiTrade, Tracked, symbol, wallet};
+use axum::extract::ws::Utf8Bytes;
+use domain::{
+    AccountId, ClientOrderId, Command, Event, Gate, MarketId, Nanos, OrderId, OrderType, Price,
+    Qty, SessionId, Side, TimeInForce,
+};
+use engine::Engine;
+use journal::Frame;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
+
+/// Updates that a subscriber may be behind before it is told to go.
+const BACKLOG: usize = 1024;
+/// Updates of a topic that a returning subscriber can have again.
+const RECENT: usize = 1024;
+/// How long a topic is kept without subscribers, so that one can come back to it.
+const KEEP: Duration = Duration::from_secs(60);
+/// Shortest time between two updates of a book.
+const BOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What can be subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stream {
+    /// Price levels of a market; numbered by engine seq.
+    Book(MarketId),
+    /// Trades of a market; numbered by trade id.
+    Trades(MarketId),
+    /// Reports of a session; numbered by report number.
+    User(SessionId),
+    /// Last prices of all markets; numbered by engine seq.
+    Markets,
+}
+
+/// One message of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    pub(crate) number: u64,
+    pub(crate) text: Utf8Bytes,
+}
+
+struct Topic {
+    sender: broadcast::Sender<Arc<Update>>,
+    recent: VecDeque<Arc<Update>>,
+    /// Everything after this number is in `recent`.
+    since: u64,
+    watched: Instant,
+}
+
+impl Topic {
+    fn new(since: u64) -> Self {
+        Self {
+            sender: broadcast::Sender::new(BACKLOG),
+            recent: VecDeque::new(),
+            since,
+            watched: Instant::now(),
+        }
+    }
+
+    fn publish(&mut self, number: u64, message: &Value) {
+        let update = Arc::new(Update {
+            number,
+            text: message.to_string().into(),
+        });
+        if self.recent.len() == RECENT
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.since = oldest.number;
+        }
+        self.recent.push_back(Arc::clone(&update));
+        if self.sender.receiver_count() > 0 {
+            self.watched = Instant::now();
+            // The last subscriber may go at this moment.
+            let _nobody = self.sender.send(update);
+        }
+    }
+}
+
+/// A subscription: what was missed, if it is still known, and what comes.
+pub(crate) struct Subscription {
+    pub(crate) missed: Option<Vec<Arc<Update>>>,
+    pub(crate) receiver: broadcast::Receiver<Arc<Update>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    orders: BTreeMap<OrderId, Tracked>,
+    owners: BTreeMap<[u8; 32], AccountId>,
+    doors: BTreeMap<AccountId, SessionId>,
+    symbols: BTreeMap<MarketId, String>,
+    markets: BTreeMap<String, MarketId>,
+    touched: BTreeMap<MarketId, BTreeSet<(Side, Price)>>,
+    traded: BTreeMap<MarketId, (Price, Qty)>,
+    book_numbers: BTreeMap<MarketId, u64>,
+    books_published: Option<Instant>,
+    topics: BTreeMap<Stream, Topic>,
+    accepted: Accepted,
+}
+
+/// Client order ids that were accepted lately from sessions of the gateway.
+#[derive(Default)]
+struct Accepted {
+    ids: BTreeMap<(SessionId, ClientOrderId), u64>,
+    order: VecDeque<(u64, (SessionId, ClientOrderId))>,
+    /// Everything after this seq is remembered.
+    since: u64,
+}
+
+/// Client order ids that are remembered.
+const ACCEPTED: usize = 1 << 16;
+
+impl Accepted {
+    fn add(&mut self, session: SessionId, id: ClientOrderId, seq: u64) {
+        if self.order.len() == ACCEPTED
+            && let Some((oldest, key)) = self.order.pop_front()
+        {
+            self.since = oldest;
+            if self.ids.get(&key) == Some(&oldest) {
+                self.ids.remove(&key);
+            }
+        }
+        self.ids.insert((session, id), seq);
+        self.order.push_back((seq, (session, id)));
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Hub(Mutex<Inner>);
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over the state of an engine that has not been followed from its first frame.
+    pub(crate) fn load(&self, engine: &Engine, seq: u64) {
+        let mut inner = self.lock();
+        inner.accepted.since = seq;
+        for account in engine.account_ids() {
+            inner.know_account(engine, account);
+        }
+        for session in engine.session_ids() {
+            inner.know_session(engine, session);
+        }
+        for market in engine.market_ids() {
+            inner.know_market(engine, market);
+        }
+        for order in engine.orders() {
+            let account = engine.session(order.session).map(|session| session.account);
+            let tracked = Tracked {
+                order_id: order.order_id,
+                client_order_id: order.client_order_id,
+                session: order.session,
+                account: account.unwrap_or_default(),
+                market: order.market,
+                side: order.side,
+                order_type: if order.price == Price(0) {
+                    OrderType::Market
+                } else {
+                    OrderType::Limit
+                },
+                time_in_force: TimeInForce::GoodTillCancel,
+                post_only: order.post_only,
+                price: order.price,
+                qty: Qty(order.leaves.0 + order.filled.0),
+                leaves: order.leaves,
+                filled: order.filled,
+                ended: None,
+            };
+            inner.orders.insert(order.order_id, tracked);
+        }
+    }
+
+    /// A frame that the shadow engine has just applied and found right.
+    pub(crate) fn frame(&self, frame: &Frame<'_>, engine: &Engine) {
+        let mut inner = self.lock();
+        inner.learn(&frame.command, engine);
+        for event in frame.events().filter_map(Result::ok) {
+            inner.event(&event, frame, engine);
+        }
+    }
+
+    /// Publishes the books that have changed, if the last time is long enough ago.
+    pub(crate) fn publish(&self, engine: &Engine, seq: u64) {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        let due = inner
+            .books_published
+            .is_none_or(|when| now.duration_since(when) >= BOOK_INTERVAL);
+        if due && !(inner.touched.is_empty() && inner.traded.is_empty()) {
+            inner.books_published = Some(now);
+            inner.publish_books(engine, seq);
+            inner.publish_markets(engine, seq);
+        }
+        inner.topics.retain(|_, topic| {
+            topic.sender.receiver_count() > 0 || now.duration_since(topic.watched) < KEEP
+        });
+    }
+
+    /// Subscribes. With `after`, what came after that number is given again if all of it is known.
+    pub(crate) fn subscribe(&self, stream: Stream, now: u64, after: Option<u64>) -> Subscription {
+        let mut inner = self.lock();
+        let topic = inner
+            .topics
+            .entry(stream)
+            .or_insert_with(|| Topic::new(now));
+        topic.watched = Instant::now();
+        let missed = after.filter(|after| *after >= topic.since).map(|after| {
+            let recent = topic.recent.iter();
+            recent
+                .filter(|update| update.number > after)
+                .cloned()
+                .collect()
+        });
+        Subscription {
+            missed,
+            receiver: topic.sender.subscribe(),
+        }
+    }
+
+    /// The market of this name.
+    pub(crate) fn market(&self, symbol: &str) -> Option<MarketId> {
+        self.lock().markets.get(symbol).copied()
+    }
+
+    /// The market's name.
+    pub(crate) fn symbol(&self, market: MarketId) -> String {
+        self.lock().symbol(market)
+    }
+
+    /// The account of a wallet.
+    pub(crate) fn account_of(&self, owner: &[u8; 32]) -> Option<AccountId> {
+        self.lock().owners.get(owner).copied()
+    }
+
+    /// The session by which the gateway speaks for an account.
+    pub(crate) fn door_of(&self, account: AccountId) -> Option<SessionId> {
+        self.lock().doors.get(&account).copied()
+    }
+
+    /// Whether an order with this client order id was accepted after the frame `since`; none if that is no
+    /// longer remembered.
+    pub(crate) fn has_used(
+        &self,
+        session: SessionId,
+        id: ClientOrderId,
+        since: u64,
+    ) -> Option<bool> {
+        let inner = self.lock();
+        let known = since >= inner.accepted.since;
+        known.then(|| {
+            let seq = inner.accepted.ids.get(&(session, id));
+            seq.is_some_and(|seq| *seq > since)
+        })
+    }
+
+    /// A live order.
+    pub(crate) fn order(&self, order_id: OrderId) -> Option<Tracked> {
+        self.lock().orders.get(&order_id).copied()
+    }
+
+    /// The live orders of an account, oldest id first.
+    pub(crate) fn orders_of(&self, account: AccountId) -> Vec<Tracked> {
+        let inner = self.lock();
+        let orders = inner.orders.values();
+        orders
+            .filter(|order| order.account == account)
+            .copied()
+            .collect()
+    }
+}
+
+impl Inner {
+    fn symbol(&self, market: MarketId) -> String {
+        self.symbols
+            .get(&market)
+            .cloned()
+            .unwrap_or_else(|| market.0.to_string())
+    }
+
+    fn know_account(&mut self, engine: &Engine, account: AccountId) {
+        if let Some(view) = engine.account(account)
+            && view.owner != [0; 32]
+        {
+            self.owners.entry(view.owner).or_insert(account);
+        }
+    }
+
+    fn know_session(&mut self, engine: &Engine, session: SessionId) {
+        if let Some(view) = engine.session(session)
+            && view.gate == Gate::Gateway
+        {
+            self.doors.entry(view.account).or_insert(session);
+        }
+    }
+
+    fn know_market(&mut self, engine: &Engine, market: MarketId) {
+        if let Some(terms) = engine.market_terms(market) {
+            let name = symbol(terms.symbol);
+            self.markets.entry(name.clone()).or_insert(market);
+            self.symbols.insert(market, name);
+        }
+    }
+
+    /// What a command of administration made, if it did.
+    fn learn(&mut self, command: &Command, engine: &Engine) {
+        match command {
+            Command::CreateAccount(c) => self.know_account(engine, c.account),
+            Command::OpenSession(c) => self.know_session(engine, c.session),
+            Command::CreateMarket(c) => self.know_market(engine, c.market),
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Continue(_)
+            | Command::Timer(_)
+            | Command::Checkpoint(_)
+            | Command::Recovered(_)
+            | Command::EngineVersion(_)
+            | Command::Genesis(_)
+            | Command::CreateAsset(_)
+            | Command::Delegate(_)
+            | Command::Deposit(_) => {}
+        }
+    }
+
+    fn event(&mut self, event: &Event, frame: &Frame<'_>, engine: &Engine) {
+        let changed = self.change(event, engine, frame.header.seq.0);
+        if let Event::Trade(trade) = event {
+            self.traded.insert(trade.market, (trade.price, trade.qty));
+            let name = self.symbol(trade.market);
+            if let Some(topic) = self.topics.get_mut(&Stream::Trades(trade.market)) {
+                let trade = ApiTrade::of_event(trade, &name, frame.header.engine_time);
+                let message = trade_message(&trade);
+                topic.publish(trade.trade_id.0, &message);
+            }
+        }
+        if let Some((session, number)) = event.report()
+            && self.topics.contains_key(&Stream::User(session))
+        {
+            let order = changed.map(|order| self.shown(&order, engine, frame.header.engine_time));
+            let report = ApiReport::of(event);
+            let message = order_message(session, number, &json!(order), &json!(report), false);
+            if let Some(topic) = self.topics.get_mut(&Stream::User(session)) {
+                topic.publish(number, &message);
+            }
+        }
+    }
+
+    fn shown(&self, order: &Tracked, engine: &Engine, time: Nanos) -> Value {
+        let owner = engine.account(order.account).map(|view| view.owner);
+        let owner = owner.filter(|owner| *owner != [0; 32]).map(wallet);
+        json!(order.view(&self.symbol(order.market), owner, time))
+    }
+
+    /// Follows an order through an event; gives it as it is now.
+    fn change(&mut self, event: &Event, engine: &Engine, seq: u64) -> Option<Tracked> {
+        match event {
+            Event::Accepted(e) => {
+                let account = engine.session(e.session).map(|session| session.account);
+                let order = Tracked {
+                    order_id: e.order_id,
+                    client_order_id: e.client_order_id,
+                    session: e.session,
+                    account: account.unwrap_or_default(),
+                    market: e.market,
+                    side: e.side,
+                    order_type: e.order_type,
+                    time_in_force: e.time_in_force,
+                    post_only: e.post_only,
+                    price: e.price,
+                    qty: e.qty,
+                    leaves: e.qty,
+                    filled: Qty(0),
+                    ended: None,
+                };
+                self.orders.insert(e.order_id, order);
+                if self.doors.get(&order.account) == Some(&e.session) {
+                    self.accepted.add(e.session, e.client_order_id, seq);
+                }
+                Some(order)
+            }
+            Event::Fill(e) => {
+                let order = self.orders.get_mut(&e.order_id)?;
+                order.filled = Qty(order.filled.0 + e.qty.0);
+                order.leaves = e.leaves;
+                let order = *order;
+                self.touch(&order);
+                if e.leaves == Qty(0) {
+                    self.orders.remove(&e.order_id);
+                }
+                Some(order)
+            }
+            Event::Canceled(e) => {
+                let mut order = self.orders.remove(&e.order_id)?;
+                self.touch(&order);
+                order.ended = Some(e.reason);
+                Some(order)
+            }
+            Event::Amended(e) => {
+                let before = *self.orders.get(&e.order_id)?;
+                self.touch(&before);
+                let order = self.orders.get_mut(&e.order_id)?;
+                (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
+                let order = *order;
+                self.touch(&order);
+                Some(order)
+            }
+            Event::BookAdd(e) => {
+                self.touched
+                    .entry(e.market)
+                    .or_default()
+                    .insert((e.side, e.price));
+                None
+            }
+            Event::Rejected(e) => self.orders.get(&e.order_id).copied(),
+            Event::NotApplied(_)
+            | Event::BookReduce(_)
+            | Event::BookDelete(_)
+            | Event::BookReplace(_)
+            | Event::Trade(_)
+            | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
+            | Event::Outcome(_)
+            | Event::StateHash(_) => None,
+        }
+    }
+
+    /// The level of a limit order may have changed.
+    fn touch(&mut self, order: &Tracked) {
+        if order.order_type == OrderType::Limit {
+            self.touched
+                .entry(order.market)
+                .or_default()
+                .insert((order.side, order.price));
+        }
+    }
+
+    fn publish_books(&mut self, engine: &Engine, seq: u64) {
+        let touched = std::mem::take(&mut self.touched);
+        for (market, prices) in touched {
+            let previous = self.book_numbers.insert(market, seq).unwrap_or(0);
+            let name = self.symbol(market);
+            let Some(topic) = self.topics.get_mut(&Stream::Book(market)) else {
+                continue;
+            };
+            let side = |wanted: Side| -> Vec<(String, String)> {
+                let levels = prices.iter().filter(|(side, _)| *side == wanted);
+                levels
+                    .map(|(side, price)| {
+                        let qty = engine.quantity_at(market, *side, *price);
+                        (price.0.to_string(), qty.0.to_string())
+                    })
+                    .collect()
+            };
+            let message = json!({
+                "type": "MarketData",
+                "stream": format!("OrderBook:{name}"),
+                "sequence": U64(seq),
+                "data": {
+                    "update_type": "OrderBookUpdate",
+                    "order_book": {
+                        "market": name,
+                        "bids": side(Side::Buy),
+                        "asks": side(Side::Sell),
+                        "sequence_number": U64(seq),
+                        "previous_sequence_number": U64(previous),
+                        "timestamp": U64(engine.now().0),
+                    },
+                },
+            });
+            topic.publish(seq, &message);
+        }
+    }
+
+    fn publish_markets(&mut self, engine: &Engine, seq: u64) {
+        let traded = std::mem::take(&mut self.traded);
+        if traded.is_empty() || !self.topics.contains_key(&Stream::Markets) {
+            return;
+        }
+        let markets: Vec<Value> = traded
+            .into_iter()
+            .map(|(market, (price, qty))| {
+                json!({
+                    "market": self.symbol(market),
+                    "last_price": price.0.to_string(),
+                    "last_quantity": qty.0.to_string(),
+                    "best_bid": engine.best_bid(market).map(|price| price.0.to_string()),
+                    "best_ask": engine.best_ask(market).map(|price| price.0.to_string()),
+                })
+            })
+            .collect();
+        let message = json!({
+            "type": "MarketData",
+            "stream": "Markets",
+            "sequence": U64(seq),
+            "data": {
+                "update_type": "MarketsUpdate",
+                "markets": markets,
+                "timestamp": U64(engine.now().0),
+            },
+        });
+        if let Some(topic) = self.topics.get_mut(&Stream::Markets) {
+            topic.publish(seq, &message);
+        }
+    }
+}
+
+/// A trade as a message of its stream.
+pub(crate) fn trade_message(trade: &ApiTrade) -> Value {
+    json!({
+        "type": "MarketData",
+        "stream": format!("Trades:{}", trade.market),
+        "sequence": trade.trade_id,
+        "data": { "update_type": "TradeExecution", "trade": trade },
+    })
+}
+
+/// A report as a message of its session's stream.
+pub(crate) fn order_message(
+    session: SessionId,
+    number: u64,
+    order: &Value,
+    report: &Value,
+    replayed: bool,
+) -> Value {
+    json!({
+        "type": "OrderUpdate",
+        "stream": format!("UserOrders:{}", session.0),
+        "sequence": U64(number),
+        "data": { "order": order, "report": report, "replayed": replayed },
+    })
+}

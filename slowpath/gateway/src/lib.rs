@@ -1,0 +1,133 @@
+//! The gateway: the door for everyone who is not colocated. HTTP and WebSocket, wallet log-on, limits.
+//!
+//! An order comes in by `api::orders`, goes through the [`desk`](Live) into the command ring, and is answered
+//! when the shadow engine has seen its frame at the ack mode's watermark. Live reads come from the shadow
+//! engine and say their sequence; history comes from the store; streams from the hub. docs/GATEWAY.md.
+//!
+//! Architecture invariants: nothing here writes what the journal says; nobody is told what is not in it; a slow
+//! client costs itself.
+#![forbid(unsafe_code)]
+#![expect(
+    unused_qualifications,
+    reason = "the macros that describe the API qualify what is imported"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer looks for the events that it means"
+)]
+
+mod api;
+mod auth;
+mod connections;
+mod desk;
+mod hub;
+mod limits;
+mod live;
+mod membership;
+mod number;
+mod problem;
+mod serve;
+mod state;
+mod view;
+mod ws;
+
+pub use desk::CommandRing;
+pub use live::{Batch, Live, Standing};
+
+use auth::challenge::Challenges;
+use auth::token::Tokens;
+use limits::Limits;
+use serve::TlsFiles;
+use state::{App, Parts};
+use std::net::TcpListener;
+use std::path::Path;
+use store::Store;
+use topology::Config;
+
+/// Everything that a gateway is made of.
+pub struct Gateway {
+    app: App,
+    listener: TcpListener,
+    tls: Option<TlsFiles>,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; name a free port in gateway.bind")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Serving failed.
+    #[error("the gateway cannot serve: {0}")]
+    Serve(std::io::Error),
+    /// The system has no randomness.
+    #[error("the system gives no random bytes: {0}; see random(7)")]
+    NoRandomness(getrandom::Error),
+}
+
+impl Gateway {
+    /// Listens; connections wait until [`Gateway::serve`].
+    ///
+    /// # Errors
+    /// [`GatewayError`]: the address is taken, or there is no randomness.
+    pub fn new(
+        config: &Config,
+        host_secret: &[u8; 32],
+        live: Live,
+        store: Store,
+    ) -> Result<Self, GatewayError> {
+        let address = config.gateway.bind;
+        let listener =
+            TcpListener::bind(address).map_err(|error| GatewayError::Listen { address, error })?;
+        let process = getrandom::u64().map_err(GatewayError::NoRandomness)?;
+        let settings = config.gateway.clone();
+        let file = |path: &Path| config.beside(path);
+        let tls = settings
+            .tls_cert
+            .as_deref()
+            .zip(settings.tls_key.as_deref());
+        let tls = tls.map(|(cert, key)| TlsFiles {
+            cert: file(cert),
+            key: file(key),
+        });
+        let app = App::new(Parts {
+            instance: config.instance.name.clone(),
+            shard: config.instance.shard,
+            port: config.port.bind.to_string(),
+            live,
+            store,
+            tokens: Tokens::new(host_secret, process, settings.access_token_s),
+            challenges: Challenges::default(),
+            limits: Limits::new(settings.address_rate, settings.order_rate),
+            registering: tokio::sync::Mutex::new(()),
+            config: settings,
+        });
+        Ok(Self { app, listener, tls })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` says so.
+    ///
+    /// # Errors
+    /// [`GatewayError::Serve`]: certificate and key cannot be used, or the socket fails.
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), GatewayError> {
+        serve::serve(self.app, self.listener, self.tls, stop)
+            .await
+            .map_err(GatewayError::Serve)
+    }
+}

@@ -1,0 +1,176 @@
+//! What the gateway shares with the shadow engine's thread: the engine for live reads, the desk, the hub.
+
+use crate::desk::{CommandRing, Desk, Done, NoOutcome, outcome};
+use crate::hub::Hub;
+use crate::problem::Problem;
+use domain::{Command, Nanos, Seq, Source};
+use engine::Engine;
+use journal::Frame;
+use shadow::Shadow;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where the shadow engine stands, for whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not caught up with the journal since the process started.
+    CatchingUp,
+    /// It follows.
+    Live,
+    /// It does not agree with the journal: nothing may be told any more.
+    Diverged,
+}
+
+struct Shared {
+    shadow: RwLock<Shadow>,
+    standing: RwLock<Standing>,
+    desk: Desk,
+    hub: Hub,
+    /// Nobody asks: nothing is told.
+    quiet: bool,
+}
+
+/// A handle on all of it; cheap to clone.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+impl Live {
+    /// Over a shadow engine as it stands and the command ring. `quiet`: there is no gateway, so that nothing
+    /// need be kept for it.
+    #[must_use]
+    pub fn new(shadow: Shadow, ring: Box<dyn CommandRing>, quiet: bool) -> Self {
+        let hub = Hub::default();
+        hub.load(shadow.engine(), shadow.checked_seq().0);
+        Self(Arc::new(Shared {
+            shadow: RwLock::new(shadow),
+            standing: RwLock::new(Standing::CatchingUp),
+            desk: Desk::new(ring),
+            hub,
+            quiet,
+        }))
+    }
+
+    /// For the shadow engine's thread: applies a batch under one lock. What `step` has applied is told by
+    /// [`Batch::told`]; when it ends, books that have changed are published.
+    pub fn batch<T>(&self, step: impl FnOnce(&mut Batch<'_>) -> T) -> T {
+        let shared = &*self.0;
+        let mut shadow = shared
+            .shadow
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let result = step(&mut Batch {
+            shadow: &mut shadow,
+            desk: &shared.desk,
+            hub: &shared.hub,
+            quiet: shared.quiet,
+        });
+        if !shared.quiet {
+            let seq = shadow.checked_seq().0;
+            shared.hub.publish(shadow.engine(), seq);
+        }
+        result
+    }
+
+    /// For the shadow engine's thread: where it stands now.
+    pub fn stand(&self, standing: Standing) {
+        *self
+            .0
+            .standing
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// Where the shadow engine stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        *self
+            .0
+            .standing
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many commands were sent, if the fastpath has taken all of them.
+    #[must_use]
+    pub fn drained_after(&self) -> Option<u64> {
+        self.0.desk.drained_after()
+    }
+
+    /// For the shadow engine's thread: since the ring was empty after `sent` commands it has reached the
+    /// journal's end.
+    pub fn settle(&self, sent: u64) {
+        self.0.desk.settle(sent);
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    /// Reads the engine's state and the seq after which it is so.
+    pub fn read<T>(&self, reader: impl FnOnce(&Engine, Seq) -> T) -> T {
+        let shadow = self.0.shadow.read().unwrap_or_else(PoisonError::into_inner);
+        reader(shadow.engine(), shadow.checked_seq())
+    }
+
+    /// Refuses unless the shadow engine follows the journal.
+    pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
+        match self.standing() {
+            Standing::Live => Ok(()),
+            Standing::CatchingUp => Err(Problem::unavailable(
+                "the exchange is starting: the journal is still being read; try again",
+            )),
+            Standing::Diverged => Err(Problem::unavailable(
+                "the exchange has stopped publishing: its shadow engine does not agree with the journal",
+            )),
+        }
+    }
+
+    /// Sends a command of a source and waits for its frame.
+    pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
+        self.ensure_live()?;
+        let last = self.read(|engine, _| engine.last_number(source));
+        let sent = self.0.desk.send(source, last, command, now());
+        let result = match sent {
+            Ok(receiver) => outcome(receiver).await,
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| match error {
+            NoOutcome::Busy => Problem::busy(),
+            NoOutcome::Unknown => Problem::unknown_outcome(
+                "the command was sent and may still be taken: ask for its outcome by its client order id, \
+                 and do not send it again under another one",
+            ),
+        })
+    }
+}
+
+/// A batch of frames under the shadow engine's lock.
+pub struct Batch<'a> {
+    shadow: &'a mut Shadow,
+    desk: &'a Desk,
+    hub: &'a Hub,
+    quiet: bool,
+}
+
+impl Batch<'_> {
+    /// The shadow engine.
+    pub fn shadow(&mut self) -> &mut Shadow {
+        self.shadow
+    }
+
+    /// The shadow engine has applied this frame: subscribers and whoever waits for it are told.
+    pub fn told(&mut self, frame: &Frame<'_>) {
+        if !self.quiet {
+            self.hub.frame(frame, self.shadow.engine());
+            self.desk.frame(frame);
+        }
+    }
+}
+
+/// UTC nanoseconds.
+pub(crate) fn now() -> Nanos {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,100 @@
+//! Accounts and the sessions by which the gateway speaks for them: made by journalled commands.
+
+use crate::api::users::ensure_done;
+use crate::auth::Membership;
+use crate::problem::Problem;
+use crate::state::App;
+use domain::{
+    AccountId, Command, CreateAccount, Delegation, FirmId, Gate, OpenSession, SessionId, Source,
+    Zero,
+};
+
+/// The membership of a wallet. An account is made if there is none and `may_register`; a session is opened
+/// if the account has none.
+pub(crate) async fn ensure(
+    app: &App,
+    wallet: [u8; 32],
+    may_register: bool,
+) -> Result<Option<Membership>, Problem> {
+    let _one_at_a_time = app.registering.lock().await;
+    let hub = app.live.hub();
+    let account = match hub.account_of(&wallet) {
+        Some(account) => account,
+        None if may_register => make_account(app, wallet, None).await?,
+        None => return Ok(None),
+    };
+    let session = match hub.door_of(account) {
+        Some(session) => session,
+        None => open_door(app, account, wallet).await?,
+    };
+    Ok(Some(Membership { account, session }))
+}
+
+/// The lowest id that is not used, counted from 1: 0 is left to operators' own.
+fn free_id(used: impl Iterator<Item = u32>) -> u32 {
+    let mut next = 1;
+    for id in used {
+        if id == next {
+            next += 1;
+        } else if id > next {
+            break;
+        }
+    }
+    next
+}
+
+/// Makes an account for a wallet, of a firm of its own unless said otherwise.
+pub(crate) async fn make_account(
+    app: &App,
+    wallet: [u8; 32],
+    firm: Option<FirmId>,
+) -> Result<AccountId, Problem> {
+    let id = app
+        .live
+        .read(|engine, _| free_id(engine.account_ids().map(|id| id.0)));
+    let account = AccountId(id);
+    let command = Command::CreateAccount(CreateAccount {
+        account,
+        firm: firm.unwrap_or(FirmId(id)),
+        owner: wallet,
+    });
+    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    ensure_done(&done.events).map_err(|_| full("accounts"))?;
+    Ok(account)
+}
+
+/// Opens the session by which the gateway speaks for an account.
+async fn open_door(app: &App, account: AccountId, wallet: [u8; 32]) -> Result<SessionId, Problem> {
+    let id = app
+        .live
+        .read(|engine, _| free_id(engine.session_ids().map(|id| id.0)));
+    let session = SessionId(id);
+    let command = Command::OpenSession(OpenSession {
+        session,
+        account,
+        delegation: Delegation::unlimited(wallet),
+        gate: Gate::Gateway,
+        pad: [Zero::Zero; 7],
+    });
+    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    ensure_done(&done.events).map_err(|_| full("sessions"))?;
+    Ok(session)
+}
+
+fn full(what: &str) -> Problem {
+    Problem::unavailable(format!(
+        "the exchange has no room for more {what}: its operator has to make a larger shard"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::free_id;
+
+    #[test]
+    fn the_lowest_free_id_is_taken() {
+        assert_eq!(free_id([].into_iter()), 1);
+        assert_eq!(free_id([0, 1, 2, 5].into_iter()), 3);
+        assert_eq!(free_id([4].into_iter()), 1);
+    }
+}

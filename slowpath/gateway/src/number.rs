@@ -1,0 +1,125 @@
+//! Numbers in JSON. A 64-bit number leaves as a string of digits, because many readers of JSON keep
+//! numbers as floats; it is accepted as a string or as an integer.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// An unsigned 64-bit number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct U64(pub(crate) u64);
+
+/// A signed 64-bit number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct I64(pub(crate) i64);
+
+impl Serialize for U64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Serialize for I64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+struct Digits;
+
+impl de::Visitor<'_> for Digits {
+    type Value = i128;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number, as an integer or a string of digits")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<i128, E> {
+        Ok(i128::from(number))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<i128, E> {
+        Ok(i128::from(number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<i128, E> {
+        let refused = || E::invalid_value(de::Unexpected::Str(text), &self);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(refused());
+        }
+        text.parse().map_err(|_| refused())
+    }
+}
+
+fn within<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<T, D::Error> {
+    let number = deserializer.deserialize_any(Digits)?;
+    T::try_from(number).map_err(|_| de::Error::custom(format!("{number} is out of range")))
+}
+
+impl<'de> Deserialize<'de> for U64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        within(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for I64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        within(deserializer).map(Self)
+    }
+}
+
+fn schema(pattern: &str, example: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some(pattern))
+        .examples([example])
+        .build()
+        .into()
+}
+
+impl PartialSchema for U64 {
+    fn schema() -> RefOr<Schema> {
+        // Nineteen digits always fit; a twentieth may.
+        schema("^[0-9]{1,19}$", "12345")
+    }
+}
+impl ToSchema for U64 {}
+
+impl PartialSchema for I64 {
+    fn schema() -> RefOr<Schema> {
+        schema("^-?[0-9]{1,18}$", "12345")
+    }
+}
+impl ToSchema for I64 {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_and_integers_are_read_and_strings_are_written() {
+        for text in ["7", "\"7\""] {
+            assert_eq!(serde_json::from_str::<U64>(text).unwrap(), U64(7));
+            assert_eq!(serde_json::from_str::<I64>(text).unwrap(), I64(7));
+        }
+        let most = format!("\"{}\"", u64::MAX);
+        assert_eq!(serde_json::from_str::<U64>(&most).unwrap(), U64(u64::MAX));
+        assert_eq!(serde_json::to_string(&U64(u64::MAX)).unwrap(), most);
+        let least = format!("\"{}\"", i64::MIN);
+        assert_eq!(serde_json::to_string(&I64(i64::MIN)).unwrap(), least);
+        assert_eq!(serde_json::from_str::<I64>(&least).unwrap(), I64(i64::MIN));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let beyond = format!("\"{}0\"", u64::MAX);
+        for text in [
+            "1.0", "\"1.0\"", "-1", "\"-1\"", "\"\"", "\" 1\"", "\"0x1\"", "null", &beyond,
+        ] {
+            assert!(serde_json::from_str::<U64>(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Errors as RFC 9457 problems. The code is stable; the detail says what to do.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::Reason;
+use serde::Serialize;
+use store::StoreError;
+use utoipa::ToSchema;
+
+/// A problem, as `application/problem+json`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:sluice:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, in a few words; the same for every problem of this code.
+    title: String,
+    /// What is wrong here and what to do.
+    detail: String,
+    /// Stable name of the problem.
+    code: String,
+    /// The engine's reason code, if the engine refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<u16>,
+    /// Seconds after which it may be tried again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &str,
+        title: &str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: format!("urn:sluice:problem:{code}"),
+            status: status.as_u16(),
+            title: title.to_owned(),
+            detail: detail.into(),
+            code: code.to_owned(),
+            reason: None,
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "The request is not understood",
+            detail,
+        )
+    }
+
+    pub(crate) fn not_found(what: &str, which: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing",
+            format!("there is no {what} {which}"),
+        )
+    }
+
+    pub(crate) fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "Log on first",
+            detail,
+        )
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "This is not allowed",
+            detail,
+        )
+    }
+
+    pub(crate) fn conflict(code: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, title, detail)
+    }
+
+    pub(crate) fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate-limited",
+                "Too many requests",
+                detail,
+            )
+        }
+    }
+
+    pub(crate) fn busy() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "The exchange is busy",
+                "the command was not taken and has no effect: send it again",
+            )
+        }
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The exchange cannot do this now",
+                detail,
+            )
+        }
+    }
+
+    pub(crate) fn unknown_outcome(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "outcome-unknown",
+            "The outcome is not known yet",
+            detail,
+        )
+    }
+
+    /// What the engine refused.
+    pub(crate) fn refused(reason: Reason) -> Self {
+        let status = match reason {
+            Reason::UnknownOrder | Reason::UnknownMarket => StatusCode::NOT_FOUND,
+            Reason::CancelOnly | Reason::OrderTableFull => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::DuplicateClientOrderId => StatusCode::CONFLICT,
+            Reason::DelegationExpired | Reason::BeyondDelegation => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let problem = Self::new(
+            status,
+            &code_of(reason),
+            "The engine refused the command",
+            format!("{reason}: see the reason codes of order entry"),
+        );
+        Self {
+            reason: Some(u16::from(reason)),
+            ..problem
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// `InsufficientFunds` as `insufficient-funds`.
+fn code_of(reason: Reason) -> String {
+    let mut code = String::new();
+    for letter in format!("{reason:?}").chars() {
+        if letter.is_ascii_uppercase() && !code.is_empty() {
+            code.push('-');
+        }
+        code.push(letter.to_ascii_lowercase());
+    }
+    code
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the store does not answer");
+        Self::unavailable("the store of the history does not answer: try again")
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self {
+            status: rejection.status().as_u16(),
+            ..Self::invalid(rejection.body_text())
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_reasons_names() {
+        assert_eq!(code_of(Reason::InsufficientFunds), "insufficient-funds");
+        assert_eq!(code_of(Reason::CancelOnly), "cancel-only");
+    }
+
+    #[test]
+    fn a_response_says_what_it_is() {
+        let response = Problem::busy().into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+}

@@ -1,0 +1,178 @@
+//! Listens, with TLS or without, within limits.
+
+use crate::problem::Problem;
+use crate::state::App;
+use crate::{api, ws};
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// Time between two looks at the files of certificate and key.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long connections have to end when the server stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All of it as one service.
+pub(crate) fn router(app: &App) -> Router {
+    let (api, description) = api::routes().split_for_parts();
+    let timeout = Duration::from_millis(app.config.request_timeout_ms);
+    let body = app.config.max_body_kib << 10;
+    api.route("/health", get(api::system::health))
+        .route("/ready", get(api::system::ready))
+        .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", description))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            timeout,
+        ))
+        .route("/api/v1/ws", any(ws::upgrade))
+        .route("/ws", any(ws::upgrade))
+        .layer(DefaultBodyLimit::max(body))
+        .layer(middleware::from_fn_with_state(app.clone(), count_request))
+        .layer(CatchPanicLayer::custom(|_panic| {
+            tracing::error!("a request's handler panicked");
+            Problem::unavailable("this request failed in an unexpected way, which was logged")
+                .into_response()
+        }))
+        .layer(middleware::map_response(as_problem))
+        .with_state(app.clone())
+}
+
+async fn no_such_path() -> Problem {
+    Problem::not_found("such path:", "see /docs for all of them")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "This path has no such method",
+        "see /docs for the methods of each path",
+    )
+}
+
+/// Counts a request against its address's budget.
+async fn count_request(State(app): State<App>, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    if let Some(ConnectInfo(address)) = address
+        && let Err(problem) = app.limits.request(address.ip())
+    {
+        return problem.into_response();
+    }
+    next.run(request).await
+}
+
+/// What layers of others answer becomes a problem too, and nothing is cached or sniffed.
+async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let mut response = if (status.is_client_error() || status.is_server_error()) && is_text {
+        let (code, title) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The body is too large"),
+            StatusCode::GATEWAY_TIMEOUT => ("timeout", "The request took too long"),
+            StatusCode::UPGRADE_REQUIRED => ("upgrade-required", "This is a WebSocket"),
+            _ => ("refused", "The request was refused"),
+        };
+        Problem::new(status, code, title, "see /docs").into_response()
+    } else {
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Certificate and key.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl TlsFiles {
+    /// When they changed last.
+    fn changed(&self) -> Option<(SystemTime, SystemTime)> {
+        let when = |path: &PathBuf| {
+            path.metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        };
+        Some((when(&self.cert)?, when(&self.key)?))
+    }
+}
+
+/// Serves until `stop` says so.
+pub(crate) async fn serve(
+    app: App,
+    listener: TcpListener,
+    tls: Option<TlsFiles>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let handle = Handle::new();
+    let stopping = handle.clone();
+    tokio::spawn(async move {
+        stop.await;
+        stopping.graceful_shutdown(Some(GRACE));
+    });
+    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let limit = crate::connections::Limited::new(app.config.max_connections);
+    match tls {
+        None => {
+            axum_server::from_tcp(listener)?
+                .acceptor(limit)
+                .handle(handle)
+                .serve(service)
+                .await
+        }
+        Some(files) => {
+            let config = RustlsConfig::from_pem_file(&files.cert, &files.key).await?;
+            tokio::spawn(reload(config.clone(), files));
+            axum_server::from_tcp_rustls(listener, config)?
+                .map(|acceptor| acceptor.acceptor(limit))
+                .handle(handle)
+                .serve(service)
+                .await
+        }
+    }
+}
+
+/// Takes over new files of certificate and key. Files that do not fit are left alone and said.
+async fn reload(config: RustlsConfig, files: TlsFiles) {
+    let mut known = files.changed();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = files.changed();
+        if now.is_none() || now == known {
+            continue;
+        }
+        known = now;
+        match config.reload_from_pem_file(&files.cert, &files.key).await {
+            Ok(()) => tracing::info!("took over new certificate and key"),
+            Err(error) => {
+                tracing::warn!(%error, "new certificate and key do not fit: the old ones stay");
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What every request works with.
+
+use crate::auth::challenge::Challenges;
+use crate::auth::token::Tokens;
+use crate::limits::Limits;
+use crate::live::Live;
+use crate::problem::Problem;
+use axum::extract::{FromRequest, FromRequestParts};
+use domain::MarketId;
+use std::sync::Arc;
+use store::Store;
+use topology::Gateway;
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+/// See [`App`].
+pub(crate) struct Parts {
+    pub(crate) config: Gateway,
+    pub(crate) instance: String,
+    pub(crate) shard: u16,
+    /// Where the binary port listens.
+    pub(crate) port: String,
+    pub(crate) live: Live,
+    pub(crate) store: Store,
+    pub(crate) tokens: Tokens,
+    pub(crate) challenges: Challenges,
+    pub(crate) limits: Limits,
+    /// One log-on at a time makes an account.
+    pub(crate) registering: tokio::sync::Mutex<()>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The market that a request names.
+    pub(crate) fn market(&self, symbol: &str) -> Result<MarketId, Problem> {
+        self.live.hub().market(symbol).ok_or_else(|| {
+            Problem::not_found(
+                "market",
+                format!("{symbol:?}: /api/v1/system/markets lists them"),
+            )
+        })
+    }
+
+    /// The market that a request names, or the only one if it names none.
+    pub(crate) fn market_or_only(&self, symbol: Option<&str>) -> Result<MarketId, Problem> {
+        if let Some(symbol) = symbol {
+            return self.market(symbol);
+        }
+        let mut markets = self
+            .live
+            .read(|engine, _| engine.market_ids().take(2).collect::<Vec<_>>());
+        match (markets.pop(), markets.pop()) {
+            (Some(market), None) => Ok(market),
+            _ => Err(Problem::invalid("name the market: `?market=SYMBOL`")),
+        }
+    }
+}
+
+/// A JSON body; what is wrong with it is a problem.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub(crate) struct Body<T>(pub(crate) T);
+
+/// The query; what is wrong with it is a problem.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// A part of the path; what is wrong with it is a problem.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub(crate) struct Path<T>(pub(crate) T);

@@ -1,0 +1,585 @@
+//! WebSocket: subscriptions to the hub's streams.
+//!
+//! Each stream begins with a snapshot that says its sequence number, and goes on with numbered updates. With
+//! `resume_from`, what came after that number is sent instead, if it is still known. Whoever does not read
+//! fast enough is told so and the connection ends: nobody waits for it.
+
+use crate::api::market::book;
+use crate::auth::{Caller, Membership};
+use crate::hub::{Stream, Subscription, Update, order_message, trade_message};
+use crate::number::U64;
+use crate::problem::Problem;
+use crate::state::App;
+use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use domain::{MarketId, SessionId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tokio_stream::{StreamExt as _, StreamMap};
+
+/// Subscriptions of one connection.
+const SUBSCRIPTIONS: usize = 64;
+/// Messages that a client may send per second, on average.
+const MESSAGES_PER_SECOND: u32 = 20;
+/// How long a message may take to be sent before the client counts as too slow.
+const SEND_PATIENCE: Duration = Duration::from_secs(5);
+/// Time between two pings; a client that has sent nothing for three of them is gone.
+const PING: Duration = Duration::from_secs(20);
+/// Largest message of a client.
+const LARGEST: usize = 4096;
+/// Levels of a side in a snapshot of a book.
+const LEVELS: u32 = 500;
+/// How long the history may take to catch up with a resumed stream.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(10);
+/// Most trades that are sent again.
+const TRADES_AGAIN: usize = 5000;
+
+/// What a client asks.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type")]
+enum Ask {
+    /// Who it is: before private streams.
+    Authenticate {
+        token: String,
+    },
+    Subscribe {
+        subscription: Wanted,
+        /// The last number that it has of the stream.
+        resume_from: Option<U64>,
+    },
+    Unsubscribe {
+        subscription: Wanted,
+    },
+    Ping,
+}
+
+/// A stream as clients call it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "type")]
+enum Wanted {
+    OrderBook { market: String },
+    Trades { market: String },
+    UserOrders,
+    Markets,
+}
+
+/// Answers the upgrade.
+pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .max_message_size(LARGEST)
+        .max_frame_size(LARGEST)
+        .on_upgrade(|socket| async move {
+            let connection = Connection {
+                app,
+                socket,
+                streams: StreamMap::new(),
+                member: None,
+                caller: None,
+            };
+            connection.run().await;
+        })
+}
+
+/// What comes of a stream.
+type Updates =
+    Pin<Box<dyn tokio_stream::Stream<Item = Result<Arc<Update>, BroadcastStreamRecvError>> + Send>>;
+
+/// Why a connection ends.
+enum End {
+    /// The client is gone, or does not read.
+    Gone,
+    /// It is told why.
+    Told(u16, &'static str),
+}
+
+struct Connection {
+    app: App,
+    socket: WebSocket,
+    /// By name.
+    streams: StreamMap<String, Updates>,
+    member: Option<Membership>,
+    caller: Option<Caller>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let end = self.serve().await;
+        if let End::Told(code, reason) = end {
+            let message = json!({ "type": "Error", "code": reason });
+            let closing = async {
+                let _gone = self.send(message.to_string().into()).await;
+                let close = Message::Close(Some(CloseFrame {
+                    code,
+                    reason: reason.into(),
+                }));
+                let _gone = self.socket.send(close).await;
+            };
+            let _too_slow = timeout(SEND_PATIENCE, closing).await;
+        }
+    }
+
+    async fn serve(&mut self) -> End {
+        let mut heard = Instant::now();
+        let mut ping = tokio::time::interval(PING);
+        let (mut second, mut asked) = (Instant::now(), 0);
+        loop {
+            let result = tokio::select! {
+                update = self.streams.next(), if !self.streams.is_empty() => match update {
+                    Some((_, Ok(update))) => self.send(update.text.clone()).await,
+                    Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
+                        Err(End::Told(close_code::POLICY, "slow-consumer"))
+                    }
+                    None => Ok(()),
+                },
+                message = self.socket.recv() => {
+                    heard = Instant::now();
+                    if second.elapsed() >= Duration::from_secs(1) {
+                        (second, asked) = (Instant::now(), 0);
+                    }
+                    asked += 1;
+                    if asked > MESSAGES_PER_SECOND {
+                        Err(End::Told(close_code::POLICY, "too-many-messages"))
+                    } else {
+                        self.hear(message).await
+                    }
+                }
+                _ = ping.tick() => {
+                    if heard.elapsed() > 3 * PING {
+                        Err(End::Gone)
+                    } else {
+                        self.put(Message::Ping(axum::body::Bytes::new())).await
+                    }
+                }
+            };
+            if let Err(end) = result {
+                return end;
+            }
+        }
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_PATIENCE, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    async fn send(&mut self, text: Utf8Bytes) -> Result<(), End> {
+        self.put(Message::Text(text)).await
+    }
+
+    async fn tell(&mut self, message: Value) -> Result<(), End> {
+        self.send(message.to_string().into()).await
+    }
+
+    async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let text = match message {
+            None | Some(Err(_)) | Some(Ok(Message::Close(_))) => return Err(End::Gone),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
+            Some(Ok(Message::Binary(_))) => {
+                return Err(End::Told(close_code::UNSUPPORTED, "text-only"));
+            }
+            Some(Ok(Message::Text(text))) => text,
+        };
+        let ask = match serde_json::from_str(&text) {
+            Ok(ask) => ask,
+            Err(error) => {
+                return self
+                    .tell(json!({ "type": "Error", "code": "invalid-request", "detail": error.to_string() }))
+                    .await;
+            }
+        };
+        let done = self.ask(ask).await?;
+        match done {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                let problem = json!(problem);
+                self.tell(json!({ "type": "Error", "code": problem["code"], "detail": problem["detail"] }))
+                    .await
+            }
+        }
+    }
+
+    async fn ask(&mut self, ask: Ask) -> Result<Result<(), Problem>, End> {
+        match ask {
+            Ask::Ping => self.tell(json!({ "type": "Pong" })).await?,
+            Ask::Authenticate { token } => match self.authenticate(&token) {
+                Ok(member) => {
+                    let session = U64(u64::from(member.session.0));
+                    self.tell(json!({ "type": "Authenticated", "session": session }))
+                        .await?;
+                }
+                Err(problem) => return Ok(Err(problem)),
+            },
+            Ask::Unsubscribe { subscription } => match self.stream(&subscription) {
+                Ok(stream) => {
+                    let name = self.name(stream);
+                    self.streams.remove(&name);
+                    self.tell(json!({ "type": "Unsubscribed", "stream": name }))
+                        .await?;
+                }
+                Err(problem) => return Ok(Err(problem)),
+            },
+            Ask::Subscribe {
+                subscription,
+                resume_from,
+            } => {
+                if let Err(problem) = self.app.live.ensure_live() {
+                    return Ok(Err(problem));
+                }
+                let stream = match self.stream(&subscription) {
+                    Ok(stream) => stream,
+                    Err(problem) => return Ok(Err(problem)),
+                };
+                if self.streams.len() >= SUBSCRIPTIONS {
+                    return Err(End::Told(close_code::POLICY, "too-many-subscriptions"));
+                }
+                return self
+                    .subscribe(stream, resume_from.map(|number| number.0))
+                    .await;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn authenticate(&mut self, token: &str) -> Result<Membership, Problem> {
+        let caller = Caller::of_token(&self.app, token)?;
+        let member = caller.membership(&self.app)?;
+        self.member = Some(member);
+        self.caller = Some(caller);
+        Ok(member)
+    }
+
+    fn stream(&self, wanted: &Wanted) -> Result<Stream, Problem> {
+        Ok(match wanted {
+            Wanted::OrderBook { market } => Stream::Book(self.app.market(market)?),
+            Wanted::Trades { market } => Stream::Trades(self.app.market(market)?),
+            Wanted::Markets => Stream::Markets,
+            Wanted::UserOrders => {
+                let member = self.member.ok_or_else(|| {
+                    Problem::unauthenticated("send {\"type\":\"Authenticate\",\"token\":...} first")
+                })?;
+                Stream::User(member.session)
+            }
+        })
+    }
+
+    fn name(&self, stream: Stream) -> String {
+        let symbol = |market| self.app.live.hub().symbol(market);
+        match stream {
+            Stream::Book(market) => format!("OrderBook:{}", symbol(market)),
+            Stream::Trades(market) => format!("Trades:{}", symbol(market)),
+            Stream::User(session) => format!("UserOrders:{}", session.0),
+            Stream::Markets => "Markets".to_owned(),
+        }
+    }
+
+    /// The stream's number as of now.
+    fn number(&self, stream: Stream) -> u64 {
+        self.app.live.read(|engine, seq| match stream {
+            Stream::Book(_) | Stream::Markets => seq.0,
+            Stream::Trades(_) => engine.next_trade_id() - 1,
+            Stream::User(session) => engine
+                .session(session)
+                .map_or(0, |session| session.next_report_no - 1),
+        })
+    }
+
+    /// Tells what was missed, or a snapshot, and then what comes.
+    ///
+    /// The subscription is made before the snapshot is taken, so that nothing lies between the two; what the
+    /// snapshot has already is left out.
+    async fn subscribe(
+        &mut self,
+        stream: Stream,
+        after: Option<u64>,
+    ) -> Result<Result<(), Problem>, End> {
+        let now = self.number(stream);
+        let Subscription { missed, receiver } = self.app.live.hub().subscribe(stream, now, after);
+        let name = self.name(stream);
+        let until = match missed {
+            Some(missed) => {
+                let last = missed
+                    .last()
+                    .map_or(after.unwrap_or(0), |update| update.number);
+                self.tell(json!({
+                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after.unwrap_or(0)),
+                }))
+                .await?;
+                for update in missed {
+                    self.send(update.text.clone()).await?;
+                }
+                last
+            }
+            None => match self.begin(stream, &name, after).await? {
+                Ok(until) => until,
+                Err(problem) => return Ok(Err(problem)),
+            },
+        };
+        let updates = BroadcastStream::new(receiver)
+            .filter(move |update| update.as_ref().map_or(true, |update| update.number > until));
+        self.streams.insert(name, Box::pin(updates));
+        Ok(Ok(()))
+    }
+}
+
+impl Connection {
+    /// The beginning of a stream: everything up to the number that is given back.
+    async fn begin(
+        &mut self,
+        stream: Stream,
+        name: &str,
+        after: Option<u64>,
+    ) -> Result<Result<u64, Problem>, End> {
+        match stream {
+            Stream::Book(market) => {
+                let book = book(&self.app, market, LEVELS);
+                let until = book.sequence_number;
+                self.subscribed(name, until.0).await?;
+                self.tell(json!({
+                    "type": "MarketData", "stream": name, "sequence": until,
+                    "data": { "update_type": "OrderBookSnapshot", "order_book": book },
+                }))
+                .await?;
+                Ok(Ok(until.0))
+            }
+            Stream::Markets => self.begin_markets(name).await.map(Ok),
+            Stream::Trades(market) => self.begin_trades(market, name, after).await,
+            Stream::User(session) => self.begin_user(session, name, after).await,
+        }
+    }
+
+    async fn subscribed(&mut self, name: &str, sequence: u64) -> Result<(), End> {
+        self.tell(json!({
+            "type": "Subscribed", "stream": name, "resumed": false, "sequence": U64(sequence),
+        }))
+        .await
+    }
+
+    async fn begin_markets(&mut self, name: &str) -> Result<u64, End> {
+        let hub = self.app.live.hub();
+        let (seq, markets) = self.app.live.read(|engine, seq| {
+            let price = |price: Option<domain::Price>| price.map(|price| price.0.to_string());
+            let markets = engine.market_ids().map(|market| {
+                let (bid, ask) = (engine.best_bid(market), engine.best_ask(market));
+                (market, price(bid), price(ask))
+            });
+            (seq.0, markets.collect::<Vec<_>>())
+        });
+        let markets: Vec<Value> = markets
+            .into_iter()
+            .map(|(market, bid, ask)| {
+                json!({ "market": hub.symbol(market), "best_bid": bid, "best_ask": ask })
+            })
+            .collect();
+        self.subscribed(name, seq).await?;
+        self.tell(json!({
+            "type": "MarketData", "stream": name, "sequence": U64(seq),
+            "data": { "update_type": "MarketsSnapshot", "markets": markets },
+        }))
+        .await?;
+        Ok(seq)
+    }
+
+    /// Waits until the history has what the shadow engine has now.
+    async fn history(app: &App) -> Result<u64, Problem> {
+        let seq = app.live.read(|_, seq| seq);
+        let begin = Instant::now();
+        loop {
+            if app.store.last_seq().await? >= seq {
+                return Ok(seq.0);
+            }
+            if begin.elapsed() > HISTORY_PATIENCE {
+                return Err(Problem::unavailable(
+                    "the history is too far behind to begin this stream: subscribe again later",
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn begin_trades(
+        &mut self,
+        market: MarketId,
+        name: &str,
+        after: Option<u64>,
+    ) -> Result<Result<u64, Problem>, End> {
+        let app = self.app.clone();
+        let trades = match Self::trades(&app, market, after).await {
+            Ok(trades) => trades,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let symbol = self.app.live.hub().symbol(market);
+        let last = trades
+            .first()
+            .map_or(after.unwrap_or(0), |trade| trade.trade_id);
+        let views = trades.iter().rev();
+        let mut views: Vec<ApiTrade> = views
+            .map(|trade| ApiTrade::of_row(trade, &symbol))
+            .collect();
+        match after {
+            Some(after) => {
+                self.tell(json!({
+                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
+                }))
+                .await?;
+                for trade in views.drain(..) {
+                    self.tell(trade_message(&trade)).await?;
+                }
+            }
+            None => {
+                self.subscribed(name, last).await?;
+                self.tell(json!({
+                    "type": "MarketData", "stream": name, "sequence": U64(last),
+                    "data": { "update_type": "TradesSnapshot", "trades": views },
+                }))
+                .await?;
+            }
+        }
+        Ok(Ok(last))
+    }
+
+    /// The trades after a number, or the last fifty; the newest first.
+    async fn trades(
+        app: &App,
+        market: MarketId,
+        after: Option<u64>,
+    ) -> Result<Vec<store::Trade>, Problem> {
+        Self::history(app).await?;
+        let Some(after) = after else {
+            return Ok(app.store.trades_of_market(market, None, 50).await?.value);
+        };
+        let mut trades: Vec<store::Trade> = Vec::new();
+        loop {
+            let below = trades.last().map(|trade| trade.trade_id);
+            let page = app.store.trades_of_market(market, below, 500).await?.value;
+            let end = page.len() < 500;
+            let newer = page.into_iter().take_while(|trade| trade.trade_id > after);
+            let before = trades.len();
+            trades.extend(newer);
+            if end || trades.len() - before < 500 {
+                return Ok(trades);
+            }
+            if trades.len() >= TRADES_AGAIN {
+                return Err(Problem::conflict(
+                    "too-far-behind",
+                    "Too much has happened since",
+                    format!(
+                        "more than {TRADES_AGAIN} trades were missed: read /api/v1/trades, then subscribe without resume_from"
+                    ),
+                ));
+            }
+        }
+    }
+
+    async fn begin_user(
+        &mut self,
+        session: SessionId,
+        name: &str,
+        after: Option<u64>,
+    ) -> Result<Result<u64, Problem>, End> {
+        let Some(caller) = self.caller.clone() else {
+            return Ok(Err(Problem::unauthenticated("authenticate first")));
+        };
+        let owner = wallet(caller.wallet);
+        match after {
+            Some(after) => {
+                let last = self.number(Stream::User(session));
+                if after > last {
+                    return Ok(Err(Problem::invalid(format!(
+                        "resume_from {after} has not been reached: the last report is {last}"
+                    ))));
+                }
+                self.replay(session, name, &owner, (after, last)).await
+            }
+            None => {
+                let hub = self.app.live.hub();
+                let account = self.member.map(|member| member.account).unwrap_or_default();
+                // The number first: a report that comes between the two is told again, never left out.
+                let last = self.number(Stream::User(session));
+                let time = self.app.live.read(|engine, _| engine.now());
+                let orders: Vec<ApiOrder> = hub
+                    .orders_of(account)
+                    .into_iter()
+                    .filter(|order| order.session == session)
+                    .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone()), time))
+                    .collect();
+                self.subscribed(name, last).await?;
+                self.tell(json!({
+                    "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
+                    "data": { "orders": orders },
+                }))
+                .await?;
+                Ok(Ok(last))
+            }
+        }
+    }
+
+    /// Sends the reports of a session after the first number up to the last from the history.
+    async fn replay(
+        &mut self,
+        session: SessionId,
+        name: &str,
+        owner: &str,
+        (after, last): (u64, u64),
+    ) -> Result<Result<u64, Problem>, End> {
+        let app = self.app.clone();
+        if let Err(problem) = Self::history(&app).await {
+            return Ok(Err(problem));
+        }
+        self.tell(json!({
+            "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
+        }))
+        .await?;
+        let mut next = after + 1;
+        while next <= last {
+            let page = self.app.store.reports(session, next, 500).await;
+            let page = match page {
+                Ok(page) => page.value,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            if page.is_empty() {
+                return Ok(Err(Problem::unavailable(
+                    "the history does not have these reports: subscribe without resume_from",
+                )));
+            }
+            for report in page.iter().filter(|report| report.report_no <= last) {
+                let order = Self::past_order(&app, &report.event, owner).await;
+                let told = json!(ApiReport::of(&report.event));
+                let message = order_message(session, report.report_no, &order, &told, true);
+                self.tell(message).await?;
+                next = report.report_no + 1;
+            }
+            if page.last().is_some_and(|report| report.report_no >= last) {
+                break;
+            }
+        }
+        Ok(Ok(last))
+    }
+
+    /// The order that an event is about, as it is now.
+    async fn past_order(app: &App, event: &domain::Event, owner: &str) -> Value {
+        let id = match event {
+            domain::Event::Accepted(e) => e.order_id,
+            domain::Event::Fill(e) => e.order_id,
+            domain::Event::Canceled(e) => e.order_id,
+            domain::Event::Amended(e) => e.order_id,
+            domain::Event::Rejected(e) => e.order_id,
+            _ => domain::OrderId::NONE,
+        };
+        let found = app.store.order(id).await;
+        let order = found.ok().and_then(|order| order.value);
+        order.map_or(Value::Null, |order| {
+            let symbol = app.live.hub().symbol(order.market);
+            json!(ApiOrder::of_row(&order, &symbol, Some(owner.to_owned())))
+        })
+    }
+}
