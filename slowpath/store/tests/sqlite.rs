@@ -13,14 +13,14 @@ use domain::{
     AccountId, Amount, AssetId, ClientOrderId, Event, Flag, MarketId, Nanos, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
 };
-use exchange::{BEGIN, Exchange, SHARD, TRADERS, busy, cancel};
+use exchange::{BEGIN, Exchange, SHARD, TRADERS, cancel};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use store::{
     Candle, Database, Interval, MarketStats, MarketTotals, OrderFilter, OrderStatus, Outcome, Role,
     Store, StoreError, Trade, Writer,
 };
-use tables::{assert_same, bring_up, dump, run};
+use tables::{assert_same, bring_up, busy, dump, run};
 
 /// A database in a folder of its own.
 pub(crate) struct Place {

@@ -1,6 +1,6 @@
-//! Stores that tests make, and all that is in one.
+//! Exchanges and stores that tests make, and all that is in one.
 
-use crate::exchange::{Exchange, SHARD};
+use crate::exchange::{Exchange, SHARD, words};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use std::collections::BTreeMap;
@@ -25,6 +25,15 @@ const TABLES: [&str; 17] = [
     "users",
     "refresh_tokens",
 ];
+
+/// A busy exchange of about so many frames.
+pub(crate) fn busy(seed: u64, actions: usize) -> Exchange {
+    let mut exchange = Exchange::with_traders(100_000, 4_096);
+    for word in words(seed).take(actions) {
+        exchange.act(word);
+    }
+    exchange
+}
 
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()

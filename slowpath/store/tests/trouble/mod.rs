@@ -1,7 +1,7 @@
 //! Databases that are killed, full, locked, deleted: no hole, no double.
 
-use crate::exchange::{Exchange, SHARD, busy};
-use crate::tables::{assert_same, bring_up, dump, run};
+use crate::exchange::{Exchange, SHARD};
+use crate::tables::{assert_same, bring_up, busy, dump, run};
 use crate::{Place, sql};
 use std::path::Path;
 use std::pin::Pin;
