@@ -275,7 +275,7 @@ fn pages_of_orders_and_trades_join_without_hole_or_double() {
             .value;
         assert!(all.len() > 30 && all.is_sorted_by_key(|o| std::cmp::Reverse(o.created_seq)));
         let (mut paged, mut cursor) = (Vec::new(), None);
-        loop {
+        for _page in 0..200 {
             let filter = OrderFilter::default();
             let page = store
                 .orders(AccountId(1), filter, cursor, 7)
@@ -302,7 +302,7 @@ fn pages_of_orders_and_trades_join_without_hole_or_double() {
             .unwrap()
             .value;
         let (mut paged, mut below) = (Vec::new(), None);
-        loop {
+        for _page in 0..200 {
             let page = store
                 .trades_of_account(AccountId(1), below, 5)
                 .await

@@ -99,8 +99,12 @@ pub(crate) async fn bring_up(
     to: usize,
     batch: usize,
 ) -> Result<(), StoreError> {
-    while bring_up_once(url, exchange, to, batch).await? == Written::StartAgain {}
-    Ok(())
+    for _attempt in 0..5 {
+        if bring_up_once(url, exchange, to, batch).await? != Written::StartAgain {
+            return Ok(());
+        }
+    }
+    panic!("it begins again and again");
 }
 
 async fn bring_up_once(
