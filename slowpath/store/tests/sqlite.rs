@@ -369,6 +369,11 @@ fn another_history_shard_or_version_is_refused_and_says_what_to_do() {
             matches!(refused, StoreError::History { seq: Seq(50), .. }),
             "{refused}"
         );
+        // Also where no frame follows that the database could refuse.
+        let at_once = bring_up(&place.url, &busy(6, 60), 50, 10)
+            .await
+            .unwrap_err();
+        assert_eq!(at_once.to_string(), refused.to_string());
         assert!(refused.to_string().contains("sluice init-db --rebuild") && !refused.can_pass());
         let database = Database::new(&place.url).unwrap();
         let refused = Writer::open(&database, SHARD + 1).await.err().unwrap();
