@@ -108,9 +108,12 @@ impl Storing {
         loop {
             match self.follow(signals) {
                 Stop::Asked => return,
-                Stop::StartAgain => say(format_args!(
-                    "the store's database is not where it was: reading the journal from seq 1 again"
-                )),
+                Stop::StartAgain => {
+                    say(format_args!(
+                        "the store's database is not where it was: reading the journal from seq 1 again"
+                    ));
+                    std::thread::sleep(RETRY[0]);
+                }
                 Stop::Refused(why) => {
                     self.told.begin();
                     say(format_args!("alarm: the store stops: {why}"));

@@ -39,6 +39,11 @@ const VENV: Need = Need::Program {
     name: "python3-venv",
     package: "python3-venv",
 };
+/// SQLite is C, and comes with its source. (The package brings the C compiler and the headers.)
+const AARCH64_CC: Need = Need::Program {
+    name: "aarch64-linux-gnu-gcc",
+    package: "g++-aarch64-linux-gnu",
+};
 /// The programs are not in the path: it is the folder of the server that counts.
 const POSTGRES: Need = Need::Program {
     name: "postgresql",
@@ -126,7 +131,7 @@ const CHECKS: &[Check] = &[
     Check {
         name: "aarch64",
         shows: "the workspace compiles for aarch64",
-        needs: &[Need::Target("aarch64-unknown-linux-gnu")],
+        needs: &[Need::Target("aarch64-unknown-linux-gnu"), AARCH64_CC],
         run: |root| {
             let target = "aarch64-unknown-linux-gnu";
             cargo(

@@ -226,3 +226,77 @@ numbered!(
     Reason as u16,
     CommandKind as u16
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Database, Interval, OrderStatus, Role};
+    use proptest::prelude::*;
+    use sqlx::{AnyConnection, Connection as _, Executor as _};
+
+    fn through_a_database<T: Column>(value: &impl Column) -> Result<T, StoreError> {
+        Database::new("sqlite:unused").expect("understood");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut connection = AnyConnection::connect("sqlite::memory:").await?;
+            let values = Values::default().with(value).into_arguments();
+            let row = connection
+                .fetch_one(sqlx::query_with("SELECT ? AS it", values))
+                .await?;
+            Fields::new(&row).get()
+        })
+    }
+
+    fn assert_returns<T: Column + PartialEq + core::fmt::Debug>(value: T) {
+        assert_eq!(through_a_database::<T>(&value).expect("is readable"), value);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn every_number_comes_back(
+            number in any::<u64>(), sum in any::<u128>(), price in any::<i64>(), bytes in any::<[u8; 32]>(),
+        ) {
+            assert_returns(number);
+            assert_returns(sum);
+            assert_returns(Price(price));
+            assert_returns(bytes);
+            assert_returns(Some(number));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_ranges_come_back() {
+        for number in [0, 1, u64::MAX, 1 << 63, (1 << 63) - 1] {
+            assert_returns(Qty(number));
+            assert_returns(u128::from(number) * u128::from(u64::MAX));
+        }
+        assert_returns(None::<u64>);
+        assert_returns(None::<[u8; 32]>);
+        assert_returns(u32::MAX);
+        assert_returns(Side::Sell);
+        assert_returns(Reason::NotIssued);
+        assert_returns(Interval::Hours4);
+        assert_returns(OrderStatus::Canceled);
+        assert_returns(Role::Auditor);
+    }
+
+    #[test]
+    fn what_no_store_writes_is_refused_by_the_name_of_its_column() {
+        let refusals = [
+            through_a_database::<Side>(&2_u64).err(),
+            through_a_database::<Reason>(&99_u64).err(),
+            through_a_database::<u32>(&-1_i64).err(),
+            through_a_database::<u128>(&"-1".to_owned()).err(),
+            through_a_database::<[u8; 32]>(&vec![0; 31]).err(),
+        ];
+        for refusal in refusals {
+            let refusal = refusal.expect("is refused");
+            assert!(
+                matches!(&refusal, StoreError::Unreadable { column, .. } if column == "it"),
+                "{refusal}"
+            );
+        }
+    }
+}

@@ -42,8 +42,8 @@ struct Connected {
 pub enum Written {
     /// So many rows are in the database.
     Rows(usize),
-    /// The database is at an earlier frame than this projector: it lost its last commits, or is another
-    /// one. Open a new projector and bring it the frames from seq 1 on.
+    /// The database is not at the frame at which this projector left it: it lost its last commits, or is
+    /// another one. Open a new projector and bring it the frames from seq 1 on.
     StartAgain,
 }
 
@@ -133,10 +133,9 @@ impl Projector {
             return Err(StoreError::Gone(self.database.name()));
         }
         match within(connected.writer.write(&self.batch)).await {
-            // Emptied or restored under a connection that stayed.
-            Err(StoreError::NotNext { first, last }) if last.next() < first => {
-                return Ok(Written::StartAgain);
-            }
+            // Emptied or restored under a connection that stayed; or a commit that was given up came
+            // through after all.
+            Err(StoreError::NotNext { .. }) => return Ok(Written::StartAgain),
             written => written?,
         }
         self.writer = Some(connected);
@@ -155,11 +154,6 @@ impl Projector {
         if (resume.last_seq, resume.last_crc) == (span.last, span.last_crc) {
             // The commit had succeeded.
             self.batch.clear();
-        } else if resume.last_seq >= span.first {
-            return Err(StoreError::NotNext {
-                first: span.first,
-                last: resume.last_seq,
-            });
         } else if resume.last_seq.next() != span.first {
             return Ok(None);
         }

@@ -25,7 +25,7 @@ pub struct At<T> {
 #[derive(Clone, Debug)]
 pub struct Store {
     kind: Kind,
-    read: AnyPool,
+    pub(crate) read: AnyPool,
     pub(crate) own: AnyPool,
 }
 

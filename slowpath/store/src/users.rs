@@ -93,7 +93,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the database does not answer, as for everything here.
     pub async fn user(&self, wallet: [u8; 32]) -> Result<Option<User>, StoreError> {
-        let mut connection = self.own.acquire().await?;
+        let mut connection = self.read.acquire().await?;
         user(&mut connection, wallet).await
     }
 

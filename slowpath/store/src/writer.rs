@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Span};
 use crate::column::Values;
-use crate::database::{Database, Purpose};
+use crate::database::{Database, Kind, Purpose};
 use crate::error::StoreError;
 use crate::record::Record;
 use crate::schema::{self, Prepared};
@@ -29,7 +29,10 @@ impl Writer {
     pub async fn open(database: &Database, shard: u16) -> Result<(Self, Prepared), StoreError> {
         let mut connection = database.connect(Purpose::Projection).await?;
         let prepared = schema::prepare_on(&mut connection, database.kind(), shard).await?;
-        let statements = Statements::default();
+        let statements = Statements {
+            kind: database.kind(),
+            texts: BTreeMap::new(),
+        };
         let writer = Self {
             connection,
             statements,
@@ -115,8 +118,10 @@ fn refusal(span: Span, at: schema::Resume) -> StoreError {
 }
 
 /// The text of each statement that was needed, by table and rows.
-#[derive(Default)]
-struct Statements(BTreeMap<(&'static str, usize), Arc<str>>);
+struct Statements {
+    kind: Kind,
+    texts: BTreeMap<(&'static str, usize), Arc<str>>,
+}
 
 impl Statements {
     /// Writes rows: new ones, and those that were there with what has changed.
@@ -135,10 +140,9 @@ impl Statements {
                 for row in chunk {
                     row.put(&mut values);
                 }
-                let text = self
-                    .0
-                    .entry((R::TABLE, size))
-                    .or_insert_with(|| insert::<R>(size));
+                let kind = self.kind;
+                let text = self.texts.entry((R::TABLE, size));
+                let text = text.or_insert_with(|| insert::<R>(kind, size));
                 let text = AssertSqlSafe(Arc::clone(text));
                 let query = sqlx::query_with(text, values.into_arguments());
                 connection.execute(query).await?;
@@ -148,7 +152,7 @@ impl Statements {
     }
 }
 
-fn insert<R: Record>(rows: usize) -> Arc<str> {
+fn insert<R: Record>(kind: Kind, rows: usize) -> Arc<str> {
     let mut text = format!(
         "INSERT INTO {} ({}) VALUES ",
         R::TABLE,
@@ -159,7 +163,11 @@ fn insert<R: Record>(rows: usize) -> Arc<str> {
         text.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=width {
             let comma = if column == 1 { "" } else { ", " };
-            let _infallible = write!(text, "{comma}${}", row * width + column);
+            // SQLite looks numbered places up one after another, each time: thousands are slow.
+            let _infallible = match kind {
+                Kind::Sqlite => write!(text, "{comma}?"),
+                Kind::Postgres => write!(text, "{comma}${}", row * width + column),
+            };
         }
         text.push(')');
     }

@@ -10,10 +10,10 @@ mod server;
 mod tables;
 
 use domain::{AccountId, MarketId, Nanos, OrderId, Seq, SessionId};
-use exchange::{BEGIN, Exchange, SHARD, TRADERS, busy};
+use exchange::{BEGIN, Exchange, SHARD, TRADERS};
 use server::Server;
 use store::{Database, Interval, OrderFilter, OrderStatus, Projector, Store, Written};
-use tables::{assert_same, bring_up, dump, run};
+use tables::{assert_same, bring_up, busy, dump, run};
 
 /// A SQLite store of the same journal: what it says is tested apart.
 async fn reference(exchange: &Exchange) -> (tempfile::TempDir, String) {

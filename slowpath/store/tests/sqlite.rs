@@ -13,14 +13,14 @@ use domain::{
     AccountId, Amount, AssetId, ClientOrderId, Event, Flag, MarketId, Nanos, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
 };
-use exchange::{BEGIN, Exchange, SHARD, TRADERS, busy, cancel};
+use exchange::{BEGIN, Exchange, SHARD, TRADERS, cancel};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use store::{
     Candle, Database, Interval, MarketStats, MarketTotals, OrderFilter, OrderStatus, Outcome, Role,
     Store, StoreError, Trade, Writer,
 };
-use tables::{assert_same, bring_up, dump, run};
+use tables::{assert_same, bring_up, busy, dump, run};
 
 /// A database in a folder of its own.
 pub(crate) struct Place {
@@ -275,7 +275,7 @@ fn pages_of_orders_and_trades_join_without_hole_or_double() {
             .value;
         assert!(all.len() > 30 && all.is_sorted_by_key(|o| std::cmp::Reverse(o.created_seq)));
         let (mut paged, mut cursor) = (Vec::new(), None);
-        loop {
+        for _page in 0..200 {
             let filter = OrderFilter::default();
             let page = store
                 .orders(AccountId(1), filter, cursor, 7)
@@ -302,7 +302,7 @@ fn pages_of_orders_and_trades_join_without_hole_or_double() {
             .unwrap()
             .value;
         let (mut paged, mut below) = (Vec::new(), None);
-        loop {
+        for _page in 0..200 {
             let page = store
                 .trades_of_account(AccountId(1), below, 5)
                 .await
@@ -369,6 +369,11 @@ fn another_history_shard_or_version_is_refused_and_says_what_to_do() {
             matches!(refused, StoreError::History { seq: Seq(50), .. }),
             "{refused}"
         );
+        // Also where no frame follows that the database could refuse.
+        let at_once = bring_up(&place.url, &busy(6, 60), 50, 10)
+            .await
+            .unwrap_err();
+        assert_eq!(at_once.to_string(), refused.to_string());
         assert!(refused.to_string().contains("sluice init-db --rebuild") && !refused.can_pass());
         let database = Database::new(&place.url).unwrap();
         let refused = Writer::open(&database, SHARD + 1).await.err().unwrap();

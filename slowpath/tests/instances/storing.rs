@@ -2,9 +2,11 @@
 
 use crate::instance::{Fastpath, Instance, Slowpath, wait};
 use domain::{AccountId, MarketId, Seq, SessionId};
+use slowpath::attach::{self, OwnRegion};
 use slowpath::counters::STORE_SEQ;
 use slowpath::follower::Follower;
-use slowpath::storing;
+use slowpath::signals::Signals;
+use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
 use store::{Balance, Database, OrderFilter, Projector, Report, Store, Trade};
@@ -237,4 +239,45 @@ fn without_a_store_none_is_made() {
     );
     stop(&mut slowpath);
     assert!(!file(&instance).exists());
+}
+
+#[test]
+fn nothing_is_stored_that_the_shadow_engine_does_not_agree_with() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.trade(40);
+    let good = fastpath.head();
+    fastpath.falsify = Some(good + 5);
+    fastpath.trade(40);
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("alarm: the shadow engine stops");
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(1));
+    let said = slowpath.said();
+    assert!(!said.contains("alarm: the store"), "{said}");
+    assert!(instance.slow().counter(STORE_SEQ).unwrap() < good + 5);
+}
+
+#[test]
+fn what_is_durable_and_checked_is_stored_and_nothing_beyond() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.trade(60);
+    let places = attach::places(&instance.config);
+    let boot_id = shm::boot_id().unwrap();
+    let own = OwnRegion::open(&places, 3, boot_id).unwrap();
+    let (journal, _) = attach::open_journal(&places, boot_id).unwrap().unwrap();
+    for (durable, checked) in [(30, 20), (30, 50), (40, 50)] {
+        own.writer.set_durable_seq(durable);
+        own.writer.set_shadow(checked, 0);
+        let expected = Seq(durable.min(checked));
+        let signals = Signals::default();
+        signals.set_archive_open();
+        signals.finish_at(expected);
+        let storing = Storing::new(&instance.config, &journal, &own.writer);
+        storing.unwrap().unwrap().run(&signals);
+        assert_eq!(content(&instance.config.store_url()).seq, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! What holds on either database.
 
-use crate::exchange::{BEGIN, Exchange, SHARD, busy};
-use crate::tables::{assert_same, dump};
+use crate::exchange::{BEGIN, Exchange, SHARD};
+use crate::tables::{assert_same, busy, dump};
 use domain::{Nanos, Seq};
 use store::{Batch, Database, Projection, RefreshToken, Role, Rotation, Store, StoreError, Writer};
 

@@ -243,15 +243,6 @@ pub(crate) fn words(seed: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// A busy exchange of about so many frames.
-pub(crate) fn busy(seed: u64, actions: usize) -> Exchange {
-    let mut exchange = Exchange::with_traders(100_000, 4_096);
-    for word in words(seed).take(actions) {
-        exchange.act(word);
-    }
-    exchange
-}
-
 pub(crate) fn cancel(client_order_id: u64) -> Command {
     Command::CancelOrder(CancelOrder {
         order_id: OrderId::NONE,
