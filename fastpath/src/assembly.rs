@@ -18,6 +18,7 @@ use wire::auth::{HostSecret, MacKey};
 
 use crate::boot::{Recovered, Regions};
 use crate::counters::Counters;
+use crate::lane::Lane;
 use crate::match_tile::{MatchTile, NET_BURST};
 use crate::net::{Entry, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
@@ -49,15 +50,17 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             told,
         } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
-        let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
-        let (replies_in, replies_out) = shm::ring::heap(config.limits.net_ring);
+        let ring = || shm::ring::heap(config.limits.net_ring);
+        let (requests_in, requests_out) = ring();
+        let ((handshakes_in, handshakes_out), (replies_in, replies_out)) = (ring(), ring());
         let net = NetTile {
             burst: config.port.burst,
-            entry: parts.entry(config, requests_in, replies_in)?,
+            entry: parts.entry(config, requests_in, [handshakes_in, replies_in])?,
             port: rx,
             stopping: false,
         };
-        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies_out)?;
+        let replies = [handshakes_out, replies_out];
+        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies)?;
         let matching = parts.matching(config, sequencer, requests_out)?;
         Ok(Self { net, matching, out })
     }
@@ -116,7 +119,7 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         requests: RingProducer<Heap>,
-        replies: RingProducer<Heap>,
+        replies: [RingProducer<Heap>; 2],
     ) -> Result<Entry> {
         let mut cookie_key = [0; 16];
         getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
@@ -130,12 +133,14 @@ impl<'a> Parts<'a> {
                 used: 0,
             }
         });
+        let [handshakes, replies] = replies.map(|ring| Lane::new(ring, self.sessions.len()));
         Ok(Entry {
             sessions,
             epoch: self.epoch,
             session_burst: config.limits.session_burst,
             cookie_key: MacKey::from_bytes(cookie_key),
             requests,
+            handshakes,
             replies,
             fast: self.fast.clone(),
             counters: Counters::new(&self.block(TileKind::Net, tile_kind::NET), net::NAMES),
@@ -174,7 +179,7 @@ impl<'a> Parts<'a> {
         sequencer: &Sequencer,
         (epoch_reports, told): (Vec<u64>, &[(u64, u64)]),
         port: T,
-        replies: RingConsumer<Heap>,
+        [handshakes, replies]: [RingConsumer<Heap>; 2],
     ) -> Result<OutTile<T>> {
         let sent = self.fast.view().out_seq();
         // As of what was sent: what is journalled above that has not been told to anybody.
@@ -203,6 +208,7 @@ impl<'a> Parts<'a> {
             reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
             windows,
             epoch_reports,
+            handshakes,
             replies,
             ack: match config.instance.ack {
                 topology::Ack::Sequenced => Ack::Sequenced,

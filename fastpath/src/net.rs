@@ -8,6 +8,7 @@
 //! this turn is answered `Busy`.
 
 use crate::counters::Counters;
+use crate::lane::{Lane, NotTaken};
 use crate::replies::{Refusal, Reply};
 use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
 use nic::{Datagram as Arrival, Peer, Receive};
@@ -37,7 +38,9 @@ pub(crate) struct Entry {
     /// Of this boot: binds a challenge to session and address.
     pub(crate) cookie_key: MacKey,
     pub(crate) requests: RingProducer<Heap>,
-    pub(crate) replies: RingProducer<Heap>,
+    /// The answers to log-ons, and all others.
+    pub(crate) handshakes: Lane,
+    pub(crate) replies: Lane,
     pub(crate) fast: FastWriter,
     pub(crate) counters: Counters,
     pub(crate) turn: u64,
@@ -66,6 +69,7 @@ impl<R: Receive + Send> Tile for NetTile<R> {
             .receive(self.burst, &mut |arrival| entry.take(&arrival));
         if received > 0 {
             entry.requests.publish();
+            entry.handshakes.publish();
             entry.replies.publish();
         }
         received
@@ -129,7 +133,7 @@ impl Entry {
         }
         let mut messages = parsed.messages.peekable();
         if messages.peek().is_none() && !control && self.within_burst(session) {
-            self.reply(Reply::Heartbeat { session });
+            self.reply(&Reply::Heartbeat { session });
         }
         for numbered in messages {
             if !self.message(&context, arrival.peer, &numbered, now) {
@@ -150,7 +154,7 @@ impl Entry {
         match &numbered.message {
             Message::Hello(hello) => {
                 let cookie = self.cookie(session, from, hello.nonce);
-                self.reply(Reply::Challenge {
+                self.reply(&Reply::Challenge {
                     session,
                     to: from,
                     nonce: hello.nonce,
@@ -160,7 +164,7 @@ impl Entry {
             Message::Establish(establish) => self.establish(session, from, establish),
             Message::ResendRequest(request) => {
                 let (from, count) = (request.from_report_no, request.count);
-                self.reply(Reply::Resend {
+                self.reply(&Reply::Resend {
                     session,
                     from,
                     count,
@@ -211,7 +215,7 @@ impl Entry {
         self.fast.set_peer(session.0 as usize, from.to_word());
         self.count(counter::established);
         let accepted = self.session(session).map_or(0, |s| s.last_accepted);
-        self.reply(Reply::Established {
+        self.reply(&Reply::Established {
             session,
             to: from,
             nonce: establish.nonce,
@@ -236,7 +240,7 @@ impl Entry {
         if number <= known.last_accepted {
             self.count(counter::duplicates);
             if within_burst {
-                self.reply(Reply::Outcome { session, number });
+                self.reply(&Reply::Outcome { session, number });
             } else {
                 self.count(counter::throttled);
             }
@@ -273,7 +277,7 @@ impl Entry {
 
     fn refuse_with(&mut self, context: &Context, to: Peer, refusal: Refusal) {
         let session = context.session_id;
-        self.reply(Reply::Refused {
+        self.reply(&Reply::Refused {
             session,
             to,
             refusal,
@@ -303,18 +307,25 @@ impl Entry {
             from: context.next_seq_no,
             count,
         };
-        self.reply(Reply::Refused {
+        self.reply(&Reply::Refused {
             session: context.session_id,
             to,
             refusal,
         });
     }
 
-    /// Hands a reply to the out tile. When its ring is full the reply is given up and counted: a
-    /// client that hears nothing asks again.
-    fn reply(&mut self, reply: Reply) {
-        if self.replies.push(&reply.encode()).is_err() {
-            self.count(counter::replies_dropped);
+    /// Hands a reply to the out tile. What its lane does not take is given up and counted: a client
+    /// that hears nothing asks again.
+    fn reply(&mut self, reply: &Reply) {
+        let lane = if reply.is_handshake() {
+            &mut self.handshakes
+        } else {
+            &mut self.replies
+        };
+        match lane.push(reply.session(), reply) {
+            Ok(()) => {}
+            Err(NotTaken::OverShare) => self.count(counter::throttled),
+            Err(NotTaken::Full) => self.count(counter::replies_dropped),
         }
     }
 

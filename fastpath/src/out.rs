@@ -8,7 +8,7 @@
 
 use crate::counters::Counters;
 use crate::post::{NotSent, Post};
-use crate::replies::{Refusal, Reply};
+use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
 use crate::watermark::Watermark;
 use crate::window::Windows;
 use domain::{Event, Events, Nanos, Reason, SessionId};
@@ -22,8 +22,6 @@ use wire::order_entry::{Challenge, Context, Established, FrameStamp, Message, Te
 
 /// Most frames in one turn.
 const FRAME_BURST: usize = 32;
-/// Most replies in one turn.
-const REPLY_BURST: usize = 16;
 /// Most reports that one request brings back; a client asks again for more.
 const RESEND_LIMIT: u64 = 64;
 /// Frames read for resends in one turn, after which the other replies wait for the next.
@@ -49,6 +47,8 @@ pub(crate) struct OutTile<T> {
     pub(crate) windows: Windows,
     /// By session id: its first report number in this epoch.
     pub(crate) epoch_reports: Vec<u64>,
+    /// Answers to log-ons, which come first, and all others.
+    pub(crate) handshakes: RingConsumer<Heap>,
     pub(crate) replies: RingConsumer<Heap>,
     pub(crate) ack: Ack,
     pub(crate) fast: FastWriter,
@@ -182,25 +182,37 @@ impl<T: Transmit> OutTile<T> {
     }
 
     fn answer(&mut self) -> usize {
-        let mut answered = 0;
         self.resend_budget = RESEND_FRAMES;
-        while answered < REPLY_BURST && self.resend_budget > 0 {
-            let Ok(Some(slot)) = self.replies.peek() else {
-                break;
-            };
-            let reply = Reply::decode(&slot).expect("the net tile writes whole replies");
-            self.replies.advance();
-            answered += 1;
-            match self.reply(&reply) {
-                Ok(()) => self.counters.add(counter::replies, 1),
-                Err(NotSent::PortFull) => self.counters.add(counter::replies_dropped, 1),
-                Err(NotSent::Unreachable) => self.counters.add(counter::unreachable, 1),
-            }
+        let mut handshakes = 0;
+        while handshakes < HANDSHAKE_BURST
+            && let Some(reply) = next_reply(&mut self.handshakes)
+        {
+            self.answer_one(&reply);
+            handshakes += 1;
         }
-        if answered > 0 {
+        if handshakes > 0 {
+            self.handshakes.release();
+        }
+        let mut replies = 0;
+        while replies < REPLY_BURST
+            && self.resend_budget > 0
+            && let Some(reply) = next_reply(&mut self.replies)
+        {
+            self.answer_one(&reply);
+            replies += 1;
+        }
+        if replies > 0 {
             self.replies.release();
         }
-        answered
+        handshakes + replies
+    }
+
+    fn answer_one(&mut self, reply: &Reply) {
+        match self.reply(reply) {
+            Ok(()) => self.counters.add(counter::replies, 1),
+            Err(NotSent::PortFull) => self.counters.add(counter::replies_dropped, 1),
+            Err(NotSent::Unreachable) => self.counters.add(counter::unreachable, 1),
+        }
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), NotSent> {
@@ -346,6 +358,12 @@ impl<T: Transmit> OutTile<T> {
         self.post
             .refused(session, None, self.next_report(session), &refusal)
     }
+}
+
+fn next_reply(ring: &mut RingConsumer<Heap>) -> Option<Reply> {
+    let slot = ring.peek().ok()??;
+    ring.advance();
+    Some(Reply::decode(&slot).expect("the net tile writes whole replies"))
 }
 
 fn read(reader: &LogReader, seq: u64, into: &mut [u64; MAX_FRAME_WORDS]) -> Option<usize> {
