@@ -4,7 +4,7 @@
 //! same tiles over one in memory.
 
 use anyhow::{Context as _, Result};
-use domain::{SessionId, SessionView};
+use domain::{Gate, SessionId, SessionView};
 use journal::Frame;
 use nic::{Receive, Transmit};
 use shm::{
@@ -107,11 +107,11 @@ impl<'a> Parts<'a> {
         block(&self.fast, block_of(tile), kind)
     }
 
-    /// Each session with its id, or nothing where there is none.
-    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> T) -> Vec<Option<T>> {
+    /// What is made of each session and its id, or nothing where there is none.
+    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> Option<T>) -> Vec<Option<T>> {
         let with_id = self.sessions.iter().zip(0..);
         with_id
-            .map(|(view, id)| view.as_ref().map(|view| make(SessionId(id), view)))
+            .map(|(view, id)| view.as_ref().and_then(|view| make(SessionId(id), view)))
             .collect()
     }
 
@@ -123,15 +123,16 @@ impl<'a> Parts<'a> {
     ) -> Result<Entry> {
         let mut cookie_key = [0; 16];
         getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
+        // The gateway's sessions do not exist here: their numbers are the slowpath's to give.
         let sessions = self.each(|id, view| {
             let secret = self.host.session_secret(id);
-            NetSession {
+            (view.gate == Gate::Port).then(|| NetSession {
                 control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
                 key: secret.keys(id, self.shard, self.epoch).to_exchange,
                 last_accepted: view.last_number,
                 turn: 0,
                 used: 0,
-            }
+            })
         });
         let [handshakes, replies] = replies.map(|ring| Lane::new(ring, self.sessions.len()));
         Ok(Entry {
@@ -191,10 +192,10 @@ impl<'a> Parts<'a> {
         self.fill_windows(&mut windows, sent)?;
         let keys = self.each(|id, _| {
             let secret = self.host.session_secret(id);
-            OutKeys {
+            Some(OutKeys {
                 control: secret.keys(id, self.shard, CONTROL_EPOCH).to_client,
                 current: secret.keys(id, self.shard, self.epoch).to_client,
-            }
+            })
         });
         Ok(OutTile {
             post: Post {
