@@ -20,7 +20,7 @@ use crate::boot::{Recovered, Regions};
 use crate::counters::Counters;
 use crate::lane::Lane;
 use crate::match_tile::{MatchTile, NET_BURST};
-use crate::net::{Entry, NetSession, NetTile};
+use crate::net::{Entry, NOTHING_BUSY, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
 use crate::post::{OutKeys, Post};
 use crate::sequencer::Sequencer;
@@ -130,6 +130,7 @@ impl<'a> Parts<'a> {
                 control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
                 key: secret.keys(id, self.shard, self.epoch).to_exchange,
                 last_accepted: view.last_number,
+                busy_from: NOTHING_BUSY,
                 turn: 0,
                 used: 0,
             })

@@ -3,9 +3,9 @@
 //! Data: per session its keys and the last number that it accepted; owner: this tile alone (the
 //! binding of a session to an address stands in the `fast` region, written here only). Invariants:
 //! nothing counts before its MAC is right; a number goes to the match tile at most once and in
-//! increasing order; a datagram is taken whole or, when a ring is full, up to a number and the rest
-//! is answered `Busy`. Poll order: the port, in arrival order; a session that used up its burst in
-//! this turn is answered `Busy`.
+//! increasing order; a datagram is taken up to a number, mostly its last, and the rest is refused in
+//! one answer; after `Busy` no higher number overtakes the one that was refused. Poll order: the
+//! port, in arrival order; a session that used up its burst in this turn is answered `Busy`.
 
 use crate::counters::Counters;
 use crate::lane::{Lane, NotTaken};
@@ -17,13 +17,18 @@ use tile::{Clock, Tile};
 use topology::instruments::net as counter;
 use wire::CONTROL_EPOCH;
 use wire::auth::{Mac, MacKey};
-use wire::order_entry::{Context, DatagramReader, Establish, Message, Numbered};
+use wire::order_entry::{Context, DatagramReader, Establish, Message, Messages, Numbered};
+
+/// Above every number: no number waits to come again.
+pub(crate) const NOTHING_BUSY: u64 = u64::MAX;
 
 /// What the net tile knows of one session.
 pub(crate) struct NetSession {
     pub(crate) control_key: MacKey,
     pub(crate) key: MacKey,
     pub(crate) last_accepted: u64,
+    /// The lowest number that was answered `Busy` and has not come again; [`NOTHING_BUSY`] if none.
+    pub(crate) busy_from: u64,
     pub(crate) turn: u64,
     pub(crate) used: usize,
 }
@@ -120,36 +125,79 @@ impl Entry {
         if !DatagramReader::verify(bytes, key) {
             return self.count(counter::wrong_mac);
         }
-        let parsed = match DatagramReader::parse(bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.count(counter::malformed);
-                return self.refuse(&context, arrival.peer, error.reason(), 0, 1);
-            }
+        let Ok(parsed) = DatagramReader::parse(bytes) else {
+            return self.malformed(&context);
         };
         if !control && !self.is_bound(session) {
-            self.count(counter::not_established);
-            return self.refuse(&context, arrival.peer, Reason::NotEstablished, 0, 0);
+            return self.not_established(&context, arrival.peer);
         }
-        let mut messages = parsed.messages.peekable();
-        if messages.peek().is_none() && !control && self.within_burst(session) {
+        let mut rest = parsed.messages;
+        if rest.clone().next().is_none() && !control && self.within_burst(session) {
             self.reply(&Reply::Heartbeat { session });
         }
-        for numbered in messages {
-            if !self.message(&context, arrival.peer, &numbered, now) {
-                break;
+        let mut here = rest.clone();
+        while let Some(numbered) = rest.next() {
+            if let Err(reason) = self.message(&context, arrival.peer, &numbered, now) {
+                return self.refuse_rest(&context, here, reason);
             }
+            here = rest.clone();
         }
     }
 
-    /// One message of a genuine datagram; false if those after it must not be taken.
-    fn message(&mut self, context: &Context, from: Peer, numbered: &Numbered, now: u64) -> bool {
+    /// Nothing of the datagram counts. The client gives its number up, so none waits for it.
+    fn malformed(&mut self, context: &Context) {
+        self.count(counter::malformed);
+        if context.epoch == CONTROL_EPOCH {
+            return;
+        }
+        if !self.within_burst(context.session_id) {
+            return self.count(counter::throttled);
+        }
+        self.forget_busy(context.session_id);
+        let refusal = Refusal {
+            reason: Reason::Malformed,
+            template: 0,
+            from: context.next_seq_no,
+            count: 1,
+        };
+        self.refuse(context, refusal);
+    }
+
+    /// The only refusal that goes to where the datagram came from: the session has no address.
+    fn not_established(&mut self, context: &Context, from: Peer) {
+        self.count(counter::not_established);
+        if !self.within_burst(context.session_id) {
+            return self.count(counter::throttled);
+        }
+        let refusal = Refusal {
+            reason: Reason::NotEstablished,
+            template: 0,
+            from: context.next_seq_no,
+            count: 0,
+        };
+        self.reply(&Reply::Refused {
+            session: context.session_id,
+            to: Some(from),
+            refusal,
+        });
+    }
+
+    /// One message of a genuine datagram; the reason if it and those after it are not taken.
+    fn message(
+        &mut self,
+        context: &Context,
+        from: Peer,
+        numbered: &Numbered,
+        now: u64,
+    ) -> Result<(), Reason> {
         let session = context.session_id;
-        let number = numbered.number.unwrap_or(0);
         let within_burst = self.within_burst(session);
-        if !within_burst && number == 0 {
+        if let Some(number) = numbered.number {
+            return self.application(session, number, &numbered.message, within_burst, now);
+        }
+        if !within_burst {
             self.count(counter::throttled);
-            return false;
+            return Ok(());
         }
         match &numbered.message {
             Message::Hello(hello) => {
@@ -170,17 +218,13 @@ impl Entry {
                     count,
                 });
             }
-            message @ (Message::NewOrder(_) | Message::CancelOrder(_) | Message::AmendOrder(_)) => {
-                let new = Numbered {
-                    number: Some(number),
-                    message: *message,
-                };
-                return self.application(context, from, &new, within_burst, now);
-            }
             Message::Context(_)
             | Message::Challenge(_)
             | Message::Established(_)
             | Message::Refused(_)
+            | Message::NewOrder(_)
+            | Message::CancelOrder(_)
+            | Message::AmendOrder(_)
             | Message::OrderAccepted(_)
             | Message::OrderRejected(_)
             | Message::OrderFilled(_)
@@ -188,20 +232,17 @@ impl Entry {
             | Message::OrderAmended(_)
             | Message::NotApplied(_)
             | Message::Unknown { .. } => {
-                let template = numbered.message.template_id();
                 self.count(counter::unsupported);
-                let count = u64::from(number != 0);
                 let refusal = Refusal {
                     reason: Reason::UnsupportedMessage,
-                    template,
-                    from: number,
-                    count,
+                    template: numbered.message.template_id(),
+                    from: 0,
+                    count: 0,
                 };
-                self.refuse_with(context, from, refusal);
-                return false;
+                self.refuse(context, refusal);
             }
         }
-        true
+        Ok(())
     }
 
     /// Binds the session to the address that the cookie proves it is reached at.
@@ -214,6 +255,8 @@ impl Entry {
         }
         self.fast.set_peer(session.0 as usize, from.to_word());
         self.count(counter::established);
+        // The client is about to learn its last number, and goes on from there.
+        self.forget_busy(session);
         let accepted = self.session(session).map_or(0, |s| s.last_accepted);
         self.reply(&Reply::Established {
             session,
@@ -223,20 +266,19 @@ impl Entry {
         });
     }
 
-    /// An application message: a request if its number is new, else its outcome again.
+    /// A message with a number: a request if the number is new, else its outcome again.
     fn application(
         &mut self,
-        context: &Context,
-        from: Peer,
-        numbered: &Numbered,
+        session: SessionId,
+        number: u64,
+        message: &Message,
         within_burst: bool,
         now: u64,
-    ) -> bool {
-        let session = context.session_id;
-        let (number, message) = (numbered.number.unwrap_or(0), &numbered.message);
+    ) -> Result<(), Reason> {
         let Some(known) = self.session(session) else {
-            return false;
+            return Ok(());
         };
+        let overtakes = number > known.busy_from;
         if number <= known.last_accepted {
             self.count(counter::duplicates);
             if within_burst {
@@ -244,10 +286,10 @@ impl Entry {
             } else {
                 self.count(counter::throttled);
             }
-            return within_burst;
+            return Ok(());
         }
         let Ok(command) = message.command() else {
-            return false;
+            return Err(Reason::UnsupportedMessage);
         };
         let request = Request {
             source: Source::of_session(session),
@@ -257,31 +299,63 @@ impl Entry {
         };
         let mut slot = [0; REQUEST_WORDS];
         request.encode(&mut slot);
-        if !within_burst || self.requests.push(&slot).is_err() {
-            self.count(counter::busy);
-            let refusal = Refusal {
-                reason: Reason::Busy,
-                template: message.template_id(),
-                from: number,
-                count: 1,
-            };
-            self.refuse_with(context, from, refusal);
-            return false;
+        if overtakes || !within_burst || self.requests.push(&slot).is_err() {
+            return Err(Reason::Busy);
         }
         if let Some(known) = self.session(session) {
             known.last_accepted = number;
+            if number >= known.busy_from {
+                known.busy_from = NOTHING_BUSY;
+            }
         }
         self.count(counter::accepted);
-        true
+        Ok(())
     }
 
-    fn refuse_with(&mut self, context: &Context, to: Peer, refusal: Refusal) {
-        let session = context.session_id;
-        self.reply(&Reply::Refused {
-            session,
-            to,
-            refusal,
-        });
+    /// Refuses the rest of a datagram, which begins with a new number, in one answer. What is refused
+    /// as `Busy` must come again before any higher number: others of the session's datagrams are on
+    /// their way, and taking them would make the refused numbers `NotApplied`.
+    fn refuse_rest(&mut self, context: &Context, rest: Messages<'_>, reason: Reason) {
+        let mut numbers = rest.filter(|it| it.number.is_some());
+        let Some(first) = numbers.next() else {
+            return;
+        };
+        let (from, count) = (first.number.unwrap_or(0), 1 + numbers.count() as u64);
+        if reason == Reason::Busy {
+            self.counters.add(counter::busy, count);
+            if let Some(known) = self.session(context.session_id) {
+                known.busy_from = known.busy_from.min(from);
+            }
+        } else {
+            self.counters.add(counter::unsupported, count);
+            self.forget_busy(context.session_id);
+        }
+        let refusal = Refusal {
+            reason,
+            template: first.message.template_id(),
+            from,
+            count,
+        };
+        self.refuse(context, refusal);
+    }
+
+    /// Any new number of the session may come next.
+    fn forget_busy(&mut self, session: SessionId) {
+        if let Some(known) = self.session(session) {
+            known.busy_from = NOTHING_BUSY;
+        }
+    }
+
+    /// Refuses to where the session is: a recorded datagram sends nothing anywhere else. In the
+    /// control epoch, whose datagrams are genuine for ever, nothing is refused.
+    fn refuse(&mut self, context: &Context, refusal: Refusal) {
+        if context.epoch != CONTROL_EPOCH {
+            self.reply(&Reply::Refused {
+                session: context.session_id,
+                to: None,
+                refusal,
+            });
+        }
     }
 
     /// Counts one message of the session in this turn; false beyond its burst.
@@ -295,23 +369,6 @@ impl Entry {
         }
         known.used += 1;
         known.used <= burst
-    }
-
-    fn refuse(&mut self, context: &Context, to: Peer, reason: Reason, template: u16, count: u64) {
-        if context.epoch == CONTROL_EPOCH {
-            return;
-        }
-        let refusal = Refusal {
-            reason,
-            template,
-            from: context.next_seq_no,
-            count,
-        };
-        self.reply(&Reply::Refused {
-            session: context.session_id,
-            to,
-            refusal,
-        });
     }
 
     /// Hands a reply to the out tile. What its lane does not take is given up and counted: a client

@@ -242,7 +242,7 @@ impl<T: Transmit> OutTile<T> {
                 refusal,
             } => self
                 .post
-                .refused(session, Some(to), self.next_report(session), &refusal),
+                .refused(session, to, self.next_report(session), &refusal),
             Reply::Heartbeat { session } => {
                 let next = self.next_report(session);
                 self.post.reports(session, next, 0, |_| {})

@@ -33,10 +33,11 @@ pub(crate) enum Reply {
         /// The highest number that was accepted, whether or not it is journalled yet.
         accepted: u64,
     },
-    /// Not taken, and why; `from` and `count` say which numbers.
+    /// Not taken, and why; `from` and `count` say which numbers. Without `to` it goes to where the
+    /// session's reports go.
     Refused {
         session: SessionId,
-        to: Peer,
+        to: Option<Peer>,
         refusal: Refusal,
     },
     /// The client is there: so are we, and so many reports have been issued.
@@ -125,7 +126,7 @@ impl Reply {
                 [
                     REFUSED,
                     u64::from(session.0),
-                    to.to_word(),
+                    to.map_or(0, Peer::to_word),
                     what,
                     r.from,
                     r.count,
@@ -176,7 +177,7 @@ impl Reply {
             },
             REFUSED => Self::Refused {
                 session,
-                to: Peer::from_word(slot[2]),
+                to: (slot[2] != 0).then(|| Peer::from_word(slot[2])),
                 refusal: Refusal {
                     reason: Reason::try_from(slot[3] as u16).ok()?,
                     template: (slot[3] >> 16) as u16,
@@ -231,7 +232,12 @@ mod tests {
             },
             Reply::Refused {
                 session,
-                to,
+                to: Some(to),
+                refusal,
+            },
+            Reply::Refused {
+                session,
+                to: None,
                 refusal,
             },
             Reply::Heartbeat { session },
