@@ -60,7 +60,7 @@ pub(crate) struct Recovered {
 /// Does all of it.
 #[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
-    let genesis = Genesis::load(&config.genesis_file())?;
+    let genesis = config.load_genesis()?;
     let (regions, locks) = open_regions(config, &genesis)?;
     println!(
         "memory: journal {} MiB, {:?}, {}",
