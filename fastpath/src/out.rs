@@ -290,11 +290,13 @@ impl<T: Transmit> OutTile<T> {
         if number > window.last_applied {
             return Ok(());
         }
-        let frame = self.windows.frame_of_number(session, number, self.noted);
-        let Some(words) = frame.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+        let seq = self.windows.frame_of_number(session, number, self.noted);
+        let words = seq.and_then(|seq| self.read_again(seq));
+        let frame = words.map(|words| parse(&self.again[..words]));
+        // A window's entry may be so old that it names a newer frame.
+        let Some(frame) = frame.filter(|frame| tells_of_number(frame, session, number)) else {
             return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
         };
-        let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
         let applied = frame.header.source_seq == number;
         let wanted = |event: &Event| applied || matches!(event, Event::NotApplied(_));
         send_again(&mut self.post, &frame, session, wanted).map(drop)
@@ -323,10 +325,11 @@ impl<T: Transmit> OutTile<T> {
         let mut number = from.max(oldest);
         while number < end {
             let seq = self.windows.frame_of_report(session, number, self.noted);
-            let Some(words) = seq.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+            let words = seq.and_then(|seq| self.read_again(seq));
+            let frame = words.map(|words| parse(&self.again[..words]));
+            let Some(frame) = frame.filter(|frame| has_report(frame, session, number)) else {
                 return self.not_in_memory(session, template, number, end - number);
             };
-            let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
             let wanted = |event: &Event| {
                 event
                     .report()
@@ -336,10 +339,20 @@ impl<T: Transmit> OutTile<T> {
                 return self.not_in_memory(session, template, number, end - number);
             };
             number = last + 1;
-            self.counters.add(counter::resent_frames, 1);
-            self.resend_budget = self.resend_budget.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// Reads a frame into `again`, at the cost of this turn's budget.
+    fn read_again(&mut self, seq: u64) -> Option<usize> {
+        self.resend_budget = self.resend_budget.saturating_sub(1);
+        match self.reader.read_at(seq, &mut self.again) {
+            Read::Frame(words) => {
+                self.counters.add(counter::resent_frames, 1);
+                Some(words)
+            }
+            Read::Empty | Read::Lapped | Read::Corrupt => None,
+        }
     }
 
     fn not_in_memory(
@@ -366,11 +379,31 @@ fn next_reply(ring: &mut RingConsumer<Heap>) -> Option<Reply> {
     Some(Reply::decode(&slot).expect("the net tile writes whole replies"))
 }
 
-fn read(reader: &LogReader, seq: u64, into: &mut [u64; MAX_FRAME_WORDS]) -> Option<usize> {
-    match reader.read_at(seq, into) {
-        Read::Frame(words) => Some(words),
-        Read::Empty | Read::Lapped | Read::Corrupt => None,
-    }
+fn parse(words: &[u64]) -> Frame<'_> {
+    Frame::parse(words).expect("the match tile wrote it")
+}
+
+/// Whether a frame says what became of the session's message `number`: it holds the message, or one
+/// that skipped it.
+fn tells_of_number(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
+    let skips = |event: Event| {
+        if let Event::NotApplied(skipped) = event {
+            skipped.session == session
+                && number
+                    .checked_sub(skipped.from)
+                    .is_some_and(|after| after < skipped.count)
+        } else {
+            false
+        }
+    };
+    frame.header.source.session() == Some(session)
+        && (frame.header.source_seq == number || frame.events().flatten().any(skips))
+}
+
+/// Whether a frame holds the session's report `number`.
+fn has_report(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
+    let mut events = frame.events().flatten();
+    events.any(|event| event.report() == Some((session, number)))
 }
 
 fn stamp(frame: &Frame<'_>) -> FrameStamp {
