@@ -198,6 +198,7 @@ impl<'a> Parts<'a> {
                 current: secret.keys(id, self.shard, self.epoch).to_client,
             })
         });
+        let block = self.block(TileKind::Out, tile_kind::OUT);
         Ok(OutTile {
             post: Post {
                 port,
@@ -218,7 +219,9 @@ impl<'a> Parts<'a> {
             },
             fast: self.fast.clone(),
             slow: self.slow.clone(),
-            counters: Counters::new(&self.block(TileKind::Out, tile_kind::OUT), out::NAMES),
+            counters: Counters::new(&block, out::NAMES),
+            block,
+            failed: false,
             receive_to_send: self.fast.histogram(stage::receive_to_send),
             frame: Box::new([0; MAX_FRAME_WORDS]),
             current: None,

@@ -14,7 +14,10 @@ use crate::window::Windows;
 use domain::{Event, Events, Nanos, Reason, SessionId};
 use journal::Frame;
 use nic::Transmit;
-use shm::{FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView};
+use shm::{
+    FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView,
+    TileBlock, TileState,
+};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::out as counter;
@@ -67,6 +70,10 @@ pub(crate) struct OutTile<T> {
     pub(crate) durable: Watermark,
     /// Frames that may still be read for resends in this turn.
     pub(crate) resend_budget: usize,
+    /// Journal memory is damaged: no frame is read any more.
+    pub(crate) failed: bool,
+    /// Where it says so.
+    pub(crate) block: TileBlock,
     /// When it was asked to stop.
     pub(crate) stopping: Option<Instant>,
     pub(crate) engine_time: u64,
@@ -116,7 +123,10 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
             && self.post.port.pending() == 0;
         let alone = Clock::now().saturating_sub(self.slow.heartbeat()) > SLOWPATH_SILENCE;
         let waited = since.elapsed();
-        idle && (all_told || waited > STOP_PATIENCE || (alone && waited > STOP_ALONE))
+        idle && (all_told
+            || self.failed
+            || waited > STOP_PATIENCE
+            || (alone && waited > STOP_ALONE))
     }
 
     fn stop_turn(&self) -> Option<u64> {
@@ -128,6 +138,9 @@ impl<T: Transmit> OutTile<T> {
     /// Sends the next frame's reports; false if there is none, it may not leave yet, or the port
     /// is full.
     fn next_frame(&mut self) -> bool {
+        if self.failed {
+            return false;
+        }
         if self.current.is_none() {
             match self.reader.poll(&mut self.frame) {
                 Read::Frame(words) => {
@@ -137,7 +150,11 @@ impl<T: Transmit> OutTile<T> {
                     });
                 }
                 Read::Empty => return false,
-                Read::Lapped | Read::Corrupt => {
+                Read::Corrupt => {
+                    self.fail();
+                    return false;
+                }
+                Read::Lapped => {
                     // The gate waits for this tile, so this happens only to one that was restarted
                     // with its whole memory unsent. What it skips, clients find at the replay port.
                     self.counters.add(counter::lapped, 1);
@@ -179,6 +196,21 @@ impl<T: Transmit> OutTile<T> {
             self.receive_to_send.record(waited);
         }
         true
+    }
+
+    /// There is a word in journal memory that no writer wrote: what follows cannot be known, so
+    /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`.
+    #[cold]
+    #[expect(clippy::print_stderr, reason = "once, and the hot path ends here")]
+    fn fail(&mut self) {
+        self.failed = true;
+        self.counters.add(counter::corrupt, 1);
+        self.block.set_state(TileState::Fail);
+        eprintln!(
+            "alarm: journal memory is damaged at seq {}: no report leaves any more; stop this \
+             process, and start it again: it says what it finds (docs/JOURNAL.md, Recovery)",
+            self.reader.next_seq()
+        );
     }
 
     fn answer(&mut self) -> usize {

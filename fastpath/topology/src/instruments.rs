@@ -127,6 +127,8 @@ numbered! {
         lapped,
         /// Trades in the frames that were sent.
         trades,
+        /// Words of journal memory that no writer wrote: the tile has failed.
+        corrupt,
     }
 }
 
