@@ -153,12 +153,13 @@ impl Entry {
         if !self.within_burst(context.session_id) {
             return self.count(counter::throttled);
         }
-        self.forget_busy(context.session_id);
+        let (from, count) = (context.next_seq_no, 1);
+        self.give_up(context.session_id, from, count);
         let refusal = Refusal {
             reason: Reason::Malformed,
             template: 0,
-            from: context.next_seq_no,
-            count: 1,
+            from,
+            count,
         };
         self.refuse(context, refusal);
     }
@@ -278,7 +279,9 @@ impl Entry {
         let Some(known) = self.session(session) else {
             return Ok(());
         };
-        let overtakes = number > known.busy_from;
+        if number > known.busy_from {
+            return Err(Reason::Busy);
+        }
         if number <= known.last_accepted {
             self.count(counter::duplicates);
             if within_burst {
@@ -299,7 +302,7 @@ impl Entry {
         };
         let mut slot = [0; REQUEST_WORDS];
         request.encode(&mut slot);
-        if overtakes || !within_burst || self.requests.push(&slot).is_err() {
+        if !within_burst || self.requests.push(&slot).is_err() {
             return Err(Reason::Busy);
         }
         if let Some(known) = self.session(session) {
@@ -328,7 +331,7 @@ impl Entry {
             }
         } else {
             self.counters.add(counter::unsupported, count);
-            self.forget_busy(context.session_id);
+            self.give_up(context.session_id, from, count);
         }
         let refusal = Refusal {
             reason,
@@ -337,6 +340,14 @@ impl Entry {
             count,
         };
         self.refuse(context, refusal);
+    }
+
+    /// The client will not send these numbers again: if one was awaited, it is no more.
+    fn give_up(&mut self, session: SessionId, from: u64, count: u64) {
+        let awaited = self.session(session).map(|known| known.busy_from);
+        if awaited.is_some_and(|it| it >= from && it - from < count) {
+            self.forget_busy(session);
+        }
     }
 
     /// Any new number of the session may come next.

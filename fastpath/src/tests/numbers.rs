@@ -213,6 +213,22 @@ fn nothing_overtakes_a_number_that_was_answered_busy() {
     let busy = [(Reason::Busy, 65, 16), (Reason::Busy, 81, 20)];
     assert_eq!(refusals(&received), busy, "64 are the burst of a turn");
     assert_eq!(accepted(&received), Vec::from_iter(1..=64));
+    // Neither does what is refused for another reason let higher numbers pass.
+    client.send(101, &[NotApplied::default()]);
+    let bad = NewOrder {
+        side: 9,
+        ..resting(102)
+    };
+    client.send(102, &[bad]);
+    client.send(103, &orders(103, 1));
+    rig.settle();
+    let received = client.receive();
+    let others = [
+        (Reason::Busy, 101, 1),
+        (Reason::Malformed, 102, 1),
+        (Reason::Busy, 103, 1),
+    ];
+    assert_eq!(refusals(&received), others);
     for (first, count) in busy.map(|it| (it.1, it.2)) {
         client.send(first, &orders(first, count));
         rig.settle();
@@ -221,7 +237,7 @@ fn nothing_overtakes_a_number_that_was_answered_busy() {
     assert_eq!(refusals(&received), []);
     assert_eq!(not_applied(&received), []);
     assert_eq!(accepted(&received), Vec::from_iter(65..=100));
-    assert_eq!(rig.count(TileKind::Net, counter::busy), 36);
+    assert_eq!(rig.count(TileKind::Net, counter::busy), 38);
 }
 
 /// A rig whose session 1 has number 4 answered with `Busy`.
