@@ -317,27 +317,31 @@ impl Entry {
 
     /// Refuses the rest of a datagram, which begins with a new number, in one answer. What is refused
     /// as `Busy` must come again before any higher number: others of the session's datagrams are on
-    /// their way, and taking them would make the refused numbers `NotApplied`.
+    /// their way, and taking them would make the refused numbers `NotApplied`. Each of these is told
+    /// from where on nothing was taken, because the answer before may have been lost.
     fn refuse_rest(&mut self, context: &Context, rest: Messages<'_>, reason: Reason) {
         let mut numbers = rest.filter(|it| it.number.is_some());
         let Some(first) = numbers.next() else {
             return;
         };
-        let (from, count) = (first.number.unwrap_or(0), 1 + numbers.count() as u64);
+        let mut from = first.number.unwrap_or(0);
+        let here = 1 + numbers.count() as u64;
+        let end = from + here;
         if reason == Reason::Busy {
-            self.counters.add(counter::busy, count);
+            self.counters.add(counter::busy, here);
             if let Some(known) = self.session(context.session_id) {
                 known.busy_from = known.busy_from.min(from);
+                from = known.busy_from;
             }
         } else {
-            self.counters.add(counter::unsupported, count);
-            self.give_up(context.session_id, from, count);
+            self.counters.add(counter::unsupported, here);
+            self.give_up(context.session_id, from, here);
         }
         let refusal = Refusal {
             reason,
             template: first.message.template_id(),
             from,
-            count,
+            count: end - from,
         };
         self.refuse(context, refusal);
     }

@@ -118,8 +118,9 @@ impl Exchange {
                     let first = *self.said.entry((self.epoch, number)).or_insert(message);
                     assert_eq!(first, message, "number {number} changed its content");
                     if !self.command(number, message) {
-                        let count = context.next_seq_no + messages.len() as u64 - number;
-                        self.refuse(Reason::Busy, message.template_id(), number, count);
+                        let from = self.busy_from.unwrap_or(number);
+                        let count = context.next_seq_no + messages.len() as u64 - from;
+                        self.refuse(Reason::Busy, message.template_id(), from, count);
                         break;
                     }
                 }
@@ -209,7 +210,7 @@ impl Exchange {
             return false;
         }
         if self.random.chance(self.busy) {
-            self.busy_from = Some(number);
+            self.busy_from = Some(self.busy_from.map_or(number, |from| from.min(number)));
             return false;
         }
         self.busy_from.take_if(|from| *from == number);
