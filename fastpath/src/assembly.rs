@@ -4,7 +4,7 @@
 //! same tiles over one in memory.
 
 use anyhow::{Context as _, Result};
-use domain::{SessionId, SessionView};
+use domain::{Gate, SessionId, SessionView};
 use journal::Frame;
 use nic::{Receive, Transmit};
 use shm::{
@@ -18,8 +18,9 @@ use wire::auth::{HostSecret, MacKey};
 
 use crate::boot::{Recovered, Regions};
 use crate::counters::Counters;
+use crate::lane::Lane;
 use crate::match_tile::{MatchTile, NET_BURST};
-use crate::net::{Entry, NetSession, NetTile};
+use crate::net::{Entry, NOTHING_BUSY, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
 use crate::post::{OutKeys, Post};
 use crate::sequencer::Sequencer;
@@ -49,15 +50,17 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             told,
         } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
-        let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
-        let (replies_in, replies_out) = shm::ring::heap(config.limits.net_ring);
+        let ring = || shm::ring::heap(config.limits.net_ring);
+        let (requests_in, requests_out) = ring();
+        let ((handshakes_in, handshakes_out), (replies_in, replies_out)) = (ring(), ring());
         let net = NetTile {
             burst: config.port.burst,
-            entry: parts.entry(config, requests_in, replies_in)?,
+            entry: parts.entry(config, requests_in, [handshakes_in, replies_in])?,
             port: rx,
             stopping: false,
         };
-        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies_out)?;
+        let replies = [handshakes_out, replies_out];
+        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies)?;
         let matching = parts.matching(config, sequencer, requests_out)?;
         Ok(Self { net, matching, out })
     }
@@ -104,11 +107,11 @@ impl<'a> Parts<'a> {
         block(&self.fast, block_of(tile), kind)
     }
 
-    /// Each session with its id, or nothing where there is none.
-    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> T) -> Vec<Option<T>> {
+    /// What is made of each session and its id, or nothing where there is none.
+    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> Option<T>) -> Vec<Option<T>> {
         let with_id = self.sessions.iter().zip(0..);
         with_id
-            .map(|(view, id)| view.as_ref().map(|view| make(SessionId(id), view)))
+            .map(|(view, id)| view.as_ref().and_then(|view| make(SessionId(id), view)))
             .collect()
     }
 
@@ -116,26 +119,30 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         requests: RingProducer<Heap>,
-        replies: RingProducer<Heap>,
+        replies: [RingProducer<Heap>; 2],
     ) -> Result<Entry> {
         let mut cookie_key = [0; 16];
         getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
+        // The gateway's sessions do not exist here: their numbers are the slowpath's to give.
         let sessions = self.each(|id, view| {
             let secret = self.host.session_secret(id);
-            NetSession {
+            (view.gate == Gate::Port).then(|| NetSession {
                 control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
                 key: secret.keys(id, self.shard, self.epoch).to_exchange,
                 last_accepted: view.last_number,
+                busy_from: NOTHING_BUSY,
                 turn: 0,
                 used: 0,
-            }
+            })
         });
+        let [handshakes, replies] = replies.map(|ring| Lane::new(ring, self.sessions.len()));
         Ok(Entry {
             sessions,
             epoch: self.epoch,
             session_burst: config.limits.session_burst,
             cookie_key: MacKey::from_bytes(cookie_key),
             requests,
+            handshakes,
             replies,
             fast: self.fast.clone(),
             counters: Counters::new(&self.block(TileKind::Net, tile_kind::NET), net::NAMES),
@@ -174,7 +181,7 @@ impl<'a> Parts<'a> {
         sequencer: &Sequencer,
         (epoch_reports, told): (Vec<u64>, &[(u64, u64)]),
         port: T,
-        replies: RingConsumer<Heap>,
+        [handshakes, replies]: [RingConsumer<Heap>; 2],
     ) -> Result<OutTile<T>> {
         let sent = self.fast.view().out_seq();
         // As of what was sent: what is journalled above that has not been told to anybody.
@@ -186,11 +193,12 @@ impl<'a> Parts<'a> {
         self.fill_windows(&mut windows, sent)?;
         let keys = self.each(|id, _| {
             let secret = self.host.session_secret(id);
-            OutKeys {
+            Some(OutKeys {
                 control: secret.keys(id, self.shard, CONTROL_EPOCH).to_client,
                 current: secret.keys(id, self.shard, self.epoch).to_client,
-            }
+            })
         });
+        let block = self.block(TileKind::Out, tile_kind::OUT);
         Ok(OutTile {
             post: Post {
                 port,
@@ -203,6 +211,7 @@ impl<'a> Parts<'a> {
             reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
             windows,
             epoch_reports,
+            handshakes,
             replies,
             ack: match config.instance.ack {
                 topology::Ack::Sequenced => Ack::Sequenced,
@@ -210,7 +219,9 @@ impl<'a> Parts<'a> {
             },
             fast: self.fast.clone(),
             slow: self.slow.clone(),
-            counters: Counters::new(&self.block(TileKind::Out, tile_kind::OUT), out::NAMES),
+            counters: Counters::new(&block, out::NAMES),
+            block,
+            failed: false,
             receive_to_send: self.fast.histogram(stage::receive_to_send),
             frame: Box::new([0; MAX_FRAME_WORDS]),
             current: None,

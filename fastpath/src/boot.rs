@@ -72,7 +72,7 @@ struct Early {
 /// leaves no new region behind.
 #[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
-    let genesis = Genesis::load(&config.genesis_file())?;
+    let genesis = config.load_genesis()?;
     check_cpus(config)?;
     // The tiles' assembly loads it: here it only refuses in time.
     topology::secret::load_or_create(&config.secret_file())?;

@@ -8,7 +8,7 @@
 use crate::counters::Counters;
 use crate::sequencer::Sequencer;
 use crate::watermark::Watermark;
-use domain::{Command, Gate, Request, Source};
+use domain::{AccountId, Command, Gate, Request, Source};
 use engine::Engine;
 use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
 use std::time::{Duration, Instant};
@@ -130,15 +130,22 @@ impl MatchTile {
 }
 
 /// What the slowpath may ask for. It is not trusted: it cannot speak for the sequencer or for a
-/// session of the port, and a number is taken only from the source that counts it.
+/// session of the port, a number is taken only from the source that counts it, and only accounts
+/// whose owner logs on by wallet are its to open sessions for and to delegate.
 fn slow_may_send(engine: &Engine, request: &Request) -> bool {
     match request.command {
         Command::Deposit(_) => request.source == Source::DEPOSITS,
-        Command::CreateAsset(_)
-        | Command::CreateMarket(_)
-        | Command::CreateAccount(_)
-        | Command::OpenSession(_)
-        | Command::Delegate(_) => request.source == Source::ADMINISTRATION,
+        Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
+            request.source == Source::ADMINISTRATION
+        }
+        Command::OpenSession(open) => {
+            request.source == Source::ADMINISTRATION && has_owner(engine, open.account)
+        }
+        Command::Delegate(delegate) => {
+            let session = engine.session(delegate.session);
+            request.source == Source::ADMINISTRATION
+                && session.is_some_and(|session| has_owner(engine, session.account))
+        }
         Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => request
             .source
             .session()
@@ -151,6 +158,11 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::EngineVersion(_)
         | Command::Genesis(_) => false,
     }
+}
+
+fn has_owner(engine: &Engine, account: AccountId) -> bool {
+    let account = engine.account(account);
+    account.is_some_and(|account| account.owner != [0; 32])
 }
 
 impl Tile for MatchTile {

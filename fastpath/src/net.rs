@@ -3,11 +3,12 @@
 //! Data: per session its keys and the last number that it accepted; owner: this tile alone (the
 //! binding of a session to an address stands in the `fast` region, written here only). Invariants:
 //! nothing counts before its MAC is right; a number goes to the match tile at most once and in
-//! increasing order; a datagram is taken whole or, when a ring is full, up to a number and the rest
-//! is answered `Busy`. Poll order: the port, in arrival order; a session that used up its burst in
-//! this turn is answered `Busy`.
+//! increasing order; a datagram is taken up to a number, mostly its last, and the rest is refused in
+//! one answer; after `Busy` no higher number overtakes the one that was refused. Poll order: the
+//! port, in arrival order; a session that used up its burst in this turn is answered `Busy`.
 
 use crate::counters::Counters;
+use crate::lane::{Lane, NotTaken};
 use crate::replies::{Refusal, Reply};
 use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
 use nic::{Datagram as Arrival, Peer, Receive};
@@ -16,13 +17,18 @@ use tile::{Clock, Tile};
 use topology::instruments::net as counter;
 use wire::CONTROL_EPOCH;
 use wire::auth::{Mac, MacKey};
-use wire::order_entry::{Context, DatagramReader, Establish, Message, Numbered};
+use wire::order_entry::{Context, DatagramReader, Establish, Message, Messages, Numbered};
+
+/// Above every number: no number waits to come again.
+pub(crate) const NOTHING_BUSY: u64 = u64::MAX;
 
 /// What the net tile knows of one session.
 pub(crate) struct NetSession {
     pub(crate) control_key: MacKey,
     pub(crate) key: MacKey,
     pub(crate) last_accepted: u64,
+    /// The lowest number that was answered `Busy` and has not come again; [`NOTHING_BUSY`] if none.
+    pub(crate) busy_from: u64,
     pub(crate) turn: u64,
     pub(crate) used: usize,
 }
@@ -37,7 +43,9 @@ pub(crate) struct Entry {
     /// Of this boot: binds a challenge to session and address.
     pub(crate) cookie_key: MacKey,
     pub(crate) requests: RingProducer<Heap>,
-    pub(crate) replies: RingProducer<Heap>,
+    /// The answers to log-ons, and all others.
+    pub(crate) handshakes: Lane,
+    pub(crate) replies: Lane,
     pub(crate) fast: FastWriter,
     pub(crate) counters: Counters,
     pub(crate) turn: u64,
@@ -66,6 +74,7 @@ impl<R: Receive + Send> Tile for NetTile<R> {
             .receive(self.burst, &mut |arrival| entry.take(&arrival));
         if received > 0 {
             entry.requests.publish();
+            entry.handshakes.publish();
             entry.replies.publish();
         }
         received
@@ -116,41 +125,85 @@ impl Entry {
         if !DatagramReader::verify(bytes, key) {
             return self.count(counter::wrong_mac);
         }
-        let parsed = match DatagramReader::parse(bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.count(counter::malformed);
-                return self.refuse(&context, arrival.peer, error.reason(), 0, 1);
-            }
+        let Ok(parsed) = DatagramReader::parse(bytes) else {
+            return self.malformed(&context);
         };
         if !control && !self.is_bound(session) {
-            self.count(counter::not_established);
-            return self.refuse(&context, arrival.peer, Reason::NotEstablished, 0, 0);
+            return self.not_established(&context, arrival.peer);
         }
-        let mut messages = parsed.messages.peekable();
-        if messages.peek().is_none() && !control && self.within_burst(session) {
-            self.reply(Reply::Heartbeat { session });
+        let mut rest = parsed.messages;
+        if rest.clone().next().is_none() && !control && self.within_burst(session) {
+            self.reply(&Reply::Heartbeat { session });
         }
-        for numbered in messages {
-            if !self.message(&context, arrival.peer, &numbered, now) {
-                break;
+        let mut here = rest.clone();
+        while let Some(numbered) = rest.next() {
+            if let Err(reason) = self.message(&context, arrival.peer, &numbered, now) {
+                return self.refuse_rest(&context, here, reason);
             }
+            here = rest.clone();
         }
     }
 
-    /// One message of a genuine datagram; false if those after it must not be taken.
-    fn message(&mut self, context: &Context, from: Peer, numbered: &Numbered, now: u64) -> bool {
+    /// Nothing of the datagram counts. The client gives its number up, so none waits for it.
+    fn malformed(&mut self, context: &Context) {
+        self.count(counter::malformed);
+        if context.epoch == CONTROL_EPOCH {
+            return;
+        }
+        if !self.within_burst(context.session_id) {
+            return self.count(counter::throttled);
+        }
+        let (from, count) = (context.next_seq_no, 1);
+        self.give_up(context.session_id, from, count);
+        let refusal = Refusal {
+            reason: Reason::Malformed,
+            template: 0,
+            from,
+            count,
+        };
+        self.refuse(context, refusal);
+    }
+
+    /// The only refusal that goes to where the datagram came from: the session has no address.
+    fn not_established(&mut self, context: &Context, from: Peer) {
+        self.count(counter::not_established);
+        if !self.within_burst(context.session_id) {
+            return self.count(counter::throttled);
+        }
+        let refusal = Refusal {
+            reason: Reason::NotEstablished,
+            template: 0,
+            from: context.next_seq_no,
+            count: 0,
+        };
+        self.reply(&Reply::Refused {
+            session: context.session_id,
+            to: Some(from),
+            refusal,
+        });
+    }
+
+    /// One message of a genuine datagram; the reason if it and those after it are not taken.
+    fn message(
+        &mut self,
+        context: &Context,
+        from: Peer,
+        numbered: &Numbered,
+        now: u64,
+    ) -> Result<(), Reason> {
         let session = context.session_id;
-        let number = numbered.number.unwrap_or(0);
         let within_burst = self.within_burst(session);
-        if !within_burst && number == 0 {
+        if let Some(number) = numbered.number {
+            return self.application(session, number, &numbered.message, within_burst, now);
+        }
+        if !within_burst {
             self.count(counter::throttled);
-            return false;
+            return Ok(());
         }
         match &numbered.message {
             Message::Hello(hello) => {
                 let cookie = self.cookie(session, from, hello.nonce);
-                self.reply(Reply::Challenge {
+                self.reply(&Reply::Challenge {
                     session,
                     to: from,
                     nonce: hello.nonce,
@@ -160,23 +213,19 @@ impl Entry {
             Message::Establish(establish) => self.establish(session, from, establish),
             Message::ResendRequest(request) => {
                 let (from, count) = (request.from_report_no, request.count);
-                self.reply(Reply::Resend {
+                self.reply(&Reply::Resend {
                     session,
                     from,
                     count,
                 });
             }
-            message @ (Message::NewOrder(_) | Message::CancelOrder(_) | Message::AmendOrder(_)) => {
-                let new = Numbered {
-                    number: Some(number),
-                    message: *message,
-                };
-                return self.application(context, from, &new, within_burst, now);
-            }
             Message::Context(_)
             | Message::Challenge(_)
             | Message::Established(_)
             | Message::Refused(_)
+            | Message::NewOrder(_)
+            | Message::CancelOrder(_)
+            | Message::AmendOrder(_)
             | Message::OrderAccepted(_)
             | Message::OrderRejected(_)
             | Message::OrderFilled(_)
@@ -184,20 +233,17 @@ impl Entry {
             | Message::OrderAmended(_)
             | Message::NotApplied(_)
             | Message::Unknown { .. } => {
-                let template = numbered.message.template_id();
                 self.count(counter::unsupported);
-                let count = u64::from(number != 0);
                 let refusal = Refusal {
                     reason: Reason::UnsupportedMessage,
-                    template,
-                    from: number,
-                    count,
+                    template: numbered.message.template_id(),
+                    from: 0,
+                    count: 0,
                 };
-                self.refuse_with(context, from, refusal);
-                return false;
+                self.refuse(context, refusal);
             }
         }
-        true
+        Ok(())
     }
 
     /// Binds the session to the address that the cookie proves it is reached at.
@@ -210,8 +256,10 @@ impl Entry {
         }
         self.fast.set_peer(session.0 as usize, from.to_word());
         self.count(counter::established);
+        // The client is about to learn its last number, and goes on from there.
+        self.forget_busy(session);
         let accepted = self.session(session).map_or(0, |s| s.last_accepted);
-        self.reply(Reply::Established {
+        self.reply(&Reply::Established {
             session,
             to: from,
             nonce: establish.nonce,
@@ -219,31 +267,32 @@ impl Entry {
         });
     }
 
-    /// An application message: a request if its number is new, else its outcome again.
+    /// A message with a number: a request if the number is new, else its outcome again.
     fn application(
         &mut self,
-        context: &Context,
-        from: Peer,
-        numbered: &Numbered,
+        session: SessionId,
+        number: u64,
+        message: &Message,
         within_burst: bool,
         now: u64,
-    ) -> bool {
-        let session = context.session_id;
-        let (number, message) = (numbered.number.unwrap_or(0), &numbered.message);
+    ) -> Result<(), Reason> {
         let Some(known) = self.session(session) else {
-            return false;
+            return Ok(());
         };
+        if number > known.busy_from {
+            return Err(Reason::Busy);
+        }
         if number <= known.last_accepted {
             self.count(counter::duplicates);
             if within_burst {
-                self.reply(Reply::Outcome { session, number });
+                self.reply(&Reply::Outcome { session, number });
             } else {
                 self.count(counter::throttled);
             }
-            return within_burst;
+            return Ok(());
         }
         let Ok(command) = message.command() else {
-            return false;
+            return Err(Reason::UnsupportedMessage);
         };
         let request = Request {
             source: Source::of_session(session),
@@ -254,30 +303,74 @@ impl Entry {
         let mut slot = [0; REQUEST_WORDS];
         request.encode(&mut slot);
         if !within_burst || self.requests.push(&slot).is_err() {
-            self.count(counter::busy);
-            let refusal = Refusal {
-                reason: Reason::Busy,
-                template: message.template_id(),
-                from: number,
-                count: 1,
-            };
-            self.refuse_with(context, from, refusal);
-            return false;
+            return Err(Reason::Busy);
         }
         if let Some(known) = self.session(session) {
             known.last_accepted = number;
+            if number >= known.busy_from {
+                known.busy_from = NOTHING_BUSY;
+            }
         }
         self.count(counter::accepted);
-        true
+        Ok(())
     }
 
-    fn refuse_with(&mut self, context: &Context, to: Peer, refusal: Refusal) {
-        let session = context.session_id;
-        self.reply(Reply::Refused {
-            session,
-            to,
-            refusal,
-        });
+    /// Refuses the rest of a datagram, which begins with a new number, in one answer. What is refused
+    /// as `Busy` must come again before any higher number: others of the session's datagrams are on
+    /// their way, and taking them would make the refused numbers `NotApplied`. Each of these is told
+    /// from where on nothing was taken, because the answer before may have been lost.
+    fn refuse_rest(&mut self, context: &Context, rest: Messages<'_>, reason: Reason) {
+        let mut numbers = rest.filter(|it| it.number.is_some());
+        let Some(first) = numbers.next() else {
+            return;
+        };
+        let mut from = first.number.unwrap_or(0);
+        let here = 1 + numbers.count() as u64;
+        let end = from + here;
+        if reason == Reason::Busy {
+            self.counters.add(counter::busy, here);
+            if let Some(known) = self.session(context.session_id) {
+                known.busy_from = known.busy_from.min(from);
+                from = known.busy_from;
+            }
+        } else {
+            self.counters.add(counter::unsupported, here);
+            self.give_up(context.session_id, from, here);
+        }
+        let refusal = Refusal {
+            reason,
+            template: first.message.template_id(),
+            from,
+            count: end - from,
+        };
+        self.refuse(context, refusal);
+    }
+
+    /// The client will not send these numbers again: if one was awaited, it is no more.
+    fn give_up(&mut self, session: SessionId, from: u64, count: u64) {
+        let awaited = self.session(session).map(|known| known.busy_from);
+        if awaited.is_some_and(|it| it >= from && it - from < count) {
+            self.forget_busy(session);
+        }
+    }
+
+    /// Any new number of the session may come next.
+    fn forget_busy(&mut self, session: SessionId) {
+        if let Some(known) = self.session(session) {
+            known.busy_from = NOTHING_BUSY;
+        }
+    }
+
+    /// Refuses to where the session is: a recorded datagram sends nothing anywhere else. In the
+    /// control epoch, whose datagrams are genuine for ever, nothing is refused.
+    fn refuse(&mut self, context: &Context, refusal: Refusal) {
+        if context.epoch != CONTROL_EPOCH {
+            self.reply(&Reply::Refused {
+                session: context.session_id,
+                to: None,
+                refusal,
+            });
+        }
     }
 
     /// Counts one message of the session in this turn; false beyond its burst.
@@ -293,28 +386,18 @@ impl Entry {
         known.used <= burst
     }
 
-    fn refuse(&mut self, context: &Context, to: Peer, reason: Reason, template: u16, count: u64) {
-        if context.epoch == CONTROL_EPOCH {
-            return;
-        }
-        let refusal = Refusal {
-            reason,
-            template,
-            from: context.next_seq_no,
-            count,
+    /// Hands a reply to the out tile. What its lane does not take is given up and counted: a client
+    /// that hears nothing asks again.
+    fn reply(&mut self, reply: &Reply) {
+        let lane = if reply.is_handshake() {
+            &mut self.handshakes
+        } else {
+            &mut self.replies
         };
-        self.reply(Reply::Refused {
-            session: context.session_id,
-            to,
-            refusal,
-        });
-    }
-
-    /// Hands a reply to the out tile. When its ring is full the reply is given up and counted: a
-    /// client that hears nothing asks again.
-    fn reply(&mut self, reply: Reply) {
-        if self.replies.push(&reply.encode()).is_err() {
-            self.count(counter::replies_dropped);
+        match lane.push(reply.session(), reply) {
+            Ok(()) => {}
+            Err(NotTaken::OverShare) => self.count(counter::throttled),
+            Err(NotTaken::Full) => self.count(counter::replies_dropped),
         }
     }
 

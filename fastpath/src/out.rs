@@ -8,13 +8,16 @@
 
 use crate::counters::Counters;
 use crate::post::{NotSent, Post};
-use crate::replies::{Refusal, Reply};
+use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
 use crate::watermark::Watermark;
 use crate::window::Windows;
 use domain::{Event, Events, Nanos, Reason, SessionId};
 use journal::Frame;
 use nic::Transmit;
-use shm::{FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView};
+use shm::{
+    FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView,
+    TileBlock, TileState,
+};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::out as counter;
@@ -22,8 +25,6 @@ use wire::order_entry::{Challenge, Context, Established, FrameStamp, Message, Te
 
 /// Most frames in one turn.
 const FRAME_BURST: usize = 32;
-/// Most replies in one turn.
-const REPLY_BURST: usize = 16;
 /// Most reports that one request brings back; a client asks again for more.
 const RESEND_LIMIT: u64 = 64;
 /// Frames read for resends in one turn, after which the other replies wait for the next.
@@ -49,6 +50,8 @@ pub(crate) struct OutTile<T> {
     pub(crate) windows: Windows,
     /// By session id: its first report number in this epoch.
     pub(crate) epoch_reports: Vec<u64>,
+    /// Answers to log-ons, which come first, and all others.
+    pub(crate) handshakes: RingConsumer<Heap>,
     pub(crate) replies: RingConsumer<Heap>,
     pub(crate) ack: Ack,
     pub(crate) fast: FastWriter,
@@ -67,6 +70,10 @@ pub(crate) struct OutTile<T> {
     pub(crate) durable: Watermark,
     /// Frames that may still be read for resends in this turn.
     pub(crate) resend_budget: usize,
+    /// Journal memory is damaged: no frame is read any more.
+    pub(crate) failed: bool,
+    /// Where it says so.
+    pub(crate) block: TileBlock,
     /// When it was asked to stop.
     pub(crate) stopping: Option<Instant>,
     pub(crate) engine_time: u64,
@@ -116,7 +123,10 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
             && self.post.port.pending() == 0;
         let alone = Clock::now().saturating_sub(self.slow.heartbeat()) > SLOWPATH_SILENCE;
         let waited = since.elapsed();
-        idle && (all_told || waited > STOP_PATIENCE || (alone && waited > STOP_ALONE))
+        idle && (all_told
+            || self.failed
+            || waited > STOP_PATIENCE
+            || (alone && waited > STOP_ALONE))
     }
 
     fn stop_turn(&self) -> Option<u64> {
@@ -128,6 +138,9 @@ impl<T: Transmit> OutTile<T> {
     /// Sends the next frame's reports; false if there is none, it may not leave yet, or the port
     /// is full.
     fn next_frame(&mut self) -> bool {
+        if self.failed {
+            return false;
+        }
         if self.current.is_none() {
             match self.reader.poll(&mut self.frame) {
                 Read::Frame(words) => {
@@ -137,7 +150,11 @@ impl<T: Transmit> OutTile<T> {
                     });
                 }
                 Read::Empty => return false,
-                Read::Lapped | Read::Corrupt => {
+                Read::Corrupt => {
+                    self.fail();
+                    return false;
+                }
+                Read::Lapped => {
                     // The gate waits for this tile, so this happens only to one that was restarted
                     // with its whole memory unsent. What it skips, clients find at the replay port.
                     self.counters.add(counter::lapped, 1);
@@ -181,26 +198,53 @@ impl<T: Transmit> OutTile<T> {
         true
     }
 
+    /// There is a word in journal memory that no writer wrote: what follows cannot be known, so
+    /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`.
+    #[cold]
+    #[expect(clippy::print_stderr, reason = "once, and the hot path ends here")]
+    fn fail(&mut self) {
+        self.failed = true;
+        self.counters.add(counter::corrupt, 1);
+        self.block.set_state(TileState::Fail);
+        eprintln!(
+            "alarm: journal memory is damaged at seq {}: no report leaves any more; stop this \
+             process, and start it again: it says what it finds (docs/JOURNAL.md, Recovery)",
+            self.reader.next_seq()
+        );
+    }
+
     fn answer(&mut self) -> usize {
-        let mut answered = 0;
         self.resend_budget = RESEND_FRAMES;
-        while answered < REPLY_BURST && self.resend_budget > 0 {
-            let Ok(Some(slot)) = self.replies.peek() else {
-                break;
-            };
-            let reply = Reply::decode(&slot).expect("the net tile writes whole replies");
-            self.replies.advance();
-            answered += 1;
-            match self.reply(&reply) {
-                Ok(()) => self.counters.add(counter::replies, 1),
-                Err(NotSent::PortFull) => self.counters.add(counter::replies_dropped, 1),
-                Err(NotSent::Unreachable) => self.counters.add(counter::unreachable, 1),
-            }
+        let mut handshakes = 0;
+        while handshakes < HANDSHAKE_BURST
+            && let Some(reply) = next_reply(&mut self.handshakes)
+        {
+            self.answer_one(&reply);
+            handshakes += 1;
         }
-        if answered > 0 {
+        if handshakes > 0 {
+            self.handshakes.release();
+        }
+        let mut replies = 0;
+        while replies < REPLY_BURST
+            && self.resend_budget > 0
+            && let Some(reply) = next_reply(&mut self.replies)
+        {
+            self.answer_one(&reply);
+            replies += 1;
+        }
+        if replies > 0 {
             self.replies.release();
         }
-        answered
+        handshakes + replies
+    }
+
+    fn answer_one(&mut self, reply: &Reply) {
+        match self.reply(reply) {
+            Ok(()) => self.counters.add(counter::replies, 1),
+            Err(NotSent::PortFull) => self.counters.add(counter::replies_dropped, 1),
+            Err(NotSent::Unreachable) => self.counters.add(counter::unreachable, 1),
+        }
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), NotSent> {
@@ -230,7 +274,7 @@ impl<T: Transmit> OutTile<T> {
                 refusal,
             } => self
                 .post
-                .refused(session, Some(to), self.next_report(session), &refusal),
+                .refused(session, to, self.next_report(session), &refusal),
             Reply::Heartbeat { session } => {
                 let next = self.next_report(session);
                 self.post.reports(session, next, 0, |_| {})
@@ -278,11 +322,13 @@ impl<T: Transmit> OutTile<T> {
         if number > window.last_applied {
             return Ok(());
         }
-        let frame = self.windows.frame_of_number(session, number, self.noted);
-        let Some(words) = frame.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+        let seq = self.windows.frame_of_number(session, number, self.noted);
+        let words = seq.and_then(|seq| self.read_again(seq));
+        let frame = words.map(|words| parse(&self.again[..words]));
+        // A window's entry may be so old that it names a newer frame.
+        let Some(frame) = frame.filter(|frame| tells_of_number(frame, session, number)) else {
             return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
         };
-        let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
         let applied = frame.header.source_seq == number;
         let wanted = |event: &Event| applied || matches!(event, Event::NotApplied(_));
         send_again(&mut self.post, &frame, session, wanted).map(drop)
@@ -311,10 +357,11 @@ impl<T: Transmit> OutTile<T> {
         let mut number = from.max(oldest);
         while number < end {
             let seq = self.windows.frame_of_report(session, number, self.noted);
-            let Some(words) = seq.and_then(|seq| read(&self.reader, seq, &mut self.again)) else {
+            let words = seq.and_then(|seq| self.read_again(seq));
+            let frame = words.map(|words| parse(&self.again[..words]));
+            let Some(frame) = frame.filter(|frame| has_report(frame, session, number)) else {
                 return self.not_in_memory(session, template, number, end - number);
             };
-            let frame = Frame::parse(&self.again[..words]).expect("the match tile wrote it");
             let wanted = |event: &Event| {
                 event
                     .report()
@@ -324,10 +371,20 @@ impl<T: Transmit> OutTile<T> {
                 return self.not_in_memory(session, template, number, end - number);
             };
             number = last + 1;
-            self.counters.add(counter::resent_frames, 1);
-            self.resend_budget = self.resend_budget.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// Reads a frame into `again`, at the cost of this turn's budget.
+    fn read_again(&mut self, seq: u64) -> Option<usize> {
+        self.resend_budget = self.resend_budget.saturating_sub(1);
+        match self.reader.read_at(seq, &mut self.again) {
+            Read::Frame(words) => {
+                self.counters.add(counter::resent_frames, 1);
+                Some(words)
+            }
+            Read::Empty | Read::Lapped | Read::Corrupt => None,
+        }
     }
 
     fn not_in_memory(
@@ -348,11 +405,37 @@ impl<T: Transmit> OutTile<T> {
     }
 }
 
-fn read(reader: &LogReader, seq: u64, into: &mut [u64; MAX_FRAME_WORDS]) -> Option<usize> {
-    match reader.read_at(seq, into) {
-        Read::Frame(words) => Some(words),
-        Read::Empty | Read::Lapped | Read::Corrupt => None,
-    }
+fn next_reply(ring: &mut RingConsumer<Heap>) -> Option<Reply> {
+    let slot = ring.peek().ok()??;
+    ring.advance();
+    Some(Reply::decode(&slot).expect("the net tile writes whole replies"))
+}
+
+fn parse(words: &[u64]) -> Frame<'_> {
+    Frame::parse(words).expect("the match tile wrote it")
+}
+
+/// Whether a frame says what became of the session's message `number`: it holds the message, or one
+/// that skipped it.
+fn tells_of_number(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
+    let skips = |event: Event| {
+        if let Event::NotApplied(skipped) = event {
+            skipped.session == session
+                && number
+                    .checked_sub(skipped.from)
+                    .is_some_and(|after| after < skipped.count)
+        } else {
+            false
+        }
+    };
+    frame.header.source.session() == Some(session)
+        && (frame.header.source_seq == number || frame.events().flatten().any(skips))
+}
+
+/// Whether a frame holds the session's report `number`.
+fn has_report(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
+    let mut events = frame.events().flatten();
+    events.any(|event| event.report() == Some((session, number)))
 }
 
 fn stamp(frame: &Frame<'_>) -> FrameStamp {

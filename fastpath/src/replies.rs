@@ -1,12 +1,19 @@
 //! What the net tile asks the out tile to send: answers outside the sequence, and resends.
 //!
-//! Only `out` transmits. The two tiles are joined by one ring of fixed-size slots, in process.
+//! Only `out` transmits. The two tiles are joined by two rings of fixed-size slots, in process: one for
+//! the answers to `Hello` and `Establish`, so that no traffic keeps a session from logging on, and
+//! one for the rest.
 
 use domain::{Reason, SessionId};
 use nic::Peer;
 
 /// Words of a slot of the ring between the two tiles.
 pub(crate) const REPLY_WORDS: usize = 16;
+
+/// Most replies of the second ring that out answers in one turn.
+pub(crate) const REPLY_BURST: usize = 64;
+/// Most of the first.
+pub(crate) const HANDSHAKE_BURST: usize = 16;
 
 /// One request to the out tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +33,11 @@ pub(crate) enum Reply {
         /// The highest number that was accepted, whether or not it is journalled yet.
         accepted: u64,
     },
-    /// Not taken, and why; `from` and `count` say which numbers.
+    /// Not taken, and why; `from` and `count` say which numbers. Without `to` it goes to where the
+    /// session's reports go.
     Refused {
         session: SessionId,
-        to: Peer,
+        to: Option<Peer>,
         refusal: Refusal,
     },
     /// The client is there: so are we, and so many reports have been issued.
@@ -61,6 +69,23 @@ const RESEND: u64 = 5;
 const HEARTBEAT: u64 = 6;
 
 impl Reply {
+    /// Whose it is.
+    pub(crate) fn session(&self) -> SessionId {
+        match *self {
+            Self::Challenge { session, .. }
+            | Self::Established { session, .. }
+            | Self::Refused { session, .. }
+            | Self::Heartbeat { session }
+            | Self::Outcome { session, .. }
+            | Self::Resend { session, .. } => session,
+        }
+    }
+
+    /// Whether it answers a log-on.
+    pub(crate) fn is_handshake(&self) -> bool {
+        matches!(self, Self::Challenge { .. } | Self::Established { .. })
+    }
+
     pub(crate) fn encode(&self) -> [u64; REPLY_WORDS] {
         let mut slot = [0; REPLY_WORDS];
         let fields = match *self {
@@ -101,7 +126,7 @@ impl Reply {
                 [
                     REFUSED,
                     u64::from(session.0),
-                    to.to_word(),
+                    to.map_or(0, Peer::to_word),
                     what,
                     r.from,
                     r.count,
@@ -152,7 +177,7 @@ impl Reply {
             },
             REFUSED => Self::Refused {
                 session,
-                to: Peer::from_word(slot[2]),
+                to: (slot[2] != 0).then(|| Peer::from_word(slot[2])),
                 refusal: Refusal {
                     reason: Reason::try_from(slot[3] as u16).ok()?,
                     template: (slot[3] >> 16) as u16,
@@ -207,7 +232,12 @@ mod tests {
             },
             Reply::Refused {
                 session,
-                to,
+                to: Some(to),
+                refusal,
+            },
+            Reply::Refused {
+                session,
+                to: None,
                 refusal,
             },
             Reply::Heartbeat { session },

@@ -2,8 +2,9 @@
 //!
 //! A cache for the out tile, rebuilt from journal memory at start: for the last
 //! [`Windows::size`] report numbers and message numbers of each session, the seq of the frame that
-//! holds them. Only the low half of a seq is kept; the other half follows from the head, because
-//! an entry older than 2^32 frames has long left journal memory.
+//! holds them. Only the low half of a seq is kept; the other half follows from the head. The entry
+//! of a session that was idle for 2^32 frames so names a frame that it has nothing to do with: who
+//! reads the frame checks that it holds what was looked for.
 
 use domain::SessionId;
 

@@ -18,6 +18,10 @@ pub(crate) const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
 const PROCESS_BLOCK: usize = 3;
 
+/// Page faults of a tile's thread after start that are none of the tables': code that runs for the
+/// first time, and a deeper stack.
+const PAGE_FAULTS: u64 = 64;
+
 pub(crate) const PLAN: Plan = Plan {
     name: "test",
     sessions: 4,
@@ -92,6 +96,8 @@ fn closed_hot_path() -> Result<String> {
         ..PLAN
     };
     let mut instance = start(&plan)?;
+    let tile = tile_thread(&instance)?;
+    let faults_at_start = page_faults(&instance, tile)?;
     let mut swarm = swarm(&instance, plan.sessions)?;
     let mut random = Random(7);
     for round in 0..20_u64 {
@@ -114,7 +120,6 @@ fn closed_hot_path() -> Result<String> {
         "only {resting} of 20,000 orders rest: {:?}",
         swarm.tally
     );
-    let tile = tile_thread(&instance)?;
     let calls = trace_while(tile, || {
         mixed_load(&mut swarm, &mut random, Duration::from_secs(4))
     })?;
@@ -139,12 +144,27 @@ fn closed_hot_path() -> Result<String> {
         allocations == 0,
         "{allocations} heap allocations after start"
     );
+    let faults = page_faults(&instance, tile)? - faults_at_start;
+    ensure!(
+        faults <= PAGE_FAULTS,
+        "{faults} page faults after start: a table was not touched when it was made"
+    );
     let tally = swarm.tally;
     ensure!(tally.fills > 0 && tally.canceled > 0 && tally.not_applied > 0 && tally.repeated > 0);
     instance.stop()?;
     Ok(format!(
-        "{resting} resting, {tally:?}, {calls:?}, 0 allocations"
+        "{resting} resting, {tally:?}, {calls:?}, 0 allocations, {faults} page faults"
     ))
+}
+
+/// Minor page faults of a thread so far.
+fn page_faults(instance: &Instance, thread: u32) -> Result<u64> {
+    let pid = instance.pid(Role::Fastpath).context("the fastpath runs")?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat"))?;
+    // The thread's name, in parentheses, may hold anything; the eighth field behind it is minflt.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let faults = fields.split_whitespace().nth(7).context("minflt")?;
+    Ok(faults.parse()?)
 }
 
 fn mixed_load(swarm: &mut Swarm, random: &mut Random, time: Duration) -> Result<()> {

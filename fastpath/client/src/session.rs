@@ -359,6 +359,7 @@ impl Session {
         match Reason::try_from(refused.reason) {
             Ok(Reason::Busy) if about_reports => {}
             Ok(Reason::Busy) => self.outbox.busy(from, now),
+            // The first is reserved: no exchange of this version says it.
             Ok(Reason::WrongEpoch | Reason::NotEstablished) => self.link.start(now),
             Ok(Reason::NoLongerInMemory) if about_reports => {
                 let first = self.inbox.next_no();

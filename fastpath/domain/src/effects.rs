@@ -214,10 +214,105 @@ mod tests {
         );
     }
 
+    const KINDS: [EventKind; 15] = [
+        EventKind::Accepted,
+        EventKind::Rejected,
+        EventKind::Fill,
+        EventKind::Canceled,
+        EventKind::Amended,
+        EventKind::NotApplied,
+        EventKind::BookAdd,
+        EventKind::BookReduce,
+        EventKind::BookDelete,
+        EventKind::Trade,
+        EventKind::PhaseChanged,
+        EventKind::MarketDefined,
+        EventKind::BookReplace,
+        EventKind::Outcome,
+        EventKind::StateHash,
+    ];
+    /// More than the largest event.
+    const ROOM: usize = 256;
+
+    fn to_words(bytes: &[u8]) -> Vec<u64> {
+        let (words, _) = bytes.as_chunks::<8>();
+        words.iter().map(|word| u64::from_le_bytes(*word)).collect()
+    }
+
+    /// The words of the event that stands first, if one does.
+    fn size_of_first(bytes: &[u8]) -> Option<usize> {
+        let words = to_words(bytes);
+        let mut events = Events::new(&words);
+        events.next()?.ok()?;
+        Some(words.len() - events.rest.len())
+    }
+
+    /// An event of this kind: as much of the noise as its fields can hold.
+    fn event(kind: EventKind, noise: &[u8]) -> Vec<u64> {
+        let mut bytes = vec![0; ROOM];
+        bytes[0] = kind as u8;
+        // Most events may be zeros behind their kind; two have a command's kind, which is never 0.
+        let lacks = (1..ROOM).find(|&at| {
+            let with = |value| {
+                let mut bytes = bytes.clone();
+                bytes[at] = value;
+                size_of_first(&bytes).is_some()
+            };
+            size_of_first(&bytes).is_none() && with(1)
+        });
+        if let Some(at) = lacks {
+            bytes[at] = 1;
+        }
+        let size = 8 * size_of_first(&bytes).expect("a valid event");
+        for (at, value) in noise.iter().enumerate().take(size).skip(1) {
+            let before = core::mem::replace(&mut bytes[at], *value);
+            if size_of_first(&bytes).is_none() {
+                bytes[at] = before;
+            }
+        }
+        to_words(&bytes[..size])
+    }
+
     proptest! {
         #[test]
-        fn any_words_are_read_or_refused(words in prop::collection::vec(any::<u64>(), 0..64)) {
-            assert!(Events::new(&words).count() <= words.len());
+        fn any_words_are_read_or_refused(
+            events in prop::collection::vec(
+                (prop::sample::select(&KINDS[..]), prop::collection::vec(any::<u8>(), ROOM)),
+                1..8,
+            ),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 0..64_u32), 1..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut words = Vec::new();
+            for (kind, noise) in &events {
+                words.extend(event(*kind, noise));
+            }
+            let whole: Vec<_> = Events::new(&words).collect();
+            prop_assert_eq!(whole.len(), events.len());
+            prop_assert!(whole.iter().all(Result::is_ok));
+            let first = flips.iter().map(|(at, _)| at.index(words.len())).min();
+            let mut flipped = words.clone();
+            for (at, bit) in flips {
+                flipped[at.index(words.len())] ^= 1 << bit;
+            }
+            flipped.truncate(1 + cut.index(words.len()));
+            let mut reader = Events::new(&flipped);
+            let mut end = 0;
+            let mut read = 0;
+            while let Some(event) = reader.next() {
+                end = if event.is_ok() { flipped.len() - reader.rest.len() } else { usize::MAX };
+                read += 1;
+                // What stands before the first flip is read as it was.
+                prop_assert!(end > first.unwrap_or(0) || Some(&event) == whole.get(read - 1));
+                prop_assert!(event.is_ok() || reader.next().is_none(), "it ends after an error");
+            }
+            prop_assert!(read <= flipped.len());
+            prop_assert!(end >= flipped.len(), "all is read, or refused");
+        }
+
+        #[test]
+        fn words_without_sense_are_read_or_refused(words in prop::collection::vec(any::<u64>(), 0..64)) {
+            prop_assert!(Events::new(&words).count() <= words.len());
         }
     }
 }

@@ -87,9 +87,9 @@ pub enum Reason {
     /// Amended to no more than was already filled.
     AmendedToFilled = 203,
 
-    /// The ring or the journal is full: send the same number again.
+    /// The ring or the journal is full, or the session's burst used up: send the same number again.
     Busy = 300,
-    /// The datagram's epoch is not the current one: establish again.
+    /// Reserved, never sent: a datagram of another epoch is dropped.
     WrongEpoch = 301,
     /// The session is not established: answer the challenge.
     NotEstablished = 302,

@@ -168,6 +168,20 @@ impl<W: Words> RingProducer<W> {
         place(self.ring.capacity)
     }
 
+    /// The position of the next slot to be pushed.
+    #[inline]
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.head
+    }
+
+    /// The position up to which the consumer has given slots back, looked at now.
+    #[inline]
+    pub fn released(&mut self) -> u64 {
+        self.look();
+        self.tail
+    }
+
     #[inline]
     fn used(&self) -> u64 {
         self.head.wrapping_sub(self.tail)

@@ -1,9 +1,10 @@
 //! Every report leaves, once and in order, whatever the port does.
 
-use super::rig::{Client, Rig, order, refusals, reports, resting};
+use super::rig::{Client, JOURNAL_WORDS, Rig, order, refusals, reports, resting};
+use crate::supervisor::block_of;
 use domain::{MAX_FILLS, Side};
 use nic::inproc::Faults;
-use shm::FastWriter;
+use shm::{FastWriter, TileState, Word};
 use tile::Tile as _;
 use topology::TileKind;
 use topology::instruments::out as counter;
@@ -153,6 +154,35 @@ fn a_restarted_out_tile_repeats_identical_reports_from_its_progress_word() {
     rig.settle();
     let next = reports(&one.receive());
     assert_eq!(next[0].0, first[0].last().unwrap().0 + 1, "numbers go on");
+}
+
+#[test]
+fn damaged_memory_stops_the_out_tile_with_an_alarm() {
+    let mut rig = Rig::new();
+    let mut client = rig.client(1);
+    client.send(1, &[resting(1)]);
+    rig.settle();
+    assert_eq!(numbers(&reports(&client.receive())), [1]);
+    let told = rig.head();
+    // The first word of the next frame becomes one that no writer writes.
+    client.send(2, &[resting(2)]);
+    rig.tiles.net.poll();
+    let words: Vec<u64> = rig.regions.journal.words().iter().map(Word::get).collect();
+    rig.tiles.matching.poll();
+    let memory = rig.regions.journal.words();
+    let data = memory.len() - JOURNAL_WORDS;
+    let commit = (data..memory.len()).find(|&at| memory[at].get() != words[at]);
+    memory[commit.unwrap()].set(u64::MAX);
+    client.send(3, &[resting(3)]);
+    rig.settle();
+    assert_eq!(client.receive(), [], "neither old reports nor new ones");
+    let fast = FastWriter::new(rig.regions.fast.clone()).unwrap();
+    assert_eq!(fast.view().out_seq(), told, "progress stays");
+    assert_eq!(rig.count(TileKind::Out, counter::corrupt), 1, "once");
+    assert_eq!(rig.count(TileKind::Out, counter::lapped), 0);
+    let out = fast.view().tile(block_of(TileKind::Out)).unwrap();
+    assert_eq!(out.state, Some(TileState::Fail));
+    assert!(rig.tiles.out.stop(), "a stop does not wait for it");
 }
 
 #[test]

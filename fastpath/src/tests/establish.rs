@@ -171,6 +171,45 @@ fn a_malformed_message_spoils_its_whole_datagram() {
 }
 
 #[test]
+fn refusals_are_within_the_burst_and_go_nowhere_but_to_the_session() {
+    let mut rig = Rig::with(1 << 18, |config| config.limits.session_burst = 2);
+    let mut client = rig.client(1);
+    let mut elsewhere = rig.stranger(1);
+    let bad = NewOrder {
+        side: 9,
+        ..resting(1)
+    };
+    let recorded = client.datagram(1, &[bad]);
+    for _ in 0..20 {
+        elsewhere.send_bytes(&recorded);
+    }
+    rig.settle();
+    assert_eq!(elsewhere.receive(), [], "nothing is reflected");
+    let malformed = (Reason::Malformed, 1, 1);
+    assert_eq!(refusals(&client.receive()), [malformed; 2]);
+    assert_eq!(rig.count(TileKind::Net, counter::malformed), 20);
+    assert_eq!(rig.count(TileKind::Net, counter::throttled), 18);
+    // Busy and unsupported as well.
+    elsewhere.send(1, &[resting(1), resting(2), resting(3)]);
+    rig.settle();
+    let report = NotApplied::read_from_bytes(&[0; size_of::<NotApplied>()]).unwrap();
+    elsewhere.send(3, &[report]);
+    rig.settle();
+    assert_eq!(elsewhere.receive(), []);
+    assert_eq!(
+        refusals(&client.receive()),
+        [(Reason::Busy, 3, 1), (Reason::UnsupportedMessage, 3, 1)]
+    );
+    let mut nobody = rig.stranger(2);
+    for _ in 0..20 {
+        nobody.send(1, &[resting(1)]);
+    }
+    rig.settle();
+    let unknown = (Reason::NotEstablished, 1, 0);
+    assert_eq!(refusals(&nobody.receive()), [unknown; 2]);
+}
+
+#[test]
 fn what_only_the_exchange_sends_is_unsupported() {
     let mut rig = Rig::new();
     let mut client = rig.client(1);
@@ -187,11 +226,11 @@ fn what_only_the_exchange_sends_is_unsupported() {
         answers,
         [
             (Reason::UnsupportedMessage, 0, 0),
-            (Reason::UnsupportedMessage, 1, 1)
+            (Reason::UnsupportedMessage, 1, 2)
         ],
         "a session message has no number, a report takes one"
     );
-    assert_eq!(rig.count(TileKind::Net, counter::unsupported), 2);
+    assert_eq!(rig.count(TileKind::Net, counter::unsupported), 3);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod establish;
+mod fairness;
 mod mutation;
 mod numbers;
 mod resend;

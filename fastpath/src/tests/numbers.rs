@@ -162,11 +162,11 @@ fn a_full_ring_is_busy_until_it_is_emptied() {
     rig.tiles.out.poll();
     assert_eq!(
         refusals(&client.receive()),
-        [(Reason::Busy, 5, 1)],
-        "number 5 is refused and the rest of the datagram is not taken"
+        [(Reason::Busy, 5, 2)],
+        "the rest of the datagram is refused from number 5 on"
     );
     assert_eq!(last_accepted(&rig, &client), 4);
-    assert_eq!(rig.count(TileKind::Net, counter::busy), 1);
+    assert_eq!(rig.count(TileKind::Net, counter::busy), 2);
     rig.settle();
     assert_eq!(accepted(&client.receive()), [1, 2, 3, 4]);
     client.send(5, &orders[4..]);
@@ -187,11 +187,128 @@ fn a_session_takes_no_more_than_its_burst_of_a_turn() {
     rig.settle();
     let received = greedy.receive();
     assert_eq!(accepted(&received), [1, 2, 3]);
-    assert_eq!(refusals(&received), [(Reason::Busy, 4, 1)]);
+    assert_eq!(refusals(&received), [(Reason::Busy, 4, 2)]);
     assert_eq!(accepted(&other.receive()), [1, 2, 3], "another has its own");
     greedy.send(4, &[resting(4), resting(5)]);
     rig.settle();
     assert_eq!(accepted(&greedy.receive()), [4, 5], "the next turn is new");
+}
+
+fn orders(from: u64, count: u64) -> Vec<NewOrder> {
+    (from..from + count).map(resting).collect()
+}
+
+#[test]
+fn nothing_overtakes_a_number_that_was_answered_busy() {
+    let mut rig = Rig::new();
+    let mut client = rig.client(1);
+    for first in [1, 21, 41, 61] {
+        client.send(first, &orders(first, 20));
+    }
+    rig.tiles.net.poll();
+    // On its way already when the client hears of it.
+    client.send(81, &orders(81, 20));
+    rig.settle();
+    let received = client.receive();
+    // Each answer says from where on nothing was taken: the one before may be lost.
+    let busy = [(Reason::Busy, 65, 16), (Reason::Busy, 65, 36)];
+    assert_eq!(refusals(&received), busy, "64 are the burst of a turn");
+    assert_eq!(accepted(&received), Vec::from_iter(1..=64));
+    // Neither does what is refused for another reason let higher numbers pass.
+    client.send(101, &[NotApplied::default()]);
+    let bad = NewOrder {
+        side: 9,
+        ..resting(102)
+    };
+    client.send(102, &[bad]);
+    client.send(103, &orders(103, 1));
+    rig.settle();
+    let received = client.receive();
+    let others = [
+        (Reason::Busy, 65, 37),
+        (Reason::Malformed, 102, 1),
+        (Reason::Busy, 65, 39),
+    ];
+    assert_eq!(refusals(&received), others);
+    for (first, count) in [(65, 16), (81, 20)] {
+        client.send(first, &orders(first, count));
+        rig.settle();
+    }
+    let received = client.receive();
+    assert_eq!(refusals(&received), []);
+    assert_eq!(not_applied(&received), []);
+    assert_eq!(accepted(&received), Vec::from_iter(65..=100));
+    assert_eq!(rig.count(TileKind::Net, counter::busy), 38);
+}
+
+/// A rig whose session 1 has number 4 answered with `Busy`.
+fn with_a_busy_number() -> (Rig, Client) {
+    let mut rig = Rig::with(1 << 18, |config| config.limits.session_burst = 3);
+    let mut client = rig.client(1);
+    client.send(1, &orders(1, 5));
+    rig.settle();
+    assert_eq!(refusals(&client.receive()), [(Reason::Busy, 4, 2)]);
+    client.send(6, &orders(6, 1));
+    rig.settle();
+    assert_eq!(refusals(&client.receive()), [(Reason::Busy, 4, 3)]);
+    (rig, client)
+}
+
+#[test]
+fn whoever_establishes_again_may_leave_busy_numbers_out() {
+    let (mut rig, _) = with_a_busy_number();
+    let mut client = rig.client(1);
+    client.send(7, &orders(7, 1));
+    rig.settle();
+    let received = client.receive();
+    assert_eq!(accepted(&received), [7]);
+    let skipped = not_applied(&received)[0];
+    assert_eq!((skipped.from_seq_no, skipped.count), (4, 3));
+}
+
+#[test]
+fn a_refusal_that_gives_a_number_up_lets_higher_ones_pass() {
+    let bad = NewOrder {
+        side: 9,
+        ..resting(5)
+    };
+    let (mut rig, mut client) = with_a_busy_number();
+    client.send(4, &[resting(4), bad]);
+    rig.settle();
+    assert_eq!(refusals(&client.receive()), [(Reason::Malformed, 4, 1)]);
+    client.send(5, &orders(5, 1));
+    rig.settle();
+    assert_eq!(accepted(&client.receive()), [5]);
+    let (mut rig, mut client) = with_a_busy_number();
+    client.send(4, &[NotApplied::default()]);
+    rig.settle();
+    let unsupported = [(Reason::UnsupportedMessage, 4, 1)];
+    assert_eq!(refusals(&client.receive()), unsupported);
+    client.send(5, &orders(5, 1));
+    rig.settle();
+    assert_eq!(accepted(&client.receive()), [5]);
+}
+
+#[test]
+fn duplicates_and_new_numbers_may_stand_in_one_datagram() {
+    let mut rig = Rig::with(1 << 18, |config| config.limits.session_burst = 3);
+    let mut client = rig.client(1);
+    client.send(1, &orders(1, 3));
+    rig.settle();
+    client.receive();
+    // Three duplicates use the burst up: what is new is refused, not dropped.
+    client.send(1, &orders(1, 6));
+    rig.settle();
+    assert_eq!(refusals(&client.receive()), [(Reason::Busy, 4, 3)]);
+    client.send(3, &orders(3, 3));
+    rig.settle();
+    let received = client.receive();
+    assert_eq!(refusals(&received), []);
+    assert_eq!(
+        accepted(&received),
+        [4, 5, 3],
+        "the outcome again comes last"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The exchange's numbers: what a client missed, it asks for.
 
 use super::rig::{Client, Received, Rig, refusals, reports, resting};
-use domain::Reason;
+use domain::{Reason, Side};
 use std::net::SocketAddrV4;
 use topology::TileKind;
 use topology::instruments::out as counter;
@@ -62,7 +62,7 @@ fn a_range_may_begin_and_end_within_a_frame() {
     let (mut maker, _) = with_reports(&mut rig, 5);
     let mut taker = rig.client(2);
     // One frame: accepted and five fills for the taker, a fill for the maker in between.
-    taker.send(1, &[super::rig::order(1, domain::Side::Sell, 1, 5)]);
+    taker.send(1, &[super::rig::order(1, Side::Sell, 1, 5)]);
     rig.settle();
     let first = reports(&taker.receive());
     assert_eq!(first.len(), 6);
@@ -140,4 +140,54 @@ fn after_a_restart_the_window_is_that_of_the_memory() {
     let mut rig = rig.restart(|_| {});
     let received = ask(&mut rig, &mut client, 1, 10);
     assert_eq!(reports(&received), first);
+}
+
+#[test]
+fn an_entry_so_old_that_it_names_another_frame_finds_nothing() {
+    let mut rig = Rig::new();
+    let (mut client, _) = with_reports(&mut rig, 3);
+    let other = rig.client(2);
+    for number in 1..=2 {
+        // Trades with the first client's orders, so its reports stand in these frames too.
+        other.send(number, &[super::rig::order(number, Side::Sell, 1, 1)]);
+        rig.settle();
+    }
+    client.receive();
+    let head = rig.head();
+    let windows = &mut rig.tiles.out.windows;
+    // As 2^32 frames later: the low halves are those of recent frames, of another session's order and
+    // of its own third.
+    windows.number(client.session, 1, head - 1);
+    windows.number(client.session, 2, head - 2);
+    windows.report(client.session, 1, head - 1);
+    windows.report(client.session, 4, head);
+    for number in [1, 2] {
+        client.send(number, &[resting(number)]);
+        rig.settle();
+        let received = client.receive();
+        assert_eq!(reports(&received), []);
+        let expected = (Reason::NoLongerInMemory, number, 1);
+        assert_eq!(refusals(&received), [expected]);
+    }
+    for (from, count) in [(1, 1), (4, 2)] {
+        let received = ask(&mut rig, &mut client, from, count);
+        assert_eq!(reports(&received), []);
+        let expected = (Reason::NoLongerInMemory, from, u64::from(count));
+        assert_eq!(refusals(&received), [expected]);
+    }
+}
+
+#[test]
+fn an_outcome_costs_a_frame_of_the_turns_budget() {
+    let mut rig = Rig::new();
+    let (mut client, _) = with_reports(&mut rig, 3);
+    rig.turn();
+    let whole = rig.tiles.out.resend_budget;
+    for number in 1..=3 {
+        client.send(number, &[resting(number)]);
+    }
+    rig.turn();
+    assert_eq!(reports(&client.receive()).len(), 3);
+    assert_eq!(rig.tiles.out.resend_budget, whole - 3);
+    assert_eq!(rig.count(TileKind::Out, counter::resent_frames), 3);
 }

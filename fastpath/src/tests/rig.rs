@@ -26,7 +26,7 @@ pub(super) const EXCHANGE: Peer = Peer {
 const HOST: [u8; 32] = [7; 32];
 const GENESIS: &str = include_str!("genesis.toml");
 /// Words of journal memory, unless a test wants it small.
-const JOURNAL_WORDS: usize = 1 << 18;
+pub(super) const JOURNAL_WORDS: usize = 1 << 18;
 const JOURNAL_FRAMES: usize = 1 << 14;
 
 /// A seeded source of choices (SplitMix64).

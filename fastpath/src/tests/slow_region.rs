@@ -9,7 +9,7 @@ use domain::{
 use journal::Frame;
 use shm::{LogReader, MAX_FRAME_WORDS, Read, RingProducer, command_ring_producer};
 use tile::Tile as _;
-use topology::instruments::matching as counter;
+use topology::instruments::{matching as counter, net};
 use topology::{Ack, TileKind};
 use wire::order_entry::Message;
 
@@ -46,10 +46,10 @@ fn deposit(amount: u64) -> Command {
 }
 
 /// A session of the gateway.
-fn open_session(id: u32) -> Command {
+fn open_session(id: u32, account: u32) -> Command {
     Command::OpenSession(OpenSession {
         session: SessionId(id),
-        account: AccountId(1),
+        account: AccountId(account),
         delegation: Delegation::unlimited([0; 32]),
         gate: Gate::Gateway,
         pad: [Zero::Zero; 7],
@@ -70,6 +70,26 @@ fn account(id: u32) -> Command {
         firm: FirmId(1),
         owner: [0; 32],
     })
+}
+
+/// An account that a wallet may log on for.
+fn owned_account(id: u32) -> Command {
+    Command::CreateAccount(CreateAccount {
+        account: AccountId(id),
+        firm: FirmId(1),
+        owner: [7; 32],
+    })
+}
+
+/// The slowpath administers, and the tiles have done it; the last of the commands' numbers.
+fn administer(rig: &mut Rig, commands: &[Command]) -> u64 {
+    let source = Source::ADMINISTRATION;
+    for command in commands {
+        let number = rig.engine().last_number(source) + 1;
+        assert!(push(&mut ring(rig), source, number, *command));
+        rig.settle();
+    }
+    rig.engine().last_number(source)
 }
 
 /// Where the ring's producer position stands in the region.
@@ -118,9 +138,14 @@ fn foreign() -> Vec<(Source, Command)> {
                 pad: [Zero::Zero; 6],
             }),
         ),
-        (Source::GATEWAY, open_session(4)),
-        (session, open_session(4)),
+        (Source::GATEWAY, open_session(4, 1)),
+        (session, open_session(4, 1)),
         (session, delegate(1)),
+        // Nobody can log on for these accounts: all that they have is the keys of their sessions.
+        (Source::ADMINISTRATION, open_session(4, 1)),
+        (Source::ADMINISTRATION, open_session(4, 7)),
+        (Source::ADMINISTRATION, delegate(1)),
+        (Source::ADMINISTRATION, delegate(4)),
     ]
 }
 
@@ -166,23 +191,42 @@ fn the_slowpath_may_deposit_and_administer_and_nothing_else() {
 #[test]
 fn the_slowpath_speaks_for_sessions_of_the_gateway_and_the_port_for_its_own() {
     let mut rig = Rig::new();
-    let administration = rig.engine().last_number(Source::ADMINISTRATION);
     let (gateway, head) = (Source::of_session(SessionId(4)), rig.head());
     let order = Message::NewOrder(resting(1)).command().unwrap();
-    push(
-        &mut ring(&rig),
-        Source::ADMINISTRATION,
-        administration + 1,
-        open_session(4),
-    );
+    administer(&mut rig, &[owned_account(5), open_session(4, 5)]);
     push(&mut ring(&rig), gateway, 1, order);
     rig.settle();
-    assert_eq!(rig.head(), head + 2, "opened, and its order taken");
+    assert_eq!(rig.head(), head + 3, "opened, and its order taken");
     push(&mut ring(&rig), gateway, 1, order);
     rig.settle();
     assert_eq!(rig.count(TileKind::Match, counter::stale), 1, "once");
-    assert_eq!(rig.engine().live_orders(), 1);
+    // The port does not know the session, not even once it is started again.
+    let mut rig = rig.restart(|_| {});
+    for unknown in 1..=2 {
+        let mut client = rig.stranger(4);
+        client.hello(unknown);
+        client.send(2, &[resting(2)]);
+        rig.settle();
+        assert_eq!(client.receive(), []);
+        assert_eq!(rig.count(TileKind::Net, net::unknown_session), 2 * unknown);
+    }
+    assert_eq!(rig.engine().session(SessionId(4)).unwrap().last_number, 1);
     rig.check_engine();
+}
+
+#[test]
+fn the_slowpath_opens_and_delegates_sessions_of_accounts_with_an_owner() {
+    let mut rig = Rig::new();
+    let before = rig.engine().last_number(Source::ADMINISTRATION);
+    let last = administer(
+        &mut rig,
+        &[owned_account(5), open_session(4, 5), delegate(4)],
+    );
+    assert_eq!(last, before + 3);
+    assert_eq!(rig.count(TileKind::Match, counter::slow_refused), 0);
+    let session = rig.engine().session(SessionId(4)).unwrap();
+    assert_eq!(session.account, AccountId(5));
+    assert_eq!(session.delegation.public_key, [1; 32]);
 }
 
 #[test]

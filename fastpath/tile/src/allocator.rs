@@ -1,4 +1,9 @@
-//! An allocator that can be closed: what allocates after start-up is counted.
+//! An allocator that can be closed: what it gives before is all there, and what allocates after
+//! start-up is counted.
+//!
+//! The kernel gives a page when it is first touched, a microsecond or two in the middle of an order.
+//! So until it is closed, the allocator touches every page of what it hands out: the tables are the
+//! process's own when the hot path begins, whoever made them and whether or not he filled them.
 //!
 //! The hot path is closed once every table is made. The process goes on if something allocates all
 //! the same, because refusing memory would stop the exchange; the counter stands in shared memory's
@@ -14,6 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 #[expect(clippy::disallowed_types, reason = "see above")]
 type Counter = AtomicU64;
+
+/// Pages are this large or a multiple of it.
+const PAGE_BYTES: usize = 4096;
 
 /// The system's allocator with a count of calls after [`CountingAllocator::close`].
 #[derive(Debug)]
@@ -46,11 +54,23 @@ impl CountingAllocator {
         self.calls.load(Ordering::Relaxed)
     }
 
-    fn count(&self) {
+    /// Counts a call, or touches what it gave: bytes `from .. to` of the allocation `at`, which
+    /// hold nothing yet or zeros.
+    ///
+    /// # Safety
+    /// `at` is null or an allocation of at least `to` bytes that nobody else has yet.
+    unsafe fn opened(&self, at: *mut u8, from: usize, to: usize) -> *mut u8 {
         // ORDER: see `close` and `calls`.
         if self.closed.load(Ordering::Relaxed) {
             self.calls.fetch_add(1, Ordering::Relaxed);
+        } else if !at.is_null() && from < to {
+            let pages = (from..to).step_by(PAGE_BYTES);
+            for offset in pages.chain([to - 1]) {
+                // SAFETY: below `to`, so within the allocation, which is writable and not shared.
+                unsafe { at.wrapping_add(offset).write_volatile(0) };
+            }
         }
+        at
     }
 }
 
@@ -61,12 +81,14 @@ impl Default for CountingAllocator {
 }
 
 // SAFETY: every call is handed on to the system's allocator with the same arguments, so its
-// contract is kept by the caller's keeping ours; counting touches two words and allocates nothing.
+// contract is kept by the caller's keeping ours; counting touches two words and allocates nothing,
+// and zeros are written only where there is nothing or zeros.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.count();
         // SAFETY: the caller keeps the contract of `alloc`, which is the same.
-        unsafe { System.alloc(layout) }
+        let at = unsafe { System.alloc(layout) };
+        // SAFETY: fresh, of this size, and its bytes hold nothing.
+        unsafe { self.opened(at, 0, layout.size()) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
@@ -75,14 +97,58 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        self.count();
         // SAFETY: as for `alloc`.
-        unsafe { System.alloc_zeroed(layout) }
+        let at = unsafe { System.alloc_zeroed(layout) };
+        // SAFETY: fresh, of this size, and its bytes are zeros.
+        unsafe { self.opened(at, 0, layout.size()) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        self.count();
         // SAFETY: `at` came from `System` through us, with this layout; the caller keeps the rest.
-        unsafe { System.realloc(at, layout, new_size) }
+        let at = unsafe { System.realloc(at, layout, new_size) };
+        // SAFETY: of the new size; what is behind the old one holds nothing.
+        unsafe { self.opened(at, layout.size(), new_size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Page faults of this thread so far.
+    fn faults() -> u64 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields = stat.rsplit(')').next().unwrap();
+        fields.split_whitespace().nth(7).unwrap().parse().unwrap()
+    }
+
+    /// Faults of writing to every page of a large table made by `allocator`.
+    fn faults_of_a_table(allocator: &CountingAllocator) -> u64 {
+        let layout = Layout::from_size_align(64 << 20, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let table = unsafe { allocator.alloc_zeroed(layout) };
+        let before = faults();
+        for offset in (0..layout.size()).step_by(PAGE_BYTES) {
+            // SAFETY: within the allocation.
+            unsafe { table.wrapping_add(offset).write_volatile(1) };
+        }
+        let after = faults();
+        // SAFETY: it came from this allocator with this layout.
+        unsafe { allocator.dealloc(table, layout) };
+        after - before
+    }
+
+    #[test]
+    fn what_it_gives_before_it_is_closed_is_there() {
+        // Looking at the faults makes a few of its own.
+        const LOOKING: u64 = 16;
+        let allocator = CountingAllocator::new();
+        let faults = faults_of_a_table(&allocator);
+        assert!(faults <= LOOKING, "{faults}");
+        assert_eq!(allocator.calls(), 0);
+        allocator.close();
+        let faults = faults_of_a_table(&allocator);
+        assert!(faults > LOOKING, "pages come when touched: {faults}");
+        assert_eq!(allocator.calls(), 1);
     }
 }

@@ -398,11 +398,15 @@ impl Config {
         self.memory.shm_dir.join(name)
     }
 
-    /// Reads and checks the genesis file.
+    /// Reads and checks the genesis file, and that this configuration suits it.
     ///
     /// # Errors
-    /// As [`Genesis::load`].
+    /// As [`Genesis::load`], and if windows of this size for so many sessions take too much memory.
     pub fn load_genesis(&self) -> Result<Genesis, ConfigError> {
-        Genesis::load(&self.genesis_file())
+        let file = self.genesis_file();
+        let genesis = Genesis::load(&file)?;
+        self.check_windows(&genesis.capacity)
+            .map_err(|invalid| invalid.at(&file.display().to_string()))?;
+        Ok(genesis)
     }
 }

@@ -74,7 +74,8 @@ numbered! {
         unsupported,
         /// Replies given up because the ring to the out tile was full.
         replies_dropped,
-        /// Session messages beyond a session's burst, not answered.
+        /// Not answered: session messages and duplicates beyond a session's burst, and replies
+        /// beyond its share of those that wait.
         throttled,
         /// Datagrams that the system dropped before the port saw them.
         system_drops,
@@ -126,6 +127,8 @@ numbered! {
         lapped,
         /// Trades in the frames that were sent.
         trades,
+        /// Words of journal memory that no writer wrote: the tile has failed.
+        corrupt,
     }
 }
 

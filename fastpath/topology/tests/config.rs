@@ -384,6 +384,37 @@ fn the_store_is_a_file_in_the_state_folder_unless_it_is_elsewhere() {
 }
 
 #[test]
+fn the_windows_of_all_sessions_must_fit_into_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    let load = |window: u64, sessions: u64| {
+        let limits = format!("[limits]\nduplicate_window = {window}\n");
+        std::fs::write(&file, limits).unwrap();
+        let sessions = format!("max_sessions = {sessions}\n");
+        let genesis = DEFAULT_GENESIS.replace("max_sessions = 1024\n", &sessions);
+        std::fs::write(folder.path().join("genesis.toml"), genesis).unwrap();
+        Config::load(&file).unwrap().load_genesis()
+    };
+    for (window, sessions) in [(4096, 1024), (4096, 1 << 17), (65_536, 1 << 13)] {
+        load(window, sessions).unwrap();
+    }
+    for (window, sessions, mib) in [
+        (4096, (1 << 17) + 1, 4097),
+        (4096, 1 << 24, 524_288),
+        (65_536, (1 << 13) + 1, 4097),
+    ] {
+        let message = load(window, sessions).unwrap_err().to_string();
+        for part in [
+            "genesis.toml: capacity.max_sessions",
+            "limits.duplicate_window",
+            &format!(" {mib} MiB"),
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}
+
+#[test]
 fn refusals_name_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sluice.toml");

@@ -54,6 +54,8 @@ pub(crate) struct Exchange {
     pub(crate) bound: bool,
     /// Of 1,000 messages, how many are answered with `Busy`.
     pub(crate) busy: u64,
+    /// Until this number comes, higher ones are answered with `Busy` too.
+    busy_from: Option<u64>,
     /// The first report that can still be sent again.
     pub(crate) oldest_report_no: u64,
     epoch_report_no: u64,
@@ -71,6 +73,7 @@ impl Exchange {
             epoch: 1,
             bound: false,
             busy: 0,
+            busy_from: None,
             oldest_report_no: 1,
             epoch_report_no: 1,
             history: vec![State::default()],
@@ -115,6 +118,9 @@ impl Exchange {
                     let first = *self.said.entry((self.epoch, number)).or_insert(message);
                     assert_eq!(first, message, "number {number} changed its content");
                     if !self.command(number, message) {
+                        let from = self.busy_from.unwrap_or(number);
+                        let count = context.next_seq_no + messages.len() as u64 - from;
+                        self.refuse(Reason::Busy, message.template_id(), from, count);
                         break;
                     }
                 }
@@ -129,6 +135,7 @@ impl Exchange {
             return;
         }
         self.bound = true;
+        self.busy_from = None;
         let established = Established {
             nonce,
             epoch: self.epoch,
@@ -199,10 +206,14 @@ impl Exchange {
             self.send_reports(reports, Context::RETRANSMISSION);
             return true;
         }
-        if self.random.chance(self.busy) {
-            self.refuse(Reason::Busy, message.template_id(), number, 1);
+        if self.busy_from.is_some_and(|from| number > from) {
             return false;
         }
+        if self.random.chance(self.busy) {
+            self.busy_from = Some(self.busy_from.map_or(number, |from| from.min(number)));
+            return false;
+        }
+        self.busy_from.take_if(|from| *from == number);
         let first_report = self.state.reports.len();
         let first_skipped = self.state.last_no + 1;
         self.state.seq += 1;

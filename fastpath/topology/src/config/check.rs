@@ -2,6 +2,7 @@
 
 use super::{Config, Cpu, TileKind};
 use crate::error::{Invalid, require};
+use crate::genesis::Capacity;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -9,6 +10,11 @@ use std::ops::RangeInclusive;
 const BURST: RangeInclusive<u64> = 1..=1024;
 /// `docs/WIRE.md` promises 4,096 numbers to every client.
 const DUPLICATE_WINDOW: RangeInclusive<u64> = 4096..=65_536;
+
+/// What the out tile keeps of a number of a session, and of a report.
+const WINDOW_BYTES: u64 = 8;
+/// Most memory for that of all sessions.
+const WINDOWS_MIB: u64 = 4096;
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), Invalid> {
@@ -139,6 +145,21 @@ impl Config {
             "limits.duplicate_window",
             limits.duplicate_window as u64,
             DUPLICATE_WINDOW,
+        )
+    }
+
+    /// The windows are allocated for every session that there may ever be.
+    pub(super) fn check_windows(&self, capacity: &Capacity) -> Result<(), Invalid> {
+        let window = self.limits.duplicate_window as u64;
+        let sessions = u64::from(capacity.max_sessions);
+        let mib = (window * sessions * WINDOW_BYTES).div_ceil(1 << 20);
+        require(
+            mib <= WINDOWS_MIB,
+            "capacity.max_sessions",
+            format!(
+                "{sessions} sessions with a limits.duplicate_window of {window} take {mib} MiB of \
+                 memory, of which at most {WINDOWS_MIB} are allowed: lower one of the two"
+            ),
         )
     }
 

@@ -5,7 +5,7 @@ use super::message::{
     OrderCanceled, OrderFilled, OrderRejected, Stamp, Template,
 };
 use core::fmt;
-use domain::{Command, CommandKind, Event, Nanos, Reason, Seq, SessionId, Source};
+use domain::{Command, CommandKind, Event, Nanos, Seq, SessionId, Source};
 use zerocopy::TryFromBytes;
 
 /// A message that is no command.
@@ -23,17 +23,6 @@ pub enum NotACommand {
         /// Which field.
         field: &'static str,
     },
-}
-
-impl NotACommand {
-    /// What `Refused` says.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Unsupported { .. } => Reason::UnsupportedMessage,
-            Self::InvalidField { .. } => Reason::Malformed,
-        }
-    }
 }
 
 impl fmt::Display for NotACommand {

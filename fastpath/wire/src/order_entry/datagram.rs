@@ -6,7 +6,6 @@ use super::message::{Block, Context, Message, Template, takes_number};
 use crate::auth::{Mac, MacKey};
 use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
 use core::fmt;
-use domain::Reason;
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Bytes of a datagram without messages: a heartbeat.
@@ -50,14 +49,6 @@ pub enum DecodeError {
     },
     /// The messages' numbers start at 0 or go beyond 2^64.
     InvalidNumber,
-}
-
-impl DecodeError {
-    /// What `Refused` says, if the MAC was right.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        Reason::Malformed
-    }
 }
 
 impl fmt::Display for DecodeError {
@@ -268,7 +259,6 @@ impl core::error::Error for NoRoom {}
 pub struct DatagramWriter<'a> {
     buffer: &'a mut [u8],
     length: usize,
-    numbered: u64,
 }
 
 impl<'a> DatagramWriter<'a> {
@@ -286,7 +276,6 @@ impl<'a> DatagramWriter<'a> {
         let mut writer = Self {
             buffer: &mut buffer[..room],
             length: 0,
-            numbered: 0,
         };
         writer
             .push(&context)
@@ -324,14 +313,7 @@ impl<'a> DatagramWriter<'a> {
         self.buffer[self.length..at].copy_from_slice(template.header().as_bytes());
         self.buffer[at..end].copy_from_slice(block);
         self.length = end;
-        self.numbered += u64::from(takes_number(template.number()));
         Ok(())
-    }
-
-    /// How many of its messages take a number.
-    #[must_use]
-    pub fn numbered(&self) -> u64 {
-        self.numbered
     }
 
     /// Adds the MAC and gives the datagram's bytes in the buffer.

@@ -183,7 +183,6 @@ fn a_clients_message_is_the_domains_command() {
         field: "time_in_force",
     };
     assert_eq!(Message::from(wrong).command(), Err(error));
-    assert_eq!(error.reason(), Reason::Malformed);
     let cancel = domain::CancelOrder {
         order_id: OrderId(1),
         client_order_id: ClientOrderId(2),
@@ -202,10 +201,10 @@ fn a_clients_message_is_the_domains_command() {
         Message::AmendOrder((&amend).into()).command(),
         Ok(domain::Command::AmendOrder(amend))
     );
-    let error = Message::from(OrderAccepted::default())
-        .command()
-        .unwrap_err();
-    assert_eq!(error.reason(), Reason::UnsupportedMessage);
+    let report = Message::from(OrderAccepted::default());
+    let template_id = Template::OrderAccepted.number();
+    let error = NotACommand::Unsupported { template_id };
+    assert_eq!(report.command(), Err(error));
 }
 
 #[test]
