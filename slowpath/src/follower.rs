@@ -88,6 +88,13 @@ impl Follower {
         self.lapped
     }
 
+    /// Whether it has given the last frame that is committed now.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        let memory = self.memory.as_ref();
+        memory.is_none_or(|memory| memory.head() < self.next_seq.0)
+    }
+
     /// What follows the archive's last whole frame, when its end was reached last.
     #[must_use]
     pub fn torn(&self) -> Option<Torn> {

@@ -95,7 +95,7 @@ impl Shadowing {
                 Ok(applied) => {
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
-                    if applied == 0
+                    if self.follower.is_at_end()
                         && let Some(sent) = drained
                     {
                         self.live.settle(sent);
