@@ -16,7 +16,7 @@ use topology::{Config, Genesis, TileKind};
 use crate::assembly::{self, Tiles};
 use crate::counters::Counters;
 use crate::epochs;
-use crate::recovery::{Replayed, next_reports, replay};
+use crate::recovery::{Replayed, Told, next_reports, replay};
 use crate::sequencer::{Resumed, Sequencer};
 use crate::watermark::Watermark;
 
@@ -53,8 +53,7 @@ pub(crate) struct Recovered {
     pub(crate) sequencer: Sequencer,
     /// By session id: its first report number in this epoch.
     pub(crate) epoch_reports: Vec<u64>,
-    /// By session id: next report number and last number as of the frame that was sent last.
-    pub(crate) told: Vec<(u64, u64)>,
+    pub(crate) told: Told,
 }
 
 /// Does all of it.
@@ -198,7 +197,7 @@ fn resume(
     continues: bool,
 ) -> Result<Recovered> {
     let fast = FastWriter::new(regions.fast.clone())?;
-    let (engine, chain) = (replayed.engine, replayed.chain);
+    let (engine, chain, mut told) = (replayed.engine, replayed.chain, replayed.told);
     let last_seq = chain.last_seq().0;
     let fresh = engine.epoch() == 0;
     ensure!(
@@ -230,7 +229,11 @@ fn resume(
         run_genesis(&mut sequencer, genesis, &slow);
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
-        fast.set_out_seq(sequencer.log().head());
+        // The feed tells of the markets, if memory still has all of the genesis and room to go on.
+        if sequencer.log().oldest() > 1 || !sequencer.has_room() {
+            fast.set_out_seq(sequencer.log().head());
+            told = Told::by(sequencer.engine());
+        }
     }
     let grace = if fresh {
         0
@@ -260,7 +263,7 @@ fn resume(
     Ok(Recovered {
         sequencer,
         epoch_reports,
-        told: replayed.told,
+        told,
     })
 }
 
@@ -313,7 +316,9 @@ fn wait_for(
     }
 }
 
-fn sockets_config(port: &topology::Port) -> sockets::SocketsConfig {
+fn sockets_config(config: &Config) -> sockets::SocketsConfig {
+    let (port, feed) = (&config.port, &config.feed);
+    let group = feed.destination.filter(|to| to.ip().is_multicast());
     match port.backend {
         topology::Backend::Sockets => sockets::SocketsConfig {
             bind: port.bind,
@@ -321,6 +326,11 @@ fn sockets_config(port: &topology::Port) -> sockets::SocketsConfig {
             recv_buffer: port.recv_buffer_kib * 1024,
             send_buffer: port.send_buffer_kib * 1024,
             busy_poll_us: port.busy_poll_us,
+            multicast: group.map(|_| sockets::Multicast {
+                ttl: feed.ttl,
+                interface: feed.interface,
+                loopback: feed.loopback,
+            }),
         },
     }
 }
@@ -332,7 +342,7 @@ fn assemble(
     recovered: Recovered,
     locks: [WriterLock; 2],
 ) -> Result<Machine> {
-    let (rx, tx) = sockets::open(sockets_config(&config.port))
+    let (rx, tx) = sockets::open(sockets_config(config))
         .with_context(|| format!("open the order port {}", config.port.bind))?;
     let port = rx.local();
     let epoch = recovered.sequencer.epoch();

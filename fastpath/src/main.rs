@@ -8,6 +8,7 @@ mod assembly;
 mod boot;
 mod counters;
 mod epochs;
+mod feed;
 mod match_tile;
 mod net;
 mod out;

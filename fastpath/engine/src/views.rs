@@ -55,6 +55,12 @@ impl Engine {
         self.now
     }
 
+    /// The number that the next public event gets.
+    #[must_use]
+    pub fn next_feed_no(&self) -> u64 {
+        self.next_feed_no
+    }
+
     /// A session, if it exists.
     #[must_use]
     pub fn session(&self, session: SessionId) -> Option<SessionView> {

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod establish;
+mod feed;
 mod mutation;
 mod numbers;
 mod resend;
