@@ -36,6 +36,8 @@ pub struct Plan {
     pub journal_mib: u64,
     /// Frames between checkpoints.
     pub checkpoint_interval: u64,
+    /// Whether it has a public feed, on loopback.
+    pub feed: bool,
 }
 
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
@@ -80,6 +82,8 @@ pub struct Instance {
     pub config_path: PathBuf,
     /// The order port.
     pub port: SocketAddrV4,
+    /// Where the feed goes.
+    pub feed: Option<SocketAddrV4>,
     binaries: PathBuf,
     processes: [Option<Child>; 2],
     /// Times that a process had to be started again.
@@ -99,12 +103,13 @@ impl Instance {
             .tempdir()
             .context("make a folder")?;
         let port = free_port()?;
+        let feed = plan.feed.then(free_port).transpose()?;
         let genesis = folder.path().join("genesis.toml");
         std::fs::write(&genesis, genesis_text(plan.sessions)?)?;
         let config_path = folder.path().join("sluice.toml");
         std::fs::write(
             &config_path,
-            config_text(plan, placement, folder.path(), port),
+            config_text(plan, placement, folder.path(), port, feed),
         )?;
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
@@ -113,6 +118,7 @@ impl Instance {
             config,
             config_path,
             port,
+            feed,
             binaries: target_dir()?.join("release"),
             processes: [None, None],
             restarts: [0, 0],
@@ -385,7 +391,13 @@ fn free_port() -> Result<SocketAddrV4> {
     }
 }
 
-fn config_text(plan: &Plan, placement: Placement, folder: &Path, port: SocketAddrV4) -> String {
+fn config_text(
+    plan: &Plan,
+    placement: Placement,
+    folder: &Path,
+    port: SocketAddrV4,
+    feed: Option<SocketAddrV4>,
+) -> String {
     let name = format!("{}-{}", plan.name, std::process::id());
     let tiles = placement
         .tiles
@@ -393,6 +405,7 @@ fn config_text(plan: &Plan, placement: Placement, folder: &Path, port: SocketAdd
     let slowpath = placement
         .slowpath
         .map_or_else(String::new, |cpu| cpu.to_string());
+    let feed = feed.map_or_else(String::new, |to| format!("destination = \"{to}\""));
     format!(
         r#"
 genesis = "genesis.toml"
@@ -408,6 +421,9 @@ journal_mib = {journal_mib}
 
 [port]
 bind = "{port}"
+
+[feed]
+{feed}
 
 [[core]]
 cpu = {tiles}

@@ -14,5 +14,6 @@ pub mod echo;
 pub mod hiccup;
 pub mod instance;
 pub mod load;
+pub mod subscriber;
 pub mod swarm;
 pub mod trader;

@@ -25,6 +25,8 @@ enum Need {
     },
     /// The standard library of another target.
     Target(&'static str),
+    /// The right to capture what goes over loopback.
+    Root,
 }
 
 const STRACE: Need = Need::Program {
@@ -38,6 +40,10 @@ const PYTHON: Need = Need::Program {
 const VENV: Need = Need::Program {
     name: "python3-venv",
     package: "python3-venv",
+};
+const TSHARK: Need = Need::Program {
+    name: "tshark",
+    package: "tshark",
 };
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
@@ -123,6 +129,12 @@ const CHECKS: &[Check] = &[
         shows: "the release binaries: closed hot path, garbage, restarts, demo and chaos",
         needs: &[STRACE],
         run: |root| cargo(root, &["xtask-release", "processes"], &[]),
+    },
+    Check {
+        name: "feed",
+        shows: "tshark knows every packet of a running feed, and none is missing",
+        needs: &[TSHARK, Need::Root],
+        run: |root| cargo(root, &["xtask-release", "feed"], &[]),
     },
     Check {
         name: "crash",
@@ -238,6 +250,7 @@ impl Need {
                         .is_dir()
                 })
             }
+            Self::Root => is_root(),
         }
     }
 
@@ -245,6 +258,7 @@ impl Need {
         match self {
             Self::Program { name, .. } | Self::CargoTool { name, .. } => name.to_owned(),
             Self::Target(target) => format!("std of {target}"),
+            Self::Root => "root".to_owned(),
         }
     }
 
@@ -256,6 +270,7 @@ impl Need {
                 format!("cargo install {name} --version {version} --locked --debug")
             }
             Self::Target(target) => format!("rustup target add {target}"),
+            Self::Root => "run this command as root".to_owned(),
         }
     }
 }
@@ -274,7 +289,7 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
         .iter()
         .filter_map(|need| match need {
             Need::Program { package, .. } => Some(*package),
-            Need::CargoTool { .. } | Need::Target(_) => None,
+            Need::CargoTool { .. } | Need::Target(_) | Need::Root => None,
         })
         .collect();
     if !packages.is_empty() && is_root() && Path::new("/etc/debian_version").exists() {
@@ -283,6 +298,7 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
         succeeds(update.args(["update", "-qq"]));
         let mut install = Command::new("apt-get");
         install
+            .env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "-y", "-qq", "--no-install-recommends"])
             .args(&packages);
         ensure!(
