@@ -107,7 +107,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "sbe",
-        shows: "another implementation of SBE reads the schema and every golden vector",
+        shows: "another implementation of SBE reads the schemas and every golden vector",
         needs: &[PYTHON, VENV],
         run: sbe,
     },
