@@ -12,7 +12,7 @@ use tile::Tile as _;
 use topology::instruments::out as counter;
 use topology::{Ack, TileKind};
 use wire::market_data::{Content, Message, Packet, SessionName, Stamp};
-use wire::order_entry::{AmendOrder, CancelOrder, DatagramReader};
+use wire::order_entry::{AmendOrder, CancelOrder, DatagramReader, ResendRequest};
 
 const GROUP: Peer = Peer {
     ip: [239, 1, 1, 1],
@@ -393,4 +393,44 @@ fn numbers_are_the_journals() {
     rig.tiles.out.housekeep(11 * SECOND);
     rig.settle();
     assert_eq!(subscriber.hear()[0].sequence, 4);
+}
+
+/// A bad network makes clients send twice and ask again: that is between them and the exchange.
+#[test]
+fn what_is_sent_again_is_not_published_again() {
+    let mut rig = rig(GROUP, Ack::Sequenced);
+    let mut subscriber = Subscriber::of(&rig);
+    let mut clients = [rig.client(1), rig.client(2)];
+    rig.network.set_faults(Faults {
+        loss_ppm: 200_000,
+        duplicate_ppm: 200_000,
+        delay_ppm: 200_000,
+        ..Faults::NONE
+    });
+    let request = ResendRequest {
+        from_report_no: 1,
+        count: 64,
+        reserved: 0,
+    };
+    for number in 1..=100 {
+        for (client, side) in clients.iter().zip([Side::Buy, Side::Sell]) {
+            let bytes = client.datagram(number, &[order(number, side, 100, number % 7 + 1)]);
+            client.send_bytes(&bytes);
+            client.send_bytes(&bytes);
+            client.send(number, &[request]);
+        }
+        rig.settle();
+    }
+    assert!(rig.count(TileKind::Out, counter::resent_frames) > 100);
+    assert!(
+        clients
+            .iter_mut()
+            .all(|client| !client.receive().is_empty())
+    );
+    let all = journalled(&rig, 1);
+    let published = rig.count(TileKind::Out, counter::feed_messages);
+    assert_eq!(published, all.len() as u64, "each once");
+    let heard = subscriber.numbered();
+    assert!(heard.len() > all.len() / 2);
+    assert!(heard.iter().all(|told| all.contains(told)), "and as it is");
 }
