@@ -39,6 +39,8 @@ pub struct Plan {
     pub checkpoint_interval: u64,
     /// Whether it serves HTTP and WebSocket.
     pub gateway: bool,
+    /// Whether it has a public feed, on loopback.
+    pub feed: bool,
 }
 
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
@@ -83,6 +85,8 @@ pub struct Instance {
     pub config_path: PathBuf,
     /// The order port.
     pub port: SocketAddrV4,
+    /// Where the feed goes.
+    pub feed: Option<SocketAddrV4>,
     binaries: PathBuf,
     processes: [Option<Child>; 2],
     /// Times that a process had to be started again.
@@ -101,13 +105,17 @@ impl Instance {
             .prefix("sluice-")
             .tempdir()
             .context("make a folder")?;
-        let port = free_port()?;
+        let addresses = Addresses {
+            port: free_port()?,
+            feed: plan.feed.then(free_port).transpose()?,
+            gateway: free_tcp_port()?,
+        };
         let genesis = folder.path().join("genesis.toml");
         std::fs::write(&genesis, genesis_text(plan.sessions)?)?;
         let config_path = folder.path().join("sluice.toml");
         std::fs::write(
             &config_path,
-            config_text(plan, placement, folder.path(), (port, free_tcp_port()?)),
+            config_text(plan, placement, folder.path(), &addresses),
         )?;
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
@@ -115,7 +123,8 @@ impl Instance {
             folder,
             config,
             config_path,
-            port,
+            port: addresses.port,
+            feed: addresses.feed,
             binaries: target_dir()?.join("release"),
             processes: [None, None],
             restarts: [0, 0],
@@ -401,12 +410,15 @@ fn free_tcp_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn config_text(
-    plan: &Plan,
-    placement: Placement,
-    folder: &Path,
-    (port, gateway_port): (SocketAddrV4, u16),
-) -> String {
+/// Where an instance listens and sends.
+struct Addresses {
+    port: SocketAddrV4,
+    feed: Option<SocketAddrV4>,
+    /// TCP, on loopback.
+    gateway: u16,
+}
+
+fn config_text(plan: &Plan, placement: Placement, folder: &Path, addresses: &Addresses) -> String {
     let name = format!("{}-{}", plan.name, std::process::id());
     let tiles = placement
         .tiles
@@ -414,6 +426,9 @@ fn config_text(
     let slowpath = placement
         .slowpath
         .map_or_else(String::new, |cpu| cpu.to_string());
+    let feed = addresses
+        .feed
+        .map_or_else(String::new, |to| format!("destination = \"{to}\""));
     format!(
         r#"
 genesis = "genesis.toml"
@@ -429,6 +444,9 @@ journal_mib = {journal_mib}
 
 [port]
 bind = "{port}"
+
+[feed]
+{feed}
 
 [[core]]
 cpu = {tiles}
@@ -451,7 +469,9 @@ bind = "127.0.0.1:{gateway_port}"
 registration = "open"
 faucet = true
 "#,
+        port = addresses.port,
         gateway = plan.gateway,
+        gateway_port = addresses.gateway,
         state = folder.join("state").display(),
         ack = plan.ack,
         journal_mib = plan.journal_mib,

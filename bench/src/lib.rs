@@ -14,6 +14,7 @@ pub mod echo;
 pub mod hiccup;
 pub mod instance;
 pub mod load;
+pub mod subscriber;
 pub mod swarm;
 pub mod trader;
 pub mod witness;

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result};
 use domain::{Gate, SessionId, SessionView};
 use journal::Frame;
-use nic::{Receive, Transmit};
+use nic::{Peer, Receive, Transmit};
 use shm::{
     FastWriter, Heap, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, RingProducer, SlowView,
     TileBlock, TileState, command_ring_consumer,
@@ -18,11 +18,13 @@ use wire::auth::{HostSecret, MacKey};
 
 use crate::boot::{Recovered, Regions};
 use crate::counters::Counters;
+use crate::feed::Publisher;
 use crate::lane::Lane;
 use crate::match_tile::{MatchTile, NET_BURST};
 use crate::net::{Entry, NOTHING_BUSY, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
 use crate::post::{OutKeys, Post};
+use crate::recovery::Told;
 use crate::sequencer::Sequencer;
 use crate::supervisor::block_of;
 use crate::watermark::Watermark;
@@ -179,13 +181,13 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         sequencer: &Sequencer,
-        (epoch_reports, told): (Vec<u64>, &[(u64, u64)]),
+        (epoch_reports, told): (Vec<u64>, &Told),
         port: T,
         [handshakes, replies]: [RingConsumer<Heap>; 2],
     ) -> Result<OutTile<T>> {
         let sent = self.fast.view().out_seq();
         // As of what was sent: what is journalled above that has not been told to anybody.
-        let state = |place: usize| told.get(place).copied().unwrap_or((1, 0));
+        let state = |place: usize| told.sessions.get(place).copied().unwrap_or((1, 0));
         let mut windows = Windows::new(
             config.limits.duplicate_window,
             (0..self.sessions.len()).map(state),
@@ -208,6 +210,9 @@ impl<'a> Parts<'a> {
                 epoch: self.epoch,
                 replay: config.slowpath.replay,
             },
+            feed: config.feed.destination.map(|to| {
+                Publisher::new(Peer::from(to), self.shard, self.epoch, told.next_feed_no)
+            }),
             reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
             windows,
             epoch_reports,

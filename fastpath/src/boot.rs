@@ -20,7 +20,7 @@ use crate::assembly::{self, Tiles};
 use crate::counters::Counters;
 use crate::epochs;
 use crate::port;
-use crate::recovery::{Replayed, next_reports, replay};
+use crate::recovery::{Replayed, Told, next_reports, replay};
 use crate::sequencer::{Resumed, Sequencer};
 use crate::watermark::Watermark;
 
@@ -57,8 +57,7 @@ pub(crate) struct Recovered {
     pub(crate) sequencer: Sequencer,
     /// By session id: its first report number in this epoch.
     pub(crate) epoch_reports: Vec<u64>,
-    /// By session id: next report number and last number as of the frame that was sent last.
-    pub(crate) told: Vec<(u64, u64)>,
+    pub(crate) told: Told,
 }
 
 /// What a start has done before it makes a region.
@@ -80,7 +79,7 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         // Their locks come first: a process that runs has the port as well, and the locks name it.
         None
     } else {
-        let port = port::open(&config.port)?;
+        let port = port::open(config)?;
         let replayed = if has_regions(config, &["journal"]) {
             None
         } else {
@@ -130,7 +129,7 @@ fn start(
 ) -> Result<Machine> {
     let (port, replayed) = match early {
         Some(Early { port, replayed }) => (port, replayed),
-        None => (port::open(&config.port)?, None),
+        None => (port::open(config)?, None),
     };
     let recovered = recover(config, genesis, regions, replayed)?;
     assemble(config, regions, recovered, port, locks)
@@ -306,7 +305,7 @@ fn resume(
     continues: bool,
 ) -> Result<Recovered> {
     let fast = FastWriter::new(regions.fast.clone())?;
-    let (engine, chain) = (replayed.engine, replayed.chain);
+    let (engine, chain, mut told) = (replayed.engine, replayed.chain, replayed.told);
     let last_seq = chain.last_seq().0;
     let fresh = engine.epoch() == 0;
     let epoch = match chain.epoch.filter(|_| continues) {
@@ -333,7 +332,11 @@ fn resume(
         run_genesis(&mut sequencer, genesis, &slow);
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
-        fast.set_out_seq(sequencer.log().head());
+        // The feed tells of the markets, if memory still has all of the genesis and room to go on.
+        if sequencer.log().oldest() > 1 || !sequencer.has_room() {
+            fast.set_out_seq(sequencer.log().head());
+            told = Told::by(sequencer.engine());
+        }
     }
     let grace = if fresh {
         0
@@ -363,7 +366,7 @@ fn resume(
     Ok(Recovered {
         sequencer,
         epoch_reports,
-        told: replayed.told,
+        told,
     })
 }
 

@@ -8,6 +8,7 @@ mod assembly;
 mod boot;
 mod counters;
 mod epochs;
+mod feed;
 mod lane;
 mod match_tile;
 mod net;
@@ -32,8 +33,8 @@ use tile::allocator::CountingAllocator;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
-/// Runs the fastpath of one Sluice instance: takes binary orders from its port, matches them, and
-/// writes everything to the shared-memory journal.
+/// Runs the fastpath of one Sluice instance: takes binary orders from its port, matches them, writes
+/// everything to the shared-memory journal, and sends reports and, if configured, the public feed.
 ///
 /// Give it the same file as `slowpath`, which archives what this process writes; either may be
 /// started first, and either may be killed and started again. Stop it with SIGTERM: it finishes

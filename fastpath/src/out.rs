@@ -1,12 +1,15 @@
-//! The out tile: tails the journal and sends each session its reports; answers resends.
+//! The out tile: tails the journal and sends each session its reports and everyone the feed; answers
+//! resends.
 //!
-//! Data: a reader of the journal, the windows (a cache of where reports stand), the port's
-//! transmitting half. Owner: this tile. Invariants: it adds nothing of its own: every report's
-//! number and content come from a committed frame that the ack mode's watermark has passed, so after
-//! a restart it repeats identical datagrams from its progress word on; a frame counts as sent only
-//! after the port was flushed.
+//! Data: a reader of the journal, the windows (a cache of where reports stand), the publisher of the
+//! feed, the port's transmitting half. Owner: this tile. Invariants: it adds nothing of its own: every report's
+//! number and content come from a committed frame that the ack mode's watermark has passed, and so do
+//! the feed's, so after a restart it repeats them identically from its progress word on; a frame's
+//! public events are given to the port after its reports; a frame counts as sent only after the
+//! port was flushed.
 
 use crate::counters::Counters;
+use crate::feed::Publisher;
 use crate::post::{NotSent, Post};
 use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
 use crate::watermark::Watermark;
@@ -46,6 +49,8 @@ pub(crate) enum Ack {
 
 pub(crate) struct OutTile<T> {
     pub(crate) post: Post<T>,
+    /// None: there is no feed.
+    pub(crate) feed: Option<Publisher>,
     pub(crate) reader: LogReader,
     pub(crate) windows: Windows,
     /// By session id: its first report number in this epoch.
@@ -58,14 +63,14 @@ pub(crate) struct OutTile<T> {
     pub(crate) slow: SlowView,
     pub(crate) counters: Counters,
     pub(crate) receive_to_send: Histogram,
-    /// The frame being sent: its words, and how many of its events are done with.
+    /// The frame being sent: its words, and how far it is.
     pub(crate) frame: Box<[u64; MAX_FRAME_WORDS]>,
     pub(crate) current: Option<Current>,
     /// The last frame that went out whole, and its engine time.
     pub(crate) sent: u64,
     /// The last frame in the windows, which may be one that is being sent.
     pub(crate) noted: u64,
-    /// The last frame whose reports the port has taken over: the progress word.
+    /// The last frame of which the port has taken over everything: the progress word.
     pub(crate) told: u64,
     pub(crate) durable: Watermark,
     /// Frames that may still be read for resends in this turn.
@@ -84,7 +89,9 @@ pub(crate) struct OutTile<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Current {
     words: usize,
+    /// Events whose reports are done with, and events that the publisher has taken in.
     events_done: usize,
+    published: usize,
 }
 
 impl<T: Transmit + Send> Tile for OutTile<T> {
@@ -98,23 +105,28 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
             frames += 1;
         }
         let replies = self.answer();
+        let given = self.close_packet();
         self.post.port.flush();
-        if self.sent != self.told && self.post.port.pending() == 0 {
+        if self.sent != self.told && given && self.post.port.pending() == 0 {
             self.told = self.sent;
             self.fast.set_out_seq(self.sent);
         }
         frames + replies
     }
 
-    fn housekeep(&mut self, _now: u64) {
+    fn housekeep(&mut self, now: u64) {
+        if let Some(feed) = &mut self.feed {
+            feed.housekeep(&mut self.post.port, now, &self.counters);
+        }
         let stats = self.post.port.stats();
         self.counters.follow(counter::datagrams, stats.tx);
         self.counters.follow(counter::port_full, stats.tx_full);
         self.counters.follow(counter::port_errors, stats.tx_error);
     }
 
-    /// Done when every report has left. In durable mode they leave when they are archived; if
-    /// nobody archives, they are given up after a while and leave after the next start.
+    /// Done when every report has left, and the feed has said that it ends. In durable mode reports
+    /// leave when they are archived; if nobody archives, they are given up after a while and leave
+    /// after the next start.
     fn stop(&mut self) -> bool {
         let since = *self.stopping.get_or_insert_with(Instant::now);
         let idle = self.poll() == 0;
@@ -123,10 +135,12 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
             && self.post.port.pending() == 0;
         let alone = Clock::now().saturating_sub(self.slow.heartbeat()) > SLOWPATH_SILENCE;
         let waited = since.elapsed();
-        idle && (all_told
-            || self.failed
-            || waited > STOP_PATIENCE
-            || (alone && waited > STOP_ALONE))
+        let done = idle
+            && (all_told
+                || self.failed
+                || waited > STOP_PATIENCE
+                || (alone && waited > STOP_ALONE));
+        done && (self.end_feed() || waited > STOP_PATIENCE + STOP_ALONE)
     }
 
     fn stop_turn(&self) -> Option<u64> {
@@ -135,7 +149,7 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
 }
 
 impl<T: Transmit> OutTile<T> {
-    /// Sends the next frame's reports; false if there is none, it may not leave yet, or the port
+    /// Sends the next frame's reports and public events; false if there is none, it may not leave yet, or the port
     /// is full.
     fn next_frame(&mut self) -> bool {
         if self.failed {
@@ -147,6 +161,7 @@ impl<T: Transmit> OutTile<T> {
                     self.current = Some(Current {
                         words,
                         events_done: 0,
+                        published: 0,
                     });
                 }
                 Read::Empty => return false,
@@ -183,7 +198,11 @@ impl<T: Transmit> OutTile<T> {
             note(&mut self.windows, &frame);
             self.noted = seq;
         }
-        let whole = send_frame(&mut self.post, &frame, &mut current, &self.counters);
+        let whole = send_frame(&mut self.post, &frame, &mut current, &self.counters)
+            && self.feed.as_mut().is_none_or(|feed| {
+                let (port, published) = (&mut self.post.port, &mut current.published);
+                feed.publish(port, &frame, published, &self.counters)
+            });
         if !whole {
             self.current = Some(current);
             return false;
@@ -211,6 +230,25 @@ impl<T: Transmit> OutTile<T> {
              process, and start it again: it says what it finds (docs/JOURNAL.md, Recovery)",
             self.reader.next_seq()
         );
+    }
+
+    /// Gives the port what the turn has put into a packet; false if something is owed.
+    fn close_packet(&mut self) -> bool {
+        let port = &mut self.post.port;
+        self.feed
+            .as_mut()
+            .is_none_or(|feed| feed.close(port, &self.counters))
+    }
+
+    /// Says that the feed ends; true when the port has taken that over.
+    fn end_feed(&mut self) -> bool {
+        let port = &mut self.post.port;
+        let said = self
+            .feed
+            .as_mut()
+            .is_none_or(|feed| feed.end(port, &self.counters));
+        port.flush();
+        said && port.pending() == 0
     }
 
     fn answer(&mut self) -> usize {

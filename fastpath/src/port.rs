@@ -1,29 +1,35 @@
 //! Opening the order port.
 
 use anyhow::{Context as _, Result};
-use nic::sockets::{self, SocketsConfig, SocketsRx, SocketsTx};
+use nic::sockets::{self, Multicast, SocketsConfig, SocketsRx, SocketsTx};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
+use topology::Config;
 
 /// How long a start waits for the port of a process that is on its way out.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Opens the port's two halves. What arrives from now on waits in the port until the tiles run.
-pub(crate) fn open(port: &topology::Port) -> Result<(SocketsRx, SocketsTx)> {
+pub(crate) fn open(config: &Config) -> Result<(SocketsRx, SocketsTx)> {
     let start = Instant::now();
+    let sockets_config = sockets_config(config);
     loop {
-        match sockets::open(sockets_config(port)) {
+        match sockets::open(sockets_config) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && start.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             decided => {
-                return decided.with_context(|| format!("open the order port {}", port.bind));
+                return decided
+                    .with_context(|| format!("open the order port {}", config.port.bind));
             }
         }
     }
 }
 
-fn sockets_config(port: &topology::Port) -> SocketsConfig {
+/// One port for both: the feed leaves by it, so a group's options are the port's.
+fn sockets_config(config: &Config) -> SocketsConfig {
+    let (port, feed) = (&config.port, &config.feed);
+    let group = feed.destination.filter(|to| to.ip().is_multicast());
     match port.backend {
         topology::Backend::Sockets => SocketsConfig {
             bind: port.bind,
@@ -31,6 +37,11 @@ fn sockets_config(port: &topology::Port) -> SocketsConfig {
             recv_buffer: port.recv_buffer_kib * 1024,
             send_buffer: port.send_buffer_kib * 1024,
             busy_poll_us: port.busy_poll_us,
+            multicast: group.map(|_| Multicast {
+                ttl: feed.ttl,
+                interface: feed.interface,
+                loopback: feed.loopback,
+            }),
         },
     }
 }

@@ -21,8 +21,16 @@ pub(crate) struct Replayed {
     pub(crate) chain: Chain,
     /// By session id: its next report number when the last epoch began.
     pub(crate) epoch_reports: Vec<u64>,
-    /// By session id: its next report number and last number as of the frame that was sent last.
-    pub(crate) told: Vec<(u64, u64)>,
+    pub(crate) told: Told,
+}
+
+/// What was told by the frame that was sent last.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// By session id: its next report number and last number.
+    pub(crate) sessions: Vec<(u64, u64)>,
+    /// The next feed number.
+    pub(crate) next_feed_no: u64,
 }
 
 /// Replays everything. `sent` is the last frame whose reports were sent, `memory` is a reader of journal memory of this boot, if there is one.
@@ -59,7 +67,7 @@ pub(crate) fn replay(
             epoch_reports = next_reports(&engine);
         }
         if frame.header.seq.0 == sent {
-            told = Some(session_heads(&engine));
+            told = Some(Told::by(&engine));
         }
         progress.frame(frame.header.seq);
     }
@@ -68,9 +76,9 @@ pub(crate) fn replay(
     let all = found.chain.last_seq().0 <= sent || memory.is_none();
     let told = told.unwrap_or_else(|| {
         if all {
-            session_heads(&engine)
+            Told::by(&engine)
         } else {
-            Vec::new()
+            Told::NOTHING
         }
     });
     progress.end(found.chain.last_seq());
@@ -82,17 +90,27 @@ pub(crate) fn replay(
     })
 }
 
-/// Each session's next report number and last number, by session id.
-fn session_heads(engine: &Engine) -> Vec<(u64, u64)> {
-    let mut heads = Vec::new();
-    for id in engine.session_ids() {
-        let place = usize::try_from(id.0).expect("a session id indexes a table");
-        heads.resize(heads.len().max(place + 1), (1, 0));
-        heads[place] = engine.session(id).map_or((1, 0), |session| {
-            (session.next_report_no, session.last_number)
-        });
+impl Told {
+    const NOTHING: Self = Self {
+        sessions: Vec::new(),
+        next_feed_no: 1,
+    };
+
+    /// All that the engine has caused.
+    pub(crate) fn by(engine: &Engine) -> Self {
+        let mut sessions = Vec::new();
+        for id in engine.session_ids() {
+            let place = usize::try_from(id.0).expect("a session id indexes a table");
+            sessions.resize(sessions.len().max(place + 1), (1, 0));
+            sessions[place] = engine.session(id).map_or((1, 0), |session| {
+                (session.next_report_no, session.last_number)
+            });
+        }
+        Self {
+            sessions,
+            next_feed_no: engine.next_feed_no(),
+        }
     }
-    heads
 }
 
 /// Each session's next report number, by session id up to the highest that exists.

@@ -12,7 +12,7 @@ use crate::transmit::{Handover, TransmitQueue};
 use crate::{Datagram, MAX_BURST, MTU_PAYLOAD, Peer, Receive, RxStats, Slot, Transmit, TxStats};
 use mmsg::Messages;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 /// What a socket port needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,19 @@ pub struct SocketsConfig {
     pub send_buffer: usize,
     /// Microseconds that the kernel polls the card on an empty receive (`SO_BUSY_POLL`).
     pub busy_poll_us: Option<u32>,
+    /// How datagrams to multicast groups leave. Not set: as the system decides.
+    pub multicast: Option<Multicast>,
+}
+
+/// How datagrams to multicast groups leave. Those to other addresses are not concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multicast {
+    /// Networks that they may cross: 0 this machine, 1 the interface's own network.
+    pub ttl: u8,
+    /// The address of the interface that they leave by. Not set: as the routes say.
+    pub interface: Option<Ipv4Addr>,
+    /// Whether listeners on this machine get them too.
+    pub loopback: bool,
 }
 
 /// Opens a port.
@@ -55,6 +68,13 @@ pub fn open(config: SocketsConfig) -> io::Result<(SocketsRx, SocketsTx)> {
     let send_buffer = option::set_buffer(&socket, option::Buffer::Send, config.send_buffer)?;
     if let Some(microseconds) = config.busy_poll_us {
         option::set_busy_poll(&socket, microseconds)?;
+    }
+    if let Some(multicast) = config.multicast {
+        socket.set_multicast_ttl_v4(multicast.ttl.into())?;
+        socket.set_multicast_loop_v4(multicast.loopback)?;
+        if let Some(address) = multicast.interface {
+            option::set_multicast_interface(&socket, address)?;
+        }
     }
     let SocketAddr::V4(local) = socket.local_addr()? else {
         return Err(io::Error::other(

@@ -5,7 +5,7 @@
 )]
 
 use nic::inproc::{Faults, InprocRx, InprocTx, Network};
-use nic::sockets::{self, SocketsConfig, SocketsRx, SocketsTx};
+use nic::sockets::{self, Multicast, SocketsConfig, SocketsRx, SocketsTx};
 use nic::{Datagram, MTU_PAYLOAD, Peer, Receive, Transmit};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -49,6 +49,7 @@ impl Backend for Sockets {
             recv_buffer: 1 << 20,
             send_buffer: 1 << 20,
             busy_poll_us: None,
+            multicast: None,
         })
     }
 
@@ -354,6 +355,7 @@ fn what_the_kernel_drops_is_counted() {
         recv_buffer,
         send_buffer: 1 << 20,
         busy_poll_us: None,
+        multicast: None,
     };
     let (mut rx, _tx) = sockets::open(config(8192)).unwrap();
     let (_rx, mut tx) = sockets::open(config(1 << 16)).unwrap();
@@ -371,6 +373,55 @@ fn what_the_kernel_drops_is_counted() {
     assert_eq!(stats.rx + stats.no_buffer, SENT);
 }
 
+/// One port sends to a listener by its own address, and to a group by the interface that it names.
+#[test]
+fn a_group_is_reached_by_the_interface_that_is_named() {
+    let group = Ipv4Addr::new(239, 77, 7, 1);
+    let listener = UdpSocket::bind(SocketAddrV4::new(group, 0)).unwrap();
+    listener
+        .join_multicast_v4(&group, &Ipv4Addr::LOCALHOST)
+        .unwrap();
+    let limit = Some(Duration::from_secs(10));
+    listener.set_read_timeout(limit).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let multicast = Multicast {
+        ttl: 0,
+        interface: Some(Ipv4Addr::LOCALHOST),
+        loopback: true,
+    };
+    let config = SocketsConfig {
+        bind: ANY.into(),
+        burst: 4,
+        recv_buffer: 1 << 16,
+        send_buffer: 1 << 16,
+        busy_poll_us: None,
+        multicast: Some(multicast),
+    };
+    let (mut rx, mut tx) = sockets::open(config).unwrap();
+    let ip = group.octets();
+    let (own, own_port) = (rx.local(), rx.local().port);
+    send(&mut tx, b"to the group", Peer { ip, port });
+    send(&mut tx, b"to itself", own);
+    assert_eq!(tx.flush(), 2);
+    let mut bytes = [0; MTU_PAYLOAD];
+    let (length, from) = listener.recv_from(&mut bytes).unwrap();
+    assert_eq!(&bytes[..length], b"to the group");
+    assert_eq!(from.port(), own_port, "from the port's own address");
+    assert_eq!(collect(&mut rx, 1), [(b"to itself".to_vec(), own)]);
+
+    let interface = Some(Ipv4Addr::new(192, 0, 2, 1));
+    let elsewhere = Multicast {
+        interface,
+        ..multicast
+    };
+    let refused = sockets::open(SocketsConfig {
+        multicast: Some(elsewhere),
+        ..config
+    });
+    let text = refused.err().expect("not of this machine").to_string();
+    assert!(text.contains("192.0.2.1: ") && text.contains("interface"));
+}
+
 #[test]
 fn a_port_that_cannot_be_is_refused_with_what_to_do() {
     let config = SocketsConfig {
@@ -379,6 +430,7 @@ fn a_port_that_cannot_be_is_refused_with_what_to_do() {
         recv_buffer: 1 << 16,
         send_buffer: 1 << 16,
         busy_poll_us: None,
+        multicast: None,
     };
     let refusal = |config| match sockets::open(config) {
         Ok(_) => panic!("it cannot be opened"),

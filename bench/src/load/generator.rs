@@ -87,6 +87,7 @@ pub fn sockets_config(bind: SocketAddrV4) -> SocketsConfig {
         recv_buffer: BUFFER_BYTES,
         send_buffer: BUFFER_BYTES,
         busy_poll_us: None,
+        multicast: None,
     }
 }
 

@@ -57,6 +57,7 @@ impl Target {
             journal_mib: 64,
             checkpoint_interval: 100_000,
             gateway: false,
+            feed: false,
         };
         let placement = Placement {
             tiles: arguments.tiles_cpu,

@@ -25,6 +25,8 @@ enum Need {
     },
     /// The standard library of another target.
     Target(&'static str),
+    /// The right to capture what goes over loopback.
+    Root,
 }
 
 const STRACE: Need = Need::Program {
@@ -48,6 +50,10 @@ const AARCH64_CC: Need = Need::Program {
 const POSTGRES: Need = Need::Program {
     name: "postgresql",
     package: "postgresql",
+};
+const TSHARK: Need = Need::Program {
+    name: "tshark",
+    package: "tshark",
 };
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
@@ -111,7 +117,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "sbe",
-        shows: "another implementation of SBE reads the schema and every golden vector",
+        shows: "another implementation of SBE reads the schemas and every golden vector",
         needs: &[PYTHON, VENV],
         run: sbe,
     },
@@ -146,6 +152,12 @@ const CHECKS: &[Check] = &[
         shows: "the release binaries: closed hot path, garbage, restarts, demo and chaos",
         needs: &[STRACE],
         run: |root| cargo(root, &["xtask-release", "processes"], &[]),
+    },
+    Check {
+        name: "feed",
+        shows: "tshark knows every packet of a running feed, and none is missing",
+        needs: &[TSHARK, Need::Root],
+        run: |root| cargo(root, &["xtask-release", "feed"], &[]),
     },
     Check {
         name: "crash",
@@ -266,6 +278,7 @@ impl Need {
                         .is_dir()
                 })
             }
+            Self::Root => is_root(),
         }
     }
 
@@ -273,6 +286,7 @@ impl Need {
         match self {
             Self::Program { name, .. } | Self::CargoTool { name, .. } => name.to_owned(),
             Self::Target(target) => format!("std of {target}"),
+            Self::Root => "root".to_owned(),
         }
     }
 
@@ -284,6 +298,7 @@ impl Need {
                 format!("cargo install {name} --version {version} --locked --debug")
             }
             Self::Target(target) => format!("rustup target add {target}"),
+            Self::Root => "run this command as root".to_owned(),
         }
     }
 }
@@ -302,7 +317,7 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
         .iter()
         .filter_map(|need| match need {
             Need::Program { package, .. } => Some(*package),
-            Need::CargoTool { .. } | Need::Target(_) => None,
+            Need::CargoTool { .. } | Need::Target(_) | Need::Root => None,
         })
         .collect();
     if !packages.is_empty() && is_root() && Path::new("/etc/debian_version").exists() {
@@ -311,6 +326,7 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
         succeeds(update.args(["update", "-qq"]));
         let mut install = Command::new("apt-get");
         install
+            .env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "-y", "-qq", "--no-install-recommends"])
             .args(&packages);
         ensure!(

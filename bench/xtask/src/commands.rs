@@ -1,6 +1,6 @@
 //! What `cargo xtask` can be asked to do.
 
-use crate::{checks, crash, demo, layers, processes};
+use crate::{checks, crash, demo, feed, layers, processes};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -31,6 +31,9 @@ enum Task {
         /// Only tests whose name contains one of these (default: all).
         only: Vec<String>,
     },
+    /// Captures the feed of a running exchange and lets tshark take it apart (part of `test`; needs
+    /// tshark, and root to capture).
+    Feed,
     /// Holds the resolved dependency graph against the layers.
     Layers,
 }
@@ -46,6 +49,7 @@ pub(crate) fn run() -> ExitCode {
         Task::Demo(arguments) => demo::run(&arguments),
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Processes { only } => processes::run(&only),
+        Task::Feed => feed::run(),
         Task::Layers => layers::check().map(|said| println!("{said}")),
     };
     match result {

@@ -68,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         journal_mib: 32,
         checkpoint_interval: 500,
         gateway: false,
+        feed: false,
     };
     let mut instance = Instance::create(&plan)?;
     instance.start(Role::Fastpath)?;

@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bench::chaos::{Chaos, Proxy};
 use bench::instance::{self, Instance, Plan, Role};
+use bench::subscriber::Subscriber;
 use bench::trader::{Seen, Style, Trader};
 use domain::SessionId;
 use hdrhistogram::Histogram;
@@ -16,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::table::Table;
+use crate::feed;
 
 mod table;
 
@@ -75,7 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         journal_mib: 64,
         checkpoint_interval: 10_000,
         gateway: true,
+        feed: true,
     })?;
+    let subscriber = Subscriber::start(instance.feed.context("the plan has a feed")?)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
     instance.wait_ready(1, READY)?;
@@ -93,11 +97,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         arguments,
         chaos,
         interrupted: &interrupted,
+        subscriber: &subscriber,
     };
     show.watch(&mut instance, &crowd)?;
     let told = crowd.stop()?;
     drop(proxy);
-    sum_up(&mut instance, &told)
+    sum_up(&mut instance, &told, subscriber)
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
@@ -108,6 +113,9 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
         " (through the chaos proxy)"
     };
     println!("order entry  udp://{door}{through}, SBE, see docs/WIRE.md");
+    if let Some(feed) = instance.feed {
+        println!("public feed  udp://{feed}, MoldUDP64, see docs/FEED.md; a subscriber listens");
+    }
     println!("instance     {}", instance.folder().display());
     println!(
         "status       target/release/sluice status --config {}",
@@ -133,6 +141,7 @@ struct Show<'a> {
     arguments: &'a Arguments,
     chaos: Chaos,
     interrupted: &'a AtomicBool,
+    subscriber: &'a Subscriber,
 }
 
 impl Show<'_> {
@@ -168,7 +177,7 @@ impl Show<'_> {
             );
             if shown.elapsed() >= Duration::from_secs(1) {
                 shown = Instant::now();
-                table.show(instance, &crowd.total());
+                table.show(instance, &crowd.total(), &self.subscriber.heard());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -259,11 +268,16 @@ fn total(told: &[Arc<Mutex<Told>>]) -> Total {
 
 /// Stops the processes in order and replays what they wrote.
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
-fn sum_up(instance: &mut Instance, told: &[Arc<Mutex<Told>>]) -> Result<()> {
+fn sum_up(
+    instance: &mut Instance,
+    told: &[Arc<Mutex<Told>>],
+    subscriber: Subscriber,
+) -> Result<()> {
     let total = total(told);
     instance.revive()?;
     instance.wait_ready(1 + instance.restarts[0], READY)?;
     instance.stop()?;
+    let followed = feed::compare(instance, subscriber)?;
     let verified = instance.sluice(&["journal", "verify"])?;
     let us = |p| total.latency.value_at_quantile(p) / 1_000;
     println!(
@@ -280,6 +294,7 @@ fn sum_up(instance: &mut Instance, told: &[Arc<Mutex<Told>>]) -> Result<()> {
         us(0.99),
         total.latency.max() / 1_000
     );
+    println!("feed       {followed}");
     println!(
         "restarts   fastpath {}, slowpath {}",
         instance.restarts[0], instance.restarts[1]

@@ -45,7 +45,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "xtask",
-        &["bench", "domain", "journal", "shm", "topology", "wire"],
+        &[
+            "bench", "client", "domain", "engine", "journal", "shm", "topology", "wire",
+        ],
     ),
 ];
 

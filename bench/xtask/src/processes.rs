@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::chaos::Random;
 use bench::instance::{self, Instance, Plan, Role};
+use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
 use domain::SessionId;
 use shm::FastView;
@@ -10,12 +11,13 @@ use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use topology::instruments::{net, process};
+use topology::instruments::{net, out, process};
 
 use crate::{demo, restarts};
 
 pub(crate) const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
+const OUT_BLOCK: usize = 2;
 const PROCESS_BLOCK: usize = 3;
 
 /// Page faults of a tile's thread after start that are none of the tables': code that runs for the
@@ -30,6 +32,7 @@ pub(crate) const PLAN: Plan = Plan {
     journal_mib: 16,
     checkpoint_interval: 1_000,
     gateway: false,
+    feed: false,
 };
 
 /// A test that says what it saw.
@@ -87,12 +90,13 @@ fn counter(fast: &FastView, block: usize, number: usize) -> Result<u64> {
 
 /// 1,000 accounts, 20,000 resting orders, then fills, cancels, duplicates, skipped numbers and
 /// garbage: no heap allocation after start, and of the tile's thread no system call but the
-/// port's, as strace sees it.
+/// port's, as strace sees it. The feed is on, and nobody listens to it.
 fn closed_hot_path() -> Result<String> {
     let plan = Plan {
         sessions: 1_000,
         idle: "spin",
         journal_mib: 64,
+        feed: true,
         ..PLAN
     };
     let mut instance = start(&plan)?;
@@ -100,19 +104,7 @@ fn closed_hot_path() -> Result<String> {
     let faults_at_start = page_faults(&instance, tile)?;
     let mut swarm = swarm(&instance, plan.sessions)?;
     let mut random = Random(7);
-    for round in 0..20_u64 {
-        for place in 0..swarm.sessions() {
-            let price = 10_000 + i64::try_from(round % 10)?;
-            let side = u8::from(place % 2 == 1);
-            swarm.order(
-                place,
-                side,
-                if side == 0 { price - 20 } else { price + 20 },
-                5,
-            )?;
-            pace(&mut swarm, place)?;
-        }
-    }
+    rest_orders(&mut swarm)?;
     settle(&mut swarm)?;
     let resting = swarm.tally.accepted;
     ensure!(
@@ -149,12 +141,36 @@ fn closed_hot_path() -> Result<String> {
         faults <= PAGE_FAULTS,
         "{faults} page faults after start: a table was not touched when it was made"
     );
+    let published = counter(&fast, OUT_BLOCK, out::feed_messages)?;
+    let errors = counter(&fast, OUT_BLOCK, out::port_errors)?;
+    ensure!(
+        published > resting && errors == 0,
+        "{published} messages of the feed, {errors} errors of the port"
+    );
     let tally = swarm.tally;
     ensure!(tally.fills > 0 && tally.canceled > 0 && tally.not_applied > 0 && tally.repeated > 0);
     instance.stop()?;
     Ok(format!(
-        "{resting} resting, {tally:?}, {calls:?}, 0 allocations, {faults} page faults"
+        "{resting} resting, {tally:?}, {published} feed messages, {calls:?}, 0 allocations, {faults} page faults"
     ))
+}
+
+/// 20 orders of each session that do not cross.
+fn rest_orders(swarm: &mut Swarm) -> Result<()> {
+    for round in 0..20_u64 {
+        for place in 0..swarm.sessions() {
+            let price = 10_000 + i64::try_from(round % 10)?;
+            let side = u8::from(place % 2 == 1);
+            swarm.order(
+                place,
+                side,
+                if side == 0 { price - 20 } else { price + 20 },
+                5,
+            )?;
+            pace(swarm, place)?;
+        }
+    }
+    Ok(())
 }
 
 /// Minor page faults of a thread so far.
@@ -396,10 +412,16 @@ fn durable_acks() -> Result<String> {
 
 /// Both processes and all memory gone: what is archived is there, in a new epoch.
 fn loss_of_power() -> Result<String> {
-    let mut instance = start(&Plan {
+    let mut instance = Instance::create(&Plan {
         ack: "durable",
+        feed: true,
         ..PLAN
     })?;
+    let subscriber = Subscriber::start(instance.feed.context("the plan has a feed")?)?;
+    for role in Role::BOTH {
+        instance.start(role)?;
+    }
+    instance.wait_ready(1, READY)?;
     let mut first = swarm(&instance, PLAN.sessions)?;
     for _ in 0..50 {
         for place in 0..first.sessions() {
@@ -422,6 +444,11 @@ fn loss_of_power() -> Result<String> {
     second.order(0, 0, 9_000, 1)?;
     settle(&mut second)?;
     instance.stop()?;
+    let (heard, _) = subscriber.stop()?;
+    ensure!(
+        heard.new_sessions == 1 && heard.ends == 1 && heard.wrong == 0,
+        "the feed goes on in a new session, and ends: {heard:?}"
+    );
     let truth = crate::audit::Truth::read(&instance.config.archive_dir(), 0)?;
     let fills = truth.trades * 2;
     ensure!(
@@ -432,7 +459,7 @@ fn loss_of_power() -> Result<String> {
     let verified = instance.sluice(&["journal", "verify"])?;
     ensure!(verified.contains("state hash"), "verify says: {verified}");
     Ok(format!(
-        "{} frames and {} trades survive, epoch 2",
+        "{} frames and {} trades survive, epoch 2; {heard:?}",
         truth.frames, truth.trades
     ))
 }

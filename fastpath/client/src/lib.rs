@@ -21,11 +21,14 @@
 //! - After a recovery that lost something, [`Event::RolledBack`] says where both sides continue.
 //!
 //! A session belongs to one process at a time; its numbers are its state.
+//!
+//! The public feed needs no session: see [`feed`].
 #![forbid(unsafe_code)]
 
 mod backoff;
 mod connection;
 mod event;
+pub mod feed;
 mod inbox;
 mod link;
 mod orders;

@@ -61,6 +61,12 @@ impl Engine {
         self.next_trade_id
     }
 
+    /// The number that the next public event gets.
+    #[must_use]
+    pub fn next_feed_no(&self) -> u64 {
+        self.next_feed_no
+    }
+
     /// A session, if it exists.
     #[must_use]
     pub fn session(&self, session: SessionId) -> Option<SessionView> {

@@ -3,6 +3,7 @@
 mod delivery;
 mod establish;
 mod fairness;
+mod feed;
 mod mutation;
 mod numbers;
 mod resend;

@@ -27,6 +27,8 @@ pub struct Config {
     pub memory: Memory,
     /// The port for binary order entry.
     pub port: Port,
+    /// The public feed.
+    pub feed: Feed,
     /// Threads of the fastpath, each with the tiles that it polls in turn.
     #[serde(rename = "core")]
     pub cores: Vec<Core>,
@@ -109,6 +111,20 @@ pub struct Port {
 pub enum Backend {
     /// The kernel's UDP.
     Sockets,
+}
+
+/// Section `[feed]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Feed {
+    /// Where packets go: an address or a multicast group; none: there is no feed.
+    pub destination: Option<SocketAddrV4>,
+    /// Networks that multicast may cross.
+    pub ttl: u8,
+    /// The address of the interface that multicast leaves by.
+    pub interface: Option<Ipv4Addr>,
+    /// Whether listeners on this machine get multicast too.
+    pub loopback: bool,
 }
 
 /// One `[[core]]`: a thread and its tiles.
@@ -223,6 +239,7 @@ impl Default for Config {
             instance: Instance::default(),
             memory: Memory::default(),
             port: Port::default(),
+            feed: Feed::default(),
             cores: vec![Core {
                 cpu: Cpu::Any,
                 idle: Idle::SpinThenYield,
@@ -270,6 +287,17 @@ impl Default for Port {
             recv_buffer_kib: 4096,
             send_buffer_kib: 4096,
             busy_poll_us: None,
+        }
+    }
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            destination: None,
+            ttl: 1,
+            interface: None,
+            loopback: true,
         }
     }
 }

@@ -127,6 +127,14 @@ numbered! {
         lapped,
         /// Trades in the frames that were sent.
         trades,
+        /// Packets of the feed given to the port, heartbeats and ends of session included.
+        feed_packets,
+        /// Messages of the feed in them; those repeated after a restart count again.
+        feed_messages,
+        /// Heartbeats of the feed.
+        feed_heartbeats,
+        /// Times that the port had no free slot for a packet of the feed.
+        feed_blocked,
         /// Words of journal memory that no writer wrote: the tile has failed.
         corrupt,
     }

@@ -91,6 +91,8 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
                 "replay",
                 "tls_cert",
                 "tls_key",
+                "destination",
+                "interface",
             ];
             let key = line
                 .strip_prefix("# ")
@@ -111,7 +113,11 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
     assert_eq!(config.archive_dir(), Path::new("/srv/sluice/archive"));
     assert_eq!(
         config.slowpath.replay.map(|address| address.port()),
-        Some(7401)
+        Some(7402)
+    );
+    assert_eq!(
+        config.feed.destination,
+        Some("127.0.0.1:7401".parse().unwrap())
     );
 }
 
@@ -164,8 +170,42 @@ fn syntax_errors_have_line_and_column() {
     }
 }
 
+#[test]
+fn the_feed_goes_to_an_address_or_a_group() {
+    let text = "[feed]\ndestination = \"239.1.1.1:7401\"\nttl = 0\ninterface = \"127.0.0.1\"";
+    let feed = Config::parse(text).unwrap().feed;
+    assert!(feed.destination.unwrap().ip().is_multicast() && feed.loopback);
+    assert_eq!(feed.ttl, 0);
+    assert_eq!(Config::parse("").unwrap().feed.destination, None, "unasked");
+}
+
 /// Each text, the key that the refusal must name, and something that it must say.
 const REFUSED: &[(&str, &str, &str)] = &[
+    (
+        "[feed]\ndestination = \"127.0.0.1:0\"",
+        "feed.destination",
+        "and a port",
+    ),
+    (
+        "[feed]\ndestination = \"0.0.0.0:7401\"",
+        "feed.destination",
+        "is nowhere",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:7400\"",
+        "feed.destination",
+        "another port",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:9\"\n[port]\nbind = \"0.0.0.0:9\"",
+        "feed.destination",
+        "another port",
+    ),
+    (
+        "[feed]\ninterface = \"239.1.1.1\"",
+        "feed.interface",
+        "of this machine",
+    ),
     ("[instance]\nname = \"\"", "instance.name", "1 to 32"),
     ("[instance]\nname = \"Main\"", "instance.name", "a-z"),
     ("[instance]\nname = \"../etc\"", "instance.name", "a-z"),

@@ -16,18 +16,20 @@ import sbe
 
 WIRE = pathlib.Path(__file__).resolve().parent.parent
 VECTORS = WIRE / "vectors"
+MARKET_DATA = VECTORS / "market-data"
 HEADER = struct.Struct("<HHHH")
 HOST_SECRET = bytes(range(32))
 SESSION, SHARD = 7, 3
+MOLD_HEADER = struct.Struct(">10sQH")
 
 
-def load_schema():
-    with open(WIRE / "schema" / "order-entry.xml", encoding="utf-8") as file:
+def load_schema(name="order-entry"):
+    with open(WIRE / "schema" / f"{name}.xml", encoding="utf-8") as file:
         return sbe.Schema.parse(file)
 
 
-def vector(name):
-    return bytes.fromhex((VECTORS / f"{name}.hex").read_text())
+def vector(name, folder=VECTORS):
+    return bytes.fromhex((folder / f"{name}.hex").read_text())
 
 
 def as_text(value):
@@ -82,22 +84,24 @@ def siphash24(key, data):
     return struct.pack("<Q", v0 ^ v1 ^ v2 ^ v3)
 
 
-class GoldenMessages(unittest.TestCase):
+class GoldenMessages:
+    """The tests of a schema's messages; a class below each says which."""
+
     def setUp(self):
-        self.schema = load_schema()
-        self.expected = json.loads((VECTORS / "messages.json").read_text())
+        self.schema = load_schema(self.name)
+        self.expected = json.loads((self.folder / "messages.json").read_text())
 
     def test_every_message_decodes_to_the_expected_values(self):
         decoded_messages = set()
         for name, expected in self.expected.items():
             with self.subTest(name):
-                data = vector(name)
+                data = vector(name, self.folder)
                 block_length, template_id, schema_id, version = HEADER.unpack_from(data)
                 message = self.schema.messages[template_id]
                 self.assertEqual(message.name, expected["message"])
                 self.assertEqual(message.blockLength, block_length)
                 self.assertEqual(len(data), HEADER.size + block_length)
-                self.assertEqual((schema_id, version), (1, 0))
+                self.assertEqual((schema_id, version), (self.schema_id, 0))
                 decoded = self.schema.decode(data)
                 values = {field: as_text(value) for field, value in decoded.value.items()}
                 self.assertEqual(values, expected["values"])
@@ -108,17 +112,25 @@ class GoldenMessages(unittest.TestCase):
     def test_every_message_encodes_to_the_vector(self):
         for name in self.expected:
             with self.subTest(name):
-                data = vector(name)
+                data = vector(name, self.folder)
                 decoded = self.schema.decode(data)
                 message = self.schema.messages[HEADER.unpack_from(data)[1]]
                 self.assertEqual(self.schema.encode(message, decoded.value), data)
 
     def test_a_longer_block_of_a_newer_version_decodes(self):
-        data = vector("neworder-telling")
+        data = vector(self.telling, self.folder)
         block_length, template_id, schema_id, _ = HEADER.unpack_from(data)
         newer = HEADER.pack(block_length + 8, template_id, schema_id, 1)
         newer += data[HEADER.size:] + b"\xee" * 8
         self.assertEqual(self.schema.decode(newer).value, self.schema.decode(data).value)
+
+
+class OrderEntry(GoldenMessages, unittest.TestCase):
+    name, schema_id, folder, telling = "order-entry", 1, VECTORS, "neworder-telling"
+
+
+class MarketData(GoldenMessages, unittest.TestCase):
+    name, schema_id, folder, telling = "market-data", 2, MARKET_DATA, "trade-telling"
 
 
 class GoldenDatagrams(unittest.TestCase):
@@ -144,6 +156,31 @@ class GoldenDatagrams(unittest.TestCase):
                 data = vector(name)
                 key = mac_key(expected["direction"], expected["epoch"])
                 self.assertEqual(siphash24(key, data[:-8]), data[-8:])
+
+
+class GoldenPackets(unittest.TestCase):
+    def setUp(self):
+        self.schema = load_schema("market-data")
+        self.expected = json.loads((MARKET_DATA / "packets.json").read_text())
+
+    def test_the_packets_are_moldudp64(self):
+        for name, expected in self.expected.items():
+            with self.subTest(name):
+                packet = vector(name, MARKET_DATA)
+                session, sequence, count = MOLD_HEADER.unpack_from(packet)
+                self.assertEqual(int(session, 32), expected["shard"] << 32 | expected["epoch"])
+                self.assertEqual(session, session.upper())
+                self.assertEqual(sequence, int(expected["sequence"]))
+                templates = []
+                rest = packet[MOLD_HEADER.size:]
+                while rest:
+                    length = int.from_bytes(rest[:2], "big")
+                    message, rest = rest[2:2 + length], rest[2 + length:]
+                    self.assertEqual(len(message), length)
+                    self.schema.decode(message)
+                    templates.append(HEADER.unpack_from(message)[1])
+                self.assertEqual(templates, expected["templates"])
+                self.assertEqual(count, 0xFFFF if expected["ends"] else len(templates))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "system calls that take pointers")]
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 /// Which of a socket's two buffers.
@@ -27,8 +27,8 @@ pub(super) fn set_buffer(socket: &UdpSocket, buffer: Buffer, bytes: usize) -> io
             let problem = format!("a {name} buffer of {bytes} bytes: use less than 1 GiB");
             io::Error::new(io::ErrorKind::InvalidInput, problem)
         })?;
-    if set(socket, force, wanted).is_err() {
-        set(socket, option, wanted).map_err(|error| {
+    if set(socket, libc::SOL_SOCKET, force, wanted).is_err() {
+        set(socket, libc::SOL_SOCKET, option, wanted).map_err(|error| {
             let problem = format!("cannot set the {name} buffer to {bytes} bytes: {error}");
             io::Error::new(error.kind(), problem)
         })?;
@@ -41,10 +41,22 @@ pub(super) fn set_buffer(socket: &UdpSocket, buffer: Buffer, bytes: usize) -> io
 /// Lets an empty receive poll the card for so long.
 pub(super) fn set_busy_poll(socket: &UdpSocket, microseconds: u32) -> io::Result<()> {
     let value = libc::c_int::try_from(microseconds).unwrap_or(libc::c_int::MAX);
-    set(socket, libc::SO_BUSY_POLL, value).map_err(|error| {
+    set(socket, libc::SOL_SOCKET, libc::SO_BUSY_POLL, value).map_err(|error| {
         let problem = format!(
             "cannot set busy polling to {microseconds} µs: {error}; it needs CAP_NET_ADMIN, or \
              net.core.busy_read at least as high: grant one of them or leave the option out"
+        );
+        io::Error::new(error.kind(), problem)
+    })
+}
+
+/// Sends to multicast groups by the interface with this address.
+pub(super) fn set_multicast_interface(socket: &UdpSocket, address: Ipv4Addr) -> io::Result<()> {
+    // The address as it is on the wire, in the place of the `in_addr` that the option takes.
+    let value = libc::c_int::from_ne_bytes(address.octets());
+    set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_IF, value).map_err(|error| {
+        let problem = format!(
+            "cannot send multicast by {address}: {error}; use the address of an interface of this machine"
         );
         io::Error::new(error.kind(), problem)
     })
@@ -59,12 +71,18 @@ pub(super) fn drops(socket: &UdpSocket) -> io::Result<u32> {
     Ok(memory[SK_MEMINFO_DROPS])
 }
 
-fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+/// Sets an option that is one `c_int`, or as long as one.
+fn set(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     // SAFETY: the pointer is to one `c_int` that lives through the call, and its size is passed.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_SOCKET,
+            level,
             option,
             (&raw const value).cast(),
             socklen_of::<libc::c_int>(1),

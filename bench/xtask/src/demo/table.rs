@@ -1,6 +1,7 @@
 //! The demo's live table: what shared memory and the traders say, once a second.
 
 use bench::instance::Instance;
+use bench::subscriber::Heard;
 use shm::FastView;
 use std::io::IsTerminal as _;
 use std::time::Instant;
@@ -15,7 +16,7 @@ const HEADING_EVERY: u32 = 20;
 
 pub(super) struct Table {
     start: Instant,
-    last: Option<(Instant, u64, u64)>,
+    last: Option<(Instant, [u64; 3])>,
     rows: u32,
     notes: Vec<String>,
     colour: bool,
@@ -39,13 +40,14 @@ impl Table {
     }
 
     #[expect(clippy::print_stdout, reason = "this is the table")]
-    pub(super) fn show(&mut self, instance: &Instance, total: &Total) {
+    pub(super) fn show(&mut self, instance: &Instance, total: &Total, heard: &Heard) {
         if self.rows.is_multiple_of(HEADING_EVERY) {
             println!(
-                "{:>5} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
+                "{:>5} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
                 "time",
                 "orders/s",
                 "trades/s",
+                "feed/lost",
                 "in→commit",
                 "in→send",
                 "round trip",
@@ -55,10 +57,11 @@ impl Table {
                 "restart"
             );
             println!(
-                "{:>5} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
+                "{:>5} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
                 "s",
                 "",
                 "",
+                "msg/s",
                 "p50/p99 µs",
                 "p50/p99 µs",
                 "p50/p99 µs",
@@ -70,7 +73,7 @@ impl Table {
         }
         self.rows += 1;
         let row = self
-            .row(instance, total)
+            .row(instance, total, heard)
             .unwrap_or_else(|| "  (no memory yet)".to_owned());
         let notes = std::mem::take(&mut self.notes).join(", ");
         let (on, off) = if self.colour && !notes.is_empty() {
@@ -81,22 +84,23 @@ impl Table {
         println!("{row}  {on}{notes}{off}");
     }
 
-    fn row(&mut self, instance: &Instance, total: &Total) -> Option<String> {
+    fn row(&mut self, instance: &Instance, total: &Total, heard: &Heard) -> Option<String> {
         let (fast, slow) = (instance.fast().ok()?, instance.slow().ok()?);
         let head = instance.journal().ok()?.head();
         let orders = fast.tile(MATCH_BLOCK)?.counters[matching::from_net];
         let trades = fast.tile(OUT_BLOCK)?.counters[out::trades];
         let now = Instant::now();
-        let (then, old_orders, old_trades) = self.last.unwrap_or((self.start, 0, 0));
-        self.last = Some((now, orders, trades));
+        let (then, old) = self.last.unwrap_or((self.start, [0; 3]));
+        self.last = Some((now, [orders, trades, heard.messages]));
         let ms = now.duration_since(then).as_millis().max(1);
         let rate = |new: u64, old: u64| u128::from(new.saturating_sub(old)) * 1_000 / ms;
         let trip = &total.latency;
         Some(format!(
-            "{:>5} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
+            "{:>5} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
             self.start.elapsed().as_secs(),
-            rate(orders, old_orders),
-            rate(trades, old_trades),
+            rate(orders, old[0]),
+            rate(trades, old[1]),
+            format!("{}/{}", rate(heard.messages, old[2]), heard.lost),
             stage_times(&fast, stage::receive_to_commit),
             stage_times(&fast, stage::receive_to_send),
             format!(

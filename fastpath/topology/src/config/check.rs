@@ -21,6 +21,7 @@ impl Config {
         self.check_instance()?;
         self.check_memory()?;
         self.check_port()?;
+        self.check_feed()?;
         self.check_cores()?;
         self.check_limits()?;
         self.check_slow_side()?;
@@ -87,6 +88,30 @@ impl Config {
             Some(microseconds) => within("port.busy_poll_us", microseconds.into(), 1..=1_000_000),
             None => Ok(()),
         }
+    }
+
+    fn check_feed(&self) -> Result<(), Invalid> {
+        let (feed, bind) = (&self.feed, self.port.bind);
+        if let Some(to) = feed.destination {
+            require(
+                to.port() != 0 && !to.ip().is_unspecified() && !to.ip().is_broadcast(),
+                "feed.destination",
+                format!("{to} is nowhere: use an address or a multicast group, and a port"),
+            )?;
+            // 0.0.0.0 is every address of the machine, so it may be this one.
+            let own = to.ip() == bind.ip() || bind.ip().is_unspecified();
+            require(
+                !(own && to.port() == bind.port()),
+                "feed.destination",
+                format!("{to} is the order port, which would read its own feed: use another port"),
+            )?;
+        }
+        require(
+            feed.interface
+                .is_none_or(|address| !address.is_multicast() && !address.is_unspecified()),
+            "feed.interface",
+            "is no address of an interface: use one of this machine, or leave it out",
+        )
     }
 
     fn check_cores(&self) -> Result<(), Invalid> {

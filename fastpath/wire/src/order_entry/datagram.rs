@@ -1,9 +1,9 @@
 //! Datagrams: a [`Context`], messages, a MAC.
 
 use super::NotACommand;
-use super::header::MessageHeader;
-use super::message::{Block, Context, Message, Template, takes_number};
+use super::message::{Block, Context, Message, SCHEMA_ID, Template, takes_number};
 use crate::auth::{Mac, MacKey};
+use crate::sbe::MessageHeader;
 use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
 use core::fmt;
 use zerocopy::{FromBytes, IntoBytes};
@@ -60,11 +60,9 @@ impl fmt::Display for DecodeError {
             ),
             Self::NoContext => f.write_str("the datagram does not start with a Context"),
             Self::SecondContext => f.write_str("a second Context"),
-            Self::UnknownSchema { schema_id } => write!(
-                f,
-                "schema {schema_id}; this port speaks {}",
-                MessageHeader::SCHEMA_ID
-            ),
+            Self::UnknownSchema { schema_id } => {
+                write!(f, "schema {schema_id}; this port speaks {SCHEMA_ID}")
+            }
             Self::UnevenBlock { template_id } => write!(
                 f,
                 "template {template_id}: the block is not a multiple of 8 bytes"
@@ -154,7 +152,7 @@ fn split_message(bytes: &[u8]) -> Result<(Message, &[u8]), DecodeError> {
         schema_id,
         version: _,
     } = header;
-    if schema_id != MessageHeader::SCHEMA_ID {
+    if schema_id != SCHEMA_ID {
         return Err(DecodeError::UnknownSchema { schema_id });
     }
     if block_length % 8 != 0 {

@@ -4,12 +4,15 @@
 //! integers that arrived, because a newer peer may send values that this version does not know:
 //! they are checked where they are turned into the domain's types (`convert.rs`).
 
-use super::header::MessageHeader;
-use core::mem::offset_of;
+use crate::sbe::{Field, fields, message, templates};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use domain::{Amount, ClientOrderId, MarketId, Nanos, OrderId, Price, Qty, Seq, SessionId};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// The schema of order entry.
+pub const SCHEMA_ID: u16 = 1;
+/// The version of the schema that this crate sends. It reads any.
+pub const VERSION: u16 = 0;
 /// Templates below this are session messages, which take no numbers.
 pub const FIRST_APPLICATION_TEMPLATE: u16 = 16;
 
@@ -17,49 +20,6 @@ pub const FIRST_APPLICATION_TEMPLATE: u16 = 16;
 #[must_use]
 pub fn takes_number(template_id: u16) -> bool {
     template_id >= FIRST_APPLICATION_TEMPLATE
-}
-
-/// Where a field stands in its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name here; the schema says the same in camel case.
-    pub name: &'static str,
-    /// Bytes from the start of the block.
-    pub offset: usize,
-    /// Bytes.
-    pub size: usize,
-}
-
-/// A message's block.
-pub trait Block: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
-    /// Which message.
-    const TEMPLATE: Template;
-    /// Its fields, without gaps. A [`Stamp`] counts as one.
-    const FIELDS: &'static [Field];
-}
-
-macro_rules! message {
-    ($(#[$doc:meta])* $name:ident, block $bytes:literal {
-        $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)?
-    }) => {
-        $(#[$doc])*
-        #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-        )]
-        #[repr(C)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $ty),* }
-
-        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
-
-        impl Block for $name {
-            const TEMPLATE: Template = Template::$name;
-            const FIELDS: &'static [Field] = &[$(Field {
-                name: stringify!($field),
-                offset: offset_of!($name, $field),
-                size: size_of::<$ty>(),
-            }),*];
-        }
-    };
 }
 
 /// Opens every report: where it stands in the journal, and what caused it.
@@ -81,28 +41,12 @@ pub struct Stamp {
 
 impl Stamp {
     /// The fields that it puts at the start of a report.
-    pub const FIELDS: &'static [Field] = &[
-        Field {
-            name: "engine_seq",
-            offset: offset_of!(Self, engine_seq),
-            size: size_of::<Seq>(),
-        },
-        Field {
-            name: "engine_time",
-            offset: offset_of!(Self, engine_time),
-            size: size_of::<Nanos>(),
-        },
-        Field {
-            name: "receive_time",
-            offset: offset_of!(Self, receive_time),
-            size: size_of::<Nanos>(),
-        },
-        Field {
-            name: "client_seq_no",
-            offset: offset_of!(Self, client_seq_no),
-            size: size_of::<u64>(),
-        },
-    ];
+    pub const FIELDS: &'static [Field] = fields!(Stamp {
+        engine_seq: Seq,
+        engine_time: Nanos,
+        receive_time: Nanos,
+        client_seq_no: u64,
+    });
 }
 
 message! {
@@ -427,88 +371,6 @@ impl Refused {
     }
 }
 
-macro_rules! templates {
-    ($($name:ident = $number:literal),* $(,)?) => {
-        /// Which message. Numbers are stable for ever.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[repr(u16)]
-        #[expect(missing_docs, reason = "each is documented at its block")]
-        pub enum Template { $($name = $number),* }
-
-        impl Template {
-            /// Every template.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// Bytes of its block in this version.
-            #[must_use]
-            pub fn block_length(self) -> usize {
-                match self { $(Self::$name => size_of::<$name>()),* }
-            }
-
-            /// The fields of its block.
-            #[must_use]
-            pub fn fields(self) -> &'static [Field] {
-                match self { $(Self::$name => $name::FIELDS),* }
-            }
-        }
-
-        impl TryFrom<u16> for Template {
-            type Error = u16;
-            fn try_from(number: u16) -> Result<Self, u16> {
-                match number { $($number => Ok(Self::$name),)* other => Err(other) }
-            }
-        }
-
-        /// Any message.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is documented at its block")]
-        pub enum Message {
-            $($name($name),)*
-            /// A message of a newer version. From [`FIRST_APPLICATION_TEMPLATE`] on it takes a number
-            /// all the same.
-            Unknown {
-                /// Its template.
-                template_id: u16,
-            },
-        }
-
-        impl Message {
-            /// The number of its template.
-            #[must_use]
-            pub fn template_id(&self) -> u16 {
-                match self {
-                    $(Self::$name(_) => $number,)*
-                    Self::Unknown { template_id } => *template_id,
-                }
-            }
-
-            /// Its block; empty if unknown.
-            #[must_use]
-            pub fn block(&self) -> &[u8] {
-                match self {
-                    $(Self::$name(block) => block.as_bytes(),)*
-                    Self::Unknown { .. } => &[],
-                }
-            }
-
-            /// Reads a block that may be longer than this version's; `None` if it is shorter.
-            #[must_use]
-            pub fn from_block(template_id: u16, block: &[u8]) -> Option<Self> {
-                Some(match template_id {
-                    $($number => Self::$name($name::read_from_prefix(block).ok()?.0),)*
-                    _ => Self::Unknown { template_id },
-                })
-            }
-        }
-
-        $(impl From<$name> for Message {
-            fn from(block: $name) -> Self {
-                Self::$name(block)
-            }
-        })*
-    };
-}
-
 templates! {
     Context = 1,
     Hello = 2,
@@ -526,25 +388,6 @@ templates! {
     OrderCanceled = 35,
     OrderAmended = 36,
     NotApplied = 37,
-}
-
-impl Template {
-    /// Its number.
-    #[must_use]
-    pub fn number(self) -> u16 {
-        self as u16
-    }
-
-    /// The header that this version puts before its block.
-    #[must_use]
-    pub fn header(self) -> MessageHeader {
-        MessageHeader {
-            block_length: u16::try_from(self.block_length()).expect("blocks are below 100 bytes"),
-            template_id: self.number(),
-            schema_id: MessageHeader::SCHEMA_ID,
-            version: MessageHeader::VERSION,
-        }
-    }
 }
 
 impl Message {

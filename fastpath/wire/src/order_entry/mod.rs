@@ -2,12 +2,11 @@
 
 mod convert;
 mod datagram;
-mod header;
 mod message;
 
+pub use crate::sbe::{Field, MessageHeader};
 pub use convert::{FrameStamp, NotACommand};
 pub use datagram::{
     Datagram, DatagramReader, DatagramWriter, DecodeError, MIN_DATAGRAM, Messages, NoRoom, Numbered,
 };
-pub use header::MessageHeader;
 pub use message::*;

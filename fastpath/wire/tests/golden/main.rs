@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod limits;
+mod market_data;
 mod mutations;
+mod packets;
 mod samples;
 mod vectors;

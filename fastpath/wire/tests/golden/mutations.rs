@@ -13,10 +13,10 @@ use wire::order_entry::{
 use zerocopy::IntoBytes;
 
 /// splitmix64: small, seeded, and good enough to pick bytes.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,7 +24,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit.max(1)).unwrap()).unwrap()
     }
 }
@@ -49,7 +49,7 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-fn mutate(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutate(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     const TELLING: [u16; 10] = [0, 1, 7, 8, 15, 16, 38, 1400, 0x7FFF, 0xFFFF];
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(3) {

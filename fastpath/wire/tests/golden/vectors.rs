@@ -16,7 +16,7 @@ use wire::order_entry::{
 };
 use zerocopy::IntoBytes;
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for line in bytes.chunks(32) {
         for byte in line {
@@ -33,7 +33,7 @@ fn encode(sample: &Sample) -> Vec<u8> {
     bytes
 }
 
-fn camel(snake: &str) -> String {
+pub(crate) fn camel(snake: &str) -> String {
     let mut words = snake.split('_');
     let mut name = words.next().unwrap_or_default().to_owned();
     for word in words {
@@ -78,6 +78,23 @@ fn expected_datagrams(datagrams: &[DatagramSample]) -> String {
     format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n"))
 }
 
+/// The folder's files are these and no others.
+pub(crate) fn check_files(folder: &str, files: &[(String, String)]) {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let write = std::env::var_os("SLUICE_WRITE_VECTORS").is_some();
+    for (name, text) in files {
+        let path = directory.join(name);
+        if write {
+            std::fs::write(&path, text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(&found, text, "{name}");
+    }
+    let found = std::fs::read_dir(directory).unwrap();
+    let found = found.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_file());
+    assert_eq!(found.count(), files.len(), "a vector that nothing writes");
+}
+
 #[test]
 fn the_files_are_what_is_written() {
     let mut files: Vec<(String, String)> = Vec::new();
@@ -92,21 +109,7 @@ fn the_files_are_what_is_written() {
     let datagrams = expected_datagrams(&datagrams());
     files.push(("datagrams.json".to_owned(), datagrams));
 
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors");
-    let write = std::env::var_os("SLUICE_WRITE_VECTORS").is_some();
-    for (name, text) in &files {
-        let path = directory.join(name);
-        if write {
-            std::fs::write(&path, text).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(&found, text, "{name}");
-    }
-    assert_eq!(
-        std::fs::read_dir(directory).unwrap().count(),
-        files.len(),
-        "a vector that nothing writes"
-    );
+    check_files("vectors", &files);
 }
 
 #[test]

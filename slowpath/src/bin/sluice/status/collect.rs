@@ -28,6 +28,8 @@ pub(crate) struct Status {
     /// `sequenced` or `durable`.
     pub(crate) ack: &'static str,
     pub(crate) port: String,
+    /// Where the public feed goes; none: nowhere.
+    pub(crate) feed: Option<String>,
     /// `healthy`, `wrong` or `unknown`.
     pub(crate) health: &'static str,
     /// What is wrong.
@@ -189,6 +191,7 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
             Ack::Durable => "durable",
         },
         port: config.port.bind.to_string(),
+        feed: config.feed.destination.map(|to| to.to_string()),
         health: "",
         problems: Vec::new(),
         unknown,

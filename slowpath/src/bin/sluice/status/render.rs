@@ -15,11 +15,12 @@ pub(crate) fn render(status: &Status, out: &mut impl io::Write) -> io::Result<()
         .map_or("none".to_owned(), |epoch| epoch.to_string());
     writeln!(
         out,
-        "instance {}  shard {}  epoch {epoch}  ack {}  port {}  {}",
+        "instance {}  shard {}  epoch {epoch}  ack {}  port {}  feed {}  {}",
         status.instance,
         status.shard,
         status.ack,
         status.port,
+        status.feed.as_deref().unwrap_or("none"),
         status.health.to_uppercase()
     )?;
     for problem in &status.problems {

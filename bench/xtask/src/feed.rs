@@ -1,0 +1,293 @@
+//! The feed against the journal: a subscriber's books, and what a foreign dissector makes of the packets.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bench::instance::{self, Instance, Plan, Role};
+use bench::subscriber::Subscriber;
+use bench::swarm::Swarm;
+use client::feed::Books;
+use domain::{Effects, SessionId, Side, Stamp};
+use engine::Engine;
+use journal::ArchiveReader;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use topology::instruments::out;
+
+const READY: Duration = Duration::from_secs(60);
+const OUT_BLOCK: usize = 2;
+const SESSIONS: u32 = 4;
+const ORDERS: usize = 20_000;
+
+/// Stops listening, and holds the subscriber's books against those of an engine that replays the
+/// archive. The instance must have been stopped, so that both have everything.
+pub(crate) fn compare(instance: &Instance, subscriber: Subscriber) -> Result<String> {
+    let (heard, books) = subscriber.stop()?;
+    ensure!(heard.wrong == 0, "the feed contradicts itself: {heard:?}");
+    let Some(books) = books else {
+        return Ok(format!(
+            "{} messages, {} lost by the subscriber: its books cannot be compared",
+            heard.messages, heard.lost
+        ));
+    };
+    let engine = replay(&instance.config.archive_dir())?;
+    same_books(&engine, &books)?;
+    Ok(format!(
+        "{} messages; {} resting orders as in the replay, at feed number {}",
+        heard.messages,
+        books.len(),
+        books.number()
+    ))
+}
+
+fn replay(archive: &Path) -> Result<Engine> {
+    let mut reader = ArchiveReader::open(archive, 0)?;
+    let (mut engine, mut effects) = (Engine::new(), Effects::new());
+    while let Some(frame) = reader.next_frame()? {
+        let stamp = Stamp {
+            seq: frame.header.seq,
+            time: frame.header.engine_time,
+        };
+        engine.apply(stamp, &frame.request(), &mut effects);
+    }
+    Ok(engine)
+}
+
+fn same_books(engine: &Engine, books: &Books) -> Result<()> {
+    ensure!(
+        books.number() + 1 == engine.next_feed_no(),
+        "the feed ended with {}, the journal with {}",
+        books.number(),
+        engine.next_feed_no() - 1
+    );
+    ensure!(books.phase() == engine.phase(), "another phase");
+    let markets: Vec<_> = engine.market_ids().collect();
+    ensure!(
+        books
+            .markets()
+            .map(|(market, _)| market)
+            .eq(markets.iter().copied())
+    );
+    for (market, book) in books.markets() {
+        for side in [Side::Buy, Side::Sell] {
+            let ours: Vec<_> = book.orders(side).collect();
+            let theirs = engine.book(market, side);
+            let theirs: Vec<_> = theirs.map(|o| (o.price, o.order_id, o.leaves)).collect();
+            ensure!(
+                ours == theirs,
+                "market {} {side:?}: the feed gives {} orders, the replay {}, and they differ",
+                market.0,
+                ours.len(),
+                theirs.len()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Captures the whole life of an instance's feed and counts what tshark finds in it.
+#[expect(clippy::print_stdout, reason = "a check says what it saw")]
+pub(crate) fn run() -> Result<()> {
+    instance::build()?;
+    let mut instance = Instance::create(&Plan {
+        name: "feed",
+        sessions: SESSIONS,
+        idle: "spin-then-yield",
+        ack: "sequenced",
+        journal_mib: 16,
+        checkpoint_interval: 1_000,
+        gateway: false,
+        feed: true,
+    })?;
+    let feed = instance.feed.context("the plan has a feed")?;
+    let subscriber = Subscriber::start(feed)?;
+    let capture = Capture::start(instance.folder().join("feed.pcapng"), feed.port())?;
+    for role in Role::BOTH {
+        instance.start(role)?;
+    }
+    instance.wait_ready(1, READY)?;
+    load(&instance)?;
+    instance.stop()?;
+    let packets = capture.finish()?;
+    let counted = published(&instance)?;
+    let seen = tally(&packets)?;
+    ensure!(
+        seen == counted,
+        "tshark found {seen:?}, the exchange sent {counted:?}"
+    );
+    println!("    tshark: {seen:?}, every packet MoldUDP64, none malformed, no hole");
+    println!("    books: {}", compare(&instance, subscriber)?);
+    Ok(())
+}
+
+/// Orders that rest, trade and are cancelled, then a little more than a second of silence.
+fn load(instance: &Instance) -> Result<()> {
+    let secrets = (1..=SESSIONS).map(|id| instance.session_secret(SessionId(id)));
+    let mut swarm = Swarm::new(instance.port, secrets.collect::<Result<_>>()?)?;
+    swarm.establish(Duration::from_secs(30))?;
+    for sent in 0..ORDERS {
+        let place = sent % swarm.sessions();
+        let price = 10_000 + i64::try_from(sent % 7)?;
+        match sent % 5 {
+            0 => swarm.cancel(place, 2)?,
+            _ => swarm.order(place, u8::from(sent % 3 == 0), price, 3)?,
+        }
+        if sent.is_multiple_of(32) {
+            swarm.receive()?;
+            std::thread::sleep(Duration::from_micros(300));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(2_500));
+    swarm.receive()?;
+    ensure!(swarm.tally.fills > 0 && swarm.tally.canceled > 0);
+    Ok(())
+}
+
+/// What was sent, or found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    packets: u64,
+    messages: u64,
+    heartbeats: u64,
+    ends: u64,
+}
+
+/// As the out tile counted.
+fn published(instance: &Instance) -> Result<Tally> {
+    let counters = instance.fast()?.tile(OUT_BLOCK).context("out")?.counters;
+    Ok(Tally {
+        packets: counters[out::feed_packets],
+        messages: counters[out::feed_messages],
+        heartbeats: counters[out::feed_heartbeats],
+        ends: 3,
+    })
+}
+
+/// Counts what tshark says of each packet, and follows the sequence.
+fn tally(packets: &[Dissected]) -> Result<Tally> {
+    let (mut tally, mut next) = (Tally::default(), 1);
+    for packet in packets {
+        ensure!(
+            packet.protocol == "MoldUDP64" && !packet.malformed,
+            "packet {} of the capture: {packet:?}",
+            tally.packets + 1
+        );
+        ensure!(packet.session == "0000000001", "{packet:?}");
+        ensure!(packet.sequence == next, "{packet:?}, {next} must come");
+        tally.packets += 1;
+        match packet.count {
+            0 => tally.heartbeats += 1,
+            0xFFFF => tally.ends += 1,
+            count => {
+                ensure!(packet.blocks == count, "{packet:?}");
+                tally.messages += count;
+                next += count;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// A packet as tshark takes it apart.
+#[derive(Debug)]
+struct Dissected {
+    protocol: String,
+    session: String,
+    sequence: u64,
+    count: u64,
+    /// Message blocks found.
+    blocks: u64,
+    malformed: bool,
+}
+
+impl Dissected {
+    const FIELDS: [&str; 6] = [
+        "_ws.col.Protocol",
+        "moldudp64.session",
+        "moldudp64.sequence",
+        "moldudp64.count",
+        "moldudp64.msglen",
+        "_ws.malformed",
+    ];
+
+    fn parse(line: &str) -> Result<Self> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [protocol, session, sequence, count, lengths, malformed] = fields[..] else {
+            bail!("tshark said {line:?}");
+        };
+        Ok(Self {
+            protocol: protocol.to_owned(),
+            session: session.to_owned(),
+            sequence: sequence.parse().with_context(|| line.to_owned())?,
+            count: count.parse().with_context(|| line.to_owned())?,
+            blocks: lengths.split(',').filter(|l| !l.is_empty()).count() as u64,
+            malformed: !malformed.is_empty(),
+        })
+    }
+}
+
+/// dumpcap on loopback.
+struct Capture {
+    file: PathBuf,
+    port: u16,
+    dumpcap: Child,
+}
+
+impl Capture {
+    fn start(file: PathBuf, port: u16) -> Result<Self> {
+        let mut dumpcap = Command::new("dumpcap")
+            .args(["-q", "-i", "lo", "-B", "64"])
+            .args(["-f", &format!("udp dst port {port}")])
+            .arg("-w")
+            .arg(&file)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("start dumpcap, which comes with tshark")?;
+        // It names its file when it captures.
+        let mut said = String::new();
+        let mut stderr = BufReader::new(dumpcap.stderr.take().context("it is piped")?);
+        while !said.contains("File:") {
+            if stderr.read_line(&mut said)? == 0 {
+                bail!("dumpcap ended: {said}");
+            }
+        }
+        dumpcap.stderr = Some(stderr.into_inner());
+        Ok(Self {
+            file,
+            port,
+            dumpcap,
+        })
+    }
+
+    /// Stops when the file no longer grows, and takes it apart.
+    fn finish(mut self) -> Result<Vec<Dissected>> {
+        let size = || std::fs::metadata(&self.file).map(|file| file.len());
+        let mut last = 0;
+        while size()? != last {
+            last = size()?;
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        let pid = i32::try_from(self.dumpcap.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(pid.context("a pid")?, rustix::process::Signal::INT)?;
+        let mut said = String::new();
+        if let Some(mut stderr) = self.dumpcap.stderr.take() {
+            stderr.read_to_string(&mut said)?;
+        }
+        self.dumpcap.wait()?;
+        let out = Command::new("tshark")
+            .args(["-n", "-d", &format!("udp.port=={},moldudp64", self.port)])
+            .args(["-T", "fields"])
+            .args(Dissected::FIELDS.iter().flat_map(|field| ["-e", field]))
+            .arg("-r")
+            .arg(&self.file)
+            .output()
+            .context("start tshark")?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(out.status.success(), "tshark: {errors}; {said}");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        text.lines().map(Dissected::parse).collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! Listens to the public feed and prints, as it happens, trades and the top of each book.
+//!
+//! ```text
+//! cargo run --release -p client --example watch_feed -- --feed 127.0.0.1:7401
+//! cargo run --release -p client --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
+//! ```
+//!
+//! It has no snapshots, so it knows the books only if it listens since before the exchange's first
+//! start. Otherwise, and after a loss, it shows trades only.
+#![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
+
+use client::feed::{Book, Books, Event, Level, Receiver};
+use domain::{MarketId, Nanos, Side};
+use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
+use std::error::Error;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::time::{Duration, Instant};
+use wire::market_data::{Message, Trade};
+
+const HELP: &str = "Listens to the public feed and prints trades and the top of each book.
+
+Options:
+  --feed ADDR      address or multicast group, and port, that the exchange sends to
+  --interface IP   address of the interface on which to join a group [0.0.0.0: the system's choice]
+  --seconds N      end after so many seconds [0: never]";
+const BUFFER_BYTES: usize = 8 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (mut feed, mut interface, mut seconds) = (None, Ipv4Addr::UNSPECIFIED, 0_u64);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--help" || word == "-h" {
+            println!("{HELP}");
+            return Ok(());
+        }
+        let value = words.next().ok_or(format!("{word} needs a value"))?;
+        match word.as_str() {
+            "--feed" => feed = Some(value.parse::<SocketAddrV4>()?),
+            "--interface" => interface = value.parse()?,
+            "--seconds" => seconds = value.parse()?,
+            _ => return Err(format!("{word} is not an option; --help lists them").into()),
+        }
+    }
+    let feed = feed.ok_or("--feed is needed; --help says more")?;
+    watch(&listen(feed, interface)?, seconds)
+}
+
+/// Several listeners of this machine may share a group.
+fn listen(feed: SocketAddrV4, interface: Ipv4Addr) -> Result<UdpSocket, Box<dyn Error>> {
+    let descriptor = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    sockopt::set_socket_reuseaddr(&descriptor, feed.ip().is_multicast())?;
+    // What the kernel grants decides how long a pause loses nothing; less than asked for is no error.
+    sockopt::set_socket_recv_buffer_size(&descriptor, BUFFER_BYTES)?;
+    bind(&descriptor, &feed)?;
+    let socket = UdpSocket::from(descriptor);
+    if feed.ip().is_multicast() {
+        socket.join_multicast_v4(feed.ip(), &interface)?;
+    }
+    socket.set_read_timeout(Some(Duration::from_millis(20)))?;
+    Ok(socket)
+}
+
+fn watch(socket: &UdpSocket, seconds: u64) -> Result<(), Box<dyn Error>> {
+    let start = Instant::now();
+    let now = || Nanos(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    let mut receiver = Receiver::new(1);
+    let mut books = Some(Books::new());
+    let mut bytes = [0; wire::MAX_DATAGRAM + 1];
+    while seconds == 0 || start.elapsed() < Duration::from_secs(seconds) {
+        match socket.recv_from(&mut bytes) {
+            Ok((length, from)) => {
+                if let Err(error) = receiver.feed(&bytes[..length], now()) {
+                    println!("from {from}: {error}");
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error.into()),
+        }
+        while let Some(event) = receiver.poll_event(now()) {
+            match event {
+                Event::Message { number, message } => show(number, &message, &mut books),
+                Event::Gap { from, to } => {
+                    println!(
+                        "messages {from} to {} are lost: no books from here on",
+                        to - 1
+                    );
+                    books = None;
+                    receiver.resume(to, now());
+                }
+                Event::NewSession { session, next } => {
+                    println!("new session {session} at {next}: no books from here on");
+                    books = None;
+                    receiver.resume(next, now());
+                }
+                Event::EndOfSession { next } => println!("the exchange stopped before {next}"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(number: u64, message: &Message, books: &mut Option<Books>) {
+    if let Message::Trade(trade) = message {
+        print_trade(trade);
+    }
+    let Some(known) = books else {
+        return;
+    };
+    if let Err(error) = known.apply(number, message) {
+        println!("{error}: no books from here on");
+        *books = None;
+        return;
+    }
+    if let Some((market, book)) = market_of(message).and_then(|m| Some((m, known.book(m)?))) {
+        print_top(market, book);
+    }
+}
+
+fn market_of(message: &Message) -> Option<MarketId> {
+    match message {
+        Message::BookAdd(message) => Some(message.market_id),
+        Message::BookReduce(message) => Some(message.market_id),
+        Message::BookDelete(message) => Some(message.market_id),
+        Message::BookReplace(message) => Some(message.market_id),
+        Message::Trade(message) => Some(message.market_id),
+        Message::MarketDefined(message) => Some(message.market_id),
+        Message::PhaseChanged(_) | Message::Unknown { .. } => None,
+    }
+}
+
+fn print_trade(trade: &Trade) {
+    let Trade {
+        market_id,
+        trade_id,
+        price,
+        quantity,
+        ..
+    } = trade;
+    let taker = if trade.taker_side == 0 {
+        "buyer"
+    } else {
+        "seller"
+    };
+    println!(
+        "market {} trade {trade_id}: {} lots at {}, by the {taker}",
+        market_id.0, quantity.0, price.0
+    );
+}
+
+fn print_top(market: MarketId, book: &Book) {
+    let side = |side| {
+        book.best(side).map_or("-".to_owned(), |level: Level| {
+            format!("{} × {}", level.quantity.0, level.price.0)
+        })
+    };
+    let (bid, ask) = (side(Side::Buy), side(Side::Sell));
+    println!("market {} bid {bid:>16}   ask {ask:>16}", market.0);
+}

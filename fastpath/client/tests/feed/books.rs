@@ -1,0 +1,127 @@
+//! Books refuse what does not fit them, and stay as they were.
+
+use client::feed::{BookError, Books, RestingOrder};
+use domain::{MarketId, OrderId, Price, Qty, Side};
+use wire::market_data::{BookAdd, BookDelete, BookReduce, BookReplace, Message, Trade};
+
+const MARKET: MarketId = MarketId(3);
+const ORDER: OrderId = OrderId(7);
+
+fn resting(id: u64, price: i64) -> RestingOrder {
+    RestingOrder {
+        order_id: OrderId(id),
+        market: MARKET,
+        side: Side::Sell,
+        price: Price(price),
+        leaves: Qty(5),
+    }
+}
+
+fn books() -> Books {
+    Books::from_orders(9, [resting(8, 101), resting(7, 100), resting(6, 100)]).unwrap()
+}
+
+fn trade(quantity: u64, leaves: u64) -> Message {
+    Message::Trade(Trade {
+        maker_order_id: ORDER,
+        quantity: Qty(quantity),
+        leaves_quantity: Qty(leaves),
+        market_id: MARKET,
+        ..Trade::default()
+    })
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_changes_nothing() {
+    let wrong_order = BookError::WrongOrder {
+        number: 10,
+        order_id: ORDER,
+    };
+    let wrong_quantity = BookError::WrongQuantity {
+        number: 10,
+        order_id: ORDER,
+    };
+    let reduce = |leaves| {
+        Message::BookReduce(BookReduce {
+            order_id: ORDER,
+            leaves_quantity: Qty(leaves),
+            market_id: MARKET,
+            ..BookReduce::default()
+        })
+    };
+    let add = BookAdd {
+        order_id: ORDER,
+        market_id: MARKET,
+        ..BookAdd::default()
+    };
+    let elsewhere = BookDelete {
+        order_id: ORDER,
+        ..BookDelete::default()
+    };
+    let replace = BookReplace {
+        order_id: ORDER,
+        ..BookReplace::default()
+    };
+    for (message, error) in [
+        (add.into(), wrong_order),
+        (elsewhere.into(), wrong_order),
+        (replace.into(), wrong_order),
+        (reduce(5), wrong_quantity),
+        (reduce(0), wrong_quantity),
+        (trade(3, 3), wrong_quantity),
+        (trade(6, 0), wrong_quantity),
+        (
+            BookAdd { side: 2, ..add }.into(),
+            BookError::UnknownValue { number: 10 },
+        ),
+    ] {
+        let mut books = books();
+        assert_eq!(books.apply(10, &message), Err(error), "{message:?}");
+        assert_eq!(books, self::books());
+    }
+    let mut books = books();
+    for number in [0, 9, 11] {
+        let expected = 10;
+        let error = BookError::WrongNumber { expected, number };
+        assert_eq!(books.apply(number, &trade(5, 0)), Err(error));
+    }
+}
+
+#[test]
+fn queues_depth_and_best_follow() {
+    let mut books = books();
+    assert_eq!(books.apply(10, &trade(2, 3)), Ok(()));
+    let ids = |books: &Books| -> Vec<u64> {
+        let orders = books.book(MARKET).unwrap().orders(Side::Sell);
+        orders.map(|(_, id, _)| id.0).collect()
+    };
+    assert_eq!(ids(&books), [7, 6, 8], "a trade keeps the place");
+    let best = books.book(MARKET).unwrap().best(Side::Sell).unwrap();
+    assert_eq!(
+        (best.price, best.quantity, best.orders),
+        (Price(100), Qty(8), 2)
+    );
+    let replace = BookReplace {
+        order_id: ORDER,
+        price: Price(100),
+        quantity: Qty(9),
+        market_id: MARKET,
+        side: 1,
+        ..BookReplace::default()
+    };
+    assert_eq!(books.apply(11, &replace.into()), Ok(()));
+    assert_eq!(ids(&books), [6, 7, 8], "to the end of the queue");
+    let unknown = Message::Unknown { template_id: 99 };
+    assert_eq!(books.apply(12, &unknown), Ok(()), "it takes its number");
+    assert_eq!((books.number(), books.len()), (12, 3));
+    assert_eq!(books.book(MARKET).unwrap().best(Side::Buy), None);
+    let twice = Books::from_orders(9, [resting(7, 1), resting(7, 2)]);
+    let error = twice.unwrap_err();
+    assert!(matches!(
+        error,
+        BookError::WrongOrder {
+            order_id: ORDER,
+            ..
+        }
+    ));
+}
