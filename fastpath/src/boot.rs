@@ -6,8 +6,8 @@ use nic::Receive as _;
 use nic::sockets::{SocketsRx, SocketsTx};
 use shm::layout::ProcessState;
 use shm::{
-    FastWriter, Found, Identity, LogReader, LogWriter, Memory, Places, RegionError, SlowView,
-    WriterLock, fast_spec, journal_spec, slow_spec,
+    FastWriter, Found, Identity, LogReader, LogWriter, Memory, MemoryKind, Places, RegionError,
+    SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,7 +70,6 @@ struct Early {
 
 /// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
 /// leaves no new region behind.
-#[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
     let genesis = Genesis::load(&config.genesis_file())?;
     check_cpus(config)?;
@@ -89,12 +88,7 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         Some(Early { port, replayed })
     };
     let (regions, locks) = open_regions(config, &genesis)?;
-    println!(
-        "memory: journal {} MiB, {:?}, {}",
-        regions.journal.bytes() >> 20,
-        regions.journal.kind(),
-        regions.journal.path().display()
-    );
+    say_where(&regions.journal);
     let fast = FastWriter::new(regions.fast.clone())?;
     fast.set_process_state(ProcessState::Running);
     let machine = start(config, &genesis, &regions, locks, early);
@@ -102,6 +96,19 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         fast.set_process_state(ProcessState::Failed);
     }
     machine
+}
+
+/// Tells the operator where memory lies, which a mistyped or missing place changes.
+#[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
+fn say_where(journal: &Memory) {
+    let (mib, kind, path) = (journal.bytes() >> 20, journal.kind(), journal.path());
+    println!("memory: journal {mib} MiB, {kind}, {}", path.display());
+    if kind == MemoryKind::File {
+        println!(
+            "warning: journal memory lies on a disk, which is slow and stalls: let memory.shm_dir name a \
+             tmpfs with room for it"
+        );
+    }
 }
 
 fn check_cpus(config: &Config) -> Result<()> {
