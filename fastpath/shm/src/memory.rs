@@ -156,13 +156,14 @@ impl Memory {
             }
             opened => opened?,
         };
-        let memory = map(&file, path, false).map_err(|error| match error {
+        let memory = match map(&file, path, false) {
             // Its maker has not given it its size yet.
-            RegionError::Size { .. } => RegionError::NotReady {
-                path: path.to_path_buf(),
-            },
-            other => other,
-        })?;
+            Err(RegionError::Size { .. }) => {
+                let path = path.to_path_buf();
+                return Err(RegionError::NotReady { path });
+            }
+            mapped => mapped?,
+        };
         let bytes = check_header(&memory, magic)?;
         // Mapped again, because it may have grown until it had its magic.
         map(&file, path, false)?.cut(bytes)

@@ -34,8 +34,8 @@ fn spec() -> RegionSpec {
 
 /// A folder with a place in it, as /dev/shm is there before anybody uses it.
 fn root() -> TempDir {
-    let root = TempDir::new().unwrap();
-    std::fs::create_dir(root.path().join("shm")).unwrap();
+    let root = TempDir::new().expect("a folder");
+    std::fs::create_dir(root.path().join("shm")).expect("a place");
     root
 }
 
@@ -141,8 +141,9 @@ fn a_place_that_is_not_there_is_passed_over_and_not_made() {
 /// Permission bits and owner of what somebody may have put where the region belongs.
 fn expose(path: &Path, mode: u32, owner: Option<u32>) {
     use std::os::unix::fs::PermissionsExt;
-    std::os::unix::fs::chown(path, owner, None).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    std::os::unix::fs::chown(path, owner, None).expect("give it away");
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).expect("set its mode");
 }
 
 #[test]

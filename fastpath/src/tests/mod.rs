@@ -4,6 +4,7 @@ mod delivery;
 mod establish;
 mod mutation;
 mod numbers;
+mod progress;
 mod resend;
 mod rig;
 mod slow_region;
