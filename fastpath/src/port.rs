@@ -1,9 +1,12 @@
 //! Opening the order port.
 
 use anyhow::{Context as _, Result};
+use nic::Receive as _;
 use nic::sockets::{self, SocketsConfig, SocketsRx, SocketsTx};
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
+
+use crate::console::say;
 
 /// How long a start waits for the port of a process that is on its way out.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,7 +20,17 @@ pub(crate) fn open(port: &topology::Port) -> Result<(SocketsRx, SocketsTx)> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             decided => {
-                return decided.with_context(|| format!("open the order port {}", port.bind));
+                let (rx, tx) =
+                    decided.with_context(|| format!("open the order port {}", port.bind))?;
+                say(format_args!(
+                    "port: {}, buffers of {} KiB to receive (of {} asked for) and {} KiB to send (of {})",
+                    rx.local(),
+                    rx.buffer_bytes() >> 10,
+                    port.recv_buffer_kib,
+                    tx.buffer_bytes() >> 10,
+                    port.send_buffer_kib
+                ));
+                return Ok((rx, tx));
             }
         }
     }
