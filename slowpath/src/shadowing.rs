@@ -41,7 +41,7 @@ pub struct Shadowing {
     lapped: Counter,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
-    /// A frame that an earlier shadow engine did not agree with: its alarm stands until this one has
+    /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
     /// got past it.
     doubted: Option<Seq>,
 }
@@ -55,14 +55,17 @@ impl Shadowing {
         let shard = config.instance.shard;
         let memory = LogReader::new(journal.clone(), 1)?;
         let view = slow.view();
-        let diverged = view.shadow_state() == Some(ShadowState::Diverged);
+        let stopped = matches!(
+            view.shadow_state(),
+            Some(ShadowState::Diverged | ShadowState::Unreadable)
+        );
         Ok(Self {
             shadow: Shadow::new(shard, CONSERVATION_INTERVAL),
             follower: Follower::new(Some(config.archive_dir()), shard, Some(memory), Seq(1)),
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
             published: (Seq(0), None),
-            doubted: diverged.then(|| Seq(view.diverged_seq())),
+            doubted: stopped.then(|| Seq(view.diverged_seq())),
         })
     }
 
@@ -91,6 +94,11 @@ impl Shadowing {
                     say(format_args!("trouble: the shadow engine waits: {error}"));
                     std::thread::sleep(RETRY);
                 }
+                Err(Failure::Lost(seq, error)) => {
+                    self.slow.set_unreadable(seq.0);
+                    say(format_args!("alarm: the shadow engine stops: {error}"));
+                    return Ending::Diverged(seq);
+                }
                 Err(Failure::Alarm(seq, what)) => {
                     self.slow.set_diverged(seq.0);
                     say(format_args!("alarm: the shadow engine stops: {what}"));
@@ -102,7 +110,8 @@ impl Shadowing {
 
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
-        let archived = Seq(self.slow.view().durable_seq());
+        // Asked anew for a frame that memory has lost meanwhile: it is then archived.
+        let archived = || Seq(self.slow.view().durable_seq());
         for applied in 0..BATCH {
             let seq = self.follower.next_seq();
             let lapped = self.follower.lapped();
@@ -125,7 +134,7 @@ impl Shadowing {
         }
         if let Some(doubted) = self.doubted.take() {
             say(format_args!(
-                "the shadow engine now agrees with seq {doubted}, with which an earlier one did not"
+                "the shadow engine now agrees with seq {doubted}, at which an earlier one stopped"
             ));
         }
         let (published, when) = self.published;
@@ -143,7 +152,9 @@ impl Shadowing {
 enum Failure {
     /// This may pass.
     Unreadable(ArchiveError),
-    /// This will not: the frame, and what is wrong with it.
+    /// This will not: the frame cannot be had.
+    Lost(Seq, FollowError),
+    /// Nor will this: the frame, and what is wrong with it.
     Alarm(Seq, String),
 }
 
@@ -154,7 +165,7 @@ impl Failure {
             FollowError::Archive(_)
             | FollowError::Frame { .. }
             | FollowError::Corrupt { .. }
-            | FollowError::Missing { .. } => Self::Alarm(seq, error.to_string()),
+            | FollowError::Missing { .. } => Self::Lost(seq, error),
         }
     }
 }
