@@ -44,7 +44,7 @@ pub struct Shadowing {
     lapped: Counter,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
-    /// A frame that an earlier shadow engine did not agree with: its alarm stands until this one has
+    /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
     /// got past it.
     doubted: Option<Seq>,
 }
@@ -63,7 +63,10 @@ impl Shadowing {
         let shard = config.instance.shard;
         let memory = LogReader::new(journal.clone(), 1)?;
         let view = slow.view();
-        let diverged = view.shadow_state() == Some(ShadowState::Diverged);
+        let stopped = matches!(
+            view.shadow_state(),
+            Some(ShadowState::Diverged | ShadowState::Unreadable)
+        );
         Ok(Self {
             follower: Follower::new(
                 Some(config.archive_dir()),
@@ -76,7 +79,7 @@ impl Shadowing {
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
             published: (Seq(0), None),
-            doubted: diverged.then(|| Seq(view.diverged_seq())),
+            doubted: stopped.then(|| Seq(view.diverged_seq())),
         })
     }
 
@@ -112,6 +115,12 @@ impl Shadowing {
                     say(format_args!("trouble: the shadow engine waits: {error}"));
                     std::thread::sleep(RETRY);
                 }
+                Err(Failure::Lost(seq, error)) => {
+                    self.slow.set_unreadable(seq.0);
+                    self.live.stand(Standing::Diverged);
+                    say(format_args!("alarm: the shadow engine stops: {error}"));
+                    return Ending::Diverged(seq);
+                }
                 Err(Failure::Alarm(seq, what)) => {
                     self.slow.set_diverged(seq.0);
                     self.live.stand(Standing::Diverged);
@@ -124,13 +133,15 @@ impl Shadowing {
 
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
-        let archived = Seq(self.slow.view().durable_seq());
+        // Asked anew for a frame that memory has lost meanwhile: it is then archived.
+        let archived = || Seq(self.slow.view().durable_seq());
         let (follower, durable_only) = (&mut self.follower, self.durable_only);
+        let watermark = archived();
         let lapped = follower.lapped();
         let applied = self.live.batch(|batch| {
             for applied in 0..BATCH {
                 let seq = follower.next_seq();
-                if durable_only && seq > archived {
+                if durable_only && seq > watermark {
                     return Ok(applied);
                 }
                 let next = follower.next(archived);
@@ -158,7 +169,7 @@ impl Shadowing {
         }
         if let Some(doubted) = self.doubted.take() {
             say(format_args!(
-                "the shadow engine now agrees with seq {doubted}, with which an earlier one did not"
+                "the shadow engine now agrees with seq {doubted}, at which an earlier one stopped"
             ));
         }
         let (published, when) = self.published;
@@ -176,7 +187,9 @@ impl Shadowing {
 enum Failure {
     /// This may pass.
     Unreadable(ArchiveError),
-    /// This will not: the frame, and what is wrong with it.
+    /// This will not: the frame cannot be had.
+    Lost(Seq, FollowError),
+    /// Nor will this: the frame, and what is wrong with it.
     Alarm(Seq, String),
 }
 
@@ -187,7 +200,7 @@ impl Failure {
             FollowError::Archive(_)
             | FollowError::Frame { .. }
             | FollowError::Corrupt { .. }
-            | FollowError::Missing { .. } => Self::Alarm(seq, error.to_string()),
+            | FollowError::Missing { .. } => Self::Lost(seq, error),
         }
     }
 }
