@@ -5,6 +5,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use domain::SessionId;
+use rustix::process::{Pid, Signal, kill_process};
 use shm::layout::{fast_layout, slow_layout};
 use shm::{FastView, LogReader, Memory, SlowView};
 use std::fmt::Write as _;
@@ -242,56 +243,63 @@ impl Instance {
     /// Keeps both processes from running until [`Instance::resume`], so that something else can be
     /// measured on their CPUs. Nothing is lost by it.
     pub fn pause(&self) -> Result<()> {
-        self.signal(rustix::process::Signal::STOP)
+        self.signal_all(Signal::STOP)
     }
 
     /// Lets both processes run again.
     pub fn resume(&self) -> Result<()> {
-        self.signal(rustix::process::Signal::CONT)
+        self.signal_all(Signal::CONT)
     }
 
-    fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
-        for child in self.processes.iter().flatten() {
-            let pid = i32::try_from(child.id())
-                .ok()
-                .and_then(rustix::process::Pid::from_raw)
-                .context("a child has a process id")?;
-            rustix::process::kill_process(pid, signal).context("signal a process")?;
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        for role in Role::BOTH {
+            if self.pid(role).is_some() {
+                self.signal(role, signal)?;
+            }
         }
         Ok(())
     }
 
+    /// Sends a signal to a process.
+    pub fn signal(&self, role: Role, signal: Signal) -> Result<()> {
+        let pid = self.pid(role).and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid
+            .and_then(Pid::from_raw)
+            .with_context(|| format!("{} does not run", role.program()))?;
+        kill_process(pid, signal).with_context(|| format!("signal {}", role.program()))
+    }
+
     /// Asks both processes to stop, the fastpath first, and waits for them.
     pub fn stop(&mut self) -> Result<()> {
-        for role in Role::BOTH {
-            let Some(mut child) = self.processes[role as usize].take() else {
-                continue;
-            };
-            let pid = i32::try_from(child.id())
-                .ok()
-                .and_then(rustix::process::Pid::from_raw);
-            if let Some(pid) = pid {
-                // A process that is already gone needs no signal.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        Role::BOTH
+            .into_iter()
+            .try_for_each(|role| self.stop_one(role))
+    }
+
+    /// Asks a process to stop, if it runs, and waits for it.
+    pub fn stop_one(&mut self, role: Role) -> Result<()> {
+        // A process that is already gone needs no signal.
+        self.signal(role, Signal::TERM).ok();
+        let Some(mut child) = self.processes[role as usize].take() else {
+            return Ok(());
+        };
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
             }
-            let start = Instant::now();
-            let status = loop {
-                if let Some(status) = child.try_wait()? {
-                    break status;
-                }
-                if start.elapsed() > Duration::from_secs(20) {
-                    child.kill()?;
-                    bail!("{} did not stop within 20 s of SIGTERM", role.program());
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            };
-            let words = self.last_words(role);
-            ensure!(
-                status.success(),
-                "{} ended with {status}:\n{words}",
-                role.program()
-            );
-        }
+            if start.elapsed() > Duration::from_secs(20) {
+                child.kill()?;
+                bail!("{} did not stop within 20 s of SIGTERM", role.program());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let words = self.last_words(role);
+        ensure!(
+            status.success(),
+            "{} ended with {status}:\n{words}",
+            role.program()
+        );
         Ok(())
     }
 

@@ -16,3 +16,4 @@ pub mod instance;
 pub mod load;
 pub mod swarm;
 pub mod trader;
+pub mod witness;

@@ -83,6 +83,12 @@ impl Swarm {
         self.members.len()
     }
 
+    /// The epoch in which the session in `place` is established; 0 before.
+    #[must_use]
+    pub fn epoch(&self, place: usize) -> u32 {
+        self.members[place].epoch
+    }
+
     /// Establishes every session.
     pub fn establish(&mut self, limit: Duration) -> Result<()> {
         let start = Instant::now();

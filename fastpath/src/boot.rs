@@ -2,20 +2,24 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{Nanos, Request, Source};
-use nic::{Receive as _, sockets};
+use nic::Receive as _;
+use nic::sockets::{SocketsRx, SocketsTx};
+use shm::layout::ProcessState;
 use shm::{
     FastWriter, Found, Identity, LogReader, LogWriter, Memory, Places, RegionError, SlowView,
     WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::{process, tile_kind};
-use topology::{Config, Genesis, TileKind};
+use topology::{Config, Cpu, Genesis, TileKind};
 
 use crate::assembly::{self, Tiles};
 use crate::counters::Counters;
 use crate::epochs;
+use crate::port;
 use crate::recovery::{Replayed, next_reports, replay};
 use crate::sequencer::{Resumed, Sequencer};
 use crate::watermark::Watermark;
@@ -57,10 +61,33 @@ pub(crate) struct Recovered {
     pub(crate) told: Vec<(u64, u64)>,
 }
 
-/// Does all of it.
+/// What a start has done before it makes a region.
+struct Early {
+    port: (SocketsRx, SocketsTx),
+    /// The archive, if there is no journal memory.
+    replayed: Option<Replayed>,
+}
+
+/// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
+/// leaves no new region behind.
 #[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
     let genesis = Genesis::load(&config.genesis_file())?;
+    check_cpus(config)?;
+    // The tiles' assembly loads it: here it only refuses in time.
+    topology::secret::load_or_create(&config.secret_file())?;
+    let early = if has_regions(config, &["journal", "fast", "slow"]) {
+        // Their locks come first: a process that runs has the port as well, and the locks name it.
+        None
+    } else {
+        let port = port::open(&config.port)?;
+        let replayed = if has_regions(config, &["journal"]) {
+            None
+        } else {
+            Some(replay_journal(config, None, 0)?)
+        };
+        Some(Early { port, replayed })
+    };
     let (regions, locks) = open_regions(config, &genesis)?;
     println!(
         "memory: journal {} MiB, {:?}, {}",
@@ -68,32 +95,105 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         regions.journal.kind(),
         regions.journal.path().display()
     );
-    let recovered = recover(config, &genesis, &regions)?;
-    assemble(config, &regions, recovered, locks)
+    let fast = FastWriter::new(regions.fast.clone())?;
+    fast.set_process_state(ProcessState::Running);
+    let machine = start(config, &genesis, &regions, locks, early);
+    if machine.is_err() {
+        fast.set_process_state(ProcessState::Failed);
+    }
+    machine
 }
 
-/// From regions and archive to a sequencer that may take commands.
-pub(crate) fn recover(config: &Config, genesis: &Genesis, regions: &Regions) -> Result<Recovered> {
+fn check_cpus(config: &Config) -> Result<()> {
+    for core in &config.cores {
+        match core.cpu {
+            Cpu::Any => {}
+            Cpu::Number(cpu) => tile::check_cpu(cpu)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether an earlier start has made these regions.
+fn has_regions(config: &Config, names: &[&str]) -> bool {
+    let places = places(config);
+    let is_there = |name: &&str| matches!(places.find(name), Ok(Some(_)));
+    names.iter().all(is_there)
+}
+
+fn start(
+    config: &Config,
+    genesis: &Genesis,
+    regions: &Regions,
+    locks: [WriterLock; 2],
+    early: Option<Early>,
+) -> Result<Machine> {
+    let (port, replayed) = match early {
+        Some(Early { port, replayed }) => (port, replayed),
+        None => (port::open(&config.port)?, None),
+    };
+    let recovered = recover(config, genesis, regions, replayed)?;
+    assemble(config, regions, recovered, port, locks)
+}
+
+/// From regions and archive to a sequencer that may take commands. `replayed` is the archive alone,
+/// if it was replayed already.
+pub(crate) fn recover(
+    config: &Config,
+    genesis: &Genesis,
+    regions: &Regions,
+    replayed: Option<Replayed>,
+) -> Result<Recovered> {
     let log = LogWriter::attach(regions.journal.clone())?;
     let memory = LogReader::new(regions.journal.clone(), 1)?;
     // A head without a frame is the archive's: this process's predecessor died before its first.
     let continues = regions.continues && log.oldest() <= log.head();
+    let sent = FastWriter::new(regions.fast.clone())?.view().out_seq();
+    let replayed = match replayed.filter(|_| !regions.continues) {
+        Some(replayed) => replayed,
+        None => replay_journal(config, continues.then_some(&memory), sent)?,
+    };
+    resume(config, genesis, regions, log, replayed, continues)
+}
+
+/// Replays what there is of the journal, and refuses what no start may go on from.
+fn replay_journal(config: &Config, memory: Option<&LogReader>, sent: u64) -> Result<Replayed> {
     let (archive, shard) = (config.archive_dir(), config.instance.shard);
     let first_start = !config.epoch_file().exists();
     if first_start {
         // Later a missing archive is a disk that is not mounted, not a reason to begin again.
         std::fs::create_dir_all(&archive).with_context(|| format!("make {}", archive.display()))?;
     }
-    let sent = FastWriter::new(regions.fast.clone())?.view().out_seq();
-    let replayed = replay(&archive, shard, continues.then_some(&memory), sent)?;
+    let replayed = replay(&archive, shard, memory, sent)?;
+    let (epoch, last_seq) = (replayed.engine.epoch(), replayed.chain.last_seq().0);
     ensure!(
-        first_start || replayed.chain.last_seq().0 > 0,
+        first_start || last_seq > 0,
         "this instance has run before ({} exists), but neither journal memory nor the archive {} \
          holds a frame: restore the archive, or begin anew with another state_dir",
         config.epoch_file().display(),
         archive.display()
     );
-    resume(config, genesis, regions, log, replayed, continues)
+    ensure!(
+        memory.is_some() || epoch > 0 || last_seq == 0,
+        "the archive {} ends within the genesis, which nobody was told of: remove it and start again",
+        archive.display()
+    );
+    // Whether one is needed shows later: here a file that holds none only refuses in time.
+    epochs::next(&config.epoch_file(), epoch)?;
+    Ok(replayed)
+}
+
+/// The files of new regions, removed again unless the start goes on.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // Best effort: what stays holds no frame.
+            std::fs::remove_file(path).ok();
+        }
+    }
 }
 
 fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterLock; 2])> {
@@ -108,10 +208,18 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
         usize::try_from(u64::from(config.memory.journal_mib) << 17).context("journal_mib")?;
     let frames = usize::try_from(config.memory.journal_frames).context("journal_frames")?;
     let sessions = usize::try_from(genesis.capacity.max_sessions).context("max_sessions")?;
-    let open = |name, spec| patiently(|| Memory::create_or_open(&places, name, spec, identity));
+    let mut made = Made::default();
+    let mut open = |name, spec| {
+        let opened = patiently(|| Memory::create_or_open(&places, name, spec, identity));
+        if let Ok((memory, _, Found::Fresh)) = &opened {
+            made.0.push(memory.path().to_path_buf());
+        }
+        opened
+    };
     let (journal, journal_lock, found) = open("journal", journal_spec(frames, words))?;
     let (fast, fast_lock, _) = open("fast", fast_spec(sessions))?;
     let slow = open_slow(&places, identity)?;
+    made.0.clear();
     let continues = matches!(
         found,
         Found::Existing {
@@ -173,7 +281,7 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
         Err(error) => return Err(error.into()),
     }
     let path = places
-        .find("slow")
+        .find("slow")?
         .context("the region `slow` has vanished")?;
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
     Ok(patiently(|| Memory::open_reader(&path, magic))?)
@@ -201,11 +309,6 @@ fn resume(
     let (engine, chain) = (replayed.engine, replayed.chain);
     let last_seq = chain.last_seq().0;
     let fresh = engine.epoch() == 0;
-    ensure!(
-        continues || !fresh || last_seq == 0,
-        "the archive {} ends within the genesis, which nobody was told of: remove it and start again",
-        config.archive_dir().display()
-    );
     let epoch = match chain.epoch.filter(|_| continues) {
         Some(epoch) => epoch,
         None => epochs::next(&config.epoch_file(), engine.epoch())?,
@@ -313,27 +416,14 @@ fn wait_for(
     }
 }
 
-fn sockets_config(port: &topology::Port) -> sockets::SocketsConfig {
-    match port.backend {
-        topology::Backend::Sockets => sockets::SocketsConfig {
-            bind: port.bind,
-            burst: port.burst,
-            recv_buffer: port.recv_buffer_kib * 1024,
-            send_buffer: port.send_buffer_kib * 1024,
-            busy_poll_us: port.busy_poll_us,
-        },
-    }
-}
-
 /// The machine: tiles on the order port, and what the supervisor needs of the rest.
 fn assemble(
     config: &Config,
     regions: &Regions,
     recovered: Recovered,
+    (rx, tx): (SocketsRx, SocketsTx),
     locks: [WriterLock; 2],
 ) -> Result<Machine> {
-    let (rx, tx) = sockets::open(sockets_config(&config.port))
-        .with_context(|| format!("open the order port {}", config.port.bind))?;
     let port = rx.local();
     let epoch = recovered.sequencer.epoch();
     let recovered_seq = recovered.sequencer.log().head();

@@ -11,6 +11,7 @@ mod epochs;
 mod match_tile;
 mod net;
 mod out;
+mod port;
 mod post;
 mod recovery;
 mod replies;

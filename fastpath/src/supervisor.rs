@@ -4,6 +4,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use shm::TileState;
+use shm::layout::ProcessState;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,23 +23,34 @@ const ARCHIVE_PATIENCE: Duration = Duration::from_secs(10);
 /// A slowpath that has not been heard of for so long is taken for dead.
 const SILENCE: u64 = 2_000_000_000;
 
-/// Runs the machine until a signal, then stops it.
+/// Runs the machine until a signal, then stops it. Its region says at the end how it went.
+pub(crate) fn supervise(
+    config: &Config,
+    machine: Machine,
+    allocator: &CountingAllocator,
+) -> Result<()> {
+    let fast = machine.fast.clone();
+    let ended = serve(config, machine, allocator);
+    let state = ended.as_ref().map_or(ProcessState::Failed, |state| *state);
+    fast.set_process_state(state);
+    ended.map(drop)
+}
+
 #[expect(
     clippy::print_stdout,
     reason = "the supervisor tells the operator where things are"
 )]
-pub(crate) fn supervise(
+fn serve(
     config: &Config,
     mut machine: Machine,
     allocator: &CountingAllocator,
-) -> Result<()> {
+) -> Result<ProcessState> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
     }
     let stop = StopFlag::new();
     let mut tiles = std::mem::take(&mut machine.tiles);
-    machine.fast.set_orderly_stop(false);
     let threads: Vec<JoinHandle<()>> = config
         .cores
         .iter()
@@ -67,8 +79,7 @@ pub(crate) fn supervise(
             .join()
             .map_err(|_| anyhow::anyhow!("a tile panicked while stopping"))?;
     }
-    finish(&machine);
-    Ok(())
+    Ok(finish(&machine))
 }
 
 /// A thread allocates while it starts; after this nothing does.
@@ -109,14 +120,11 @@ fn start_core(
         Cpu::Number(cpu) => Some(cpu),
     };
     let idle = core.idle;
-    if let Some(cpu) = cpu {
-        tile::check_cpu(cpu)?;
-    }
     let stop = stop.clone();
     let thread = std::thread::Builder::new().name(format!("core-{number}"));
     let run = move || {
         if let Some(cpu) = cpu {
-            tile::pin(cpu).expect("the CPU was there a moment ago");
+            tile::pin(cpu).expect("the CPU was there when the process started");
         }
         tile::run(&mut own, &blocks, idle, &stop);
     };
@@ -134,23 +142,22 @@ pub(crate) fn block_of(kind: TileKind) -> usize {
 
 /// Waits until what was journalled is archived, as long as there is somebody to archive it.
 #[expect(clippy::print_stdout, reason = "says how the stop went")]
-fn finish(machine: &Machine) {
+fn finish(machine: &Machine) -> ProcessState {
     let head = machine.head.head();
     let start = Instant::now();
     loop {
         let durable = machine.slow.durable_seq();
         let alive = Clock::now().saturating_sub(machine.slow.heartbeat()) < SILENCE;
         if durable >= head {
-            machine.fast.set_orderly_stop(true);
             println!("stopped: seq {head}, all archived");
-            return;
+            return ProcessState::Stopped;
         }
         if !alive || start.elapsed() > ARCHIVE_PATIENCE {
             println!(
                 "stopped: seq {head}, archived to {durable}; \
                  the rest stays in journal memory until a slowpath archives it"
             );
-            return;
+            return ProcessState::Unfinished;
         }
         std::thread::sleep(Duration::from_millis(1));
     }

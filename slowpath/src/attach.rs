@@ -121,9 +121,9 @@ impl RegionFile {
 /// Maps a region for reading; none if it is not there, or not finished yet.
 ///
 /// # Errors
-/// [`RegionError`] if what is there is something else.
+/// [`RegionError`] if what is there is something else, or this process's user may not read it.
 pub fn open(places: &Places, region: Region) -> Result<Option<(Memory, RegionFile)>, RegionError> {
-    let Some(path) = places.find(region.name()) else {
+    let Some(path) = places.find(region.name())? else {
         return Ok(None);
     };
     let Ok(before) = RegionFile::look(region, &path) else {

@@ -8,11 +8,23 @@ pub const TROUBLES_BEGUN: usize = 1;
 pub const TROUBLES_ENDED: usize = 2;
 /// How often the shadow engine went back to the archive because it was lapped in journal memory.
 pub const SHADOW_LAPPED: usize = 3;
+/// The last frame that is in the store: a level, no count.
+pub const STORE_SEQ: usize = 4;
+/// Rows that were written to the store.
+pub const STORE_ROWS: usize = 5;
+/// How often the store's database began to fail.
+pub const STORE_TROUBLES_BEGUN: usize = 6;
+/// How often it worked again. Less than [`STORE_TROUBLES_BEGUN`]: it fails at the moment.
+pub const STORE_TROUBLES_ENDED: usize = 7;
 
 /// The names, by number.
-pub const NAMES: [&str; 4] = [
+pub const NAMES: [&str; 8] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
     "shadow_lapped",
+    "store_seq",
+    "store_rows",
+    "store_troubles_begun",
+    "store_troubles_ended",
 ];

@@ -1,7 +1,7 @@
 //! The slowpath: everything that is not on the hot path, and may die without it noticing.
 //!
-//! The process (`main.rs`) archives the journal ([`archiving`]) and checks it with an engine of its
-//! own ([`shadowing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
+//! The process (`main.rs`) archives the journal ([`archiving`]), checks it with an engine of its own
+//! ([`shadowing`]) and projects it into the store ([`storing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
 //! (`bin/sluice`) only reads: regions ([`attach`]) and frames ([`follower`]), whether the processes
 //! live or not.
 //!
@@ -16,4 +16,5 @@ pub mod counters;
 pub mod follower;
 pub mod shadowing;
 pub mod signals;
+pub mod storing;
 pub mod supervisor;

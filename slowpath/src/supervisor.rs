@@ -3,13 +3,16 @@
 use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
+use crate::counters::STORE_SEQ;
 use crate::shadowing::{Ending, Shadowing};
 use crate::signals::Signals;
+use crate::storing::Storing;
 use anyhow::{Context as _, Result, anyhow, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use shm::{LogReader, Memory, Places};
+use shm::layout::ProcessState;
+use shm::{LogReader, Memory, Places, RegionError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
@@ -49,13 +52,14 @@ impl Asked {
 /// The fastpath's regions, for reading.
 struct Attached {
     journal: Memory,
-    head: LogReader,
     files: [RegionFile; 2],
 }
 
 struct Threads {
     archiver: JoinHandle<Result<(), Refusal>>,
     shadow: JoinHandle<Ending>,
+    /// None if there is no store.
+    store: Option<JoinHandle<()>>,
     signals: Arc<Signals>,
 }
 
@@ -75,15 +79,32 @@ pub fn run(config: &Config) -> Result<()> {
         own.memory.path().display(),
         std::process::id()
     ));
+    let ended = serve(config, &places, boot_id, &own, &asked);
+    own.writer.set_process_state(match &ended {
+        Ok(()) => ProcessState::Stopped,
+        Err(_) if asked.is_set() => ProcessState::Unfinished,
+        Err(_) => ProcessState::Failed,
+    });
+    ended
+}
+
+/// Archives and checks, with its own region open, until it is asked to stop.
+fn serve(
+    config: &Config,
+    places: &Places,
+    boot_id: [u64; 2],
+    own: &OwnRegion,
+    asked: &Asked,
+) -> Result<()> {
     let storage = open_storage(config)?;
     say(format_args!("archive: {}", config.archive_dir().display()));
-    let Some(attached) = wait_for_fastpath(&places, boot_id, &own, &asked)? else {
+    let Some(attached) = wait_for_fastpath(places, boot_id, own, asked)? else {
         say(format_args!("stopped: there was nothing to archive"));
         return Ok(());
     };
-    let mut threads = start(config, &attached, storage, &own)?;
-    watch(&own, &attached, &mut threads, &asked)?;
-    stop(&own, &attached, threads)
+    let mut threads = start(config, &attached, storage, own)?;
+    watch(own, &attached, &mut threads, asked)?;
+    stop(own, &attached, threads)
 }
 
 /// Keeps this thread, and those that it starts, to the configured CPUs.
@@ -126,35 +147,46 @@ fn wait_for_fastpath(
 ) -> Result<Option<Attached>> {
     let mut reminded = None::<Instant>;
     loop {
-        let journal = attach::open_journal(places, boot_id)?;
-        let fast = attach::open(places, Region::Fast)?;
-        if let (Some((journal, journal_file)), Some((fast, fast_file))) = (journal, fast) {
-            for memory in [&journal, &fast] {
-                say(format_args!(
-                    "attached to {}, {}",
-                    memory.path().display(),
-                    memory.kind()
-                ));
-            }
-            return Ok(Some(Attached {
-                head: LogReader::new(journal.clone(), 1)?,
-                journal,
-                files: [journal_file, fast_file],
-            }));
-        }
+        // Another user's fastpath may yet let us in, and one of ours come in another place.
+        let why = match look_for_fastpath(places, boot_id) {
+            Ok(Some(attached)) => return Ok(Some(attached)),
+            Ok(None) => "is it running?".to_owned(),
+            Err(forbidden @ RegionError::Forbidden { .. }) => forbidden.to_string(),
+            Err(error) => return Err(error.into()),
+        };
         if asked.is_set() {
             return Ok(None);
         }
         if reminded.is_none_or(|when| when.elapsed() >= REMIND) {
             reminded = Some(Instant::now());
             say(format_args!(
-                "waiting for the fastpath of instance {} to make its regions (is it running?)",
+                "waiting for the fastpath of instance {} to make its regions ({why})",
                 places.instance
             ));
         }
         own.writer.heartbeat().beat(now().0);
         std::thread::sleep(BEAT);
     }
+}
+
+/// The fastpath's regions, if both are there.
+fn look_for_fastpath(places: &Places, boot_id: [u64; 2]) -> Result<Option<Attached>, RegionError> {
+    let journal = attach::open_journal(places, boot_id)?;
+    let fast = attach::open(places, Region::Fast)?;
+    let (Some((journal, journal_file)), Some((fast, fast_file))) = (journal, fast) else {
+        return Ok(None);
+    };
+    for memory in [&journal, &fast] {
+        say(format_args!(
+            "attached to {}, {}",
+            memory.path().display(),
+            memory.kind()
+        ));
+    }
+    Ok(Some(Attached {
+        journal,
+        files: [journal_file, fast_file],
+    }))
 }
 
 fn start(
@@ -172,6 +204,7 @@ fn start(
         own.published,
     )?;
     let shadowing = Shadowing::new(config, &attached.journal, &own.writer)?;
+    let storing = Storing::new(config, &attached.journal, &own.writer)?;
     let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));
     let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
     let archiver = thread("archiver")
@@ -180,9 +213,15 @@ fn start(
     let shadow = thread("shadow")
         .spawn(move || shadowing.run(&for_shadow))
         .context("start the shadow engine's thread")?;
+    let for_store = Arc::clone(&signals);
+    let store = storing
+        .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
+        .transpose()
+        .context("start the store's thread")?;
     Ok(Threads {
         archiver,
         shadow,
+        store,
         signals,
     })
 }
@@ -225,7 +264,7 @@ fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> 
 
 /// Lets the threads finish what the journal holds now.
 fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
-    let head = Seq(attached.head.head());
+    let head = Seq(LogReader::new(attached.journal.clone(), 1)?.head());
     threads.signals.finish_at(head);
     let archived = wait(own, threads.archiver)?;
     let view = own.writer.view();
@@ -247,9 +286,24 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
             view.shadow_seq()
         ),
     }
+    if let Some(store) = threads.store {
+        stop_store(own, store, head)?;
+    }
     say(format_args!(
         "stopped: all is archived and checked to seq {head}"
     ));
+    Ok(())
+}
+
+/// A store that is behind is nothing undone: it goes on at the next start.
+fn stop_store(own: &OwnRegion, store: JoinHandle<()>, head: Seq) -> Result<()> {
+    wait(own, store)?;
+    let seq = own.writer.view().counter(STORE_SEQ).unwrap_or(0);
+    if seq < head.0 {
+        say(format_args!(
+            "the store is at seq {seq} and goes on there at the next start"
+        ));
+    }
     Ok(())
 }
 

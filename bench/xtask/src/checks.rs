@@ -39,6 +39,11 @@ const VENV: Need = Need::Program {
     name: "python3-venv",
     package: "python3-venv",
 };
+/// The programs are not in the path: it is the folder of the server that counts.
+const POSTGRES: Need = Need::Program {
+    name: "postgresql",
+    package: "postgresql",
+};
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
@@ -104,6 +109,19 @@ const CHECKS: &[Check] = &[
         shows: "another implementation of SBE reads the schema and every golden vector",
         needs: &[PYTHON, VENV],
         run: sbe,
+    },
+    Check {
+        name: "store-pg",
+        shows: "the store on a real PostgreSQL, killed under load: the same tables and answers",
+        needs: &[POSTGRES],
+        run: |root| {
+            let test = ["test", "-p", "store", "--features", "postgres-tests"];
+            cargo(
+                root,
+                &[&test[..], &["--quiet", "--test", "postgres"]].concat(),
+                &[],
+            )
+        },
     },
     Check {
         name: "aarch64",
@@ -224,6 +242,11 @@ impl Need {
     fn is_met(self) -> bool {
         match self {
             VENV => succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
+            POSTGRES => std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
+                versions
+                    .flatten()
+                    .any(|v| v.path().join("bin/initdb").exists())
+            }),
             Self::Program { name, .. } | Self::CargoTool { name, .. } => {
                 succeeds(Command::new(name).arg("--version"))
             }

@@ -27,10 +27,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("archive", &["domain", "journal", "shm"]),
     ("shadow", &["domain", "engine", "journal"]),
+    ("store", &["domain", "engine", "journal", "shadow"]),
     (
         "slowpath",
         &[
-            "archive", "domain", "engine", "journal", "shadow", "shm", "topology", "wire",
+            "archive", "domain", "engine", "journal", "shadow", "shm", "store", "topology", "wire",
         ],
     ),
     (
@@ -49,6 +50,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[(
     "fastpath",
     &[
         "tokio",
+        "sqlx",
         "quinn",
         "serde_json",
         "solana-",

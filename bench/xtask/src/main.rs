@@ -15,6 +15,8 @@ mod demo;
 mod layers;
 #[cfg(target_os = "linux")]
 mod processes;
+#[cfg(target_os = "linux")]
+mod restarts;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

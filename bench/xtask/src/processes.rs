@@ -12,13 +12,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{net, process};
 
-use crate::demo;
+use crate::{demo, restarts};
 
-const READY: Duration = Duration::from_secs(60);
+pub(crate) const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
 const PROCESS_BLOCK: usize = 3;
 
-const PLAN: Plan = Plan {
+pub(crate) const PLAN: Plan = Plan {
     name: "test",
     sessions: 4,
     idle: "spin-then-yield",
@@ -39,7 +39,9 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         ("hostile bytes", hostile_bytes),
         ("refusals", refusals),
         ("durable acks", durable_acks),
+        ("durable stop", restarts::durable_stop),
         ("loss of power", loss_of_power),
+        ("epochs", restarts::epochs),
         ("dead slowpath", dead_slowpath),
         ("death within a sweep", death_within_a_sweep),
         ("examples", examples),
@@ -59,7 +61,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn start(plan: &Plan) -> Result<Instance> {
+pub(crate) fn start(plan: &Plan) -> Result<Instance> {
     let mut instance = Instance::create(plan)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
@@ -67,7 +69,7 @@ fn start(plan: &Plan) -> Result<Instance> {
     Ok(instance)
 }
 
-fn swarm(instance: &Instance, sessions: u32) -> Result<Swarm> {
+pub(crate) fn swarm(instance: &Instance, sessions: u32) -> Result<Swarm> {
     let secrets = (1..=sessions).map(|id| instance.session_secret(SessionId(id)));
     let mut swarm = Swarm::new(instance.port, secrets.collect::<Result<_>>()?)?;
     swarm.establish(Duration::from_secs(30))?;
@@ -327,7 +329,7 @@ fn refusals() -> Result<String> {
     Ok("second fastpath, unknown key and missing file are refused by name".to_owned())
 }
 
-fn run_fastpath(instance: &Instance, config: &str) -> Result<String> {
+pub(crate) fn run_fastpath(instance: &Instance, config: &str) -> Result<String> {
     let out = instance
         .command(Role::Fastpath)
         .args(["--config", config])
@@ -509,35 +511,25 @@ fn cut_before_continue(instance: &Instance) -> Result<u64> {
     bail!("the journal has no Continue")
 }
 
-/// The client library's documented examples, against the real exchange.
+/// The client library's documented examples, against the real exchange: they do what they say, and
+/// where they cannot they say why, each reason in words of its own.
 fn examples() -> Result<String> {
     let mut instance = start(&PLAN)?;
-    let secret = instance.folder().join("session-1.secret");
-    std::fs::write(
-        &secret,
-        instance.sluice(&["session-secret", "--session", "1"])?,
-    )?;
+    let secrets = [1, 2].map(|id: u32| instance.folder().join(format!("session-{id}.secret")));
+    for (secret, id) in secrets.iter().zip(["1", "2"]) {
+        std::fs::write(
+            secret,
+            instance.sluice(&["session-secret", "--session", id])?,
+        )?;
+    }
+    let [secret, other] = secrets.each_ref().map(|path| path.display().to_string());
     let server = instance.port.to_string();
     let mut said = String::new();
     for (example, more) in [
         ("place_and_cancel", &[][..]),
         ("small_maker", &["--seconds", "2"][..]),
     ] {
-        let out = Command::new("cargo")
-            .current_dir(instance::workspace_root()?)
-            .args(["run", "--quiet", "-p", "client", "--example", example, "--"])
-            .args([
-                "--server",
-                &server,
-                "--session",
-                "1",
-                "--market",
-                "0",
-                "--secret",
-            ])
-            .arg(&secret)
-            .args(more)
-            .output()?;
+        let out = example_with(example, [&server, "1", "0", &secret], more)?;
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let errors = String::from_utf8_lossy(&out.stderr).into_owned();
         ensure!(
@@ -545,13 +537,56 @@ fn examples() -> Result<String> {
             "{example} ended with {}: {text}{errors}",
             out.status
         );
-        said = format!(
-            "{said}{example}: {}; ",
-            text.lines().last().unwrap_or("(nothing)")
+        let last = text.lines().last().unwrap_or("(nothing)");
+        said = format!("{said}{example}: {last}; ");
+        let nobody = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let silence = "counters unknown_session and wrong_mac grows";
+        for (given, says) in [
+            (
+                [&nobody.to_string(), "1", "0", &secret],
+                "nothing listens on",
+            ),
+            ([&server, "1", "0", &other], silence),
+            ([&server, "999", "0", &secret], silence),
+            (
+                [&server, "1", "77", &secret],
+                "the exchange has no market 77",
+            ),
+        ] {
+            let out = example_with(example, given, &["--wait", "1"])?;
+            let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+            ensure!(
+                out.status.code() == Some(1) && errors.contains(says),
+                "{example} {given:?} ended with {} and does not say {says:?}: {errors}",
+                out.status
+            );
+        }
+    }
+    let fast = instance.fast()?;
+    for number in [net::unknown_session, net::wrong_mac] {
+        ensure!(
+            counter(&fast, NET_BLOCK, number)? > 0,
+            "{} did not grow",
+            net::NAMES[number]
         );
     }
     instance.stop()?;
-    Ok(said)
+    Ok(format!("{said}each failure is named"))
+}
+
+fn example_with(
+    example: &str,
+    [server, session, market, secret]: [&str; 4],
+    more: &[&str],
+) -> Result<std::process::Output> {
+    Command::new("cargo")
+        .current_dir(instance::workspace_root()?)
+        .args(["run", "--quiet", "-p", "client", "--example", example, "--"])
+        .args(["--server", server, "--session", session])
+        .args(["--market", market, "--secret", secret])
+        .args(more)
+        .output()
+        .context("start cargo")
 }
 
 /// The demo ends by itself, with everything answered and the replay valid.

@@ -6,17 +6,21 @@
 //! ```
 //!
 //! Choose a price that does not trade. The times are those of the whole way: this process, its
-//! kernel, the network, the exchange, and back.
+//! kernel, the network, the exchange, and back. The exit code is 1 if it did not come to its end, and the
+//! last line then says why.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 mod arguments;
+mod ending;
+mod refusal;
 
 use arguments::Arguments;
 use client::{Connection, Event};
 use domain::{
-    CancelOrder, ClientOrderId, Flag, NewOrder, OrderType, Price, Qty, Reason, Side, TimeInForce,
+    CancelOrder, ClientOrderId, Flag, NewOrder, OrderType, Price, Qty, Side, TimeInForce,
 };
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::order_entry::Message;
 
@@ -26,7 +30,11 @@ const HELP: &str = "  --side SIDE      buy or sell [buy]
   --quantity LOTS  [1]
   --wait SECONDS   longest wait for an answer [5]";
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    ending::code("place_and_cancel", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let own = ["side", "price", "quantity", "wait"];
     let Some(arguments) = Arguments::read(ABOUT, &own, HELP)? else {
         return Ok(());
@@ -34,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wait = Duration::from_secs(arguments.get("wait", 5)?);
     let mut connection = Connection::open(arguments.server()?, arguments.config()?)?;
     let started = Instant::now();
-    wait_until_up_to_date(&mut connection, wait)?;
+    wait_until_up_to_date(&mut connection, &arguments, wait)?;
     println!("established after {:?}", started.elapsed());
 
     // An id that no live order of the session has: the time is as good as a counter.
@@ -59,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("order {} accepted after {took:?}", accepted.order_id.0);
             accepted.order_id
         }
-        (other, _) => return Err(describe(&other).into()),
+        (other, _) => return Err(describe(&other, &arguments)),
     };
 
     let cancel = CancelOrder {
@@ -72,13 +80,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{} lots cancelled after {took:?}", canceled.quantity.0);
             Ok(())
         }
-        (other, _) => Err(describe(&other).into()),
+        (other, _) => Err(describe(&other, &arguments)),
     }
 }
 
 /// Established, and all earlier reports taken in.
 fn wait_until_up_to_date(
     connection: &mut Connection,
+    arguments: &Arguments,
     wait: Duration,
 ) -> Result<(), Box<dyn Error>> {
     let end = Instant::now() + wait;
@@ -86,7 +95,12 @@ fn wait_until_up_to_date(
     while issued.is_none_or(|next| connection.session().next_report_no() < next) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err("the exchange does not answer: check --server, --session, --secret".into());
+            return Err(match issued {
+                None => refusal::silent(connection, arguments, wait),
+                Some(_) => {
+                    "established, but earlier reports do not arrive: try a longer --wait".into()
+                }
+            });
         }
         if let Some(Event::Established { next_report_no, .. }) = connection.poll(left)? {
             issued = Some(next_report_no);
@@ -105,7 +119,9 @@ fn answer(
     loop {
         let left = wait.saturating_sub(started.elapsed());
         if left.is_zero() {
-            return Err(format!("no answer to number {number} within {wait:?}").into());
+            let trouble = connection.trouble();
+            let trouble = trouble.map_or(String::new(), |kind| format!(": {kind}"));
+            return Err(format!("no answer to number {number} within {wait:?}{trouble}").into());
         }
         let Some(Event::Report { message, .. }) = connection.poll(left)? else {
             continue;
@@ -122,13 +138,17 @@ fn answer(
     }
 }
 
-fn describe(message: &Message) -> String {
+/// Why an answer is not the one that was waited for.
+fn describe(message: &Message, arguments: &Arguments) -> Box<dyn Error> {
     if let Message::OrderRejected(rejected) = message {
-        match Reason::try_from(rejected.reason) {
-            Ok(reason) => format!("rejected: {reason}"),
-            Err(unknown) => format!("rejected: {unknown}"),
-        }
-    } else {
-        format!("not the answer that was expected: {message:?}")
+        return refusal::rejected(rejected.reason, arguments);
     }
+    if let Message::OrderCanceled(canceled) = message {
+        return format!("the order is gone: {}", refusal::reason(canceled.reason)).into();
+    }
+    if let Message::NotApplied(_) = message {
+        return "our number was skipped: does another process use this session?".into();
+    }
+    let template = message.template_id();
+    format!("an answer with template {template} was not expected").into()
 }

@@ -10,13 +10,17 @@
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 mod arguments;
+mod ending;
+mod refusal;
 
 use arguments::Arguments;
 use client::{Connection, Event, Order, SendError};
 use domain::{
-    CancelOrder, ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, Side, TimeInForce,
+    CancelOrder, ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, Reason, Side,
+    TimeInForce,
 };
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::order_entry::Message;
 
@@ -25,7 +29,8 @@ const HELP: &str = "  --middle TICKS   price to quote around [1000]
   --spread TICKS   between both quotes, at least 2 [10]
   --quantity LOTS  of each quote [1]
   --lean TICKS     by which both quotes move against every lot of our position [1]
-  --seconds N      how long; then all quotes are cancelled [60]";
+  --seconds N      how long; then all quotes are cancelled [60]
+  --wait SECONDS   longest wait for the exchange's first answer [5]";
 
 /// What to quote, and what is known so far.
 struct Maker {
@@ -42,10 +47,16 @@ struct Maker {
     unanswered: [Option<u64>; 2],
     /// Nothing is quoted before: what was just rejected would be rejected again.
     pause_until: Instant,
+    /// The exchange does not have our market.
+    unknown_market: bool,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let own = ["middle", "spread", "quantity", "lean", "seconds"];
+fn main() -> ExitCode {
+    ending::code("small_maker", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let own = ["middle", "spread", "quantity", "lean", "seconds", "wait"];
     let Some(arguments) = Arguments::read(ABOUT, &own, HELP)? else {
         return Ok(());
     };
@@ -62,7 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         next_id: connection.now().0,
         unanswered: [None; 2],
         pause_until: Instant::now(),
+        unknown_market: false,
     };
+    let wait = Duration::from_secs(arguments.get("wait", 5)?);
+    let patience = Instant::now() + wait;
     let end = Instant::now() + Duration::from_secs(arguments.get("seconds", 60)?);
 
     // Until all that an earlier process was told is taken in, its orders are not all known.
@@ -74,6 +88,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             let live = connection.session().next_report_no() > issued;
             maker.react(&event, live);
+        }
+        if !connection.session().is_established() && Instant::now() >= patience {
+            return Err(refusal::silent(&connection, &arguments, wait));
+        }
+        if maker.unknown_market {
+            return Err(refusal::rejected(Reason::UnknownMarket as u16, &arguments));
         }
         if connection.session().next_report_no() >= issued {
             maker.quote(&mut connection)?;
@@ -100,7 +120,7 @@ impl Maker {
             }
             Event::OutcomeUnknown { seq_no } => self.answered(*seq_no),
             Event::Refused(refused) => {
-                println!("refused: {refused:?}");
+                println!("refused: {}", refusal::reason(refused.reason));
                 self.unanswered = [None; 2];
             }
         }
@@ -115,7 +135,8 @@ impl Maker {
                 self.answered(number);
             }
         } else if let Message::OrderRejected(rejected) = message {
-            println!("rejected with reason {}", rejected.reason);
+            println!("rejected: {}", refusal::reason(rejected.reason));
+            self.unknown_market |= rejected.reason == Reason::UnknownMarket as u16 && live;
             self.pause_until = Instant::now() + Duration::from_millis(500);
         } else if let Message::OrderFilled(fill) = message
             && live

@@ -39,6 +39,7 @@ pub struct Connection {
     session: Session,
     socket: UdpSocket,
     clock: Clock,
+    trouble: Option<ErrorKind>,
     buffer: [u8; MAX_DATAGRAM + 1],
 }
 
@@ -64,6 +65,7 @@ impl Connection {
             session: Session::new(config, seed, clock.now()),
             socket,
             clock,
+            trouble: None,
             buffer: [0; MAX_DATAGRAM + 1],
         })
     }
@@ -86,6 +88,14 @@ impl Connection {
         self.clock.now()
     }
 
+    /// What the network has said since the last datagram arrived: `ConnectionRefused` if nobody listens
+    /// at the exchange's address, `HostUnreachable` or `NetworkUnreachable` if there is no way to it.
+    /// None says nothing: most networks do not tell.
+    #[must_use]
+    pub fn trouble(&self) -> Option<ErrorKind> {
+        self.trouble
+    }
+
     /// Sends what is due.
     ///
     /// # Errors
@@ -96,7 +106,8 @@ impl Connection {
             .session
             .poll_transmit(&mut self.buffer, self.clock.now())
         {
-            passing(self.socket.send(&self.buffer[..length]))?;
+            let sent = self.socket.send(&self.buffer[..length]);
+            self.passing(sent)?;
         }
         Ok(())
     }
@@ -125,7 +136,7 @@ impl Connection {
     /// It waits in `ppoll`, which counts nanoseconds: the receive timeout of a socket counts ticks of
     /// the scheduler, several milliseconds each.
     fn receive(&mut self, wait: Duration) -> io::Result<()> {
-        let mut received = passing(self.socket.recv(&mut self.buffer))?;
+        let mut received = self.try_receive()?;
         if received.is_none() && !wait.is_zero() {
             let timeout = self.session.next_timeout().0;
             let due = Duration::from_nanos(timeout.saturating_sub(self.clock.now().0));
@@ -138,32 +149,43 @@ impl Connection {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            received = passing(self.socket.recv(&mut self.buffer))?;
+            received = self.try_receive()?;
         }
         if let Some(length) = received {
+            self.trouble = None;
             self.session.feed(&self.buffer[..length], self.clock.now());
         }
         Ok(())
     }
-}
 
-/// Errors that are like a lost datagram: nothing came or went, and a later attempt may succeed.
-fn passing(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Ok(length) => Ok(Some(length)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::WouldBlock
-                    | ErrorKind::TimedOut
-                    | ErrorKind::Interrupted
-                    | ErrorKind::ConnectionRefused
-                    | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-            ) =>
-        {
-            Ok(None)
+    fn try_receive(&mut self) -> io::Result<Option<usize>> {
+        let received = self.socket.recv(&mut self.buffer);
+        self.passing(received)
+    }
+
+    /// Passes over errors that are like a lost datagram: nothing came or went, and a later attempt may
+    /// succeed.
+    fn passing(&mut self, result: io::Result<usize>) -> io::Result<Option<usize>> {
+        let error = match result {
+            Ok(length) => return Ok(Some(length)),
+            Err(error) => error,
+        };
+        let kind = error.kind();
+        if matches!(
+            kind,
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+        ) {
+            return Ok(None);
         }
-        Err(error) => Err(error),
+        if matches!(
+            kind,
+            ErrorKind::ConnectionRefused
+                | ErrorKind::HostUnreachable
+                | ErrorKind::NetworkUnreachable
+        ) {
+            self.trouble = Some(kind);
+            return Ok(None);
+        }
+        Err(error)
     }
 }

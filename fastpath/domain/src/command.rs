@@ -249,6 +249,9 @@ record! {
     Delegation {
         /// The delegated ed25519 public key.
         public_key: [u8; 32],
+        /// The client's X25519 public key of its log-on, from which the session's secret follows;
+        /// zeros: the operator hands the secret out.
+        exchange_key: [u8; 32],
         /// New orders and amendments are taken before this engine time; 0: without end. Cancels
         /// are always taken.
         expires: Nanos,
@@ -263,6 +266,7 @@ impl Delegation {
     pub fn unlimited(public_key: [u8; 32]) -> Self {
         Self {
             public_key,
+            exchange_key: [0; 32],
             expires: Nanos(0),
             max_order_notional: Amount::ZERO,
         }

@@ -197,6 +197,7 @@ fn hash_of_balance(account: AccountId, asset: AssetId, balance: Balance) -> u64 
 fn hash_of_session(id: u32, session: &Session) -> u64 {
     let delegation = &session.delegation;
     let key: [u64; 4] = words(&delegation.public_key);
+    let exchange: [u64; 4] = words(&delegation.exchange_key);
     record(
         Tag::Session,
         [
@@ -206,6 +207,10 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             key[1],
             key[2],
             key[3],
+            exchange[0],
+            exchange[1],
+            exchange[2],
+            exchange[3],
             delegation.expires.0,
             delegation.max_order_notional.0,
             session.gate as u64,

@@ -341,7 +341,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
 
     let mut header = whole.clone();
     let content = segment(&mut header, 5);
-    content[8] = 2;
+    content[8] = 3;
     let crc = crc32c::crc32c(&content[..60]);
     content[60..64].copy_from_slice(&crc.to_le_bytes());
     assert!(matches!(
@@ -351,7 +351,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
                 segment: Seq(5),
                 offset: 0
             },
-            found: 2,
+            found: 3,
             ..
         }
     ));
@@ -361,7 +361,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
     let mut archive = Archive::of(&frames, 9);
     let at = archive.last().len() - 8 * frames[2].len();
     let frame = &mut archive.last()[at..];
-    frame[0] = 2;
+    frame[0] = 3;
     let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..60]), &frame[64..]);
     frame[60..64].copy_from_slice(&crc.to_le_bytes());
     let error = refusal(&archive);
@@ -370,7 +370,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
             error,
             ArchiveError::ForeignVersion {
                 seq: Seq(3),
-                found: 2,
+                found: 3,
                 ..
             }
         ),

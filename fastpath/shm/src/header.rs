@@ -59,6 +59,14 @@ pub enum RegionError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// This process's user may not see or read the region.
+    #[error("{path}: user {user} is not permitted to read it; run this as the user that runs the instance's processes, as a member of that user's group, or as root", path = path.display())]
+    Forbidden {
+        /// The region's file.
+        path: PathBuf,
+        /// The user that this process acts for.
+        user: u32,
+    },
     /// Another process writes the region.
     #[error("{path} is being written by process {pid}; stop that one first, or give this instance another name", path = path.display())]
     Locked {

@@ -10,6 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mm::{MapFlags, ProtFlags};
 use std::fmt;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
@@ -136,9 +137,14 @@ impl Memory {
     /// Maps the region at `path` for reading only. It must begin with `magic` and be finished.
     ///
     /// # Errors
-    /// If it is not there, not ready, or not such a region.
+    /// If it is not there, not ready, not such a region, or this process's user may not read it.
     pub fn open_reader(path: &Path, magic: [u8; 8]) -> Result<Self, RegionError> {
-        let file = open(path, OFlags::RDONLY)?;
+        let file = match open(path, OFlags::RDONLY) {
+            Err(RegionError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                return Err(RegionError::forbidden(path));
+            }
+            opened => opened?,
+        };
         let memory = map(&file, path, false)?;
         let bytes = check_header(&memory, magic)?;
         memory.cut(bytes)
@@ -211,6 +217,16 @@ impl Memory {
         let mut mapping = Arc::into_inner(self.0).expect("nobody else has it yet");
         mapping.words = words;
         Ok(Self(Arc::new(mapping)))
+    }
+}
+
+impl RegionError {
+    /// This process's user may not look at the region at `path`.
+    pub(crate) fn forbidden(path: &Path) -> Self {
+        Self::Forbidden {
+            path: path.to_path_buf(),
+            user: rustix::process::geteuid().as_raw(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where region files may lie.
 
 use crate::RegionError;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,27 @@ pub struct Places {
 }
 
 impl Places {
-    /// The file of the region `name`, wherever it is.
-    #[must_use]
-    pub fn find(&self, name: &str) -> Option<PathBuf> {
-        self.files(name).find(|path| path.exists())
+    /// The file of the region `name`, wherever it is; none if it is nowhere.
+    ///
+    /// # Errors
+    /// [`RegionError::Forbidden`] if it is in no place that this process's user may look at, but there
+    /// is one that it may not.
+    pub fn find(&self, name: &str) -> Result<Option<PathBuf>, RegionError> {
+        let mut forbidden = None;
+        for path in self.files(name) {
+            match path.try_exists() {
+                Ok(true) => return Ok(Some(path)),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    forbidden = forbidden.or(Some(path));
+                }
+                // What cannot be there is not there.
+                Ok(false) | Err(_) => {}
+            }
+        }
+        match forbidden {
+            Some(path) => Err(RegionError::forbidden(&path)),
+            None => Ok(None),
+        }
     }
 
     /// The file of the region `name`, if it exists.

@@ -42,12 +42,12 @@ fn refusal(made: Made) -> String {
 #[test]
 fn a_region_is_made_once_and_found_again() {
     let root = TempDir::new().unwrap();
-    assert_eq!(places(root.path()).find("journal"), None);
+    assert_eq!(places(root.path()).find("journal").unwrap(), None);
     let (memory, lock, found) = make(root.path()).unwrap();
     assert_eq!(found, Found::Fresh);
     assert_eq!(memory.path(), root.path().join("shm/sluice-test/journal"));
     assert_eq!(
-        places(root.path()).find("journal").as_deref(),
+        places(root.path()).find("journal").unwrap().as_deref(),
         Some(memory.path())
     );
     assert_eq!(memory.bytes(), 8 * spec().words);
@@ -164,7 +164,11 @@ fn no_place_at_all_says_why_for_each() {
     ] {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
-    assert_eq!(places(root.path()).find("journal"), None, "nothing is left");
+    assert_eq!(
+        places(root.path()).find("journal").unwrap(),
+        None,
+        "nothing is left"
+    );
 }
 
 #[test]
@@ -377,7 +381,7 @@ fn root_of_the_deed() -> Option<std::path::PathBuf> {
 #[test]
 fn a_reader_that_writes_dies() {
     if let Some(root) = root_of_the_deed() {
-        let path = places(&root).find("journal").unwrap();
+        let path = places(&root).find("journal").unwrap().unwrap();
         Memory::open_reader(&path, JOURNAL_MAGIC).unwrap().words()[200].set(1);
         return;
     }
@@ -416,7 +420,7 @@ fn a_killed_writer_leaves_whole_frames_and_no_lock() {
         let name = "a_killed_writer_leaves_whole_frames_and_no_lock";
         let mut child = in_a_process(name, root.path()).spawn().unwrap();
         let path = loop {
-            if let Some(path) = places(root.path()).find("journal") {
+            if let Some(path) = places(root.path()).find("journal").unwrap() {
                 break path;
             }
             std::thread::yield_now();

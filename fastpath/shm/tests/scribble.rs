@@ -3,7 +3,7 @@
 //! access out of range, and never anything that only this process may decide.
 #![cfg(not(loom))]
 
-use shm::layout::{fast_layout, slow_layout};
+use shm::layout::{ProcessState, fast_layout, slow_layout};
 use shm::{FastView, FastWriter, Full, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory};
 use shm::{Read, RingConsumer, RingProducer, SeekError, SlowView, SlowWriter};
 use shm::{command_ring_consumer, command_ring_producer, fast_spec, journal_spec, slow_spec};
@@ -120,6 +120,7 @@ impl Fastpath {
         std::hint::black_box((
             sum,
             slow.shadow_state(),
+            slow.process_state(),
             slow.diverged_seq(),
             slow.shadow_hash(),
         ));
@@ -208,7 +209,7 @@ fn look_at(view: &FastView) {
         view.gate_faults(),
         view.ring_faults(),
     ];
-    std::hint::black_box((sum, view.orderly_stop()));
+    std::hint::black_box((sum, view.process_state()));
     for tile in 0..=fast_layout::TILES {
         assert!(tile < fast_layout::TILES || view.tile(tile).is_none());
         std::hint::black_box(view.tile(tile));
@@ -363,6 +364,15 @@ fn the_fastpath_reads_what_the_slowpath_wrote() {
         (Some(shm::layout::ShadowState::Diverged), 3)
     );
     assert_eq!(view.pid(), u64::from(std::process::id()));
+    assert_eq!(view.process_state(), Some(ProcessState::Running));
+    writer.set_process_state(ProcessState::Stopped);
+    assert_eq!(view.process_state(), Some(ProcessState::Stopped));
+    let _next = SlowWriter::new(slow).unwrap();
+    assert_eq!(
+        view.process_state(),
+        Some(ProcessState::Running),
+        "a start clears it"
+    );
 }
 
 #[test]
@@ -373,7 +383,8 @@ fn the_slowpath_reads_what_the_fastpath_wrote() {
         FastView::new(fast).unwrap(),
     );
     writer.set_out_seq(8);
-    writer.set_orderly_stop(true);
+    assert_eq!(view.process_state(), Some(ProcessState::Running));
+    writer.set_process_state(ProcessState::Unfinished);
     writer.gate_faults().add(1);
     writer.ring_faults().add(2);
     writer.set_peer(SESSIONS - 1, 77);
@@ -388,7 +399,10 @@ fn the_slowpath_reads_what_the_fastpath_wrote() {
     block.beat(6);
     block.set_polls(10, 3);
     block.counter(39).add(5);
-    assert_eq!((view.out_seq(), view.orderly_stop()), (8, true));
+    assert_eq!(
+        (view.out_seq(), view.process_state()),
+        (8, Some(ProcessState::Unfinished))
+    );
     assert_eq!((view.gate_faults(), view.ring_faults()), (1, 2));
     assert_eq!(
         (view.peer(SESSIONS - 1), view.histogram(7).unwrap().max),

@@ -127,6 +127,7 @@ impl NaiveEngine {
                 [u64::from(terms.session.0), u64::from(terms.account.0)]
                     .into_iter()
                     .chain(words_of(&terms.delegation.public_key))
+                    .chain(words_of(&terms.delegation.exchange_key))
                     .chain([
                         terms.delegation.expires.0,
                         terms.delegation.max_order_notional.0,

@@ -209,7 +209,7 @@ fn start(
     regions: &Regions,
     network: &Network,
 ) -> Tiles<InprocRx, InprocTx> {
-    let recovered = boot::recover(config, genesis, regions).unwrap();
+    let recovered = boot::recover(config, genesis, regions, None).unwrap();
     let (rx, tx) = network.open(EXCHANGE).unwrap();
     Tiles::assemble(config, regions, recovered, rx, tx).unwrap()
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub archive: Archive,
     /// The slowpath process.
     pub slowpath: Slowpath,
+    /// The SQL store, which the slowpath keeps.
+    pub store: Store,
     /// What relative paths are relative to: the folder of the file.
     #[serde(skip)]
     folder: PathBuf,
@@ -200,6 +202,16 @@ pub struct Slowpath {
     pub replay: Option<SocketAddrV4>,
 }
 
+/// Section `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Address of the database as written; resolved: [`Config::store_url`].
+    pub url: Option<String>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -216,6 +228,7 @@ impl Default for Config {
             engine: Engine::default(),
             archive: Archive::default(),
             slowpath: Slowpath::default(),
+            store: Store::default(),
             folder: PathBuf::new(),
         }
     }
@@ -286,6 +299,15 @@ impl Default for Archive {
     }
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: None,
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks a file. Its relative paths are relative to its folder.
     ///
@@ -323,6 +345,19 @@ impl Config {
         match &self.archive.dir {
             Some(dir) => self.folder.join(dir),
             None => self.state_dir().join("archive"),
+        }
+    }
+
+    /// The address of the store's database: `sqlite:` and a path, or `postgres:` and what follows it.
+    #[must_use]
+    pub fn store_url(&self) -> String {
+        let sqlite = |path: &Path| format!("sqlite:{}", path.display());
+        let Some(url) = &self.store.url else {
+            return sqlite(&self.state_dir().join("store.db"));
+        };
+        match url.strip_prefix("sqlite:") {
+            Some(path) => sqlite(&self.folder.join(path)),
+            None => url.clone(),
         }
     }
 

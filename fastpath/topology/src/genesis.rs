@@ -259,6 +259,7 @@ impl Session {
             account: AccountId(self.account),
             delegation: Delegation {
                 public_key: self.public_key.0,
+                exchange_key: [0; 32],
                 expires: Nanos(self.expires),
                 max_order_notional: Amount(self.max_order_notional),
             },

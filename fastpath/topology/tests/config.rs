@@ -254,6 +254,19 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "1000",
     ),
     ("[archive]\ndir = \"\"", "archive.dir", "leave it out"),
+    ("[store]\nurl = \"\"", "store.url", "leave it out"),
+    ("[store]\nurl = \"mysql://x\"", "store.url", "sqlite:PATH"),
+    ("[store]\nurl = \"sqlite:\"", "store.url", "sqlite:PATH"),
+    (
+        "[store]\nurl = \"sqlite::memory:\"",
+        "store.url",
+        "sqlite:PATH",
+    ),
+    (
+        "[store]\nurl = \"postgres://\"",
+        "store.url",
+        "postgres://USER@HOST/DATABASE",
+    ),
     (
         "[slowpath]\nreplay = \"127.0.0.1:0\"",
         "slowpath.replay",
@@ -343,6 +356,24 @@ fn relative_paths_are_relative_to_the_file() {
     let config = Config::load(&file).unwrap();
     assert_eq!(config.state_dir(), Path::new("/var/lib/x"));
     assert_eq!(config.archive_dir(), folder.path().join("a"));
+}
+
+#[test]
+fn the_store_is_a_file_in_the_state_folder_unless_it_is_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    let url_of = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        Config::load(&file).unwrap().store_url()
+    };
+    let sqlite = |path: &Path| format!("sqlite:{}", path.display());
+    assert_eq!(url_of(""), sqlite(&folder.path().join("state/store.db")));
+    let relative = url_of("[store]\nurl = \"sqlite:db/s.db\"");
+    assert_eq!(relative, sqlite(&folder.path().join("db/s.db")));
+    let absolute = url_of("[store]\nurl = \"sqlite:/srv/s.db\"");
+    assert_eq!(absolute, "sqlite:/srv/s.db");
+    let server = "postgres://sluice@localhost/x?host=/run/postgresql";
+    assert_eq!(url_of(&format!("[store]\nurl = \"{server}\"")), server);
 }
 
 #[test]

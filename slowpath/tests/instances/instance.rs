@@ -14,8 +14,10 @@ use shm::{
 };
 use slowpath::attach::{self, Region};
 use slowpath::console::now;
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -24,6 +26,9 @@ use topology::instruments::tile_kind;
 
 /// More than any of the waits takes; reached only by a test that fails.
 const LONG: Duration = Duration::from_secs(30);
+
+/// A user and a group that own nothing.
+const NOBODY: u32 = 65_534;
 
 pub(crate) struct Instance {
     pub(crate) folder: TempDir,
@@ -66,6 +71,27 @@ impl Instance {
             .output()
             .unwrap();
         Said::from(output)
+    }
+
+    /// Runs the operator's command to its end as a user who is not permitted to use `path`.
+    pub(crate) fn sluice_without(&self, path: &Path, args: &[&str]) -> Said {
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        let mut command = self.command(env!("CARGO_BIN_EXE_sluice"), args);
+        if rustix::process::geteuid().is_root() {
+            // Root is permitted everything, and nobody else may have its programs' folder.
+            let program = self.folder.path().join("sluice");
+            fs::copy(env!("CARGO_BIN_EXE_sluice"), &program).unwrap();
+            mode(self.folder.path(), 0o755);
+            command = self.command(program.to_str().unwrap(), args);
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let before = fs::metadata(path).unwrap().permissions().mode();
+        mode(path, 0);
+        let output = command.output();
+        mode(path, before);
+        Said::from(output.unwrap())
     }
 
     /// Runs a slowpath that is expected to refuse; gives what it said.
@@ -396,7 +422,7 @@ impl Fastpath {
 }
 
 /// Cuts the last `bytes` off a file.
-pub(crate) fn cut(path: &std::path::Path, bytes: u64) {
+pub(crate) fn cut(path: &Path, bytes: u64) {
     let file = File::options().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() - bytes)
         .unwrap();

@@ -7,3 +7,4 @@
 mod instance;
 mod operator;
 mod process;
+mod storing;

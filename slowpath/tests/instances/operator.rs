@@ -1,6 +1,8 @@
 //! The operator's command, on instances in all states of life.
 
 use crate::instance::{Fastpath, Instance, wait};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 
 #[test]
 fn status_of_nothing_says_what_is_missing() {
@@ -65,6 +67,72 @@ fn status_of_a_live_instance_is_healthy_and_that_of_a_dead_slowpath_is_not() {
         status.out.contains("29.3 % full"),
         "301 of 1024 frames wait: {status:?}"
     );
+}
+
+#[test]
+fn a_slowpath_that_was_stopped_is_told_from_one_that_was_killed() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    let said_of = |pid: u32, how: &str| {
+        fastpath.beat();
+        let status = instance.sluice(&["status"]);
+        assert_eq!(status.code, 1, "{status:?}");
+        let says = format!("the slowpath (pid {pid}) {how}");
+        assert!(status.out.contains(&says), "{says}: {status:?}");
+        let json = instance.sluice(&["status", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        json["slowpath"]["state"].as_str().unwrap().to_owned()
+    };
+    let stopped = slowpath.pid();
+    assert_eq!(slowpath.stop().code(), Some(0));
+    assert_eq!(said_of(stopped, "was stopped in an orderly way"), "stopped");
+
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    assert_eq!(instance.sluice(&["status"]).code, 0, "a start clears it");
+    let killed = slowpath.pid();
+    slowpath.kill();
+    assert_eq!(said_of(killed, "is dead, it was not stopped"), "killed");
+
+    // The archive's lock is another's: the start fails after it has taken its region.
+    let held = archive::FileStorage::open(&instance.config.archive_dir()).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    let failed = slowpath.pid();
+    assert_eq!(slowpath.end().code(), Some(1));
+    assert_eq!(said_of(failed, "has ended with an error"), "failed");
+    drop(held);
+}
+
+#[test]
+fn who_is_not_permitted_is_told_so_and_what_to_do() {
+    let instance = Instance::new("");
+    let _fastpath = Fastpath::start(&instance);
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    let folder = instance.config.region_dir();
+    let status = instance.sluice_without(&folder, &["status"]);
+    assert_eq!(status.code, 2, "{status:?}");
+    for region in ["journal", "fast", "slow"] {
+        let says = format!("{}/{region}: user ", folder.display());
+        assert!(status.out.contains(&says), "{says}: {status:?}");
+    }
+    for part in ["is not permitted to read it", "run this as the user that"] {
+        assert_eq!(status.out.matches(part).count(), 3, "{part}: {status:?}");
+    }
+    assert!(!status.out.contains("there is no region"), "{status:?}");
+    let printed = instance.sluice_without(&folder, &["journal", "print"]);
+    assert_eq!(printed.code, 1, "{printed:?}");
+    assert!(printed.err.contains("is not permitted"), "{printed:?}");
+
+    // The folder is open, one file in it is not.
+    let everybody = Permissions::from_mode(0o755);
+    std::fs::set_permissions(&folder, everybody).unwrap();
+    let status = instance.sluice_without(&folder.join("slow"), &["status"]);
+    let says = format!("{}/slow: user ", folder.display());
+    assert!(status.out.contains(&says), "{status:?}");
 }
 
 #[test]

@@ -285,6 +285,11 @@ fn a_stop_that_leaves_something_undone_says_what() {
         fastpath.head()
     );
     assert!(slowpath.said().contains(&undone), "{}", slowpath.said());
+    let status = instance.sluice(&["status"]);
+    assert!(
+        status.out.contains("was stopped and left something undone"),
+        "{status:?}"
+    );
 }
 
 /// After a loss of power there is the archive, and a journal memory that has nothing yet.

@@ -66,6 +66,11 @@ impl Arguments {
         }
     }
 
+    /// An option's value as it was given; empty if it was not.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.given.get(name).map_or("", String::as_str)
+    }
+
     fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
     where
         T::Err: Error + 'static,

@@ -3,6 +3,7 @@
 use crate::exchange::{Exchange, SESSION, secret};
 use client::{Config, Connection, Event};
 use domain::{CancelOrder, ClientOrderId, OrderId};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -45,6 +46,7 @@ fn a_connection_establishes_trades_and_outlives_an_absent_exchange() {
     for _ in 0..4 {
         assert_eq!(connection.poll(Duration::from_millis(20)).unwrap(), None);
     }
+    assert_eq!(connection.trouble(), Some(ErrorKind::ConnectionRefused));
 
     let socket = UdpSocket::bind(server).unwrap();
     let (stop, stopped) = mpsc::channel();
@@ -52,6 +54,7 @@ fn a_connection_establishes_trades_and_outlives_an_absent_exchange() {
     wait_for(&mut connection, |event| {
         matches!(event, Event::Established { .. })
     });
+    assert_eq!(connection.trouble(), None, "somebody answers");
     let order = crate::edges::order(1);
     assert_eq!(connection.session_mut().new_order(&order), Ok(1));
     let cancel = CancelOrder {

@@ -9,6 +9,7 @@ fn delegate(x: &mut Exchange, session: u32, expires: u64, most: u64) -> Reason {
         pad: [Zero::Zero; 4],
         delegation: Delegation {
             public_key: [9; 32],
+            exchange_key: [8; 32],
             expires: Nanos(expires),
             max_order_notional: Amount(most),
         },
@@ -26,6 +27,7 @@ fn only_a_session_that_exists_is_delegated() {
     assert_eq!(delegate(&mut x, 0, 5, 6), Reason::None);
     let view = x.engine.session(SessionId(0)).unwrap();
     assert_eq!(view.delegation.public_key, [9; 32]);
+    assert_eq!(view.delegation.exchange_key, [8; 32]);
     assert_eq!(view.account, AccountId(0));
 }
 

@@ -43,7 +43,9 @@ fn the_hash_is_the_sum_of_the_records() {
         let key = key(id);
         record(
             Tag::Session,
-            &[id, account, key, key, key, key, 0, 0, 0, reports, last, 1],
+            &[
+                id, account, key, key, key, key, 0, 0, 0, 0, 0, 0, 0, reports, last, 1,
+            ],
         )
     };
     let owner = key(3);

@@ -1,5 +1,6 @@
 //! The region `fast`: written by the fastpath, read by the slowpath and by `sluice status`.
 
+use super::ProcessState;
 use crate::header::{HEADER_WORDS, Header, RegionError, RegionSpec};
 use crate::histogram::HISTOGRAM_WORDS;
 use crate::words::{LINE_WORDS, WordAt};
@@ -20,7 +21,8 @@ const COMMAND_TAIL: usize = HEADER_WORDS;
 const OUT_SEQ: usize = COMMAND_TAIL + LINE_WORDS;
 /// Written by match: a line of words that nobody polls.
 const MATCH_LINE: usize = OUT_SEQ + LINE_WORDS;
-const ORDERLY_STOP: usize = MATCH_LINE;
+/// Written by the supervisor.
+const PROCESS_STATE: usize = MATCH_LINE;
 const GATE_FAULTS: usize = MATCH_LINE + 1;
 const RING_FAULTS: usize = MATCH_LINE + 2;
 /// Written by each tile: its block, three lines.
@@ -128,10 +130,11 @@ impl<W: Words> FastView<W> {
         self.word(OUT_SEQ).acquire()
     }
 
-    /// Whether the last stop was orderly: everything archived, nothing in flight.
+    /// How the fastpath has ended, if it has; nothing if the word is none of the states.
     #[must_use]
-    pub fn orderly_stop(&self) -> bool {
-        self.word(ORDERLY_STOP).acquire() == 1
+    pub fn process_state(&self) -> Option<ProcessState> {
+        // ORDER: pairs with the release in `FastWriter::set_process_state`.
+        ProcessState::from_word(self.word(PROCESS_STATE).acquire())
     }
 
     /// How often the archiver's progress was impossible.
@@ -234,9 +237,10 @@ impl<W: Words> FastWriter<W> {
         self.0.word(OUT_SEQ).release(seq);
     }
 
-    /// Whether the stop was orderly: false at start, true at the very end.
-    pub fn set_orderly_stop(&self, orderly: bool) {
-        self.0.word(ORDERLY_STOP).release(u64::from(orderly));
+    /// Running at the start, how it went at the very end. Written by the supervisor.
+    pub fn set_process_state(&self, state: ProcessState) {
+        // ORDER: pairs with the acquire in `FastView::process_state`: all other words are final.
+        self.0.word(PROCESS_STATE).release(state as u64);
     }
 
     /// Counts impossible progress of the archiver. Written by match.

@@ -5,9 +5,11 @@
 //! word keeps its one writer. Positions that another thread polls lie in lines of their own.
 
 mod fast;
+mod process_state;
 mod slow;
 
 pub use fast::{FastView, FastWriter, TileBlock, TileState, TileView, fast_spec};
+pub use process_state::ProcessState;
 pub use slow::{ShadowState, SlowView, SlowWriter, slow_spec};
 
 use crate::ring::{RingConsumer, RingProducer};

@@ -1,5 +1,6 @@
 //! The region `slow`: written by the slowpath, read by the fastpath, which trusts nothing in it.
 
+use super::ProcessState;
 use crate::header::{HEADER_WORDS, Header, RegionError, RegionSpec};
 use crate::ring::SLOT_WORDS;
 use crate::words::{LINE_WORDS, Span, WordAt};
@@ -29,6 +30,7 @@ const HEARTBEAT: usize = STATUS_LINE + 1;
 const SHADOW_STATE: usize = STATUS_LINE + 2;
 const DIVERGED_SEQ: usize = STATUS_LINE + 3;
 const SHADOW_HASH: usize = STATUS_LINE + 4;
+const PROCESS_STATE: usize = STATUS_LINE + 5;
 const COUNTERS: usize = STATUS_LINE + if LINE_WORDS > 8 { LINE_WORDS } else { 8 };
 const COMMAND_RING: usize = COUNTERS + SLOW_COUNTERS;
 const COMMAND_RING_WORDS: usize = COMMAND_SLOTS * SLOT_WORDS;
@@ -99,6 +101,15 @@ impl<W: Words> SlowView<W> {
         self.word(PID).get()
     }
 
+    /// How the slowpath has ended, if it has; nothing if the word is none of the states. Ask this
+    /// before [`Self::pid`]: a state that is not of the past is then that of this pid.
+    #[must_use]
+    pub fn process_state(&self) -> Option<ProcessState> {
+        // ORDER: pairs with the release in `SlowWriter::set_process_state`: a start that was seen here
+        // has written its pid.
+        ProcessState::from_word(self.word(PROCESS_STATE).acquire())
+    }
+
     /// When it was last alive, UTC ns; 0 never.
     #[must_use]
     pub fn heartbeat(&self) -> u64 {
@@ -166,7 +177,7 @@ impl<W: Words> SlowView<W> {
 pub struct SlowWriter<W = Memory>(SlowView<W>);
 
 impl<W: Words> SlowWriter<W> {
-    /// The writer of the region in `memory`.
+    /// The writer of the region in `memory`: from now on this process is the one that runs.
     ///
     /// # Errors
     /// If it has another layout or is mapped for reading.
@@ -174,15 +185,23 @@ impl<W: Words> SlowWriter<W> {
         if !memory.writable() {
             return Err(RegionError::ReadOnly);
         }
-        let view = SlowView::new(memory)?;
-        view.word(PID).set(u64::from(std::process::id()));
-        Ok(Self(view))
+        let writer = Self(SlowView::new(memory)?);
+        writer.0.word(PID).set(u64::from(std::process::id()));
+        writer.set_process_state(ProcessState::Running);
+        Ok(writer)
     }
 
     /// The same region, for reading.
     #[must_use]
     pub fn view(&self) -> &SlowView<W> {
         &self.0
+    }
+
+    /// How it went, at the very end.
+    pub fn set_process_state(&self, state: ProcessState) {
+        // ORDER: pairs with the acquire in `SlowView::process_state`: at a start the pid is there, at
+        // the end all other words are final.
+        self.0.word(PROCESS_STATE).release(state as u64);
     }
 
     /// The slowpath's heartbeat.

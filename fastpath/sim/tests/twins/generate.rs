@@ -1,6 +1,7 @@
 //! Strategies: which streams come up, and how often each kind of step does.
 
 use crate::{
+    pair::START,
     stream::{Kind, Number, Step, Stream, Target, Ticks},
     world,
 };
@@ -196,11 +197,12 @@ fn sequencer_commands() -> impl Strategy<Value = Command> {
 }
 
 /// Mostly such that orders still come through.
-fn delegations() -> impl Strategy<Value = Delegation> {
-    let ends = prop_oneof![4 => Just(0_u64), 2 => 1..400_u64, 1 => Just(u64::MAX)];
+pub(crate) fn delegations() -> impl Strategy<Value = Delegation> {
+    let ends = prop_oneof![4 => Just(0_u64), 2 => START..START + 400, 1 => Just(u64::MAX)];
     let limits = prop_oneof![4 => Just(0_u64), 4 => 1..1_500_u64, 1 => Just(u64::MAX)];
     (0..3_u8, ends, limits).prop_map(|(key, expires, most)| Delegation {
         public_key: [key; 32],
+        exchange_key: [key / 2; 32],
         expires: Nanos(expires),
         max_order_notional: Amount(most),
     })
@@ -244,7 +246,7 @@ fn administration() -> impl Strategy<Value = Command> {
         })
     });
     prop_oneof![
-        2 => asset,
+        4 => asset,
         6 => odd_markets(),
         2 => account,
         2 => session,
@@ -357,6 +359,7 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => from(Source::ADMINISTRATION, impossible_geneses()),
         1 => misplaced(),
         2 => (-40..40_i64).prop_map(Step::Wait),
+        1 => Just(Step::WaitForAnEnd),
     ]
 }
 

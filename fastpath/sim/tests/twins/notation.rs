@@ -52,7 +52,7 @@ pub(crate) fn line(event: &Event) -> String {
         ),
         Event::PhaseChanged(e) => format!("{:?}", e.phase),
         Event::MarketDefined(e) => format!("defined {}", e.market.0),
-        Event::BookReplace(e) => format!("replace {} at {}", e.qty.0, e.price.0),
+        Event::BookReplace(e) => format!("replace {} {}@{}", id(e.order_id), e.qty, e.price),
         Event::Outcome(e) => format!("{:?}: {:?}", e.command, e.reason),
         Event::StateHash(_) => "hash".to_owned(),
     };

@@ -9,6 +9,9 @@ use engine::Engine;
 use sim::{Mutant, NaiveEngine};
 use std::fmt::Debug;
 
+/// The sequencer's clock before the first frame.
+pub(crate) const START: u64 = 1_000;
+
 /// What differs, and after which request.
 pub(crate) type Difference = String;
 
@@ -59,13 +62,23 @@ impl Pair {
             naive_out: Effects::new(),
             fast_out: Effects::new(),
             observer: Observer::default(),
-            clock: 1_000,
+            clock: START,
             seq: 0,
         }
     }
 
     pub(crate) fn last_number(&self, source: Source) -> u64 {
         self.fast.last_number(source)
+    }
+
+    /// When the next thing ends that is not over by now.
+    pub(crate) fn next_end(&self) -> Option<u64> {
+        let delegations = self.fast.session_ids().filter_map(|id| {
+            let session = self.fast.session(id)?;
+            Some(session.delegation.expires)
+        });
+        let ends = delegations.chain(self.fast.next_deadline());
+        ends.map(|end| end.0).filter(|end| *end > self.clock).min()
     }
 
     pub(crate) fn fast(&self) -> &Engine {

@@ -116,17 +116,17 @@ fn a_trade_happens_at_the_makers_price_and_both_pay_their_fee() {
     let mut floor = Floor::new(&world_with_fees(1_000));
     assert_eq!(
         floor.says(0, sell(1, 5, 20)),
-        ["s0 r1 accepted o0.1 c1", "f1 add Sell o0.1 5@20"]
+        ["s0 r1 accepted o0.1 c1", "f2 add Sell o0.1 5@20"]
     );
     assert_eq!(floor.funds(0), [(995, 5), (1_000, 0)]);
     assert_eq!(
         floor.says(1, buy(1, 7, 30)),
         [
             "s1 r1 accepted o1.1 c1",
-            "f2 trade 1 o0.1 with o1.1 5@20 leaves 0",
+            "f3 trade 1 o0.1 with o1.1 5@20 leaves 0",
             "s0 r2 Maker Sell o0.1 5@20 fee 1 leaves 0",
             "s1 r2 Taker Buy o1.1 5@20 fee 10 leaves 2",
-            "f3 add Buy o1.1 2@30",
+            "f4 add Buy o1.1 2@30",
         ]
     );
     assert_eq!(floor.funds(0), [(995, 0), (1_099, 0)]);
@@ -147,9 +147,9 @@ fn price_comes_before_time_and_time_before_size() {
     assert_eq!(
         trades,
         [
-            "f4 trade 1 o2.1 with o3.1 1@19 leaves 0",
-            "f5 trade 2 o0.1 with o3.1 1@20 leaves 0",
-            "f6 trade 3 o1.1 with o3.1 2@20 leaves 7",
+            "f5 trade 1 o2.1 with o3.1 1@19 leaves 0",
+            "f6 trade 2 o0.1 with o3.1 1@20 leaves 0",
+            "f7 trade 3 o1.1 with o3.1 2@20 leaves 7",
         ]
     );
     // The maker slots were given back in the order of the trades, the taker's last: last out first.
@@ -239,10 +239,10 @@ fn a_market_buy_takes_what_it_can_pay_for() {
         ),
         [
             "s1 r1 accepted o2.1 c1",
-            "f3 trade 1 o0.1 with o2.1 2@10 leaves 0",
+            "f4 trade 1 o0.1 with o2.1 2@10 leaves 0",
             "s0 r3 Maker Sell o0.1 2@10 fee 0 leaves 0",
             "s1 r2 Taker Buy o2.1 2@10 fee 2 leaves 6",
-            "f4 trade 2 o1.1 with o2.1 3@20 leaves 6",
+            "f5 trade 2 o1.1 with o2.1 3@20 leaves 6",
             "s0 r4 Maker Sell o1.1 3@20 fee 0 leaves 6",
             "s1 r3 Taker Buy o2.1 3@20 fee 6 leaves 3",
             "s1 r4 canceled o2.1 3: FundsExhausted",
@@ -304,7 +304,7 @@ fn post_only_never_trades_on_arrival() {
     );
     assert_eq!(
         floor.says(1, post(1, 19)),
-        ["s1 r2 accepted o1.1 c1", "f2 add Buy o1.1 1@19"]
+        ["s1 r2 accepted o1.1 c1", "f3 add Buy o1.1 1@19"]
     );
     assert_eq!(
         floor.says(1, amend(1, 2, 20)),
@@ -321,7 +321,7 @@ fn an_amendment_keeps_its_place_only_if_the_order_does_not_grow_or_move() {
         floor.says(0, amend(1, 3, 10)),
         [
             "s0 r3 amended o0.1 3@10 leaves 3 keeps Yes",
-            "f3 reduce o0.1 to 3"
+            "f4 reduce o0.1 to 3"
         ]
     );
     assert_eq!(floor.funds(0), [(1_000, 0), (920, 80)]);
@@ -331,14 +331,13 @@ fn an_amendment_keeps_its_place_only_if_the_order_does_not_grow_or_move() {
     );
     assert_eq!(
         floor.says(1, sell(1, 1, 10))[1],
-        "f4 trade 1 o0.1 with o2.1 1@10 leaves 2"
+        "f5 trade 1 o0.1 with o2.1 1@10 leaves 2"
     );
     assert_eq!(
         floor.says(0, amend(1, 6, 10)),
         [
             "s0 r6 amended o0.1 6@10 leaves 5 keeps No",
-            "f5 delete o0.1",
-            "f6 add Buy o0.1 5@10"
+            "f6 replace o0.1 5@10"
         ]
     );
     assert_eq!(
@@ -365,11 +364,11 @@ fn an_amendment_that_crosses_trades_as_taker_with_its_filled_part_kept() {
         floor.says(0, amend(1, 7, 12)),
         [
             "s0 r3 amended o0.1 7@12 leaves 5 keeps No",
-            "f4 delete o0.1",
-            "f5 trade 2 o1.2 with o0.1 1@12 leaves 0",
+            "f5 delete o0.1",
+            "f6 trade 2 o1.2 with o0.1 1@12 leaves 0",
             "s1 r4 Maker Sell o1.2 1@12 fee 0 leaves 0",
             "s0 r4 Taker Buy o0.1 1@12 fee 0 leaves 4",
-            "f6 add Buy o0.1 4@12",
+            "f7 add Buy o0.1 4@12",
         ]
     );
     // 20 and 12 are paid; 48 are held; 20 are left.
@@ -379,7 +378,13 @@ fn an_amendment_that_crosses_trades_as_taker_with_its_filled_part_kept() {
         ["s0 r5 rejected AmendOrder o0.0 c1: InsufficientFunds"],
         "six at 12 hold 72 of 68"
     );
-    assert_eq!(floor.says(0, amend(1, 8, 12)).len(), 3);
+    assert_eq!(
+        floor.says(0, amend(1, 8, 12)),
+        [
+            "s0 r6 amended o0.1 8@12 leaves 5 keeps No",
+            "f8 replace o0.1 5@12"
+        ]
+    );
 }
 
 #[test]
@@ -429,7 +434,7 @@ fn an_order_belongs_to_its_session() {
     );
     assert_eq!(
         floor.says(0, named),
-        ["s0 r2 canceled o0.1 5: Requested", "f2 delete o0.1"]
+        ["s0 r2 canceled o0.1 5: Requested", "f3 delete o0.1"]
     );
     assert_eq!(
         floor.says(0, named),
@@ -506,7 +511,7 @@ fn after_a_recovery_only_cancels_until_a_timer_finds_the_grace_over() {
     floor.says(0, buy(2, 5, 10));
     assert_eq!(
         floor.from(Source::SEQUENCER, recovered(3, 100)),
-        ["f3 CancelOnly", "Recovered: None"]
+        ["f4 CancelOnly", "Recovered: None"]
     );
     let due = floor.pair.fast().next_deadline().expect("a grace runs").0;
     assert_eq!(due, floor.pair.clock + 100);
@@ -526,7 +531,7 @@ fn after_a_recovery_only_cancels_until_a_timer_finds_the_grace_over() {
     assert_eq!(floor.from(Source::SEQUENCER, timer()), ["Timer: None"]);
     assert_eq!(
         floor.from(Source::SEQUENCER, timer()),
-        ["f5 Open", "Timer: None"]
+        ["f6 Open", "Timer: None"]
     );
     assert_eq!(
         floor.from(Source::SEQUENCER, recovered(2, 0)),
@@ -534,11 +539,11 @@ fn after_a_recovery_only_cancels_until_a_timer_finds_the_grace_over() {
     );
     assert_eq!(
         floor.from(Source::SEQUENCER, recovered(3, u64::MAX)),
-        ["f6 CancelOnly", "Recovered: None"]
+        ["f7 CancelOnly", "Recovered: None"]
     );
     assert_eq!(
         floor.from(Source::SEQUENCER, recovered(4, 0)),
-        ["f7 Open", "Recovered: None"]
+        ["f8 Open", "Recovered: None"]
     );
     assert_eq!(floor.pair.fast().epoch(), 4);
 }

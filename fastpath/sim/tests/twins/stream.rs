@@ -101,6 +101,8 @@ pub(crate) enum Step {
     },
     /// The clock moves, perhaps back.
     Wait(i64),
+    /// The next frame comes when the next thing ends: the grace of a recovery, or a delegation.
+    WaitForAnEnd,
 }
 
 /// A line for each thing, in the short form and in the long one: a stream is read from top to
@@ -214,6 +216,12 @@ impl Step {
                 pair.clock = pair.clock.saturating_add_signed(*span).min(u64::MAX / 2);
                 Ok(Vec::new())
             }
+            Self::WaitForAnEnd => {
+                if let Some(end) = pair.next_end().filter(|end| *end <= u64::MAX / 2) {
+                    pair.clock = end - 1;
+                }
+                Ok(Vec::new())
+            }
             Self::New { .. } | Self::Cancel { .. } | Self::Amend { .. } | Self::Other { .. } => {
                 let (source, number, command) = self.request(pair);
                 let number = number.of(source, pair.last_number(source));
@@ -311,7 +319,9 @@ impl Step {
                 number,
                 command,
             } => (*source, *number, *command),
-            Self::Ladder { .. } | Self::Wait(_) => panic!("not a single request"),
+            Self::Ladder { .. } | Self::Wait(_) | Self::WaitForAnEnd => {
+                panic!("not a single request")
+            }
         }
     }
 }

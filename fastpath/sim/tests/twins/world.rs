@@ -1,9 +1,10 @@
 //! The stage for a stream of orders: capacities, assets, markets, accounts, sessions, funds.
 
-use crate::pair::{Difference, Frame, Pair};
+use crate::pair::{Difference, Frame, Pair, START};
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, FirmId, Gate, Genesis, MarketId, OpenSession, Price, Qty, SessionId, Source, Zero,
+    Deposit, FirmId, Gate, Genesis, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source,
+    Zero,
 };
 use proptest::prelude::*;
 
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) accounts: u32,
     /// The account of each session.
     pub(crate) sessions: Vec<u32>,
+    /// What each session may do, over and over.
+    pub(crate) delegations: Vec<Delegation>,
     /// For each account, asset by asset, over and over.
     pub(crate) deposits: Vec<u64>,
 }
@@ -106,6 +109,7 @@ impl World {
             }],
             accounts: 2,
             sessions: vec![0, 1],
+            delegations: vec![Delegation::unlimited([7; 32])],
             deposits: vec![funds],
         }
     }
@@ -126,7 +130,13 @@ impl World {
         });
         let sessions = (0..)
             .zip(&self.sessions)
-            .map(|(id, account)| Command::OpenSession(open_session(id, *account)));
+            .zip(self.delegations.iter().cycle())
+            .map(|((id, account), delegation)| {
+                Command::OpenSession(OpenSession {
+                    delegation: *delegation,
+                    ..open_session(id, *account)
+                })
+            });
         let everyone =
             (0..self.accounts).flat_map(|account| (0..self.assets).map(move |a| (account, a)));
         let deposits =
@@ -213,6 +223,15 @@ fn funds() -> impl Strategy<Value = u64> {
     ]
 }
 
+/// Few end, and late, so that orders come before and after.
+fn long_delegations() -> impl Strategy<Value = Delegation> {
+    let ends = prop_oneof![4 => Just(0_u64), 1 => START + 60..START + 200];
+    ends.prop_map(|expires| Delegation {
+        expires: Nanos(expires),
+        ..Delegation::unlimited([7; 32])
+    })
+}
+
 /// Small capacities, some of them too small for what follows; funds from nothing to more than can
 /// be counted, mostly enough to trade.
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
@@ -222,28 +241,32 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
         (
             prop::collection::vec(terms(assets), 2..4),
             prop::collection::vec(0..accounts, 2..6),
+            prop::collection::vec(long_delegations(), 1..4),
             prop::collection::vec(funds(), 1..12),
             prop::array::uniform5(slack()),
             orders,
         )
-            .prop_map(move |(markets, sessions, deposits, slack, max_orders)| {
-                let levels: u32 = markets.iter().map(|terms| terms.price_levels).sum();
-                let genesis = Genesis {
-                    max_assets: capacity(assets as usize, slack[0]),
-                    max_markets: capacity(markets.len(), slack[1]),
-                    max_accounts: capacity(accounts as usize, slack[2]),
-                    max_sessions: capacity(sessions.len(), slack[3]),
-                    max_orders,
-                    max_levels: capacity(levels as usize, slack[4] * 5),
-                };
-                World {
-                    genesis,
-                    assets,
-                    markets,
-                    accounts,
-                    sessions,
-                    deposits,
-                }
-            })
+            .prop_map(
+                move |(markets, sessions, delegations, deposits, slack, max_orders)| {
+                    let levels: u32 = markets.iter().map(|terms| terms.price_levels).sum();
+                    let genesis = Genesis {
+                        max_assets: capacity(assets as usize, slack[0]),
+                        max_markets: capacity(markets.len(), slack[1]),
+                        max_accounts: capacity(accounts as usize, slack[2]),
+                        max_sessions: capacity(sessions.len(), slack[3]),
+                        max_orders,
+                        max_levels: capacity(levels as usize, slack[4] * 5),
+                    };
+                    World {
+                        genesis,
+                        assets,
+                        markets,
+                        accounts,
+                        sessions,
+                        delegations,
+                        deposits,
+                    }
+                },
+            )
     })
 }

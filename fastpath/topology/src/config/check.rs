@@ -17,7 +17,8 @@ impl Config {
         self.check_port()?;
         self.check_cores()?;
         self.check_limits()?;
-        self.check_slow_side()
+        self.check_slow_side()?;
+        self.check_store()
     }
 
     fn check_instance(&self) -> Result<(), Invalid> {
@@ -171,6 +172,25 @@ impl Config {
                 .is_none_or(|address| address.port() != 0),
             "slowpath.replay",
             "has port 0: clients are told this address, so name a port",
+        )
+    }
+
+    fn check_store(&self) -> Result<(), Invalid> {
+        let Some(url) = &self.store.url else {
+            return Ok(());
+        };
+        let sqlite = url.strip_prefix("sqlite:");
+        let is_path = sqlite.is_some_and(|path| {
+            !path.is_empty() && !path.starts_with(":memory:") && !path.starts_with("//")
+        });
+        let is_server = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+        require(
+            is_path || is_server,
+            "store.url",
+            // Not the address itself: it may hold a password.
+            "is no database: write sqlite:PATH or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
         )
     }
 }

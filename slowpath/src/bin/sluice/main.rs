@@ -1,9 +1,10 @@
 //! `sluice`: the operator's command. It reads; only `session-secret` may write one file, the host
-//! secret, if there is none yet.
+//! secret, if there is none yet, and `init-db` makes the store's tables.
 #![forbid(unsafe_code)]
 
 mod config;
 mod decimal;
+mod init_db;
 mod journal;
 mod notation;
 mod session_secret;
@@ -36,6 +37,7 @@ enum Command {
     #[command(subcommand)]
     Journal(journal::Command),
     SessionSecret(session_secret::Arguments),
+    InitDb(init_db::Arguments),
     /// Prints or checks configurations.
     #[command(subcommand)]
     Config(config::Command),
@@ -95,6 +97,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode> {
             journal::verify::run(&arguments, out)
         }
         Command::SessionSecret(arguments) => session_secret::run(&arguments, out),
+        Command::InitDb(arguments) => init_db::run(&arguments, out),
         Command::Config(command) => config::run(&command, out),
     }
 }

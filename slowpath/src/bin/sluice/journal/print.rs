@@ -4,7 +4,7 @@ use crate::Instance;
 use crate::decimal::Decimal;
 use crate::notation::{self, Record};
 use crate::utc::Utc;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use domain::{Seq, SessionId, Source};
 use journal::Frame;
@@ -64,7 +64,10 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     let config = arguments.instance.load()?;
     let memory = attach::journal_reader(&config)?;
     let directory = config.archive_dir();
-    let archive = directory.is_dir().then(|| directory.clone());
+    let is_there = directory
+        .try_exists()
+        .with_context(|| format!("look for the archive {}", directory.display()))?;
+    let archive = is_there.then(|| directory.clone());
     if archive.is_none() && memory.is_none() {
         bail!(
             "there is neither an archive in {} nor journal memory of instance {}",

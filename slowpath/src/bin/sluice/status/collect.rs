@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use shm::layout::fast_layout::TILES;
-use shm::layout::{ShadowState, TileView};
+use shm::layout::{ProcessState, ShadowState, TileView};
 use shm::{FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState};
 use slowpath::attach::{self, Region};
 use slowpath::console::now;
@@ -54,12 +54,28 @@ pub(crate) struct Journal {
     pub(crate) fill_per_mille: u32,
 }
 
+/// Whether a process runs, or how it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Life {
+    /// It has never been there.
+    Absent,
+    Running,
+    /// It was asked to stop, and left nothing undone.
+    Stopped,
+    /// It was asked to stop, and what was left stays in journal memory.
+    Unfinished,
+    /// It ended because of an error.
+    Failed,
+    /// It has not said that it ended, and no process has its pid.
+    Killed,
+}
+
 /// What the fastpath shows.
 #[derive(Debug, Serialize)]
 pub(crate) struct Fastpath {
     pub(crate) pid: Decimal,
-    pub(crate) alive: bool,
-    pub(crate) orderly_stop: bool,
+    pub(crate) state: Life,
     pub(crate) out: Progress,
     pub(crate) gate_faults: Decimal,
     pub(crate) ring_faults: Decimal,
@@ -73,12 +89,14 @@ pub(crate) struct Fastpath {
 #[derive(Debug, Serialize)]
 pub(crate) struct Slowpath {
     pub(crate) pid: Decimal,
-    pub(crate) alive: bool,
+    pub(crate) state: Life,
     /// None if it has never been alive.
     pub(crate) heartbeat_age_ns: Option<Decimal>,
     pub(crate) archived: Progress,
     pub(crate) durable: Progress,
     pub(crate) shadow: ShadowProgress,
+    /// None if it is not enabled.
+    pub(crate) store: Option<Progress>,
     pub(crate) counters: Vec<Count>,
 }
 
@@ -144,8 +162,11 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
     let [journal, fast, slow] = Region::ALL.map(|region| look(&places, region, &mut unknown));
     let slow = slow.and_then(|memory| view(SlowView::new(memory), &mut unknown));
     let fast = fast.and_then(|memory| {
-        let pid = memory.header().pid();
-        view(FastView::new(memory), &mut unknown).map(|fast| (fast, pid))
+        let header = memory.header();
+        let fast = view(FastView::new(memory), &mut unknown)?;
+        // Before the pid: what has ended is said of the pid before.
+        let state = fast.process_state();
+        Some((fast, state, header.pid()))
     });
     let epoch = journal
         .as_ref()
@@ -172,8 +193,8 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         problems: Vec::new(),
         unknown,
         journal,
-        fastpath: fast.map(|(fast, pid)| Fastpath::of(&fast, pid, head)),
-        slowpath: slow.map(|slow| Slowpath::of(&slow, head)),
+        fastpath: fast.map(|(fast, state, pid)| Fastpath::of(&fast, state, pid, head)),
+        slowpath: slow.map(|slow| Slowpath::of(&slow, head, config.store.enabled)),
     };
     judge::judge(&mut status);
     Ok(status)
@@ -260,13 +281,12 @@ fn words_of(log: &LogReader, first: u64, count: u64) -> u64 {
 }
 
 impl Fastpath {
-    fn of(fast: &FastView, pid: u64, head: Option<u64>) -> Self {
+    fn of(fast: &FastView, said: Option<ProcessState>, pid: u64, head: Option<u64>) -> Self {
         let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
         let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
         Self {
             pid: Decimal(pid),
-            alive: is_alive(pid),
-            orderly_stop: fast.orderly_stop(),
+            state: Life::of(said, pid),
             out: Progress::of(fast.out_seq(), head),
             gate_faults: Decimal(fast.gate_faults()),
             ring_faults: Decimal(fast.ring_faults()),
@@ -282,12 +302,14 @@ impl Fastpath {
 }
 
 impl Slowpath {
-    fn of(slow: &SlowView, head: Option<u64>) -> Self {
+    fn of(slow: &SlowView, head: Option<u64>, has_store: bool) -> Self {
+        let said = slow.process_state();
+        let pid = slow.pid();
         let state = slow.shadow_state();
         let names = counters::NAMES.iter().enumerate();
         Self {
-            pid: Decimal(slow.pid()),
-            alive: is_alive(slow.pid()),
+            pid: Decimal(pid),
+            state: Life::of(said, pid),
             heartbeat_age_ns: age(slow.heartbeat()),
             archived: Progress::of(slow.archived_seq(), head),
             durable: Progress::of(slow.durable_seq(), head),
@@ -303,6 +325,10 @@ impl Slowpath {
                     .map(|_| Decimal(slow.diverged_seq())),
                 state_hash: format!("{:016x}", slow.shadow_hash()),
             },
+            store: has_store.then(|| {
+                let seq = slow.counter(counters::STORE_SEQ).unwrap_or(0);
+                Progress::of(seq, head)
+            }),
             counters: names
                 .filter_map(|(number, name)| Some((name, slow.counter(number)?)))
                 .map(|(name, count)| Count {
@@ -378,6 +404,20 @@ impl Stage {
             p99_9: percentile(99.9),
             max: Decimal(snapshot.max),
         })
+    }
+}
+
+impl Life {
+    /// Of the process `pid`, which `said` so of itself; 0 if there never was one.
+    fn of(said: Option<ProcessState>, pid: u64) -> Self {
+        match said {
+            _ if pid == 0 => Self::Absent,
+            Some(ProcessState::Stopped) => Self::Stopped,
+            Some(ProcessState::Unfinished) => Self::Unfinished,
+            Some(ProcessState::Failed) => Self::Failed,
+            Some(ProcessState::Running) | None if is_alive(pid) => Self::Running,
+            Some(ProcessState::Running) | None => Self::Killed,
+        }
     }
 }
 

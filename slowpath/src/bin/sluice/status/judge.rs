@@ -1,8 +1,10 @@
 //! Whether an instance is healthy.
 
-use super::collect::{Fastpath, Slowpath, Status};
+use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
-use slowpath::counters::{TROUBLES_BEGUN, TROUBLES_ENDED};
+use slowpath::counters::{
+    STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED, TROUBLES_BEGUN, TROUBLES_ENDED,
+};
 
 /// A process or tile that has not been heard of for so long is in trouble, ns.
 const SILENCE: u64 = 2_000_000_000;
@@ -37,24 +39,14 @@ pub(crate) fn judge(status: &mut Status) {
 }
 
 fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
-    if !fastpath.alive {
-        let how = if fastpath.orderly_stop {
-            "was stopped in an orderly way"
-        } else {
-            "is dead"
-        };
-        problems.push(format!(
-            "the fastpath (pid {}) {how}: start it",
-            fastpath.pid
-        ));
-    }
+    judge_life("fastpath", fastpath.state, fastpath.pid, problems);
     for tile in fastpath.tiles.iter().filter(|tile| tile.is_polling()) {
         if tile.state == "fail" {
             problems.push(format!(
                 "tile {} has failed: see the fastpath's output",
                 tile.kind
             ));
-        } else if fastpath.alive && is_silent(tile.heartbeat_age_ns) {
+        } else if fastpath.state == Life::Running && is_silent(tile.heartbeat_age_ns) {
             problems.push(format!(
                 "tile {} has been silent for more than 2 s",
                 tile.kind
@@ -74,14 +66,8 @@ fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
 }
 
 fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
-    if slowpath.pid == Decimal(0) {
-        problems.push("the slowpath has never run: start it".to_owned());
-    } else if !slowpath.alive {
-        problems.push(format!(
-            "the slowpath (pid {}) is dead: start it",
-            slowpath.pid
-        ));
-    } else if is_silent(slowpath.heartbeat_age_ns) {
+    judge_life("slowpath", slowpath.state, slowpath.pid, problems);
+    if slowpath.state == Life::Running && is_silent(slowpath.heartbeat_age_ns) {
         problems.push("the slowpath has been silent for more than 2 s".to_owned());
     }
     if let Some(seq) = slowpath.shadow.diverged_seq {
@@ -89,11 +75,35 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
             "the shadow engine does not agree with seq {seq}: see `alarm:` in the slowpath's output, and `sluice journal verify`"
         ));
     }
-    if slowpath.alive && slowpath.count(TROUBLES_BEGUN) != slowpath.count(TROUBLES_ENDED) {
+    if slowpath.state == Life::Running
+        && slowpath.count(TROUBLES_BEGUN) != slowpath.count(TROUBLES_ENDED)
+    {
         problems.push(
             "the archive's storage fails: see `trouble:` in the slowpath's output".to_owned(),
         );
     }
+    if slowpath.state == Life::Running
+        && slowpath.count(STORE_TROUBLES_BEGUN) != slowpath.count(STORE_TROUBLES_ENDED)
+    {
+        problems.push(
+            "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output"
+                .to_owned(),
+        );
+    }
+}
+
+fn judge_life(name: &str, state: Life, pid: Decimal, problems: &mut Vec<String>) {
+    let how = match state {
+        Life::Running => return,
+        Life::Absent => return problems.push(format!("the {name} has never run: start it")),
+        Life::Stopped => "was stopped in an orderly way: start it",
+        Life::Unfinished => {
+            "was stopped and left something undone, see the end of its output: start it"
+        }
+        Life::Failed => "has ended with an error: see the end of its output, then start it",
+        Life::Killed => "is dead, it was not stopped: start it",
+    };
+    problems.push(format!("the {name} (pid {pid}) {how}"));
 }
 
 /// One that has never been heard of is being started.

@@ -15,13 +15,16 @@ use std::time::Duration;
 /// Shows how an instance is: processes, journal, archive, shadow engine, tiles, latencies.
 ///
 /// It only reads shared memory, so it disturbs nothing, and it works on an instance that is dead or
-/// half dead: what is missing is said. A lag is a number of frames behind the journal's head. Counters
+/// half dead: what is missing, or not permitted, is said. A lag is a number of frames behind the journal's head. Counters
 /// and latencies count since the regions were made, shares of busy polls since the process was started, or
 /// with --watch since the line before.
 ///
-/// Exit code 0: healthy. 1: something is wrong (a process is dead or silent for more than 2 s, the shadow
-/// engine does not agree, the archive fails, progress was impossible). 2: it cannot be told, because
-/// configuration or regions are missing.
+/// A process that does not run was stopped, stopped before all was archived and checked (`unfinished`),
+/// ended with an error (`failed`), or killed.
+///
+/// Exit code 0: healthy. 1: something is wrong (a process does not run or is silent for more than 2 s, the
+/// shadow engine does not agree, the archive fails, progress was impossible). 2: it cannot be told, because
+/// configuration or regions are missing, or this user may not read them.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     #[command(flatten)]

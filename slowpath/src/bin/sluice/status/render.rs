@@ -1,6 +1,6 @@
 //! A status as people read it.
 
-use super::collect::{Count, Fastpath, Journal, Progress, Slowpath, Stage, Status, Tile};
+use super::collect::{Count, Fastpath, Journal, Life, Progress, Slowpath, Stage, Status, Tile};
 use crate::decimal::Decimal;
 use std::fmt::Write as _;
 use std::io;
@@ -43,12 +43,12 @@ pub(crate) fn render(status: &Status, out: &mut impl io::Write) -> io::Result<()
     }
     if let Some(slowpath) = &status.slowpath {
         writeln!(out)?;
-        let alive = alive(slowpath.alive);
+        let life = life(slowpath.state);
         let age = age(slowpath.heartbeat_age_ns);
         line(
             out,
             "slowpath",
-            &format!("pid {} {alive}, heartbeat {age}", slowpath.pid),
+            &format!("pid {} {life}, heartbeat {age}", slowpath.pid),
         )?;
         counts(&slowpath.counters, out)?;
     }
@@ -81,7 +81,9 @@ fn render_progress(slowpath: &Slowpath, out: &mut impl io::Write) -> io::Result<
         let _ = write!(text, " at seq {seq}");
     }
     let _ = write!(text, ", state hash {}", shadow.state_hash);
-    line(out, "shadow", &text)
+    line(out, "shadow", &text)?;
+    let store = slowpath.store.map_or("off".to_owned(), progress);
+    line(out, "store", &store)
 }
 
 fn render_fastpath(fastpath: &Fastpath, out: &mut impl io::Write) -> io::Result<()> {
@@ -89,7 +91,7 @@ fn render_fastpath(fastpath: &Fastpath, out: &mut impl io::Write) -> io::Result<
     let text = format!(
         "pid {} {}, {} allocations after start, faults: gate {}, ring {}",
         fastpath.pid,
-        alive(fastpath.alive),
+        life(fastpath.state),
         fastpath.allocations,
         fastpath.gate_faults,
         fastpath.ring_faults
@@ -165,8 +167,15 @@ fn progress(progress: Progress) -> String {
     .to_owned()
 }
 
-fn alive(alive: bool) -> &'static str {
-    if alive { "alive" } else { "dead" }
+fn life(state: Life) -> &'static str {
+    match state {
+        Life::Absent => "absent",
+        Life::Running => "running",
+        Life::Stopped => "stopped",
+        Life::Unfinished => "stopped, unfinished",
+        Life::Failed => "failed",
+        Life::Killed => "dead",
+    }
 }
 
 fn age(age: Option<Decimal>) -> String {

@@ -1,0 +1,67 @@
+//! `sluice init-db`.
+
+use crate::Instance;
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use slowpath::storing;
+use std::io;
+use std::process::ExitCode;
+use store::Prepared;
+
+/// Makes the store's tables in the database that `store.url` names, or brings them to this version.
+///
+/// The slowpath does the same when it starts: this is for a database whose owner wants to see it happen,
+/// and for --rebuild. Tables of a newer version, or of another shard, are refused and left alone.
+#[derive(Args, Debug)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    instance: Instance,
+
+    /// Empty what is derived from the journal, so that the slowpath makes it again. Users, their roles
+    /// and tokens stay.
+    #[arg(long)]
+    rebuild: bool,
+}
+
+/// Does it and says what it did.
+pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
+    let config = arguments.instance.load()?;
+    if !config.store.enabled {
+        bail!("store.enabled is false: there is no store to make; set it to true first");
+    }
+    let database = storing::database(&config)?;
+    let shard = config.instance.shard;
+    let runtime = storing::runtime()?;
+    let name = database.name();
+    let work = async {
+        let before = store::prepare(&database, shard).await?;
+        let emptied = match arguments.rebuild && before.resume.last_seq.0 > 0 {
+            true => Some(store::empty(&database, shard).await?),
+            false => None,
+        };
+        Ok::<_, store::StoreError>((before, emptied))
+    };
+    let (before, emptied) = runtime.block_on(work).context(name.clone())?;
+    let Prepared { from, to, resume } = before;
+    match from {
+        0 => writeln!(
+            out,
+            "{name}: made the tables, version {to}, for shard {shard}"
+        )?,
+        _ if from < to => writeln!(
+            out,
+            "{name}: brought the tables from version {from} to {to}"
+        )?,
+        _ => writeln!(out, "{name}: has the tables of version {to} already")?,
+    }
+    if emptied.is_some() {
+        writeln!(
+            out,
+            "emptied what was projected to seq {}: the slowpath makes it again from the journal",
+            resume.last_seq
+        )?;
+    } else {
+        writeln!(out, "projected to seq {}", resume.last_seq)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,304 @@
+//! The store's thread: follows the journal as far as it is durable and checked, waits out what the database
+//! suffers, tells the operator. Archiver and shadow engine do not know of it.
+
+use crate::console::{now, say};
+use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED};
+use crate::follower::{FollowError, Follower};
+use crate::signals::Signals;
+use anyhow::{Context as _, Result};
+use domain::{Nanos, Seq};
+use journal::ArchiveError;
+use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use store::{Database, Projector, StoreError, Written};
+use tokio::runtime::Runtime;
+use topology::Config;
+
+/// Sleep of a thread that has nothing to do.
+const IDLE: Duration = Duration::from_millis(2);
+/// Shortest and longest wait before what failed is tried again; each is twice the one before.
+const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
+
+/// The database that a configuration names. The state folder is made if that is where it lies.
+///
+/// # Errors
+/// If the address is not understood, or the folder cannot be made.
+pub fn database(config: &Config) -> Result<Database> {
+    if config.store.url.is_none() {
+        let state_dir = config.state_dir();
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(&state_dir)
+            .with_context(|| format!("make the state folder {}", state_dir.display()))?;
+    }
+    Ok(Database::new(&config.store_url())?)
+}
+
+/// What the database's driver runs on: this thread.
+///
+/// # Errors
+/// If the system has no more file descriptors.
+pub fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("start the runtime")
+}
+
+/// What the thread works with.
+pub struct Storing {
+    database: Database,
+    runtime: Runtime,
+    archive: PathBuf,
+    shard: u16,
+    journal: Memory,
+    slow: SlowWriter,
+    seq: Counter,
+    rows: Counter,
+    told: Told,
+}
+
+/// Why a follower came to its end.
+enum Stop {
+    /// It was asked to.
+    Asked,
+    /// The database is not where it was: from seq 1 again.
+    StartAgain,
+    /// What does not pass.
+    Refused(String),
+}
+
+/// What failed.
+enum Failure {
+    Passing(String),
+    Lasting(String),
+}
+
+impl Storing {
+    /// The store of an instance; none if it is not enabled.
+    ///
+    /// # Errors
+    /// If the address of the database is not understood.
+    pub fn new(config: &Config, journal: &Memory, slow: &SlowWriter) -> Result<Option<Self>> {
+        if !config.store.enabled {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            database: database(config)?,
+            runtime: runtime()?,
+            archive: config.archive_dir(),
+            shard: config.instance.shard,
+            journal: journal.clone(),
+            slow: slow.clone(),
+            seq: slow.counter(STORE_SEQ),
+            rows: slow.counter(STORE_ROWS),
+            told: Told::new(slow),
+        }))
+    }
+
+    /// Projects until it is asked to end and has written what it was asked to, or cannot go on.
+    pub fn run(mut self, signals: &Signals) {
+        while !signals.is_archive_open() {
+            if signals.is_finishing() {
+                return;
+            }
+            std::thread::sleep(IDLE);
+        }
+        loop {
+            match self.follow(signals) {
+                Stop::Asked => return,
+                Stop::StartAgain => say(format_args!(
+                    "the store's database is not where it was: reading the journal from seq 1 again"
+                )),
+                Stop::Refused(why) => {
+                    self.told.begin();
+                    say(format_args!("alarm: the store stops: {why}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, signals: &Signals) -> Stop {
+        let mut projector = match self.open(signals) {
+            Ok(projector) => projector,
+            Err(stop) => return stop,
+        };
+        let mut follower = match self.follower() {
+            Ok(follower) => follower,
+            Err(error) => return Stop::Refused(error.to_string()),
+        };
+        self.seq.set(projector.resume().last_seq.0);
+        let mut retry = RETRY[0];
+        loop {
+            match self.step(&mut projector, &mut follower) {
+                Ok(Step::StartAgain) => return Stop::StartAgain,
+                Ok(Step::Idle(written)) if signals.is_finished_at(written) => return Stop::Asked,
+                Ok(Step::Idle(_)) => std::thread::sleep(IDLE),
+                Ok(Step::Busy) => retry = RETRY[0],
+                Err(Failure::Lasting(why)) => return Stop::Refused(why),
+                Err(Failure::Passing(why)) => {
+                    if !self.wait_out(&why, &mut retry, signals) {
+                        return Stop::Asked;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Connects, however long that takes; an error only if it need not be tried again.
+    fn open(&mut self, signals: &Signals) -> Result<Projector, Stop> {
+        let mut retry = RETRY[0];
+        loop {
+            let opened = Projector::open(&self.database, self.shard);
+            match self.runtime.block_on(opened) {
+                Ok(projector) => {
+                    let (name, resume) = (self.database.name(), projector.resume());
+                    say(format_args!("store: {name}, at seq {}", resume.last_seq));
+                    self.told.end();
+                    return Ok(projector);
+                }
+                Err(error) if error.can_pass() => {
+                    if !self.wait_out(&error.to_string(), &mut retry, signals) {
+                        return Err(Stop::Asked);
+                    }
+                }
+                Err(error) => return Err(Stop::Refused(error.to_string())),
+            }
+        }
+    }
+
+    fn follower(&self) -> Result<Follower, LogError> {
+        let memory = LogReader::new(self.journal.clone(), 1)?;
+        let archive = Some(self.archive.clone());
+        Ok(Follower::new(archive, self.shard, Some(memory), Seq(1)))
+    }
+
+    /// Takes frames until the batch is full or there are no more, and writes it.
+    fn step(
+        &mut self,
+        projector: &mut Projector,
+        follower: &mut Follower,
+    ) -> Result<Step, Failure> {
+        let view = self.slow.view();
+        let durable = Seq(view.durable_seq());
+        let watermark = durable.min(Seq(view.shadow_seq()));
+        let mut taken = 0;
+        while projector.has_room() && follower.next_seq() <= watermark {
+            let Some(frame) = follower.next(durable).map_err(Failure::from)? else {
+                break;
+            };
+            projector.take(&frame).map_err(Failure::from)?;
+            taken += 1;
+        }
+        if projector.has_rows_to_write() {
+            match self.runtime.block_on(projector.write())? {
+                Written::StartAgain => return Ok(Step::StartAgain),
+                Written::Rows(rows) => self.rows.add(rows as u64),
+            }
+            self.seq.set(projector.last_seq().0);
+            self.told.end();
+        } else if taken > 0 {
+            self.told.end();
+        }
+        // What is replayed is in the database already.
+        let written = projector.last_seq().max(projector.resume().last_seq);
+        Ok(if taken == 0 {
+            Step::Idle(written)
+        } else {
+            Step::Busy
+        })
+    }
+
+    /// Says once what failed, and waits. False if there is no time to try again.
+    fn wait_out(&mut self, why: &str, retry: &mut Duration, signals: &Signals) -> bool {
+        if self.told.begin() {
+            say(format_args!(
+                "trouble: the store waits, and goes on where it stopped: {why}"
+            ));
+        }
+        let mut left = *retry;
+        *retry = (*retry * 2).min(RETRY[1]);
+        while !left.is_zero() {
+            if signals.is_finishing() {
+                return false;
+            }
+            let nap = left.min(RETRY[0]);
+            std::thread::sleep(nap);
+            left -= nap;
+        }
+        true
+    }
+}
+
+/// What a step came to.
+enum Step {
+    Busy,
+    /// There is nothing to do; the last frame that is in the database.
+    Idle(Seq),
+    StartAgain,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if error.can_pass() {
+            Self::Passing(error.to_string())
+        } else {
+            Self::Lasting(error.to_string())
+        }
+    }
+}
+
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Archive(ArchiveError::Io { .. }) => Self::Passing(error.to_string()),
+            FollowError::Archive(_)
+            | FollowError::Frame { .. }
+            | FollowError::Corrupt { .. }
+            | FollowError::Missing { .. } => Self::Lasting(error.to_string()),
+        }
+    }
+}
+
+/// What the operator was told, so that everything is said once.
+struct Told {
+    since: Option<Nanos>,
+    begun: Counter,
+    ended: Counter,
+}
+
+impl Told {
+    fn new(slow: &SlowWriter) -> Self {
+        let begun = slow.counter(STORE_TROUBLES_BEGUN);
+        let ended = slow.counter(STORE_TROUBLES_ENDED);
+        // The trouble of a slowpath that was killed is not ours.
+        ended.add(begun.get().wrapping_sub(ended.get()));
+        Self {
+            since: None,
+            begun,
+            ended,
+        }
+    }
+
+    /// Whether that is news.
+    fn begin(&mut self) -> bool {
+        let is_news = self.since.is_none();
+        if is_news {
+            self.since = Some(now());
+            self.begun.add(1);
+        }
+        is_news
+    }
+
+    fn end(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.ended.add(1);
+            let seconds = now().0.saturating_sub(since.0) / 1_000_000_000;
+            say(format_args!(
+                "trouble over after {seconds} s: the store goes on"
+            ));
+        }
+    }
+}

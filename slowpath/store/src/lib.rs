@@ -1,0 +1,42 @@
+//! The store: what the journal says, as tables that can be asked. Tables, owners, invariants: docs/STORE.md.
+//!
+//! A [`Projection`] turns frames into rows without any I/O; a [`Writer`] writes a [`Batch`] of them in one
+//! transaction with the seq of the last frame; a [`Projector`] joins the two and knows where to go on; a [`Store`] answers questions. One code for SQLite and
+//! PostgreSQL.
+//!
+//! Architecture invariants: nothing but the writer writes what is derived from the journal; what it wrote can
+//! be thrown away and made again; no float and no clock.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod candles;
+mod column;
+mod database;
+mod error;
+mod markets;
+mod projection;
+mod projector;
+mod record;
+mod rows;
+mod schema;
+mod store;
+mod trading;
+mod users;
+mod writer;
+
+pub use batch::Batch;
+pub use candles::Interval;
+pub use database::Database;
+pub use error::StoreError;
+pub use markets::{DayStats, MarketStats};
+pub use projection::Projection;
+pub use projector::{BATCH_ROWS, Projector, Written};
+pub use rows::{
+    Account, Asset, AuditEntry, Balance, Candle, Deposit, Market, MarketTotals, Order, OrderStatus,
+    Rejection, Session, Trade,
+};
+pub use schema::{Prepared, Resume, empty, prepare};
+pub use store::{At, MAX_ROWS, Store};
+pub use trading::{OrderCursor, OrderFilter, Outcome, Report};
+pub use users::{RefreshToken, Role, Rotation, Snapshot, User};
+pub use writer::Writer;

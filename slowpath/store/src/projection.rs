@@ -1,0 +1,428 @@
+//! From frames to rows. No I/O, no clock.
+
+use crate::batch::Batch;
+use crate::candles::OpenCandles;
+use crate::rows::{
+    Account, Asset, AuditEntry, Balance, Deposit, Market, MarketTotals, Order, OrderStatus,
+    Rejection, ReportRow, Session, Trade,
+};
+use core::num::NonZeroU64;
+use domain::{
+    AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Liquidity, MarketId, Nanos,
+    OrderId, OrderType, Qty, Reason, Seq, SessionId, Side, Source,
+};
+use engine::Engine;
+use journal::Frame;
+use shadow::{Divergence, Shadow};
+use std::collections::BTreeMap;
+use zerocopy::IntoBytes as _;
+
+/// Frames between two checks of conservation; the shadow engine makes them more often.
+const CONSERVATION_INTERVAL: NonZeroU64 = NonZeroU64::new(1 << 24).expect("is not zero");
+
+/// Follows the journal with an engine of its own and says what each frame changes in the tables.
+pub struct Projection {
+    shadow: Shadow,
+    /// Orders that can still trade.
+    open: BTreeMap<OrderId, Order>,
+    /// The trade whose fills come next.
+    trade: Option<Trade>,
+    candles: OpenCandles,
+    totals: BTreeMap<MarketId, MarketTotals>,
+}
+
+/// Where in the journal a row comes from.
+#[derive(Clone, Copy)]
+struct Place {
+    seq: Seq,
+    time: Nanos,
+}
+
+impl Projection {
+    /// Before the first frame of a shard. What was projected already is replayed into a batch that
+    /// is then cleared. (A snapshot would enter here: engine, open orders, open candles, totals.)
+    #[must_use]
+    pub fn new(shard: u16) -> Self {
+        Self {
+            shadow: Shadow::new(shard, CONSERVATION_INTERVAL),
+            open: BTreeMap::new(),
+            trade: None,
+            candles: OpenCandles::default(),
+            totals: BTreeMap::new(),
+        }
+    }
+
+    /// The engine, with the state after the last frame.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.shadow.engine()
+    }
+
+    /// The last frame that was projected; 0 if none.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.shadow.checked_seq()
+    }
+
+    /// Applies the next frame and adds the rows that it changes to `batch`.
+    ///
+    /// # Errors
+    /// [`Divergence`]: the events are not those of the command. Nothing is added; this projection
+    /// cannot go on.
+    pub fn step(&mut self, frame: &Frame<'_>, batch: &mut Batch) -> Result<(), Divergence> {
+        self.shadow.step(frame)?;
+        let place = Place {
+            seq: frame.header.seq,
+            time: frame.header.engine_time,
+        };
+        let mut outcome = Reason::None;
+        for event in frame.events().flatten() {
+            if let Event::Outcome(event) = &event {
+                outcome = event.reason;
+            }
+            Self::project_report(&event, place, batch);
+            self.project_event(&event, place, batch);
+        }
+        self.project_command(frame, outcome, place, batch);
+        batch.extend_to(frame);
+        Ok(())
+    }
+
+    fn account_of(&self, session: SessionId) -> AccountId {
+        let session = self.engine().session(session);
+        session.expect("events name sessions that exist").account
+    }
+
+    fn project_report(event: &Event, place: Place, batch: &mut Batch) {
+        let (Some((session, report_no)), Some((kind, payload))) = (event.report(), private(event))
+        else {
+            return;
+        };
+        batch.reports.push(ReportRow {
+            session,
+            report_no,
+            seq: place.seq,
+            time: place.time,
+            kind,
+            payload: payload.to_vec(),
+        });
+    }
+
+    fn project_event(&mut self, event: &Event, place: Place, batch: &mut Batch) {
+        match event {
+            Event::Accepted(event) => self.accept(event, place, batch),
+            Event::Rejected(event) => batch.rejections.push(Rejection {
+                session: event.session,
+                report_no: event.report_no,
+                account: self.account_of(event.session),
+                client_order_id: event.client_order_id,
+                order_id: event.order_id,
+                command: event.command,
+                reason: event.reason,
+                seq: place.seq,
+                time: place.time,
+            }),
+            Event::Trade(event) => self.trade = Some(self.begin_trade(event, place)),
+            Event::Fill(event) => self.fill(event, place, batch),
+            Event::Canceled(event) => self.change(event.order_id, place, batch, |order| {
+                order.leaves = Qty::ZERO;
+                order.status = OrderStatus::Canceled;
+                order.reason = event.reason;
+            }),
+            Event::Amended(event) => self.change(event.order_id, place, batch, |order| {
+                order.price = event.price;
+                order.qty = event.qty;
+                order.leaves = event.leaves;
+            }),
+            Event::NotApplied(_)
+            | Event::BookAdd(_)
+            | Event::BookReduce(_)
+            | Event::BookDelete(_)
+            | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
+            | Event::BookReplace(_)
+            | Event::Outcome(_)
+            | Event::StateHash(_) => {}
+        }
+    }
+
+    fn accept(&mut self, event: &domain::Accepted, place: Place, batch: &mut Batch) {
+        let order = Order {
+            order_id: event.order_id,
+            session: event.session,
+            account: self.account_of(event.session),
+            client_order_id: event.client_order_id,
+            market: event.market,
+            side: event.side,
+            order_type: event.order_type,
+            time_in_force: event.time_in_force,
+            post_only: event.post_only,
+            price: event.price,
+            qty: event.qty,
+            filled: Qty::ZERO,
+            leaves: event.qty,
+            notional: 0,
+            status: OrderStatus::New,
+            reason: Reason::None,
+            created_seq: place.seq,
+            created_time: place.time,
+            updated_seq: place.seq,
+            updated_time: place.time,
+        };
+        self.open.insert(order.order_id, order);
+        self.change(event.order_id, place, batch, |_| {});
+    }
+
+    /// Changes an open order, puts it and the balance that it holds into the batch, and forgets it
+    /// if it is done.
+    fn change(
+        &mut self,
+        order_id: OrderId,
+        place: Place,
+        batch: &mut Batch,
+        change: impl FnOnce(&mut Order),
+    ) {
+        let order = self
+            .open
+            .get_mut(&order_id)
+            .expect("events name orders that are open");
+        change(order);
+        order.updated_seq = place.seq;
+        order.updated_time = place.time;
+        let order = order.clone();
+        if !order.status.is_open() {
+            self.open.remove(&order_id);
+        }
+        // A market buy holds nothing.
+        if order.side == Side::Sell || order.order_type == OrderType::Limit {
+            let (base, quote) = self.assets_of(order.market);
+            let held = match order.side {
+                Side::Buy => quote,
+                Side::Sell => base,
+            };
+            self.touch(order.account, held, place, batch);
+        }
+        batch.orders.insert(order_id, order);
+    }
+
+    fn begin_trade(&self, event: &domain::Trade, place: Place) -> Trade {
+        let order = |id| {
+            let order: &Order = self.open.get(&id).expect("orders that trade are open");
+            (order.account, order.session)
+        };
+        let (maker_account, maker_session) = order(event.maker_order_id);
+        let (taker_account, taker_session) = order(event.taker_order_id);
+        let terms = self.engine().market_terms(event.market);
+        let tick_value = terms.expect("trades are in markets that exist").tick_value;
+        let notional = Amount::notional(event.price, event.qty, tick_value);
+        Trade {
+            trade_id: event.trade_id,
+            market: event.market,
+            price: event.price,
+            qty: event.qty,
+            notional: notional.expect("somebody paid it"),
+            taker_side: event.taker_side,
+            maker_order: event.maker_order_id,
+            maker_account,
+            maker_session,
+            maker_fee: Amount::ZERO,
+            taker_order: event.taker_order_id,
+            taker_account,
+            taker_session,
+            taker_fee: Amount::ZERO,
+            seq: place.seq,
+            time: place.time,
+        }
+    }
+
+    /// The maker's fill comes first, the taker's completes the trade.
+    fn fill(&mut self, event: &Fill, place: Place, batch: &mut Batch) {
+        let mut trade = self.trade.take().expect("fills follow their trade");
+        let notional = u128::from(trade.notional.0);
+        self.change(event.order_id, place, batch, |order| {
+            let filled = order.filled.checked_add(event.qty);
+            order.filled = filled.expect("a part of the order's quantity");
+            order.leaves = event.leaves;
+            order.notional += notional;
+            order.status = if event.leaves == Qty::ZERO {
+                OrderStatus::Filled
+            } else {
+                OrderStatus::PartiallyFilled
+            };
+        });
+        let (base, quote) = self.assets_of(event.market);
+        let account = self.account_of(event.session);
+        for asset in [base, quote] {
+            self.touch(account, asset, place, batch);
+        }
+        match event.liquidity {
+            Liquidity::Maker => {
+                trade.maker_fee = event.fee;
+                self.trade = Some(trade);
+            }
+            Liquidity::Taker => {
+                trade.taker_fee = event.fee;
+                self.finish_trade(trade, batch);
+            }
+        }
+    }
+
+    fn finish_trade(&mut self, trade: Trade, batch: &mut Batch) {
+        for candle in self.candles.add(&trade) {
+            let key = (candle.market, candle.interval, candle.open_time);
+            batch.candles.insert(key, candle.clone());
+        }
+        let before = self.totals.get(&trade.market);
+        let (volume, quote_volume, trades) = before.map_or((0, 0, 0), |totals| {
+            (totals.volume, totals.quote_volume, totals.trades)
+        });
+        let totals = MarketTotals {
+            market: trade.market,
+            last_trade: trade.trade_id,
+            last_price: trade.price,
+            last_qty: trade.qty,
+            last_time: trade.time,
+            volume: volume + u128::from(trade.qty.0),
+            quote_volume: quote_volume + u128::from(trade.notional.0),
+            trades: trades + 1,
+            seq: trade.seq,
+        };
+        self.totals.insert(trade.market, totals.clone());
+        batch.totals.insert(trade.market, totals);
+        batch.trades.push(trade);
+    }
+
+    fn assets_of(&self, market: MarketId) -> (AssetId, AssetId) {
+        let terms = self.engine().market_terms(market);
+        let terms = terms.expect("orders stand in markets that exist");
+        (terms.base, terms.quote)
+    }
+
+    /// Puts a balance as it is after this frame into the batch.
+    fn touch(&self, account: AccountId, asset: AssetId, place: Place, batch: &mut Batch) {
+        let balance = self.engine().balance(account, asset);
+        let (available, held) = balance.expect("account and asset exist");
+        let balance = Balance {
+            account,
+            asset,
+            available,
+            held,
+            seq: place.seq,
+        };
+        batch.balances.insert((account, asset), balance);
+    }
+
+    fn project_command(&self, frame: &Frame<'_>, outcome: Reason, place: Place, batch: &mut Batch) {
+        let Place { seq, time } = place;
+        if frame.header.source == Source::ADMINISTRATION {
+            batch.audit.push(AuditEntry {
+                seq,
+                time,
+                number: frame.header.source_seq,
+                command: frame.command.kind(),
+                payload: frame.command.body().to_vec(),
+                reason: outcome,
+            });
+        }
+        if let Command::Deposit(command) = &frame.command
+            && frame.header.source.session().is_none()
+        {
+            batch.deposits.push(Deposit {
+                seq,
+                time,
+                source: frame.header.source,
+                number: frame.header.source_seq,
+                account: command.account,
+                asset: command.asset,
+                amount: command.amount,
+                reason: outcome,
+            });
+        }
+        if outcome == Reason::None && frame.header.source.session().is_none() {
+            self.project_creation(&frame.command, place, batch);
+        }
+    }
+
+    /// What a command made that was not refused.
+    fn project_creation(&self, command: &Command, place: Place, batch: &mut Batch) {
+        let Place { seq, time } = place;
+        match command {
+            Command::CreateAsset(command) => batch.assets.push(Asset {
+                asset: command.asset,
+                decimals: command.decimals,
+                symbol: text(&command.symbol),
+                seq,
+            }),
+            Command::CreateMarket(command) => batch.markets.push(market(command, seq)),
+            Command::CreateAccount(command) => batch.accounts.push(Account {
+                account: command.account,
+                firm: command.firm,
+                owner: (command.owner != [0; 32]).then_some(command.owner),
+                seq,
+                time,
+            }),
+            Command::OpenSession(command) => batch.sessions.push(Session {
+                session: command.session,
+                account: command.account,
+                public_key: command.delegation.public_key,
+                seq,
+                time,
+            }),
+            Command::Deposit(command) => self.touch(command.account, command.asset, place, batch),
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Continue(_)
+            | Command::Timer(_)
+            | Command::Checkpoint(_)
+            | Command::Recovered(_)
+            | Command::EngineVersion(_)
+            | Command::Delegate(_)
+            | Command::Genesis(_) => {}
+        }
+    }
+}
+
+fn market(command: &domain::CreateMarket, seq: Seq) -> Market {
+    Market {
+        market: command.market,
+        base: command.base,
+        quote: command.quote,
+        maker_fee_ppm: command.maker_fee_ppm,
+        taker_fee_ppm: command.taker_fee_ppm,
+        price_levels: command.price_levels,
+        tick_value: command.tick_value,
+        lot_size: command.lot_size,
+        min_qty: command.min_qty,
+        price_min: command.price_min,
+        symbol: text(&command.symbol),
+        seq,
+    }
+}
+
+/// A name that is filled up with zeros. A database takes no zero within text.
+fn text(symbol: &[u8; 16]) -> String {
+    let end = symbol.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&symbol[..end.unwrap_or(symbol.len())]).into_owned()
+}
+
+/// Kind and bytes of a private event.
+fn private(event: &Event) -> Option<(EventKind, &[u8])> {
+    match event {
+        Event::Accepted(event) => Some((event.kind, event.as_bytes())),
+        Event::Rejected(event) => Some((event.kind, event.as_bytes())),
+        Event::Fill(event) => Some((event.kind, event.as_bytes())),
+        Event::Canceled(event) => Some((event.kind, event.as_bytes())),
+        Event::Amended(event) => Some((event.kind, event.as_bytes())),
+        Event::NotApplied(event) => Some((event.kind, event.as_bytes())),
+        Event::BookAdd(_)
+        | Event::BookReduce(_)
+        | Event::BookDelete(_)
+        | Event::Trade(_)
+        | Event::PhaseChanged(_)
+        | Event::MarketDefined(_)
+        | Event::BookReplace(_)
+        | Event::Outcome(_)
+        | Event::StateHash(_) => None,
+    }
+}

@@ -1,0 +1,184 @@
+//! Joins projection and writer: from which frame on, what to do after an error, when to start again.
+//!
+//! The caller brings frames and decides how far they may go; there is no thread, clock or journal here.
+
+use crate::batch::Batch;
+use crate::database::Database;
+use crate::error::StoreError;
+use crate::projection::Projection;
+use crate::schema::Resume;
+use crate::writer::Writer;
+use domain::Seq;
+use journal::Frame;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+/// Rows after which a batch takes no more frames: it holds SQLite's one write lock while it is written,
+/// and the gateway waits for that.
+pub const BATCH_ROWS: usize = 16_384;
+/// How long the database may take for a batch, or to connect.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Brings a database up to the journal.
+pub struct Projector {
+    database: Database,
+    shard: u16,
+    /// None after an error.
+    writer: Option<Connected>,
+    projection: Projection,
+    /// What the database had when this one began: frames up to there are replayed, not written.
+    resume: Resume,
+    batch: Batch,
+}
+
+struct Connected {
+    writer: Writer,
+    /// Device and inode of the file, if it is one.
+    file: Option<(u64, u64)>,
+}
+
+/// What [`Projector::write`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// So many rows are in the database.
+    Rows(usize),
+    /// The database is at an earlier frame than this projector: it lost its last commits, or is another
+    /// one. Open a new projector and bring it the frames from seq 1 on.
+    StartAgain,
+}
+
+impl Projector {
+    /// Connects, makes the tables if they are missing, and finds out where to go on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; try again if it [`StoreError::can_pass`].
+    pub async fn open(database: &Database, shard: u16) -> Result<Self, StoreError> {
+        let (connected, resume) = connect(database, shard).await?;
+        Ok(Self {
+            database: database.clone(),
+            shard,
+            writer: Some(connected),
+            projection: Projection::new(shard),
+            resume,
+            batch: Batch::default(),
+        })
+    }
+
+    /// What was in the database when it was opened.
+    #[must_use]
+    pub fn resume(&self) -> Resume {
+        self.resume
+    }
+
+    /// The last frame that it was brought.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.projection.last_seq()
+    }
+
+    /// The engine after that frame.
+    #[must_use]
+    pub fn engine(&self) -> &engine::Engine {
+        self.projection.engine()
+    }
+
+    /// Whether the batch takes another frame.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.batch.rows() < BATCH_ROWS
+    }
+
+    /// Whether there is something to write.
+    #[must_use]
+    pub fn has_rows_to_write(&self) -> bool {
+        self.batch.last_seq().is_some()
+    }
+
+    /// Takes the next frame. Those that the database has already only lead the engine to where it stood.
+    ///
+    /// # Errors
+    /// [`StoreError::History`] if the database was made from another journal,
+    /// [`StoreError::Divergence`]. Neither passes.
+    pub fn take(&mut self, frame: &Frame<'_>) -> Result<(), StoreError> {
+        self.projection.step(frame, &mut self.batch)?;
+        let seq = frame.header.seq;
+        if seq > self.resume.last_seq {
+            return Ok(());
+        }
+        self.batch.clear();
+        if seq == self.resume.last_seq && frame.crc != self.resume.last_crc {
+            return Err(StoreError::History {
+                seq,
+                stored: self.resume.last_crc,
+                journal: format!("the journal has CRC {:08x} there", frame.crc),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes what was taken. After an error it connects anew at the next call and looks what the
+    /// database has: a batch whose commit was not answered is there or is not, and is never written twice.
+    ///
+    /// # Errors
+    /// [`StoreError`]; call again if it [`StoreError::can_pass`].
+    pub async fn write(&mut self) -> Result<Written, StoreError> {
+        let mut connected = match self.writer.take() {
+            Some(connected) => connected,
+            None => match self.reconnect().await? {
+                Some(connected) => connected,
+                None => return Ok(Written::StartAgain),
+            },
+        };
+        if connected.file != file_of(&self.database) {
+            return Err(StoreError::Gone(self.database.name()));
+        }
+        match within(connected.writer.write(&self.batch)).await {
+            // Emptied or restored under a connection that stayed.
+            Err(StoreError::NotNext { first, last }) if last.next() < first => {
+                return Ok(Written::StartAgain);
+            }
+            written => written?,
+        }
+        self.writer = Some(connected);
+        let rows = self.batch.rows();
+        self.batch.clear();
+        Ok(Written::Rows(rows))
+    }
+
+    /// A new connection; none if the database is not where this projector can go on.
+    async fn reconnect(&mut self) -> Result<Option<Connected>, StoreError> {
+        let (connected, resume) = connect(&self.database, self.shard).await?;
+        let Some(span) = self.batch.span else {
+            let is_same = resume.last_seq == self.last_seq().max(self.resume.last_seq);
+            return Ok(is_same.then_some(connected));
+        };
+        if (resume.last_seq, resume.last_crc) == (span.last, span.last_crc) {
+            // The commit had succeeded.
+            self.batch.clear();
+        } else if resume.last_seq >= span.first {
+            return Err(StoreError::NotNext {
+                first: span.first,
+                last: resume.last_seq,
+            });
+        } else if resume.last_seq.next() != span.first {
+            return Ok(None);
+        }
+        Ok(Some(connected))
+    }
+}
+
+async fn connect(database: &Database, shard: u16) -> Result<(Connected, Resume), StoreError> {
+    let (writer, prepared) = within(Writer::open(database, shard)).await?;
+    let file = file_of(database);
+    Ok((Connected { writer, file }, prepared.resume))
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.unwrap_or(Err(StoreError::Silent(PATIENCE.as_secs())))
+}
+
+fn file_of(database: &Database) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(database.file()?).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}

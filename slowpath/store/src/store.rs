@@ -1,0 +1,135 @@
+//! The handle that answers questions. Every answer is of one moment and says its seq.
+
+use crate::column::{Fields, Values};
+use crate::database::{Database, Kind, Purpose};
+use crate::error::StoreError;
+use crate::record::{Record, select};
+use crate::schema;
+use domain::Seq;
+use sqlx::any::{Any, AnyArguments, AnyRow};
+use sqlx::{AnyPool, AssertSqlSafe, Executor as _, Transaction};
+
+/// Most rows of one answer; a larger limit counts as this.
+pub const MAX_ROWS: u32 = 500;
+
+/// An answer, and the frame after which it was so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// The last frame that was projected.
+    pub seq: Seq,
+    /// What was asked.
+    pub value: T,
+}
+
+/// Answers questions, and keeps users, tokens and the index of snapshots. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    kind: Kind,
+    read: AnyPool,
+    pub(crate) own: AnyPool,
+}
+
+impl Store {
+    /// A store with at most so many questions at a time. It connects when it is first asked; the
+    /// tables are made by a [`crate::Writer`] or by [`crate::prepare`].
+    ///
+    /// # Errors
+    /// If the address is not understood.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn new(database: &Database, readers: u32) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: database.kind(),
+            read: database.pool(Purpose::Read, readers)?,
+            own: database.pool(Purpose::Own, 1)?,
+        })
+    }
+
+    /// The last frame that was projected.
+    ///
+    /// # Errors
+    /// As every question: [`StoreError::Database`] if the database does not answer.
+    pub async fn last_seq(&self) -> Result<Seq, StoreError> {
+        let mut connection = self.read.acquire().await?;
+        Ok(schema::read(&mut connection).await?.1.last_seq)
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.own.close().await;
+    }
+
+    /// Begins a question: everything that it reads is of one moment.
+    pub(crate) async fn ask(&self) -> Result<Question, StoreError> {
+        let begin = match self.kind {
+            Kind::Sqlite => "BEGIN",
+            Kind::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        let mut transaction = self.read.begin_with(begin).await?;
+        let (_, at) = schema::read(&mut transaction).await?;
+        Ok(Question {
+            transaction,
+            seq: at.last_seq,
+        })
+    }
+}
+
+/// A transaction that reads.
+pub(crate) struct Question {
+    transaction: Transaction<'static, Any>,
+    pub(crate) seq: Seq,
+}
+
+impl Question {
+    /// All rows of a record's table to which the rest of the statement applies.
+    pub(crate) async fn all<R: Record>(
+        &mut self,
+        rest: &str,
+        values: Values,
+    ) -> Result<Vec<R>, StoreError> {
+        let text = format!("{} {rest}", select::<R>());
+        let rows = self.rows(text, values.into_arguments()).await?;
+        rows.iter()
+            .map(|row| R::take(&mut Fields::new(row)))
+            .collect()
+    }
+
+    /// The first of them.
+    pub(crate) async fn first<R: Record>(
+        &mut self,
+        rest: &str,
+        values: Values,
+    ) -> Result<Option<R>, StoreError> {
+        Ok(self.all(rest, values).await?.into_iter().next())
+    }
+
+    async fn rows(
+        &mut self,
+        text: String,
+        values: AnyArguments,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(text), values);
+        Ok(self.transaction.fetch_all(query).await?)
+    }
+
+    /// Ends the question with its answer.
+    pub(crate) async fn answer<T>(self, value: T) -> Result<At<T>, StoreError> {
+        self.transaction.rollback().await?;
+        Ok(At {
+            seq: self.seq,
+            value,
+        })
+    }
+}
+
+/// A limit as it counts.
+pub(crate) fn at_most(limit: u32) -> i64 {
+    i64::from(limit.min(MAX_ROWS))
+}
+
+/// A number that a column is compared with: those columns stay below 2^63.
+pub(crate) fn bound(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,288 @@
+//! What the gateway keeps here and the journal does not know: users, their roles, refresh tokens; and the
+//! index of snapshots. The clock is the caller's.
+
+use crate::column::{Column, Fields, Values, numbered};
+use crate::error::StoreError;
+use crate::record::{Record, record, select};
+use crate::store::{Store, at_most, bound};
+use domain::{Nanos, Seq};
+use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
+
+/// What a user may do. Stable numbers.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, TryFromBytes, Immutable, KnownLayout,
+)]
+#[repr(u8)]
+pub enum Role {
+    /// Trades.
+    User = 0,
+    /// Trades by the order port.
+    Maker = 1,
+    /// Gives commands of administration.
+    Operator = 2,
+    /// Reads everything.
+    Auditor = 3,
+}
+numbered!(Role as u8);
+
+record! {
+    /// A user.
+    pub User in "users", key [wallet], changing [role] {
+        /// Public key of the wallet.
+        wallet: [u8; 32],
+        /// What they may do.
+        role: Role,
+        /// First log-on, UTC ns.
+        created: Nanos,
+    }
+}
+
+record! {
+    /// A refresh token, known by its hash. Those that came from one log-on are a family.
+    pub RefreshToken in "refresh_tokens", key [], changing [] {
+        /// Hash of the token.
+        hash: [u8; 32],
+        /// The log-on that it goes back to: a random number.
+        family: u64,
+        /// Whose.
+        wallet: [u8; 32],
+        /// When, UTC ns.
+        issued: Nanos,
+        /// Until when, UTC ns.
+        expires: Nanos,
+        /// When it was exchanged for the next one, UTC ns.
+        used: Option<u64>,
+        /// When its family was revoked, UTC ns.
+        revoked: Option<u64>,
+    }
+}
+
+record! {
+    /// A snapshot of the engine's state.
+    pub Snapshot in "snapshots", key [seq], changing [path, state_hash, bytes, created] {
+        /// The frame after which it was taken.
+        seq: Seq,
+        /// Its file.
+        path: String,
+        /// The engine's state hash.
+        state_hash: u64,
+        /// Size of the file.
+        bytes: u64,
+        /// When, UTC ns.
+        created: Nanos,
+    }
+}
+
+/// What came of exchanging a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// The new token is valid, the old one no more.
+    Rotated(RefreshToken),
+    /// There is no such token.
+    Unknown,
+    /// It has expired, or its family was revoked.
+    Ended,
+    /// It had been exchanged before: somebody has a copy. The family is revoked now.
+    Reused,
+}
+
+impl Store {
+    /// The user of a wallet.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the database does not answer, as for everything here.
+    pub async fn user(&self, wallet: [u8; 32]) -> Result<Option<User>, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        user(&mut connection, wallet).await
+    }
+
+    /// The user of a wallet, made with this role if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn user_or_new(
+        &self,
+        wallet: [u8; 32],
+        role: Role,
+        now: Nanos,
+    ) -> Result<User, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        let insert = "INSERT INTO users (wallet, role, created) VALUES ($1, $2, $3) \
+                      ON CONFLICT (wallet) DO NOTHING";
+        let new = User {
+            wallet,
+            role,
+            created: now,
+        };
+        run(&mut connection, insert, values_of(&new)).await?;
+        Ok(user(&mut connection, wallet).await?.unwrap_or(new))
+    }
+
+    /// Gives a user a role; says whether there is such a user.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn set_role(&self, wallet: [u8; 32], role: Role) -> Result<bool, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        let values = Values::default().with(&role).with(&wallet);
+        let update = "UPDATE users SET role = $1 WHERE wallet = $2";
+        Ok(run(&mut connection, update, values).await? == 1)
+    }
+
+    /// Keeps the first token of a family.
+    ///
+    /// # Errors
+    /// As [`Store::user`]; also if there is a token with this hash.
+    pub async fn add_token(&self, token: &RefreshToken) -> Result<(), StoreError> {
+        let mut connection = self.own.acquire().await?;
+        add_token(&mut connection, token).await
+    }
+
+    /// Exchanges a token for another, which gets family and owner of the old one. Of two that try at
+    /// once, one succeeds and the other counts as reuse.
+    ///
+    /// # Errors
+    /// As [`Store::user`]; then nothing was exchanged.
+    pub async fn rotate_token(
+        &self,
+        old: [u8; 32],
+        new: [u8; 32],
+        now: Nanos,
+        expires: Nanos,
+    ) -> Result<Rotation, StoreError> {
+        let mut transaction = self.own.begin().await?;
+        let values = Values::default()
+            .with(&bound(now.0))
+            .with(&old)
+            .with(&bound(now.0));
+        let take = "UPDATE refresh_tokens SET used = $1 \
+                    WHERE hash = $2 AND used IS NULL AND revoked IS NULL AND expires > $3";
+        let taken = run(&mut transaction, take, values).await? == 1;
+        let rotation = match token(&mut transaction, old).await? {
+            None => Rotation::Unknown,
+            Some(old) if taken => {
+                let token = RefreshToken {
+                    hash: new,
+                    issued: now,
+                    expires,
+                    used: None,
+                    ..old
+                };
+                add_token(&mut transaction, &token).await?;
+                Rotation::Rotated(token)
+            }
+            Some(old) if old.used.is_some() => {
+                revoke(&mut transaction, old.family, now).await?;
+                Rotation::Reused
+            }
+            Some(_) => Rotation::Ended,
+        };
+        transaction.commit().await?;
+        Ok(rotation)
+    }
+
+    /// Revokes all tokens of a family; says how many were valid.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn revoke_family(&self, family: u64, now: Nanos) -> Result<u64, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        revoke(&mut connection, family, now).await
+    }
+
+    /// Forgets tokens that expired before a moment; says how many.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn forget_tokens(&self, expired_before: Nanos) -> Result<u64, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        let values = Values::default().with(&bound(expired_before.0));
+        let delete = "DELETE FROM refresh_tokens WHERE expires < $1";
+        run(&mut connection, delete, values).await
+    }
+
+    /// Enters a snapshot into the index, in the place of one of the same seq.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn add_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let mut connection = self.own.acquire().await?;
+        let insert = "INSERT INTO snapshots (seq, path, state_hash, bytes, created) \
+                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (seq) DO UPDATE SET \
+                      path = excluded.path, state_hash = excluded.state_hash, \
+                      bytes = excluded.bytes, created = excluded.created";
+        run(&mut connection, insert, values_of(snapshot)).await?;
+        Ok(())
+    }
+
+    /// The snapshots of the index, the newest first, at most `limit` (500).
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn snapshots(&self, limit: u32) -> Result<Vec<Snapshot>, StoreError> {
+        let mut question = self.ask().await?;
+        let values = Values::default().with(&at_most(limit));
+        let snapshots = question.all("ORDER BY seq DESC LIMIT $1", values).await?;
+        Ok(question.answer(snapshots).await?.value)
+    }
+}
+
+fn values_of(record: &impl Record) -> Values {
+    let mut values = Values::default();
+    record.put(&mut values);
+    values
+}
+
+/// Executes a statement; says how many rows it changed.
+async fn run(
+    connection: &mut AnyConnection,
+    statement: &'static str,
+    values: Values,
+) -> Result<u64, StoreError> {
+    let query = sqlx::query_with(statement, values.into_arguments());
+    Ok(connection.execute(query).await?.rows_affected())
+}
+
+async fn find<R: Record>(
+    connection: &mut AnyConnection,
+    column: &str,
+    key: [u8; 32],
+) -> Result<Option<R>, StoreError> {
+    let text = format!("{} WHERE {column} = $1", select::<R>());
+    let values = Values::default().with(&key);
+    let query = sqlx::query_with(AssertSqlSafe(text), values.into_arguments());
+    let row = connection.fetch_optional(query).await?;
+    row.map(|row| R::take(&mut Fields::new(&row))).transpose()
+}
+
+async fn user(
+    connection: &mut AnyConnection,
+    wallet: [u8; 32],
+) -> Result<Option<User>, StoreError> {
+    find(connection, "wallet", wallet).await
+}
+
+async fn token(
+    connection: &mut AnyConnection,
+    hash: [u8; 32],
+) -> Result<Option<RefreshToken>, StoreError> {
+    find(connection, "hash", hash).await
+}
+
+async fn add_token(connection: &mut AnyConnection, token: &RefreshToken) -> Result<(), StoreError> {
+    let insert = "INSERT INTO refresh_tokens (hash, family, wallet, issued, expires, used, revoked) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    run(connection, insert, values_of(token)).await?;
+    Ok(())
+}
+
+async fn revoke(
+    connection: &mut AnyConnection,
+    family: u64,
+    now: Nanos,
+) -> Result<u64, StoreError> {
+    let values = Values::default().with(&bound(now.0)).with(&family);
+    let update = "UPDATE refresh_tokens SET revoked = $1 WHERE family = $2 AND revoked IS NULL";
+    run(connection, update, values).await
+}

@@ -1,0 +1,246 @@
+//! Databases that are killed, full, locked, deleted: no hole, no double.
+
+use crate::exchange::{Exchange, SHARD, busy};
+use crate::tables::{assert_same, bring_up, dump, run};
+use crate::{Place, sql};
+use std::path::Path;
+use std::pin::Pin;
+use std::process::Command;
+use std::task::{Context, Poll};
+use store::{Database, Projector, StoreError, Written};
+
+/// A future that is dropped at its `left`th step.
+struct CutOff<F> {
+    work: Pin<Box<F>>,
+    left: usize,
+}
+
+impl<F: Future> Future for CutOff<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.work.as_mut().poll(context).map(Some)
+    }
+}
+
+async fn whole(exchange: &Exchange) -> (Place, usize) {
+    let place = Place::new();
+    let frames = exchange.frames.len();
+    bring_up(&place.url, exchange, frames, frames)
+        .await
+        .unwrap();
+    (place, frames)
+}
+
+#[test]
+fn a_writer_that_ends_at_any_step_leaves_no_hole_and_no_double() {
+    let exchange = busy(21, 300);
+    run(async {
+        let (reference, frames) = whole(&exchange).await;
+        let place = Place::new();
+        let mut cut = 0;
+        for steps in 0.. {
+            let work = Box::pin(bring_up(&place.url, &exchange, frames, 37));
+            let ended = CutOff {
+                work,
+                left: steps * 3,
+            };
+            match ended.await {
+                None => cut += 1,
+                Some(ended) => {
+                    // What was cut off may still be rolled back when the next one begins.
+                    ended.unwrap();
+                    break;
+                }
+            }
+        }
+        assert!(cut > 20, "cut off {cut} times");
+        assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+#[test]
+fn a_store_that_stops_anywhere_goes_on_there() {
+    let exchange = busy(22, 400);
+    run(async {
+        let (reference, frames) = whole(&exchange).await;
+        let place = Place::new();
+        for (to, batch) in [
+            (1, 1),
+            (2, 5),
+            (30, 7),
+            (31, 1),
+            (200, 64),
+            (200, 3),
+            (frames, 11),
+        ] {
+            bring_up(&place.url, &exchange, to, batch).await.unwrap();
+        }
+        assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+/// Takes all frames from where the projector stands and writes them, a hundred at a time.
+async fn go_on(projector: &mut Projector, exchange: &Exchange) -> Result<Written, StoreError> {
+    let next = usize::try_from(projector.last_seq().0).unwrap() + 1;
+    for frame in exchange.frames_of(next, exchange.frames.len()) {
+        projector.take(&frame)?;
+        if frame.header.seq.0 % 100 == 0 {
+            projector.write().await?;
+        }
+    }
+    projector.write().await
+}
+
+/// A full disk: a tmpfs where that may be mounted; else nothing.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Self(folder);
+        disk.mount_with("size=200k").then_some(disk)
+    }
+
+    fn mount_with(&self, options: &str) -> bool {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(self.0.path());
+        mount.output().is_ok_and(|done| done.status.success())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    // Where no file system may be mounted (only root may) there is nothing to fill.
+    let Some(disk) = SmallDisk::mount() else {
+        println!("not run: only root may mount the small file system that this fills");
+        return;
+    };
+    let exchange = busy(23, 1_500);
+    run(async {
+        let (reference, _) = whole(&exchange).await;
+        let url = format!("sqlite:{}", disk.path().join("store.db").display());
+        let mut projector = Projector::open(&Database::new(&url).unwrap(), SHARD)
+            .await
+            .unwrap();
+        let full = go_on(&mut projector, &exchange).await.unwrap_err();
+        assert!(
+            full.can_pass() && full.to_string().contains("full"),
+            "{full}"
+        );
+        for _again in 0..3 {
+            assert!(projector.write().await.unwrap_err().can_pass());
+        }
+        assert!(disk.mount_with("remount,size=64m"));
+        projector.write().await.unwrap();
+        go_on(&mut projector, &exchange).await.unwrap();
+        assert_same(&dump(&url).await, &dump(&reference.url).await);
+    });
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_found_and_not_repeated() {
+    let exchange = busy(24, 200);
+    run(async {
+        let (reference, frames) = whole(&exchange).await;
+        let place = Place::new();
+        let database = Database::new(&place.url).unwrap();
+        let mut projector = Projector::open(&database, SHARD).await.unwrap();
+        for frame in exchange.frames_of(1, frames) {
+            projector.take(&frame).unwrap();
+        }
+        // Somebody else writes the same: as if our own commit had gone through unheard.
+        bring_up(&place.url, &exchange, frames, frames)
+            .await
+            .unwrap();
+        let refused = projector.write().await.unwrap_err();
+        assert!(matches!(refused, StoreError::NotNext { .. }), "{refused}");
+        assert_eq!(projector.write().await.unwrap(), Written::Rows(0));
+        assert!(!projector.has_rows_to_write());
+        assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+#[test]
+fn a_database_that_went_back_or_was_deleted_is_made_again() {
+    let exchange = busy(25, 200);
+    run(async {
+        let (reference, frames) = whole(&exchange).await;
+        let place = Place::new();
+        let database = Database::new(&place.url).unwrap();
+        let mut projector = Projector::open(&database, SHARD).await.unwrap();
+        for frame in exchange.frames_of(1, 100) {
+            projector.take(&frame).unwrap();
+        }
+        projector.write().await.unwrap();
+        for frame in exchange.frames_of(101, frames) {
+            projector.take(&frame).unwrap();
+        }
+        std::fs::remove_file(database.file().unwrap()).unwrap();
+        let gone = projector.write().await.unwrap_err();
+        assert!(
+            matches!(gone, StoreError::Gone(_)) && gone.can_pass(),
+            "{gone}"
+        );
+        assert_eq!(projector.write().await.unwrap(), Written::StartAgain);
+        bring_up(&place.url, &exchange, frames, 50).await.unwrap();
+        assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+#[test]
+fn a_locked_database_is_an_error_that_passes() {
+    use sqlx::{Connection as _, Executor as _};
+    let exchange = busy(26, 100);
+    run(async {
+        let (reference, _) = whole(&exchange).await;
+        let place = Place::new();
+        let database = Database::new(&place.url).unwrap();
+        let mut projector = Projector::open(&database, SHARD).await.unwrap();
+        let mut other = sqlx::AnyConnection::connect(&place.url).await.unwrap();
+        other.execute("BEGIN IMMEDIATE").await.unwrap();
+        let locked = go_on(&mut projector, &exchange).await.unwrap_err();
+        assert!(
+            locked.can_pass() && locked.to_string().contains("locked"),
+            "{locked}"
+        );
+        other.execute("ROLLBACK").await.unwrap();
+        projector.write().await.unwrap();
+        go_on(&mut projector, &exchange).await.unwrap();
+        assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+#[test]
+fn rows_of_a_frame_that_is_there_already_are_refused_by_the_tables_too() {
+    let exchange = busy(27, 100);
+    run(async {
+        let (place, frames) = whole(&exchange).await;
+        let before = dump(&place.url).await;
+        // Even if progress is set back by hand, what is written once cannot be written again.
+        sql(&place.url, "UPDATE system SET last_seq = 0, last_crc = 0").await;
+        let refused = bring_up(&place.url, &exchange, frames, 50)
+            .await
+            .unwrap_err();
+        assert!(matches!(refused, StoreError::Database(_)), "{refused}");
+        let mut after = dump(&place.url).await;
+        after.insert("system", before["system"].clone());
+        assert_same(&before, &after);
+    });
+}

@@ -1,0 +1,240 @@
+//! The store's thread, in the slowpath process: killed, without its database, with another one.
+
+use crate::instance::{Fastpath, Instance, Slowpath, wait};
+use domain::{AccountId, MarketId, Seq, SessionId};
+use slowpath::counters::STORE_SEQ;
+use slowpath::follower::Follower;
+use slowpath::storing;
+use std::fs;
+use std::path::{Path, PathBuf};
+use store::{Balance, Database, OrderFilter, Projector, Report, Store, Trade};
+
+fn wait_stored(instance: &Instance, seq: u64) {
+    wait("everything is in the store", || {
+        instance.slow().counter(STORE_SEQ).unwrap() >= seq
+    });
+}
+
+fn file(instance: &Instance) -> PathBuf {
+    instance.config.state_dir().join("store.db")
+}
+
+/// Some of what a store has to say.
+#[derive(Debug, PartialEq)]
+struct Content {
+    seq: Seq,
+    trades: Vec<Trade>,
+    orders: Vec<store::Order>,
+    balances: Vec<Balance>,
+    reports: Vec<Report>,
+}
+
+/// Everything about the small markets of these tests: less than 500 rows each.
+fn content(url: &str) -> Content {
+    let all = OrderFilter::default();
+    storing::runtime().unwrap().block_on(async {
+        let store = Store::new(&Database::new(url).unwrap(), 1).unwrap();
+        let trades = store.trades_of_market(MarketId(0), None, 500).await;
+        let trades = trades.unwrap();
+        let orders = store.orders(AccountId(1), all, None, 500).await.unwrap();
+        let content = Content {
+            seq: trades.seq,
+            trades: trades.value,
+            orders: orders.value,
+            balances: store.balances(AccountId(2)).await.unwrap().value,
+            reports: store.reports(SessionId(1), 1, 500).await.unwrap().value,
+        };
+        store.close().await;
+        content
+    })
+}
+
+/// The same, from a store that is made of the archive in one go.
+fn made_of_archive(instance: &Instance, folder: &Path, seq: u64) -> Content {
+    let url = format!("sqlite:{}", folder.join("reference.db").display());
+    let database = Database::new(&url).unwrap();
+    let shard = instance.config.instance.shard;
+    let archive = Some(instance.config.archive_dir());
+    let mut follower = Follower::new(archive, shard, None, Seq(1));
+    storing::runtime().unwrap().block_on(async {
+        let mut projector = Projector::open(&database, shard).await.unwrap();
+        while follower.next_seq() <= Seq(seq) {
+            let frame = follower.next(Seq(seq)).unwrap().unwrap();
+            projector.take(&frame).unwrap();
+        }
+        projector.write().await.unwrap();
+    });
+    content(&url)
+}
+
+#[track_caller]
+fn assert_complete(instance: &Instance, seq: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let content = content(&instance.config.store_url());
+    assert_eq!(content.seq, Seq(seq));
+    assert_eq!(content, made_of_archive(instance, folder.path(), seq));
+}
+
+fn stop(slowpath: &mut Slowpath) {
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+}
+
+#[test]
+fn killed_again_and_again_the_store_goes_on_where_it_stopped() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    for round in 0..6 {
+        let mut slowpath = instance.start_slowpath();
+        fastpath.trade(60);
+        // At another moment each time, also before it has begun.
+        let goal = fastpath.head() - [0, 40, 20, 60, 5, 30][round];
+        wait("the store has come so far", || {
+            instance.slow().counter(STORE_SEQ).unwrap() + 61 > goal
+        });
+        slowpath.kill();
+    }
+    let mut slowpath = instance.start_slowpath();
+    wait_stored(&instance, fastpath.head());
+    let json = instance.sluice(&["status", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["slowpath"]["store"]["lag"], "0");
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn a_stop_takes_the_store_to_the_end() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.trade(300);
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn without_its_database_archive_and_shadow_go_on_and_it_catches_up() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    // A folder stands where the file should be.
+    fs::create_dir_all(file(&instance)).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("trouble: the store waits");
+    fastpath.trade(100);
+    instance.wait_archived(fastpath.head());
+    wait("it is checked", || {
+        instance.slow().shadow_seq() >= fastpath.head()
+    });
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(status.out.contains("the store falls behind"), "{status:?}");
+    assert!(status.out.contains("store      seq 0, lag"), "{status:?}");
+
+    fs::remove_dir(file(&instance)).unwrap();
+    slowpath.wait_for("trouble over");
+    wait_stored(&instance, fastpath.head());
+    assert_eq!(instance.sluice(&["status"]).code, 0);
+    assert_eq!(slowpath.said().matches("trouble:").count(), 1, "said once");
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn a_file_that_is_deleted_is_made_again() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(100);
+    wait_stored(&instance, fastpath.head());
+    fs::remove_file(file(&instance)).unwrap();
+    fastpath.trade(20);
+    slowpath.wait_for("was removed or replaced");
+    slowpath.wait_for("reading the journal from seq 1 again");
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
+    let instance = Instance::new("");
+    let made = instance.sluice(&["init-db"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(
+        made.out.contains("made the tables, version 1, for shard 3"),
+        "{made:?}"
+    );
+    let again = instance.sluice(&["init-db"]);
+    assert!(
+        again.out.contains("version 1 already\nprojected to seq 0"),
+        "{again:?}"
+    );
+
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(50);
+    wait_stored(&instance, fastpath.head());
+    let emptied = instance.sluice(&["init-db", "--rebuild"]);
+    let text = format!("emptied what was projected to seq {}", fastpath.head());
+    assert!(emptied.out.contains(&text), "{emptied:?}");
+    fastpath.trade(10);
+    slowpath.wait_for("reading the journal from seq 1 again");
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn a_store_of_another_history_stops_and_nothing_else_does() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    fastpath.trade(30);
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+
+    let other = Instance::new("");
+    fs::create_dir_all(other.config.state_dir()).unwrap();
+    fs::copy(file(&instance), file(&other)).unwrap();
+    let mut fastpath = Fastpath::start(&other);
+    fastpath.genesis();
+    let mut slowpath = other.start_slowpath();
+    // Other orders, at other times.
+    fastpath.trade(3);
+    fastpath.trade(40);
+    slowpath.wait_for("alarm: the store stops: the store follows another history");
+    other.wait_archived(fastpath.head());
+    assert!(slowpath.said().contains("sluice init-db --rebuild"));
+    let status = other.sluice(&["status"]);
+    assert!(status.out.contains("the store falls behind"), "{status:?}");
+    stop(&mut slowpath);
+
+    assert_eq!(other.sluice(&["init-db", "--rebuild"]).code, 0);
+    let mut slowpath = other.start_slowpath();
+    wait_stored(&other, fastpath.head());
+    stop(&mut slowpath);
+    assert_complete(&other, fastpath.head());
+}
+
+#[test]
+fn without_a_store_none_is_made() {
+    let instance = Instance::new("[store]\nenabled = false\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    assert!(instance.sluice(&["status"]).out.contains("store      off"));
+    let refused = instance.sluice(&["init-db"]);
+    assert!(
+        refused.err.contains("store.enabled is false"),
+        "{refused:?}"
+    );
+    stop(&mut slowpath);
+    assert!(!file(&instance).exists());
+}
