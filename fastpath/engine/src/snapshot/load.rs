@@ -338,7 +338,8 @@ impl Engine {
         // An order was refused unless all of it could be counted.
         let all = record.filled.checked_add(record.leaves);
         let counts = all.is_some_and(|all| {
-            market.base_units(all).is_some() && market.buy_hold(record.price, all).is_some()
+            let has_hold = || market.buy_hold(record.price, all).is_some();
+            market.base_units(all).is_some() && (order_type == OrderType::Market || has_hold())
         });
         ensure(counts && record.leaves > Qty::ZERO, Fault::Quantity)?;
         let mut order = Order::new(record.id, record.session, &command(record, order_type));

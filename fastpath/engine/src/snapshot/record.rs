@@ -62,7 +62,7 @@ record! {
 
 record! {
     /// A session.
-    SessionRecord, 88 {
+    SessionRecord, 120 {
         session: SessionId,
         account: AccountId,
         delegation: Delegation,

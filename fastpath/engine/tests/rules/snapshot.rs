@@ -130,7 +130,7 @@ fn what_does_not_fit_together_is_refused_by_name() {
     const ASSETS: usize = 136;
     const MARKETS: usize = ASSETS + 2 * 40;
     const SESSIONS: usize = MARKETS + 2 * 72 + 2 * 40;
-    const BALANCES: usize = SESSIONS + 3 * 88;
+    const BALANCES: usize = SESSIONS + 3 * 120;
     const ORDERS: usize = BALANCES + 4 * 24;
     const FREE: usize = ORDERS + 4 * 56;
     let (name, x) = states().swap_remove(1);
@@ -162,9 +162,9 @@ fn what_does_not_fit_together_is_refused_by_name() {
         set(MARKETS + 4, 7),
         record(Section::Market, 0, Fault::Refused(Reason::UnknownReference))
     );
-    assert_eq!(set(SESSIONS + 88, 0), record(Section::Session, 1, Fault::Order));
+    assert_eq!(set(SESSIONS + 120, 0), record(Section::Session, 1, Fault::Order));
     assert_eq!(
-        set(SESSIONS + 80, 99),
+        set(SESSIONS + 112, 99),
         record(Section::Session, 0, Fault::Range),
         "an epoch's first report that was not sent yet"
     );
