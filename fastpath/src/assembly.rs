@@ -45,7 +45,6 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
     ) -> Result<Self> {
         let Recovered {
             sequencer,
-            epoch_reports,
             told,
         } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
@@ -57,7 +56,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             port: rx,
             stopping: false,
         };
-        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies_out)?;
+        let out = parts.out(config, &sequencer, &told, tx, replies_out)?;
         let matching = parts.matching(config, sequencer, requests_out)?;
         Ok(Self { net, matching, out })
     }
@@ -110,6 +109,12 @@ impl<'a> Parts<'a> {
         with_id
             .map(|(view, id)| view.as_ref().map(|view| make(SessionId(id), view)))
             .collect()
+    }
+
+    /// By session id: the number of its first report of this epoch.
+    fn epoch_reports(&self) -> Vec<u64> {
+        let first = |view: &Option<SessionView>| view.map_or(1, |view| view.epoch_report_no);
+        self.sessions.iter().map(first).collect()
     }
 
     fn entry(
@@ -172,7 +177,7 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         sequencer: &Sequencer,
-        (epoch_reports, told): (Vec<u64>, &[(u64, u64)]),
+        told: &[(u64, u64)],
         port: T,
         replies: RingConsumer<Heap>,
     ) -> Result<OutTile<T>> {
@@ -202,7 +207,7 @@ impl<'a> Parts<'a> {
             },
             reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
             windows,
-            epoch_reports,
+            epoch_reports: self.epoch_reports(),
             replies,
             ack: match config.instance.ack {
                 topology::Ack::Sequenced => Ack::Sequenced,

@@ -16,5 +16,7 @@ pub mod counters;
 pub mod follower;
 pub mod shadowing;
 pub mod signals;
+pub mod snapshot_folder;
+pub mod snapshotting;
 pub mod storing;
 pub mod supervisor;

@@ -4,8 +4,9 @@ use crate::console::say;
 use crate::counters::SHADOW_LAPPED;
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
-use domain::Seq;
-use journal::{ArchiveError, Frame};
+use crate::snapshotting::{self, Snapshotting};
+use domain::{Event, Seq};
+use journal::{ArchiveError, ArchiveReader, Frame};
 use shadow::{Divergence, Shadow};
 use shm::layout::ShadowState;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
@@ -39,6 +40,10 @@ pub struct Shadowing {
     follower: Follower,
     slow: SlowWriter,
     lapped: Counter,
+    config: Config,
+    journal: Memory,
+    /// None: they are switched off, or it has not begun.
+    snapshotting: Option<Snapshotting>,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
     /// A frame that an earlier shadow engine did not agree with: its alarm stands until this one has
@@ -47,7 +52,7 @@ pub struct Shadowing {
 }
 
 impl Shadowing {
-    /// A shadow engine before the first frame.
+    /// A shadow engine that has not begun.
     ///
     /// # Errors
     /// If the region is no journal memory.
@@ -61,6 +66,9 @@ impl Shadowing {
             follower: Follower::new(Some(config.archive_dir()), shard, Some(memory), Seq(1)),
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
+            config: config.clone(),
+            journal: journal.clone(),
+            snapshotting: None,
             published: (Seq(0), None),
             doubted: diverged.then(|| Seq(view.diverged_seq())),
         })
@@ -74,6 +82,9 @@ impl Shadowing {
                 return Ending::Agreed;
             }
             std::thread::sleep(IDLE);
+        }
+        if self.config.snapshots.enabled {
+            self.begin_behind_snapshot();
         }
         loop {
             match self.check_some() {
@@ -100,6 +111,45 @@ impl Shadowing {
         }
     }
 
+    /// Goes to the newest snapshot that holds, and begins to take others.
+    fn begin_behind_snapshot(&mut self) {
+        // Before a frame that is doubted, so that it is checked again.
+        let up_to = self.doubted.map_or(u64::MAX, |seq| seq.0.saturating_sub(1));
+        if let Err(error) = self.load_snapshot(Seq(up_to)) {
+            say(format_args!(
+                "the shadow engine begins at the first frame: no snapshot can be read: {error}"
+            ));
+        }
+        let newest = self.shadow.checked_seq();
+        match Snapshotting::start(&self.config, &self.slow, newest) {
+            Ok(snapshotting) => self.snapshotting = Some(snapshotting),
+            Err(error) => say(format_args!(
+                "trouble: no snapshots are written: their thread does not start: {error}"
+            )),
+        }
+    }
+
+    fn load_snapshot(&mut self, up_to: Seq) -> anyhow::Result<()> {
+        let (archive, shard) = (self.config.archive_dir(), self.config.instance.shard);
+        let mut reader = ArchiveReader::open(&archive, shard)?;
+        let begin = Instant::now();
+        let found = snapshotting::newest(&self.config, &mut reader, up_to, |name, error| {
+            say(format_args!("snapshot {name} is not used: {error}"));
+        })?;
+        let Some((header, engine)) = found else {
+            return Ok(());
+        };
+        let memory = LogReader::new(self.journal.clone(), 1)?;
+        self.shadow = Shadow::behind(engine, header.chain(), CONSERVATION_INTERVAL);
+        self.follower = Follower::new(Some(archive), shard, Some(memory), header.seq.next());
+        say(format_args!(
+            "the shadow engine begins behind the snapshot of seq {}, loaded in {} ms",
+            header.seq,
+            begin.elapsed().as_millis()
+        ));
+        Ok(())
+    }
+
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
         let archived = Seq(self.slow.view().durable_seq());
@@ -112,6 +162,11 @@ impl Shadowing {
                 return Ok(applied);
             };
             check(&mut self.shadow, &frame)?;
+            if let Some(snapshotting) = &mut self.snapshotting
+                && let Some(Ok(Event::StateHash(checkpoint))) = frame.events().next()
+            {
+                snapshotting.offer(&self.shadow, checkpoint.hash);
+            }
             self.lapped.add(self.follower.lapped() - lapped);
         }
         Ok(BATCH)

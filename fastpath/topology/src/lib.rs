@@ -18,7 +18,7 @@ pub mod secret;
 
 pub use config::{
     Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Idle, Instance, Limits,
-    Memory, Port, Slowpath, TileKind,
+    Memory, Port, Slowpath, Snapshots, TileKind,
 };
 pub use error::ConfigError;
 pub use genesis::{
