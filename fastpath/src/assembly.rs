@@ -43,10 +43,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
         rx: R,
         tx: T,
     ) -> Result<Self> {
-        let Recovered {
-            sequencer,
-            told,
-        } = recovered;
+        let Recovered { sequencer, told } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
         let (requests_in, requests_out) = shm::ring::heap(config.limits.net_ring);
         let (replies_in, replies_out) = shm::ring::heap(config.limits.net_ring);

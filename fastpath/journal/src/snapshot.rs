@@ -347,7 +347,9 @@ fn open_snapshot<F: SnapshotFiles>(
             found: header.shard,
         });
     }
-    let expected = header.body_bytes.saturating_add(SNAPSHOT_HEADER_BYTES as u64);
+    let expected = header
+        .body_bytes
+        .saturating_add(SNAPSHOT_HEADER_BYTES as u64);
     if expected != found {
         return Err(SnapshotError::Length { expected, found });
     }

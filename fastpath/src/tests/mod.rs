@@ -7,4 +7,5 @@ mod numbers;
 mod resend;
 mod rig;
 mod slow_region;
+mod snapshot;
 mod watermark;

@@ -260,7 +260,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "use 1 to",
     ),
     ("[snapshots]\nkeep = 0", "snapshots.keep", "use 1 to 1000"),
-    ("[snapshots]\nkeep = 1001", "snapshots.keep", "use 1 to 1000"),
+    (
+        "[snapshots]\nkeep = 1001",
+        "snapshots.keep",
+        "use 1 to 1000",
+    ),
     ("[store]\nurl = \"\"", "store.url", "leave it out"),
     ("[store]\nurl = \"mysql://x\"", "store.url", "sqlite:PATH"),
     ("[store]\nurl = \"sqlite:\"", "store.url", "sqlite:PATH"),

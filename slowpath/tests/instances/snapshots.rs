@@ -65,18 +65,19 @@ fn begins_behind(said: &str, seq: u64) -> bool {
 }
 
 /// Changes a snapshot and gives it right CRCs again.
-fn forge(
-    instance: &Instance,
-    seq: u64,
-    change: impl FnOnce(&mut SnapshotHeader, &mut [u8]),
-) {
+fn forge(instance: &Instance, seq: u64, change: impl FnOnce(&mut SnapshotHeader, &mut [u8])) {
     let file = path(instance, seq);
     let mut bytes = fs::read(&file).unwrap();
     let (front, body) = bytes.split_at_mut(SNAPSHOT_HEADER_BYTES);
     let front: &mut [u8; SNAPSHOT_HEADER_BYTES] = front.try_into().unwrap();
     let mut header = SnapshotHeader::parse(front).unwrap();
     change(&mut header, body);
-    let whole = SnapshotHeader::of(&header.chain(), header.engine_version, header.state_hash, body);
+    let whole = SnapshotHeader::of(
+        &header.chain(),
+        header.engine_version,
+        header.state_hash,
+        body,
+    );
     *front = whole.encode();
     fs::write(&file, bytes).unwrap();
 }
@@ -102,7 +103,10 @@ fn a_shadow_engine_begins_behind_the_newest_snapshot_and_agrees() {
     let rest = instance.sluice(&["journal", "verify", "--from-snapshot"]);
     assert_eq!((whole.code, rest.code), (0, 0), "{whole:?} {rest:?}");
     let begun = format!("begun behind  seq {}", two[1]);
-    assert!(rest.out.contains(&begun) && !whole.out.contains("begun"), "{rest:?}");
+    assert!(
+        rest.out.contains(&begun) && !whole.out.contains("begun"),
+        "{rest:?}"
+    );
     let last = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.starts_with(key)).unwrap();
         line.to_owned()
@@ -153,7 +157,9 @@ fn a_snapshot_that_does_not_hold_is_refused_by_name_and_the_older_one_is_used() 
     let write = |bytes: &[u8]| fs::write(path(&instance, newest), bytes).unwrap();
     let harms: [(&str, &dyn Fn()); 9] = [
         ("read its header", &|| write(&whole[..40])),
-        ("bytes where its header says", &|| write(&whole[..whole.len() - 1])),
+        ("bytes where its header says", &|| {
+            write(&whole[..whole.len() - 1])
+        }),
         ("the header has CRC", &|| {
             let mut bytes = whole.clone();
             bytes[33] ^= 4;
@@ -189,12 +195,21 @@ fn a_snapshot_that_does_not_hold_is_refused_by_name_and_the_older_one_is_used() 
         assert!(verified.out.contains(why), "{why}: {verified:?}");
         let rest = instance.sluice(&["journal", "verify", "--from-snapshot"]);
         let name = format!("snapshot {} is not used: ", SnapshotName(Seq(newest)));
-        assert!(rest.err.contains(&name) && rest.err.contains(why), "{why}: {rest:?}");
-        assert!(rest.out.contains(&format!("begun behind  seq {older}")), "{rest:?}");
+        assert!(
+            rest.err.contains(&name) && rest.err.contains(why),
+            "{why}: {rest:?}"
+        );
+        assert!(
+            rest.out.contains(&format!("begun behind  seq {older}")),
+            "{rest:?}"
+        );
         assert_eq!(rest.code, 0, "{rest:?}");
     }
     let said = agrees(&instance, &fastpath);
-    assert!(said.contains("is not used: ") && begins_behind(&said, older), "{said}");
+    assert!(
+        said.contains("is not used: ") && begins_behind(&said, older),
+        "{said}"
+    );
 }
 
 /// One unit of the first asset goes from the available funds of its first owner to those of the next.
@@ -249,7 +264,8 @@ fn killed_while_it_writes_it_leaves_snapshots_that_hold() {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("unfinished"), b"SLUICESN, and no more").unwrap();
     let slowpath = instance.start_slowpath();
-    snapshot(&instance, &mut fastpath, &slowpath);
+    fastpath.trade(2);
+    slowpath.wait_for("snapshot of seq");
     drop(slowpath);
     assert!(!folder.join("unfinished").exists());
     let said = agrees(&instance, &fastpath);
@@ -296,7 +312,11 @@ fn a_state_behind_a_doubted_frame_is_never_a_snapshot() {
     slowpath.wait_for(&format!("alarm: the shadow engine stops: seq {wrong}"));
     instance.wait_archived(fastpath.head());
     slowpath.kill();
-    assert!(seqs(&instance).iter().all(|&seq| seq >= good && seq < wrong));
+    assert!(
+        seqs(&instance)
+            .iter()
+            .all(|&seq| seq >= good && seq < wrong)
+    );
     let again = instance.start_slowpath();
     again.wait_for(&format!("alarm: the shadow engine stops: seq {wrong}"));
 }

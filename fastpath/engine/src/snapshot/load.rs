@@ -320,10 +320,7 @@ impl Engine {
         let market = *self.market(record.market_id()).ok_or(Fault::Unknown)?;
         let slot = record.id.slot();
         let is_id = record.id >= OrderId::first(slot) && slot < next_fresh;
-        ensure(
-            is_id && self.orders[slot].id == OrderId::NONE,
-            Fault::Slot,
-        )?;
+        ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)?;
         let client_order_id = record.client_order_id;
         ensure(
             client_order_id != ClientOrderId(0)
@@ -477,7 +474,10 @@ impl Head {
             of(self.balances, size_of::<BalanceRecord>()),
             of(self.resting, size_of::<OrderRecord>()),
             of(self.free, size_of::<OrderId>()),
-            of(sweeping, size_of::<OrderRecord>() + size_of::<SweepRecord>()),
+            of(
+                sweeping,
+                size_of::<OrderRecord>() + size_of::<SweepRecord>(),
+            ),
         ]
         .into_iter()
         .sum()

@@ -6,9 +6,7 @@ use crate::funds::Balance;
 use crate::hash::existing;
 use crate::orders::Order;
 use crate::sources::SERVICES;
-use domain::{
-    AccountId, AssetId, CreateAccount, Flag, Genesis, MarketId, SessionId, Side, Zero,
-};
+use domain::{AccountId, AssetId, CreateAccount, Flag, Genesis, MarketId, SessionId, Side, Zero};
 use zerocopy::{Immutable, IntoBytes};
 
 pub(super) const NOTHING: Genesis = Genesis {

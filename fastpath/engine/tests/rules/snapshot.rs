@@ -102,7 +102,10 @@ fn a_body_that_is_cut_off_or_goes_on_is_refused() {
         for length in 0..body.len() {
             let loaded = load(name, &body[..length]).err();
             assert!(
-                matches!(loaded, Some(LoadError::Length { .. } | LoadError::Layout(_))),
+                matches!(
+                    loaded,
+                    Some(LoadError::Length { .. } | LoadError::Layout(_))
+                ),
                 "{name} cut off at {length}: {loaded:?}"
             );
         }
@@ -162,13 +165,19 @@ fn what_does_not_fit_together_is_refused_by_name() {
         set(MARKETS + 4, 7),
         record(Section::Market, 0, Fault::Refused(Reason::UnknownReference))
     );
-    assert_eq!(set(SESSIONS + 120, 0), record(Section::Session, 1, Fault::Order));
+    assert_eq!(
+        set(SESSIONS + 120, 0),
+        record(Section::Session, 1, Fault::Order)
+    );
     assert_eq!(
         set(SESSIONS + 112, 99),
         record(Section::Session, 0, Fault::Range),
         "an epoch's first report that was not sent yet"
     );
-    assert_eq!(set(BALANCES + 28, 2), record(Section::Balance, 1, Fault::Unknown));
+    assert_eq!(
+        set(BALANCES + 28, 2),
+        record(Section::Balance, 1, Fault::Unknown)
+    );
     let released = harmed(&|body| {
         body[BALANCES + 2 * 24 + 8] += 1;
         body[BALANCES + 2 * 24 + 16] -= 1;

@@ -76,14 +76,23 @@ fn cases() -> u32 {
 /// Replays a stream, exchanging one of two engines for a loaded one behind some of its frames.
 fn run(frames: &[Frame], points: &[Index]) -> Result<(), TestCaseError> {
     let (mut original, mut copy) = (Replay::new(), Replay::new());
-    let points: Vec<usize> = points.iter().map(|point| point.index(frames.len())).collect();
+    let points: Vec<usize> = points
+        .iter()
+        .map(|point| point.index(frames.len()))
+        .collect();
     for (index, frame) in frames.iter().enumerate() {
         original.apply(index + 1, frame);
         copy.apply(index + 1, frame);
-        prop_assert_eq!(original.out.words(), copy.out.words(), "frame {}", index + 1);
+        prop_assert_eq!(
+            original.out.words(),
+            copy.out.words(),
+            "frame {}",
+            index + 1
+        );
         if points.contains(&index) {
             let loaded = original.restored(index as u64);
-            copy = loaded.map_err(|why| TestCaseError::fail(format!("frame {}: {why}", index + 1)))?;
+            copy =
+                loaded.map_err(|why| TestCaseError::fail(format!("frame {}: {why}", index + 1)))?;
             prop_assert_eq!(copy.save(), original.save());
         }
         prop_assert_eq!(original.engine.state_hash(), copy.engine.state_hash());
@@ -193,7 +202,10 @@ fn mutants_of_bodies_are_refused_or_are_states() {
             assert_eq!(same, mutant == body, "a hash of two bodies");
         }
     }
-    assert!(refused > 5_000 && loaded > 500, "{refused} refused, {loaded} loaded");
+    assert!(
+        refused > 5_000 && loaded > 500,
+        "{refused} refused, {loaded} loaded"
+    );
 }
 
 fn mutate(body: &mut Vec<u8>, seeded: &mut Seeded) {

@@ -233,7 +233,10 @@ fn assets(shadow: &Shadow) -> Vec<Asset> {
 
 fn print(report: &Report, out: &mut impl io::Write) -> Result<()> {
     if let Some(snapshot) = report.snapshot {
-        writeln!(out, "begun behind  seq {snapshot}: no proof of what came before")?;
+        writeln!(
+            out,
+            "begun behind  seq {snapshot}: no proof of what came before"
+        )?;
     }
     writeln!(
         out,
