@@ -432,3 +432,61 @@ pub fn newest_snapshot<F: SnapshotFiles, S: Segments, T>(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> SnapshotHeader {
+        SnapshotHeader {
+            shard: 0x0201,
+            engine_version: 0x0403,
+            seq: Seq(0x0C0B_0A09_0807_0605),
+            epoch: 0x100F_0E0D,
+            frame_crc: 0x1413_1211,
+            engine_time: Nanos(0x1C1B_1A19_1817_1615),
+            state_hash: 0x2423_2221_201F_1E1D,
+            body_bytes: 0x2C2B_2A29_2827_2625,
+            body_crc: 0x302F_2E2D,
+        }
+    }
+
+    #[test]
+    fn a_header_has_the_documented_bytes() {
+        let bytes = header().encode();
+        assert_eq!(&bytes[..10], b"SLUICESN\x01\x00");
+        let counting: Vec<u8> = (1..=0x30).collect();
+        assert_eq!(bytes[10..14], counting[..4]);
+        assert_eq!(bytes[14..16], [0; 2]);
+        assert_eq!(bytes[16..60], counting[4..]);
+        assert_eq!(bytes[60..], crc32c::crc32c(&bytes[..60]).to_le_bytes());
+        assert_eq!(SnapshotHeader::parse(&bytes).ok(), Some(header()));
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_header_is_seen() {
+        let bytes = header().encode();
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(SnapshotHeader::parse(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn names_round_trip_and_others_are_ignored() {
+        let name = SnapshotName(Seq(42));
+        assert_eq!(name.to_string(), "00000000000000000042.snap");
+        assert_eq!(SnapshotName::parse(&name.to_string()), Some(name));
+        for other in [
+            "42.snap",
+            "00000000000000000000.snap",
+            "+0000000000000000042.snap",
+            "00000000000000000042.snap~",
+            "99999999999999999999.snap",
+            "unfinished",
+        ] {
+            assert_eq!(SnapshotName::parse(other), None, "{other}");
+        }
+    }
+}
