@@ -37,6 +37,8 @@ pub struct Plan {
     pub journal_mib: u64,
     /// Frames between checkpoints.
     pub checkpoint_interval: u64,
+    /// Fewest frames between snapshots.
+    pub snapshot_frames: u64,
 }
 
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
@@ -429,6 +431,9 @@ recovery_grace_ms = 0
 [archive]
 segment_mib = 16
 
+[snapshots]
+every_frames = {snapshot_frames}
+
 [slowpath]
 cpus = [{slowpath}]
 "#,
@@ -437,6 +442,7 @@ cpus = [{slowpath}]
         journal_mib = plan.journal_mib,
         idle = plan.idle,
         checkpoint_interval = plan.checkpoint_interval,
+        snapshot_frames = plan.snapshot_frames,
     )
 }
 

@@ -56,6 +56,7 @@ impl Target {
             },
             journal_mib: 64,
             checkpoint_interval: 100_000,
+            snapshot_frames: 1_000_000,
         };
         let placement = Placement {
             tiles: arguments.tiles_cpu,

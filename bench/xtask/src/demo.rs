@@ -74,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         },
         journal_mib: 64,
         checkpoint_interval: 10_000,
+        snapshot_frames: 50_000,
     })?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;

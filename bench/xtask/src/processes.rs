@@ -25,6 +25,7 @@ pub(crate) const PLAN: Plan = Plan {
     ack: "sequenced",
     journal_mib: 16,
     checkpoint_interval: 1_000,
+    snapshot_frames: 5_000,
 };
 
 /// A test that says what it saw.
