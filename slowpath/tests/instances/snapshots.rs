@@ -158,7 +158,7 @@ fn a_snapshot_that_does_not_hold_is_refused_by_name_and_the_older_one_is_used() 
     let harms: [(&str, &dyn Fn()); 9] = [
         ("read its header", &|| write(&whole[..40])),
         ("bytes where its header says", &|| {
-            write(&whole[..whole.len() - 1])
+            write(&whole[..whole.len() - 1]);
         }),
         ("the header has CRC", &|| {
             let mut bytes = whole.clone();
