@@ -9,4 +9,5 @@ mod numbers;
 mod resend;
 mod rig;
 mod slow_region;
+mod snapshot;
 mod watermark;
