@@ -160,6 +160,12 @@ impl<'a> Parts<'a> {
         sequencer: Sequencer,
         from_net: RingConsumer<Heap>,
     ) -> Result<MatchTile> {
+        let block = self.block(TileKind::Match, tile_kind::MATCH);
+        let counters = Counters::new(&block, matching::NAMES);
+        // Of a slowpath that is long gone nobody needs to be warned.
+        for faults in [matching::gate_faults, matching::ring_faults] {
+            counters.set(faults, 0);
+        }
         Ok(MatchTile {
             sequencer,
             from_net,
@@ -167,10 +173,7 @@ impl<'a> Parts<'a> {
             slow_share: config.limits.command_ring_share,
             fast: self.fast.clone(),
             slow: self.slow.clone(),
-            counters: Counters::new(
-                &self.block(TileKind::Match, tile_kind::MATCH),
-                matching::NAMES,
-            ),
+            counters,
             receive_to_commit: self.fast.histogram(stage::receive_to_commit),
             durable: Watermark::default(),
             received: [0; NET_BURST],

@@ -1,22 +1,25 @@
 //! Start-up: regions, recovery, genesis, the machine that the supervisor runs.
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Nanos, Request, Source};
+use domain::{Command, Nanos, Request, Source};
+use journal::{ArchiveReader, Frame};
 use nic::Receive as _;
 use nic::sockets::{SocketsRx, SocketsTx};
 use shm::layout::ProcessState;
 use shm::{
-    FastWriter, Found, Identity, LogReader, LogWriter, Memory, Places, RegionError, SlowView,
-    WriterLock, fast_spec, journal_spec, slow_spec,
+    FastWriter, Found, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, MemoryKind, Places,
+    Read, RegionError, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::{process, tile_kind};
-use topology::{Config, Cpu, Genesis, TileKind};
+use topology::{Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
+use crate::claim::{self, Claim};
+use crate::console::say;
 use crate::counters::Counters;
 use crate::epochs;
 use crate::port;
@@ -38,8 +41,8 @@ pub(crate) struct Machine {
     pub(crate) process: Counters,
     pub(crate) port: nic::Peer,
     pub(crate) epoch: u32,
-    /// The right to write the regions.
-    _locks: [WriterLock; 2],
+    /// The right to write the regions, and the state folder.
+    _locks: ([WriterLock; 2], Claim),
 }
 
 /// The shared memory of an instance.
@@ -67,9 +70,8 @@ struct Early {
 
 /// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
 /// leaves no new region behind.
-#[expect(clippy::print_stdout, reason = "the operator sees where memory lies")]
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
-    let genesis = config.load_genesis()?;
+    let claim = claim::take(config)?;
     check_cpus(config)?;
     // The tiles' assembly loads it: here it only refuses in time.
     topology::secret::load_or_create(&config.secret_file())?;
@@ -85,20 +87,30 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         };
         Some(Early { port, replayed })
     };
-    let (regions, locks) = open_regions(config, &genesis)?;
-    println!(
-        "memory: journal {} MiB, {:?}, {}",
-        regions.journal.bytes() >> 20,
-        regions.journal.kind(),
-        regions.journal.path().display()
-    );
+    let (regions, locks) = open_regions(config)?;
+    say_where(&regions.journal);
     let fast = FastWriter::new(regions.fast.clone())?;
     fast.set_process_state(ProcessState::Running);
-    let machine = start(config, &genesis, &regions, locks, early);
+    let machine = start(config, &regions, (locks, claim), early);
     if machine.is_err() {
         fast.set_process_state(ProcessState::Failed);
     }
     machine
+}
+
+/// Tells the operator where memory lies, which a mistyped or missing place changes.
+fn say_where(journal: &Memory) {
+    let (mib, kind, path) = (journal.bytes() >> 20, journal.kind(), journal.path());
+    say(format_args!(
+        "memory: journal {mib} MiB, {kind}, {}",
+        path.display()
+    ));
+    if kind == MemoryKind::File {
+        say(format_args!(
+            "warning: journal memory lies on a disk, which is slow and stalls: let memory.shm_dir name a \
+             tmpfs with room for it"
+        ));
+    }
 }
 
 fn check_cpus(config: &Config) -> Result<()> {
@@ -120,16 +132,15 @@ fn has_regions(config: &Config, names: &[&str]) -> bool {
 
 fn start(
     config: &Config,
-    genesis: &Genesis,
     regions: &Regions,
-    locks: [WriterLock; 2],
+    locks: ([WriterLock; 2], Claim),
     early: Option<Early>,
 ) -> Result<Machine> {
     let (port, replayed) = match early {
         Some(Early { port, replayed }) => (port, replayed),
         None => (port::open(config)?, None),
     };
-    let recovered = recover(config, genesis, regions, replayed)?;
+    let recovered = recover(config, regions, replayed)?;
     assemble(config, regions, recovered, port, locks)
 }
 
@@ -137,30 +148,72 @@ fn start(
 /// if it was replayed already.
 pub(crate) fn recover(
     config: &Config,
-    genesis: &Genesis,
     regions: &Regions,
     replayed: Option<Replayed>,
 ) -> Result<Recovered> {
-    let log = LogWriter::attach(regions.journal.clone())?;
+    let log = LogWriter::attach(regions.journal.clone())
+        .with_context(|| format!("the journal region {}", regions.journal.path().display()))?;
     let memory = LogReader::new(regions.journal.clone(), 1)?;
     // A head without a frame is the archive's: this process's predecessor died before its first.
     let continues = regions.continues && log.oldest() <= log.head();
-    let sent = FastWriter::new(regions.fast.clone())?.view().out_seq();
+    let sent = sent(&memory, &regions.fast, &regions.slow)?;
     let replayed = match replayed.filter(|_| !regions.continues) {
         Some(replayed) => replayed,
-        None => replay_journal(config, continues.then_some(&memory), sent)?,
+        None => {
+            let replayed = replay_journal(config, continues.then_some(&memory), sent);
+            // What is to be removed or corrected must have a name.
+            let (archive, region) = (config.archive_dir(), regions.journal.path());
+            replayed.with_context(|| {
+                format!(
+                    "recover from the archive {} and the journal region {}",
+                    archive.display(),
+                    region.display()
+                )
+            })?
+        }
     };
-    resume(config, genesis, regions, log, replayed, continues)
+    resume(config, regions, log, replayed, continues)
+}
+
+/// The last frame whose reports were handed on. Journal memory never loses one that was not: if the
+/// region `fast` says otherwise it was made anew, and what is durable counts as told. Its bindings are
+/// gone as well; clients that establish themselves again ask for what they miss.
+pub(crate) fn sent(log: &LogReader, fast: &Memory, slow: &Memory) -> Result<u64> {
+    let fast = FastWriter::new(fast.clone())?;
+    let possible = log.oldest().saturating_sub(1)..=log.head();
+    let said = fast.view().out_seq();
+    if possible.contains(&said) {
+        return Ok(said);
+    }
+    let durable = SlowView::new(slow.clone())?.durable_seq();
+    let sent = if possible.contains(&durable) {
+        durable
+    } else {
+        *possible.start()
+    };
+    fast.set_out_seq(sent);
+    Ok(sent)
+}
+
+/// Makes the archive's folder at the first start. Later a missing one is a disk that is not mounted,
+/// not a reason to begin again.
+fn make_archive(config: &Config) -> Result<()> {
+    let archive = config.archive_dir();
+    if is_first_start(config) {
+        std::fs::create_dir_all(&archive).with_context(|| format!("make {}", archive.display()))?;
+    }
+    Ok(())
+}
+
+fn is_first_start(config: &Config) -> bool {
+    !config.epoch_file().exists()
 }
 
 /// Replays what there is of the journal, and refuses what no start may go on from.
 fn replay_journal(config: &Config, memory: Option<&LogReader>, sent: u64) -> Result<Replayed> {
     let (archive, shard) = (config.archive_dir(), config.instance.shard);
-    let first_start = !config.epoch_file().exists();
-    if first_start {
-        // Later a missing archive is a disk that is not mounted, not a reason to begin again.
-        std::fs::create_dir_all(&archive).with_context(|| format!("make {}", archive.display()))?;
-    }
+    let first_start = is_first_start(config);
+    make_archive(config)?;
     let snapshots = config.snapshots.enabled.then(|| config.snapshot_dir());
     let sources = Sources {
         archive: &archive,
@@ -200,7 +253,7 @@ impl Drop for Made {
     }
 }
 
-fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterLock; 2])> {
+fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
     let places = places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
     let identity = Identity {
@@ -211,7 +264,6 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
     let words =
         usize::try_from(u64::from(config.memory.journal_mib) << 17).context("journal_mib")?;
     let frames = usize::try_from(config.memory.journal_frames).context("journal_frames")?;
-    let sessions = usize::try_from(genesis.capacity.max_sessions).context("max_sessions")?;
     let mut made = Made::default();
     let mut open = |name, spec| {
         let opened = patiently(|| Memory::create_or_open(&places, name, spec, identity));
@@ -221,9 +273,6 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
         opened
     };
     let (journal, journal_lock, found) = open("journal", journal_spec(frames, words))?;
-    let (fast, fast_lock, _) = open("fast", fast_spec(sessions))?;
-    let slow = open_slow(&places, identity)?;
-    made.0.clear();
     let continues = matches!(
         found,
         Found::Existing {
@@ -231,12 +280,14 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
             ..
         }
     );
+    let sessions = max_sessions(config, continues.then_some(&journal))?;
+    let (fast, fast_lock, _) = open("fast", fast_spec(sessions))?;
+    let slow = open_slow(&places, identity)?;
+    made.0.clear();
     if !continues {
         // Memory of another boot of the machine may be torn: what counts is in the archive.
-        for region in [&journal, &fast] {
-            region.wipe()?;
-            region.header().set_identity(&identity);
-        }
+        journal.wipe()?;
+        journal.header().set_identity(&identity);
     }
     Ok((
         Regions {
@@ -248,6 +299,28 @@ fn open_regions(config: &Config, genesis: &Genesis) -> Result<(Regions, [WriterL
         },
         [journal_lock, fast_lock],
     ))
+}
+
+/// How many sessions the shard can have: as its journal says, whose first command it is; as the genesis
+/// file says only if there is no journal yet. `journal` is journal memory of this boot.
+fn max_sessions(config: &Config, journal: Option<&Memory>) -> Result<usize> {
+    make_archive(config)?;
+    let mut archive = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
+    let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+    let mut words = archive.next(&mut buffer)?;
+    if let (None, Some(journal)) = (words, journal) {
+        let log = LogReader::new(journal.clone(), 1)?;
+        if let Read::Frame(read) = log.read_at(1, &mut buffer) {
+            words = Some(read);
+        }
+    }
+    let first = words.map(|words| Frame::parse(&buffer[..words]));
+    let max_sessions = match first.transpose()?.map(|frame| frame.command) {
+        Some(Command::Genesis(genesis)) => genesis.max_sessions,
+        // Of a journal that begins with something else recovery says what is wrong.
+        Some(_) | None => config.load_genesis()?.capacity.max_sessions,
+    };
+    usize::try_from(max_sessions).context("max_sessions")
 }
 
 /// A process that was killed a moment ago may hold its locks still.
@@ -303,7 +376,6 @@ pub(crate) fn places(config: &Config) -> Places {
 /// From what was replayed to a sequencer that may take commands: genesis done, epoch settled.
 fn resume(
     config: &Config,
-    genesis: &Genesis,
     regions: &Regions,
     mut log: LogWriter,
     replayed: Replayed,
@@ -321,8 +393,18 @@ fn resume(
         epochs::hold(&config.epoch_file(), epoch)?;
     }
     if !continues {
+        // Before the journal has a frame: who dies behind this begins again. Bindings of an earlier
+        // epoch, or of another boot of the machine, do not count in this one.
+        regions.fast.wipe()?;
+        regions.fast.header().set_identity(&regions.identity);
         log.start_at(last_seq + 1)?;
         fast.set_out_seq(last_seq);
+    }
+    if !continues && !fresh {
+        say(format_args!(
+            "epoch {epoch} begins: no journal memory joined the archive; frames behind seq {last_seq}, if \
+             there were any, are lost"
+        ));
     }
     let resumed = Resumed {
         last_crc: chain.last_crc,
@@ -334,7 +416,7 @@ fn resume(
     let mut sequencer = Sequencer::new(resumed, log, shard, config.engine.checkpoint_interval);
     let slow = SlowView::new(regions.slow.clone())?;
     if fresh {
-        run_genesis(&mut sequencer, genesis, &slow);
+        run_genesis(&mut sequencer, config, &slow)?;
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
         // The feed tells of the markets, if memory still has all of the genesis and room to go on.
@@ -365,8 +447,10 @@ fn resume(
     Ok(Recovered { sequencer, told })
 }
 
-/// Journals the genesis file's commands, as far as they are not there yet.
-fn run_genesis(sequencer: &mut Sequencer, genesis: &Genesis, slow: &SlowView) {
+/// Journals the genesis file's commands, as far as they are not there yet. A shard that lacks one of
+/// them must not be told to anybody.
+fn run_genesis(sequencer: &mut Sequencer, config: &Config, slow: &SlowView) -> Result<()> {
+    let genesis = config.load_genesis()?;
     let mut numbers: BTreeMap<Source, u64> = BTreeMap::new();
     for (source, command) in genesis.commands() {
         let number = numbers.entry(source).or_default();
@@ -382,12 +466,21 @@ fn run_genesis(sequencer: &mut Sequencer, genesis: &Genesis, slow: &SlowView) {
                 command,
             };
             sequencer.sequence(&request, now);
+            ensure!(
+                sequencer.refused().is_none(),
+                "the engine refuses {:?} of {}: {:?}; correct the file, remove the journal (archive {} and the \
+                 regions), and start again",
+                command.kind(),
+                config.genesis_file().display(),
+                sequencer.refused(),
+                config.archive_dir().display()
+            );
         }
     }
+    Ok(())
 }
 
 /// Before the tiles run, a journal that is full can only wait for the archiver.
-#[expect(clippy::print_stdout, reason = "says what it waits for")]
 fn wait_for(
     sequencer: &mut Sequencer,
     slow: &SlowView,
@@ -406,9 +499,9 @@ fn wait_for(
         }
         if said.elapsed() > Duration::from_secs(5) {
             said = Instant::now();
-            println!(
+            say(format_args!(
                 "journal memory is full: waiting for the slowpath to archive (is it running?)"
-            );
+            ));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -420,7 +513,7 @@ fn assemble(
     regions: &Regions,
     recovered: Recovered,
     (rx, tx): (SocketsRx, SocketsTx),
-    locks: [WriterLock; 2],
+    locks: ([WriterLock; 2], Claim),
 ) -> Result<Machine> {
     let port = rx.local();
     let epoch = recovered.sequencer.epoch();

@@ -1,11 +1,13 @@
 //! `fastpath`: the process of busy-polling tiles between a NIC queue and the journal.
 //!
-//! It reads its configuration, takes its memory, recovers, and then runs its tiles until SIGTERM or
-//! SIGINT. After the line `ready` nothing allocates.
+//! It reads its configuration, takes its memory, recovers, and then runs its tiles until SIGTERM,
+//! SIGINT or SIGHUP. After the line `ready` nothing allocates.
 #![forbid(unsafe_code)]
 
 mod assembly;
 mod boot;
+mod claim;
+mod console;
 mod counters;
 mod epochs;
 mod feed;
@@ -37,8 +39,10 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 /// everything to the shared-memory journal, and sends reports and, if configured, the public feed.
 ///
 /// Give it the same file as `slowpath`, which archives what this process writes; either may be
-/// started first, and either may be killed and started again. Stop it with SIGTERM: it finishes
-/// what it accepted, waits until the slowpath has archived it, and exits with 0.
+/// started first, and either may be killed and started again. Stop it with SIGTERM, SIGINT or SIGHUP:
+/// it finishes what it accepted, waits until the slowpath has archived it, and exits with 0. It exits
+/// with 1, and says why, if it cannot go on, or if frames stay in journal memory because no slowpath
+/// archives them: they wait there for the next slowpath, but not beyond a loss of power.
 ///
 /// `sluice config default` prints a file with every key and what it means.
 #[derive(Debug, Parser)]
@@ -53,30 +57,25 @@ struct Arguments {
     check: bool,
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the reason of a failure goes to the terminal"
-)]
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fastpath: {error:#}");
+            console::complain(format_args!("fastpath: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "says what was checked")]
 fn run(arguments: &Arguments) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
     if arguments.check {
         let genesis = config.load_genesis()?;
-        println!(
+        console::say(format_args!(
             "{} is valid: {} genesis commands",
             arguments.config.display(),
             genesis.commands().len()
-        );
+        ));
         return Ok(());
     }
     let machine = boot::boot(&config)?;

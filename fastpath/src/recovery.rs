@@ -15,6 +15,8 @@ use shm::{LogReader, Read};
 use std::path::Path;
 use std::time::Instant;
 
+use crate::console::say;
+
 /// Engine versions that this build replays.
 const ENGINE_VERSIONS: std::ops::RangeInclusive<u16> = 1..=1;
 
@@ -27,6 +29,7 @@ pub(crate) struct Replayed {
 
 /// What was told by the frame that was sent last.
 #[derive(Clone, Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     /// By session id: its next report number and last number.
     pub(crate) sessions: Vec<(u64, u64)>,
@@ -211,20 +214,24 @@ impl Progress {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "a long recovery says how far it is")]
     fn frame(&mut self, seq: Seq) {
         self.frames += 1;
         if self.frames.is_multiple_of(65_536) && self.said.elapsed().as_secs() >= 2 {
             self.said = Instant::now();
-            println!("recovering: seq {seq}, {} frames/s", self.rate());
+            say(format_args!(
+                "recovering: seq {seq}, {} frames/s",
+                self.rate()
+            ));
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "says what was recovered")]
     fn end(&self, last: Seq) {
         if self.frames > 0 {
             let ms = self.start.elapsed().as_millis();
-            println!("recovered: seq {last}, {} frames in {ms} ms", self.frames);
+            say(format_args!(
+                "recovered: seq {last}, {} frames in {ms} ms",
+                self.frames
+            ));
         }
     }
 

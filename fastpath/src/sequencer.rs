@@ -6,8 +6,8 @@
 //! its frame is committed; engine time never goes back.
 
 use domain::{
-    Checkpoint, Command, Continue, Effects, Nanos, Recovered, Request, Seq, Source, Stamp, Timer,
-    Zero,
+    Checkpoint, Command, Continue, Effects, Event, Nanos, Reason, Recovered, Request, Seq, Source,
+    Stamp, Timer, Zero,
 };
 use engine::Engine;
 use journal::FrameHeader;
@@ -121,6 +121,14 @@ impl Sequencer {
         self.last_crc = crc;
         self.last_time = time;
         self.since_checkpoint += 1;
+    }
+
+    /// Why the last command was refused, if it was one that no session sent and it was.
+    pub(crate) fn refused(&self) -> Option<Reason> {
+        self.effects.events().find_map(|event| match event {
+            Ok(Event::Outcome(outcome)) => Some(outcome.reason).filter(|r| *r != Reason::None),
+            _ => None,
+        })
     }
 
     /// The next of the sequencer's own commands that must come before anything else: the rest of

@@ -2,10 +2,10 @@
 //!
 //! It runs on the main thread, sleeps most of the time, and touches nothing that a tile needs.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use shm::TileState;
 use shm::layout::ProcessState;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use topology::instruments::process;
 use topology::{Config, Core, Cpu, TileKind};
 
 use crate::boot::Machine;
+use crate::console::say;
 
 /// How long an orderly stop waits for the archiver.
 const ARCHIVE_PATIENCE: Duration = Duration::from_secs(10);
@@ -31,22 +32,29 @@ pub(crate) fn supervise(
 ) -> Result<()> {
     let fast = machine.fast.clone();
     let ended = serve(config, machine, allocator);
-    let state = ended.as_ref().map_or(ProcessState::Failed, |state| *state);
-    fast.set_process_state(state);
-    ended.map(drop)
+    fast.set_process_state(match &ended {
+        Ok(Ended::Archived) => ProcessState::Stopped,
+        Ok(Ended::Unarchived { .. }) => ProcessState::Unfinished,
+        Err(_) => ProcessState::Failed,
+    });
+    match ended? {
+        Ended::Archived => Ok(()),
+        Ended::Unarchived { head, durable } => bail!(
+            "stopped: seq {head}, archived to {durable}; the rest stays in journal memory until a slowpath \
+             archives it"
+        ),
+    }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the supervisor tells the operator where things are"
-)]
-fn serve(
-    config: &Config,
-    mut machine: Machine,
-    allocator: &CountingAllocator,
-) -> Result<ProcessState> {
+/// How it was when everything had stopped.
+enum Ended {
+    Archived,
+    Unarchived { head: u64, durable: u64 },
+}
+
+fn serve(config: &Config, mut machine: Machine, allocator: &CountingAllocator) -> Result<Ended> {
     let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
     }
     let stop = StopFlag::new();
@@ -59,10 +67,10 @@ fn serve(
         .collect::<Result<_>>()?;
     wait_until_running(&machine, &threads)?;
     let head = machine.head.head();
-    println!(
+    say(format_args!(
         "ready port={} epoch={} seq={head}",
         machine.port, machine.epoch
-    );
+    ));
     allocator.close();
     // ORDER: the flag is set by a signal handler and is the whole message.
     while !asked.load(Ordering::Relaxed) {
@@ -141,23 +149,18 @@ pub(crate) fn block_of(kind: TileKind) -> usize {
 }
 
 /// Waits until what was journalled is archived, as long as there is somebody to archive it.
-#[expect(clippy::print_stdout, reason = "says how the stop went")]
-fn finish(machine: &Machine) -> ProcessState {
+fn finish(machine: &Machine) -> Ended {
     let head = machine.head.head();
     let start = Instant::now();
     loop {
         let durable = machine.slow.durable_seq();
         let alive = Clock::now().saturating_sub(machine.slow.heartbeat()) < SILENCE;
         if durable >= head {
-            println!("stopped: seq {head}, all archived");
-            return ProcessState::Stopped;
+            say(format_args!("stopped: seq {head}, all archived"));
+            return Ended::Archived;
         }
         if !alive || start.elapsed() > ARCHIVE_PATIENCE {
-            println!(
-                "stopped: seq {head}, archived to {durable}; \
-                 the rest stays in journal memory until a slowpath archives it"
-            );
-            return ProcessState::Unfinished;
+            return Ended::Unarchived { head, durable };
         }
         std::thread::sleep(Duration::from_millis(1));
     }

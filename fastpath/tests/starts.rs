@@ -6,9 +6,9 @@
 
 use shm::layout::ProcessState;
 use shm::layout::fast_layout::FAST_MAGIC;
-use shm::{FastView, Memory};
+use shm::{FastView, FastWriter, Identity, Memory, fast_spec, journal_spec};
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ impl Instance {
         fs::write(instance.path("sluice.toml"), text).unwrap();
         fs::write(instance.path("genesis.toml"), topology::DEFAULT_GENESIS).unwrap();
         fs::create_dir_all(instance.path("shm/sluice-start")).unwrap();
+        // Whatever mask the tests run under.
+        let private = Permissions::from_mode(0o750);
+        fs::set_permissions(instance.path("shm/sluice-start"), private).unwrap();
         fs::create_dir_all(instance.path("state/archive")).unwrap();
         instance
     }
@@ -83,6 +86,30 @@ impl Instance {
         ready.expect("the process serves")
     }
 
+    /// Starts the process and waits until it serves; what it says after that nobody reads.
+    fn serving(&self) -> Child {
+        let mut command = self.command();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        assert!(first_ready(&mut child).is_some());
+        child
+    }
+
+    /// Changes the configuration.
+    fn configure(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("sluice.toml")).unwrap();
+        assert!(text.contains(from));
+        fs::write(self.path("sluice.toml"), text.replace(from, to)).unwrap();
+    }
+
+    fn fast(&self) -> FastView {
+        let fast = self.path("shm/sluice-start/fast");
+        FastView::new(Memory::open_reader(&fast, FAST_MAGIC).unwrap()).unwrap()
+    }
+
     /// The regions that are there, in whatever place.
     fn regions(&self) -> Vec<PathBuf> {
         let folders = ["shm/sluice-start", "state/sluice-start"].map(|name| self.path(name));
@@ -91,10 +118,28 @@ impl Instance {
     }
 
     fn state(&self) -> Option<ProcessState> {
-        let fast = self.path("shm/sluice-start/fast");
-        let memory = Memory::open_reader(&fast, FAST_MAGIC).unwrap();
-        FastView::new(memory).unwrap().process_state()
+        self.fast().process_state()
     }
+}
+
+/// The seq of the line that says that a process serves.
+fn seq(ready: &str) -> u64 {
+    ready.rsplit_once("seq=").unwrap().1.parse().unwrap()
+}
+
+/// Sends a signal, waits for the end, and gives exit code and complaint.
+fn signalled(mut child: Child, signal: &str) -> (Option<i32>, String) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+    assert!(sent.unwrap().success());
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    (child.wait().unwrap().code(), said)
 }
 
 fn first_ready(child: &mut Child) -> Option<String> {
@@ -128,8 +173,14 @@ fn regions_that_were_there_outlive_a_refused_start() {
     assert_eq!(instance.regions().len(), 3);
     assert_eq!(instance.state(), Some(ProcessState::Failed));
     drop(in_use);
+    let secret = instance.path("state/host.secret");
+    for (mode, cpu) in [(0o644, "\"any\""), (0o600, "1023")] {
+        fs::set_permissions(&secret, Permissions::from_mode(mode)).unwrap();
+        instance.configure("cpu = \"any\"", &format!("cpu = {cpu}"));
+        instance.refused();
+        instance.configure(&format!("cpu = {cpu}"), "cpu = \"any\"");
+    }
     // It goes on where the first was: the journal has one frame more, its `Recovered`.
-    let seq = |ready: &str| ready.rsplit_once("seq=").unwrap().1.parse::<u64>().unwrap();
     let second = instance.served_and_killed();
     assert!(second.contains(" epoch=1 "), "{second}");
     assert_eq!(seq(&second), seq(&first) + 1);
@@ -144,6 +195,82 @@ fn journal_memory_is_gone_on_from_although_another_region_is_gone() {
     fs::remove_file(instance.path("shm/sluice-start/slow")).unwrap();
     let ready = instance.served_and_killed();
     assert!(ready.contains(" epoch=1 "), "{ready}");
+}
+
+/// Under another name it would not find its journal memory, and go on without what is in there.
+#[test]
+fn a_state_folder_is_that_of_one_instance() {
+    let instance = Instance::new("\"any\"");
+    let first = instance.serving();
+    instance.configure("name = \"start\"", "name = \"other\"");
+    let said = instance.refused();
+    let says = format!(
+        "another fastpath (pid {}) uses the state folder",
+        first.id()
+    );
+    assert!(said.contains(&says), "{said}");
+    signalled(first, "KILL");
+    let said = instance.refused();
+    let says = "is that of instance start, shard 0, this is instance other, shard 0: restore";
+    assert!(said.contains(says), "{said}");
+    assert!(!instance.path("shm/sluice-other").exists());
+    instance.configure("name = \"other\"", "name = \"start\"");
+    let ready = instance.served_and_killed();
+    assert!(ready.contains(" epoch=1 "), "{ready}");
+}
+
+/// The file is read when the journal is empty; afterwards it is history.
+#[test]
+fn the_genesis_file_may_change_or_go_once_it_is_journalled() {
+    let instance = Instance::new("\"any\"");
+    let first = seq(&instance.served_and_killed());
+    let sessions = instance.fast().max_sessions();
+    let genesis = topology::DEFAULT_GENESIS.replace("max_sessions = 1024", "max_sessions = 3");
+    fs::write(instance.path("genesis.toml"), genesis).unwrap();
+    assert_eq!(seq(&instance.served_and_killed()), first + 1);
+    fs::remove_file(instance.path("genesis.toml")).unwrap();
+    fs::remove_file(instance.path("shm/sluice-start/fast")).unwrap();
+    assert_eq!(seq(&instance.served_and_killed()), first + 2);
+    assert_eq!(instance.fast().max_sessions(), sessions);
+}
+
+/// As a start leaves it that is killed after it made journal memory and before anything else.
+#[test]
+fn bindings_do_not_outlive_their_journal_memory() {
+    let instance = Instance::new("\"any\"");
+    instance.served_and_killed();
+    let identity = Identity {
+        shard: 0,
+        boot_id: shm::boot_id().unwrap(),
+        epoch: 0,
+    };
+    let places = shm::Places {
+        instance: "start".into(),
+        hugetlbfs: None,
+        shm_dir: instance.path("shm"),
+        state_dir: instance.path("state"),
+    };
+    let open = |name, spec| Memory::create_or_open(&places, name, spec, identity).unwrap();
+    let (fast, ..) = open("fast", fast_spec(1024));
+    FastWriter::new(fast).unwrap().set_peer(1, 77);
+    fs::remove_file(instance.path("shm/sluice-start/journal")).unwrap();
+    drop(open("journal", journal_spec(1024, 1 << 17)));
+    // Nothing was archived, and so nothing is left of its first life.
+    fs::remove_file(instance.path("state/epoch")).unwrap();
+    instance.served_and_killed();
+    assert_eq!(instance.fast().peer(1), Some(0));
+}
+
+/// Nobody archives, and nobody listens either.
+#[test]
+fn a_stop_that_leaves_frames_unarchived_says_so_and_fails() {
+    let instance = Instance::new("\"any\"");
+    for signal in ["TERM", "HUP", "INT"] {
+        let (code, said) = signalled(instance.serving(), signal);
+        assert_eq!(code, Some(1), "{signal}: {said}");
+        assert!(said.contains("archived to 0; the rest stays"), "{said}");
+        assert_eq!(instance.state(), Some(ProcessState::Unfinished));
+    }
 }
 
 /// What is wrong with an instance that has not run yet, and what its start says to that.

@@ -121,7 +121,8 @@ impl RegionFile {
 /// Maps a region for reading; none if it is not there, or not finished yet.
 ///
 /// # Errors
-/// [`RegionError`] if what is there is something else, or this process's user may not read it.
+/// [`RegionError`] if what is there is something else, another user's than the instance's, or this
+/// process's user may not read it.
 pub fn open(places: &Places, region: Region) -> Result<Option<(Memory, RegionFile)>, RegionError> {
     let Some(path) = places.find(region.name())? else {
         return Ok(None);
@@ -129,7 +130,7 @@ pub fn open(places: &Places, region: Region) -> Result<Option<(Memory, RegionFil
     let Ok(before) = RegionFile::look(region, &path) else {
         return Ok(None);
     };
-    match Memory::open_reader(&path, region.magic()) {
+    match Memory::open_reader_of(&path, region.magic(), places.owner()) {
         // Replaced while we looked: the next look will find the new one.
         Ok(_) if before.fate() != Fate::Same => Ok(None),
         Ok(memory) => Ok(Some((memory, before))),
@@ -239,6 +240,7 @@ mod tests {
     use shm::{fast_spec, journal_spec};
 
     fn places_in(folder: &Path) -> Places {
+        fs::create_dir_all(folder.join("shm")).unwrap();
         Places {
             instance: "attach".into(),
             hugetlbfs: None,

@@ -88,18 +88,26 @@ impl Follower {
         self.lapped
     }
 
+    /// Whether it has given the last frame that is committed now.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        let memory = self.memory.as_ref();
+        memory.is_none_or(|memory| memory.head() < self.next_seq.0)
+    }
+
     /// What follows the archive's last whole frame, when its end was reached last.
     #[must_use]
     pub fn torn(&self) -> Option<Torn> {
         self.torn
     }
 
-    /// The next frame; none at the end for now. Of the archive only frames up to `archived` are
-    /// read: those above may still be cut off and written again.
+    /// The next frame; none at the end for now. Of the archive only frames up to what `archived` says are
+    /// read: those above may still be cut off and written again. It is asked again if journal memory has
+    /// lost the frame, which happens only once it is archived.
     ///
     /// # Errors
     /// [`FollowError`]. Asking again tries again.
-    pub fn next(&mut self, archived: Seq) -> Result<Option<Frame<'_>>, FollowError> {
+    pub fn next(&mut self, archived: impl Fn() -> Seq) -> Result<Option<Frame<'_>>, FollowError> {
         let Some(words) = self.read(archived)? else {
             return Ok(None);
         };
@@ -110,8 +118,8 @@ impl Follower {
         Ok(Some(frame))
     }
 
-    fn read(&mut self, archived: Seq) -> Result<Option<usize>, FollowError> {
-        let may_be_archived = self.archive.is_some() && self.next_seq <= archived;
+    fn read(&mut self, archived: impl Fn() -> Seq) -> Result<Option<usize>, FollowError> {
+        let may_be_archived = self.archive.is_some() && self.next_seq <= archived();
         if may_be_archived
             && self.reader.is_some()
             && let Some(words) = self.read_archive()?
@@ -128,7 +136,7 @@ impl Follower {
             Read::Corrupt => Err(FollowError::Corrupt { seq: self.next_seq }),
             Read::Empty if may_be_archived => self.read_archive(),
             Read::Empty => Ok(None),
-            Read::Lapped => self.read_lapped(may_be_archived),
+            Read::Lapped => self.read_lapped(self.archive.is_some() && self.next_seq <= archived()),
         }
     }
 

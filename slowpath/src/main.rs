@@ -11,7 +11,7 @@ use std::process::ExitCode;
 ///
 /// Give it the same file as `fastpath`; either may be started first, and either may be killed and
 /// started again: nothing is lost, the fastpath answers Busy once its journal memory is full. Stop it
-/// with SIGTERM, after the fastpath: it archives and checks what the journal holds and exits with 0.
+/// with SIGTERM, SIGINT or SIGHUP, after the fastpath: it archives and checks what the journal holds and exits with 0.
 /// It exits with 1, and says why, if it cannot go on or leaves something undone.
 ///
 /// `sluice status` shows how far it is; lines that begin with `alarm:` or `trouble:` want attention.

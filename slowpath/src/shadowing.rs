@@ -74,8 +74,11 @@ fn load_snapshot(config: &Config, up_to: Seq) -> anyhow::Result<Option<Shadow>> 
 /// The frame that an earlier shadow engine did not agree with, while its alarm stands.
 fn doubted(slow: &SlowWriter) -> Option<Seq> {
     let view = slow.view();
-    let diverged = view.shadow_state() == Some(ShadowState::Diverged);
-    diverged.then(|| Seq(view.diverged_seq()))
+    let stopped = matches!(
+        view.shadow_state(),
+        Some(ShadowState::Diverged | ShadowState::Unreadable)
+    );
+    stopped.then(|| Seq(view.diverged_seq()))
 }
 
 /// What the shadow engine works with.
@@ -91,7 +94,7 @@ pub struct Shadowing {
     snapshotting: Option<Snapshotting>,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
-    /// A frame that an earlier shadow engine did not agree with: its alarm stands until this one has
+    /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
     /// got past it.
     doubted: Option<Seq>,
 }
@@ -145,7 +148,7 @@ impl Shadowing {
                 Ok(applied) => {
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
-                    if applied == 0
+                    if self.follower.is_at_end()
                         && let Some(sent) = drained
                     {
                         self.live.settle(sent);
@@ -161,6 +164,12 @@ impl Shadowing {
                 Err(Failure::Unreadable(error)) => {
                     say(format_args!("trouble: the shadow engine waits: {error}"));
                     std::thread::sleep(RETRY);
+                }
+                Err(Failure::Lost(seq, error)) => {
+                    self.slow.set_unreadable(seq.0);
+                    self.live.stand(Standing::Diverged);
+                    say(format_args!("alarm: the shadow engine stops: {error}"));
+                    return Ending::Diverged(seq);
                 }
                 Err(Failure::Alarm(seq, what)) => {
                     self.slow.set_diverged(seq.0);
@@ -184,14 +193,16 @@ impl Shadowing {
 
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
-        let archived = Seq(self.slow.view().durable_seq());
+        // Asked anew for a frame that memory has lost meanwhile: it is then archived.
+        let archived = || Seq(self.slow.view().durable_seq());
         let (follower, durable_only) = (&mut self.follower, self.durable_only);
         let snapshotting = &mut self.snapshotting;
+        let watermark = archived();
         let lapped = follower.lapped();
         let applied = self.live.batch(|batch| {
             for applied in 0..BATCH {
                 let seq = follower.next_seq();
-                if durable_only && seq > archived {
+                if durable_only && seq > watermark {
                     return Ok(applied);
                 }
                 let next = follower.next(archived);
@@ -224,7 +235,7 @@ impl Shadowing {
         }
         if let Some(doubted) = self.doubted.take() {
             say(format_args!(
-                "the shadow engine now agrees with seq {doubted}, with which an earlier one did not"
+                "the shadow engine now agrees with seq {doubted}, at which an earlier one stopped"
             ));
         }
         let (published, when) = self.published;
@@ -242,7 +253,9 @@ impl Shadowing {
 enum Failure {
     /// This may pass.
     Unreadable(ArchiveError),
-    /// This will not: the frame, and what is wrong with it.
+    /// This will not: the frame cannot be had.
+    Lost(Seq, FollowError),
+    /// Nor will this: the frame, and what is wrong with it.
     Alarm(Seq, String),
 }
 
@@ -253,7 +266,7 @@ impl Failure {
             FollowError::Archive(_)
             | FollowError::Frame { .. }
             | FollowError::Corrupt { .. }
-            | FollowError::Missing { .. } => Self::Alarm(seq, error.to_string()),
+            | FollowError::Missing { .. } => Self::Lost(seq, error),
         }
     }
 }

@@ -189,7 +189,7 @@ impl Storing {
         let watermark = durable.min(Seq(view.shadow_seq()));
         let mut taken = 0;
         while projector.has_room() && follower.next_seq() <= watermark {
-            let Some(frame) = follower.next(durable).map_err(Failure::from)? else {
+            let Some(frame) = follower.next(|| durable).map_err(Failure::from)? else {
                 break;
             };
             projector.take(&frame).map_err(Failure::from)?;

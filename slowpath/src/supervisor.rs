@@ -15,7 +15,7 @@ use gateway::Live;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
 use shm::{LogReader, Memory, Places, RegionError, command_ring_producer};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +32,14 @@ const REMIND: Duration = Duration::from_secs(5);
 /// How long each thread has for what is left when the process is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether SIGTERM or SIGINT asked the process to stop.
+/// Whether SIGTERM, SIGINT or SIGHUP asked the process to stop.
 #[derive(Clone)]
 struct Asked(Arc<AtomicBool>);
 
 impl Asked {
     fn listen() -> Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
+        for signal in [SIGTERM, SIGINT, SIGHUP] {
             signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
         }
         Ok(Self(asked))
@@ -105,6 +105,7 @@ fn serve(
         say(format_args!("stopped: there was nothing to archive"));
         return Ok(());
     };
+    check_published(own, &attached)?;
     let mut threads = start(config, &attached, storage, own)?;
     watch(own, &attached, &mut threads, asked)?;
     stop(own, &attached, threads)
@@ -191,6 +192,22 @@ fn look_for_fastpath(places: &Places, boot_id: [u64; 2]) -> Result<Option<Attach
         fast,
         files: [journal_file, fast_file],
     }))
+}
+
+/// What an archiver of this boot published is in the journal: nothing else counts as durable, and the
+/// archive must not be blamed for lacking it. A head of 0 is that of a fastpath that recovers.
+fn check_published(own: &OwnRegion, attached: &Attached) -> Result<()> {
+    let head = LogReader::new(attached.journal.clone(), 1)?.head();
+    let published = own.published.unwrap_or(Seq(0));
+    anyhow::ensure!(
+        head == 0 || published.0 <= head,
+        "{} says that seq {published} is durable, but the journal {} ends with seq {head}: it is damaged, or \
+         not of this journal; if `sluice journal verify` finds nothing missing, stop the fastpath, remove the \
+         file, and start both again",
+        own.file.path().display(),
+        attached.journal.path().display()
+    );
+    Ok(())
 }
 
 fn start(

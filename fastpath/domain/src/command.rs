@@ -173,19 +173,35 @@ record! {
 }
 
 impl Genesis {
-    /// Whether every capacity is at least 1 and no more than a shard can address: 2^16 assets and
-    /// markets, 2^24 accounts and sessions, 2^28 balances (accounts times assets),
+    /// Most assets.
+    pub const MAX_ASSETS: u32 = 1 << 16;
+    /// Most markets.
+    pub const MAX_MARKETS: u32 = 1 << 16;
+    /// Most accounts.
+    pub const MAX_ACCOUNTS: u32 = 1 << 24;
+    /// Most sessions.
+    pub const MAX_SESSIONS: u32 = 1 << 24;
+    /// Most balances: accounts times assets.
+    pub const MAX_BALANCES: u64 = 1 << 28;
+
+    /// Whether every capacity is at least 1 and no more than a shard can address: the constants above,
     /// [`OrderId::MAX_SLOTS`] orders and as many levels.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
         let within = |capacity: u32, limit: u32| (1..=limit).contains(&capacity);
-        within(self.max_assets, 1 << 16)
-            && within(self.max_markets, 1 << 16)
-            && within(self.max_accounts, 1 << 24)
-            && within(self.max_sessions, 1 << 24)
-            && u64::from(self.max_accounts) * u64::from(self.max_assets) <= 1 << 28
+        within(self.max_assets, Self::MAX_ASSETS)
+            && within(self.max_markets, Self::MAX_MARKETS)
+            && within(self.max_accounts, Self::MAX_ACCOUNTS)
+            && within(self.max_sessions, Self::MAX_SESSIONS)
+            && self.balances() <= Self::MAX_BALANCES
             && within(self.max_orders, OrderId::MAX_SLOTS)
             && within(self.max_levels, OrderId::MAX_SLOTS)
+    }
+
+    /// Balances that these capacities make: accounts times assets.
+    #[must_use]
+    pub fn balances(&self) -> u64 {
+        u64::from(self.max_accounts) * u64::from(self.max_assets)
     }
 }
 

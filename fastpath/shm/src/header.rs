@@ -151,13 +151,23 @@ pub enum RegionError {
         /// Each place, and why not.
         tried: String,
     },
-    /// The directory belongs to somebody who could replace the region.
-    #[error("{path} belongs to user {owner} and not to this process's user or root; remove it or correct its owner", path = path.display())]
-    ForeignDirectory {
-        /// The directory.
+    /// Somebody else may have made the region, or its directory, in this instance's name.
+    #[error("{path} belongs to user {found}, neither to root nor to user {owner}, whose instance this is; find out who made it, and remove it, or correct its owner", path = path.display())]
+    Foreign {
+        /// The region's file or directory.
         path: PathBuf,
         /// Its owner.
+        found: u32,
+        /// Who it should be.
         owner: u32,
+    },
+    /// Others than its owner may write the region, or replace it.
+    #[error("{path} has mode {mode:04o}: others than its owner may write it; run `chmod go-w` on it if nobody has, else remove it", path = path.display())]
+    Exposed {
+        /// The region's file or directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// A writer was asked for on memory that is mapped for reading.
     #[error("the memory is mapped for reading only; open it as its writer")]

@@ -5,6 +5,7 @@
 )]
 
 use crate::header::{HEADER_WORDS, Header, Identity, LAYOUT_VERSION, RegionError, RegionSpec};
+use crate::place::check_owner;
 use crate::{Word, Words};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mm::{MapFlags, ProtFlags};
@@ -134,20 +135,38 @@ impl Memory {
         Header::of(self).expect("no region is smaller than its header")
     }
 
-    /// Maps the region at `path` for reading only. It must begin with `magic` and be finished.
+    /// Maps the region at `path` for reading only. It must begin with `magic`, be finished, and belong
+    /// to this process's user or root.
     ///
     /// # Errors
-    /// If it is not there, not ready, not such a region, or this process's user may not read it.
+    /// If it is not there, not ready, not such a region, another user's, or this process's user may not
+    /// read it.
     pub fn open_reader(path: &Path, magic: [u8; 8]) -> Result<Self, RegionError> {
-        let file = match open(path, OFlags::RDONLY) {
+        Self::open_reader_of(path, magic, own_user())
+    }
+
+    /// The same for a region that belongs to the user `owner` or to root: see [`crate::Places::owner`].
+    ///
+    /// # Errors
+    /// As [`Self::open_reader`].
+    pub fn open_reader_of(path: &Path, magic: [u8; 8], owner: u32) -> Result<Self, RegionError> {
+        let file = match open(path, OFlags::RDONLY, owner) {
             Err(RegionError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                 return Err(RegionError::forbidden(path));
             }
             opened => opened?,
         };
-        let memory = map(&file, path, false)?;
+        let memory = match map(&file, path, false) {
+            // Its maker has not given it its size yet.
+            Err(RegionError::Size { .. }) => {
+                let path = path.to_path_buf();
+                return Err(RegionError::NotReady { path });
+            }
+            mapped => mapped?,
+        };
         let bytes = check_header(&memory, magic)?;
-        memory.cut(bytes)
+        // Mapped again, because it may have grown until it had its magic.
+        map(&file, path, false)?.cut(bytes)
     }
 
     /// Memory of this process alone that looks like the region `spec`, for tests and simulation.
@@ -225,7 +244,7 @@ impl RegionError {
     pub(crate) fn forbidden(path: &Path) -> Self {
         Self::Forbidden {
             path: path.to_path_buf(),
-            user: rustix::process::geteuid().as_raw(),
+            user: own_user(),
         }
     }
 }
@@ -242,22 +261,37 @@ pub(crate) fn failed<'a, E: Into<std::io::Error>>(
     }
 }
 
-/// Opens the region file at `path`; never through a link.
-pub(crate) fn open(path: &Path, flags: OFlags) -> Result<File, RegionError> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+/// The user for whom this process acts.
+pub(crate) fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Opens the region file at `path`; never through a link, and only if nobody but root and `owner` can
+/// have made or may change it or its directory.
+pub(crate) fn open(path: &Path, flags: OFlags, owner: u32) -> Result<File, RegionError> {
+    let directory_path = path.parent().expect("a region's file is in a directory");
+    let name = path.file_name().expect("a region's file has a name");
+    let common = OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags_of_directory = OFlags::PATH | OFlags::DIRECTORY | common;
+    let directory = rustix::fs::openat(CWD, directory_path, flags_of_directory, Mode::empty())
+        .map_err(failed("open it", directory_path))?;
+    let directory = File::from(directory);
+    check_owner(&directory, directory_path, owner)?;
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-    let file = rustix::fs::openat(CWD, path, flags, mode).map_err(failed("open it", path))?;
+    let flags = flags | common | OFlags::NONBLOCK;
+    let file =
+        rustix::fs::openat(&directory, name, flags, mode).map_err(failed("open it", path))?;
     let file = File::from(file);
     let is_file = file
         .metadata()
         .map_err(failed("look at it", path))?
         .is_file();
-    if is_file {
-        Ok(file)
-    } else {
+    if !is_file {
         let other = std::io::Error::other("it is not a regular file");
-        Err(failed("use it", path)(other))
+        return Err(failed("use it", path)(other));
     }
+    check_owner(&file, path, owner)?;
+    Ok(file)
 }
 
 /// Maps all of `file`.

@@ -1,6 +1,8 @@
-//! Where region files may lie.
+//! Where region files may lie, and who may have made them.
 
 use crate::RegionError;
+use crate::memory::failed;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -19,83 +21,120 @@ pub struct Places {
     pub state_dir: PathBuf,
 }
 
+/// One of the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Hugetlbfs,
+    ShmDir,
+    StateDir,
+}
+
 impl Places {
     /// The file of the region `name`, wherever it is; none if it is nowhere.
     ///
     /// # Errors
     /// [`RegionError::Forbidden`] if it is in no place that this process's user may look at, but there
-    /// is one that it may not.
+    /// is one that it may not; [`RegionError::Io`] if a place cannot be looked at.
     pub fn find(&self, name: &str) -> Result<Option<PathBuf>, RegionError> {
-        let mut forbidden = None;
-        for path in self.files(name) {
-            match path.try_exists() {
+        let mut unseen = None;
+        for (_, path) in self.files(name) {
+            match is_there(&path) {
                 Ok(true) => return Ok(Some(path)),
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    forbidden = forbidden.or(Some(path));
-                }
-                // What cannot be there is not there.
-                Ok(false) | Err(_) => {}
+                Ok(false) => {}
+                Err(error) => unseen = unseen.or(Some(error)),
             }
         }
-        match forbidden {
-            Some(path) => Err(RegionError::forbidden(&path)),
-            None => Ok(None),
-        }
+        unseen.map_or(Ok(None), Err)
+    }
+
+    /// The user to whom the instance's regions belong: the owner of the state folder; this process's
+    /// own as long as there is none.
+    #[must_use]
+    pub fn owner(&self) -> u32 {
+        let own = || rustix::process::geteuid().as_raw();
+        std::fs::metadata(&self.state_dir).map_or_else(|_| own(), |folder| folder.uid())
     }
 
     /// The file of the region `name`, if it exists.
     ///
     /// # Errors
-    /// If it exists in more than one place.
+    /// If it exists in more than one place, or a place cannot be looked at: a region that is not seen
+    /// must not be taken for one that is not there.
     pub(crate) fn find_one(&self, name: &str) -> Result<Option<PathBuf>, RegionError> {
-        let mut found = self.files(name).filter(|path| path.exists());
-        match (found.next(), found.next()) {
-            (Some(first), Some(second)) => Err(RegionError::Ambiguous { first, second }),
-            (first, _) => Ok(first),
+        let mut found = None;
+        for (_, path) in self.files(name) {
+            match (is_there(&path)?, found.take()) {
+                (true, Some(first)) => {
+                    return Err(RegionError::Ambiguous {
+                        first,
+                        second: path,
+                    });
+                }
+                (true, None) => found = Some(path),
+                (false, before) => found = before,
+            }
         }
+        Ok(found)
     }
 
     /// Where the file of the region `name` may be, best place first.
-    pub(crate) fn files(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn files(&self, name: &str) -> Vec<(Place, PathBuf)> {
         let directory = format!("sluice-{}", self.instance);
         let places = [
-            self.hugetlbfs.as_deref(),
-            Some(&self.shm_dir),
-            Some(&self.state_dir),
+            (Place::Hugetlbfs, self.hugetlbfs.as_deref()),
+            (Place::ShmDir, Some(self.shm_dir.as_path())),
+            (Place::StateDir, Some(self.state_dir.as_path())),
         ];
-        let places: Vec<&Path> = places.into_iter().flatten().collect();
-        let files: Vec<_> = places
-            .iter()
-            .map(|p| p.join(&directory).join(name))
-            .collect();
-        files.into_iter()
+        let file = |(place, path): (Place, Option<&Path>)| {
+            path.map(|path| (place, path.join(&directory).join(name)))
+        };
+        places.into_iter().filter_map(file).collect()
     }
 }
 
-/// Makes the directory of a region if there is none, and refuses one of a foreign user: /dev/shm is
-/// everybody's, and who owns the directory can replace what is in it.
-pub(crate) fn make_directory(path: &Path) -> Result<(), RegionError> {
-    let failed = |what| {
-        move |source| RegionError::Io {
-            what,
-            path: path.to_path_buf(),
-            source,
+/// Whether there is something at `path`, even a link that leads nowhere.
+fn is_there(path: &Path) -> Result<bool, RegionError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(RegionError::forbidden(path))
         }
-    };
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o750)
-        .create(path);
-    made.map_err(failed("make the directory"))?;
-    let owner = std::fs::symlink_metadata(path)
-        .map_err(failed("look at the directory"))?
-        .uid();
-    if owner == 0 || owner == rustix::process::geteuid().as_raw() {
-        Ok(())
-    } else {
-        Err(RegionError::ForeignDirectory {
-            path: path.to_path_buf(),
-            owner,
-        })
+        Err(error) => Err(failed("look for it", path)(error)),
     }
+}
+
+/// Makes the directory of a region if there is none. The place itself must be there, unless it is the
+/// state folder: a path that is mistyped, or not mounted, is not made.
+pub(crate) fn make_directory(place: Place, directory: &Path) -> Result<(), RegionError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(place == Place::StateDir).mode(0o750);
+    match builder.create(directory) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(failed("make the directory", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a directory or a file that another user may have made or may change: /dev/shm is
+/// everybody's, and who writes a region is the exchange. `owner` is accepted beside root.
+pub(crate) fn check_owner(opened: &File, path: &Path, owner: u32) -> Result<(), RegionError> {
+    let metadata = opened.metadata().map_err(failed("look at it", path))?;
+    let found = metadata.uid();
+    if found != 0 && found != owner {
+        return Err(RegionError::Foreign {
+            path: path.to_path_buf(),
+            found,
+            owner,
+        });
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(RegionError::Exposed {
+            path: path.to_path_buf(),
+            mode,
+        });
+    }
+    Ok(())
 }

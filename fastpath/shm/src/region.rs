@@ -1,8 +1,8 @@
 //! Making, finding and locking region files.
 
 use crate::header::{Header, Identity, RegionError, RegionSpec};
-use crate::memory::{Memory, MemoryKind, check_header, failed, kind_of, map, open};
-use crate::place::{Places, make_directory};
+use crate::memory::{Memory, MemoryKind, check_header, failed, kind_of, map, open, own_user};
+use crate::place::{Place, Places, make_directory};
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -46,7 +46,8 @@ impl Memory {
     ///
     /// # Errors
     /// If another process writes it, if it is not what `spec` and `identity` say, if it exists
-    /// twice, or if no place takes it.
+    /// twice or cannot be looked for, if another user can have made it or may change it, or if no place
+    /// takes it.
     pub fn create_or_open(
         places: &Places,
         name: &str,
@@ -57,14 +58,10 @@ impl Memory {
             return open_or_make(&path, &spec, &identity);
         }
         let mut tried = String::new();
-        for path in places.files(name) {
-            let is_huge = places
-                .hugetlbfs
-                .as_ref()
-                .is_some_and(|place| path.starts_with(place));
-            match make_in(&path, is_huge, &spec, &identity) {
+        for (place, path) in places.files(name) {
+            match make_in(place, &path, &spec, &identity) {
                 Ok(made) => return Ok(made),
-                Err(no_room @ (RegionError::Io { .. } | RegionError::ForeignDirectory { .. })) => {
+                Err(no_room @ RegionError::Io { .. }) => {
                     tried.push_str(&format!("\n  {no_room}"));
                 }
                 Err(refused) => return Err(refused),
@@ -80,13 +77,14 @@ impl Memory {
     /// The existing region at `path`, as its one writer.
     ///
     /// # Errors
-    /// If it is not there, another process writes it, or it is not what `spec` and `identity` say.
+    /// If it is not there, another process writes it, another user may, or it is not what `spec` and
+    /// `identity` say.
     pub fn open_writer(
         path: &Path,
         spec: RegionSpec,
         identity: Identity,
     ) -> Result<(Self, WriterLock, Found), RegionError> {
-        let file = open(path, OFlags::RDWR)?;
+        let file = open(path, OFlags::RDWR, own_user())?;
         let lock = lock(file, path)?;
         open_existing(lock, path, &spec, &identity)
     }
@@ -94,21 +92,21 @@ impl Memory {
 
 /// Makes the region in one place, and leaves nothing there if that fails.
 fn make_in(
+    place: Place,
     path: &Path,
-    is_huge: bool,
     spec: &RegionSpec,
     identity: &Identity,
 ) -> Result<(Memory, WriterLock, Found), RegionError> {
     let directory = path.parent().expect("a region's file is in a directory");
-    if is_huge {
-        let place = directory.parent().expect("the directory is in a place");
-        let opened = File::open(place).map_err(failed("open it", place))?;
-        if kind_of(&opened, place)? != MemoryKind::Hugetlbfs {
+    if place == Place::Hugetlbfs {
+        let mount = directory.parent().expect("the directory is in a place");
+        let opened = File::open(mount).map_err(failed("open it", mount))?;
+        if kind_of(&opened, mount)? != MemoryKind::Hugetlbfs {
             let other = std::io::Error::other("no hugetlbfs is mounted there");
-            return Err(failed("use it", place)(other));
+            return Err(failed("use it", mount)(other));
         }
     }
-    make_directory(directory)?;
+    make_directory(place, directory)?;
     open_or_make(path, spec, identity)
 }
 
@@ -118,7 +116,7 @@ fn open_or_make(
     spec: &RegionSpec,
     identity: &Identity,
 ) -> Result<(Memory, WriterLock, Found), RegionError> {
-    let file = open(path, OFlags::RDWR | OFlags::CREATE)?;
+    let file = open(path, OFlags::RDWR | OFlags::CREATE, own_user())?;
     let lock = lock(file, path)?;
     let is_empty = lock
         .file

@@ -5,10 +5,13 @@ use shm::layout::fast_layout::FAST_MAGIC;
 use shm::log::JOURNAL_MAGIC;
 use shm::{Found, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, MemoryKind, Places};
 use shm::{Read, RegionError, RegionSpec, Words, WriterLock, fast_spec, journal_spec};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
 
 const IDENTITY: Identity = Identity {
     shard: 3,
@@ -29,6 +32,13 @@ fn spec() -> RegionSpec {
     journal_spec(64, 4096)
 }
 
+/// A folder with a place in it, as /dev/shm is there before anybody uses it.
+fn root() -> TempDir {
+    let root = TempDir::new().expect("a folder");
+    std::fs::create_dir(root.path().join("shm")).expect("a place");
+    root
+}
+
 type Made = Result<(Memory, WriterLock, Found), RegionError>;
 
 fn make(root: &Path) -> Made {
@@ -41,7 +51,7 @@ fn refusal(made: Made) -> String {
 
 #[test]
 fn a_region_is_made_once_and_found_again() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     assert_eq!(places(root.path()).find("journal").unwrap(), None);
     let (memory, lock, found) = make(root.path()).unwrap();
     assert_eq!(found, Found::Fresh);
@@ -102,7 +112,7 @@ fn a_region_is_made_once_and_found_again() {
 #[test]
 fn what_is_on_disk_is_allocated() {
     use std::os::unix::fs::MetadataExt;
-    let root = TempDir::new().unwrap();
+    let root = root();
     let (memory, _lock, _) = make(root.path()).unwrap();
     let file = std::fs::metadata(memory.path()).unwrap();
     assert!(file.len() >= memory.bytes() as u64);
@@ -115,26 +125,129 @@ fn what_is_on_disk_is_allocated() {
 }
 
 #[test]
-fn a_place_without_room_is_passed_over() {
+fn a_place_that_is_not_there_is_passed_over_and_not_made() {
     let root = TempDir::new().unwrap();
-    std::fs::write(
-        root.path().join("shm"),
-        "a file where a directory should be",
-    )
-    .unwrap();
     let (memory, lock, _) = make(root.path()).unwrap();
     assert!(memory.path().starts_with(root.path().join("state")));
+    assert!(!root.path().join("shm").exists());
     drop((memory, lock));
-    // Found where it is, although a better place has room now.
-    std::fs::remove_file(root.path().join("shm")).unwrap();
+    // Found where it is, although a better place is there now.
+    std::fs::create_dir(root.path().join("shm")).unwrap();
     let (memory, _lock, found) = make(root.path()).unwrap();
     assert!(memory.path().starts_with(root.path().join("state")));
     assert!(matches!(found, Found::Existing { .. }));
 }
 
+/// Permission bits and owner of what somebody may have put where the region belongs.
+fn expose(path: &Path, mode: u32, owner: Option<u32>) {
+    use std::os::unix::fs::PermissionsExt;
+    std::os::unix::fs::chown(path, owner, None).expect("give it away");
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).expect("set its mode");
+}
+
+#[test]
+fn what_others_may_change_is_no_region() {
+    let root = root();
+    drop(make(root.path()).unwrap());
+    let directory = root.path().join("shm/sluice-test");
+    let file = directory.join("journal");
+    let before = std::fs::read(&file).unwrap();
+    for (path, exposed, right) in [(&directory, 0o777, 0o750), (&file, 0o660, 0o640)] {
+        expose(path, exposed, None);
+        let says = format!("{} has mode {exposed:04o}", path.display());
+        let writer = refusal(make(root.path()));
+        assert!(writer.contains(&says), "{writer}");
+        let opened = refusal(Memory::open_writer(&file, spec(), IDENTITY));
+        assert!(opened.contains(&says), "{opened}");
+        let reader = Memory::open_reader(&file, JOURNAL_MAGIC).unwrap_err();
+        assert!(reader.to_string().contains(&says), "{reader}");
+        expose(path, right, None);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(make(root.path()).is_ok());
+}
+
+/// As whoever is first in /dev/shm may do it. Nothing is made elsewhere instead.
+#[test]
+fn a_directory_that_others_may_write_refuses_a_first_start() {
+    let root = root();
+    let directory = root.path().join("shm/sluice-test");
+    std::fs::create_dir(&directory).unwrap();
+    expose(&directory, 0o777, None);
+    for planted in [false, true] {
+        if planted {
+            std::fs::write(directory.join("journal"), "").unwrap();
+        }
+        let text = refusal(make(root.path()));
+        assert!(text.contains("others than its owner may write"), "{text}");
+        assert!(!root.path().join("state").exists(), "moved to the disk");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::fs::write(&directory, "a file where the directory should be").unwrap();
+    let text = refusal(make(root.path()));
+    assert!(text.contains("cannot look for it"), "{text}");
+}
+
+#[test]
+fn what_belongs_to_another_user_is_no_region() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can give files away.
+        return;
+    }
+    let root = root();
+    drop(make(root.path()).unwrap());
+    let directory = root.path().join("shm/sluice-test");
+    let file = directory.join("journal");
+    for (path, mode) in [(&directory, 0o750), (&file, 0o640)] {
+        expose(path, mode, Some(NOBODY));
+        let says = format!("{} belongs to user {NOBODY}", path.display());
+        let writer = refusal(make(root.path()));
+        assert!(writer.contains(&says), "{writer}");
+        let reader = Memory::open_reader(&file, JOURNAL_MAGIC).unwrap_err();
+        assert!(reader.to_string().contains(&says), "{reader}");
+        assert!(Memory::open_reader_of(&file, JOURNAL_MAGIC, NOBODY).is_ok());
+        expose(path, mode, Some(0));
+    }
+    std::fs::create_dir(root.path().join("state")).unwrap();
+    expose(&root.path().join("state"), 0o750, Some(NOBODY));
+    assert_eq!(places(root.path()).owner(), NOBODY);
+}
+
+/// What cannot be looked at may be there: it must not be made anew elsewhere.
+#[test]
+fn a_region_that_cannot_be_looked_for_refuses_the_start() {
+    if let Some(root) = root_of_the_deed() {
+        let text = refusal(make(&root));
+        assert!(text.contains("is not permitted"), "{text}");
+        return;
+    }
+    let root = root();
+    drop(make(root.path()).unwrap());
+    expose(root.path(), 0o755, None);
+    expose(&root.path().join("shm/sluice-test"), 0, None);
+    // Where it would be made instead.
+    std::fs::create_dir(root.path().join("state")).unwrap();
+    expose(&root.path().join("state"), 0o777, None);
+    // Root may look everywhere, and nobody else may have its programs' folder.
+    let program = root.path().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.args([
+        "--exact",
+        "a_region_that_cannot_be_looked_for_refuses_the_start",
+    ]);
+    let said = command.env(ROOT, root.path()).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    expose(&root.path().join("shm/sluice-test"), 0o750, None);
+}
+
 #[test]
 fn a_directory_that_is_no_hugetlbfs_is_passed_over() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let plain = root.path().join("huge");
     std::fs::create_dir(&plain).unwrap();
     let places = Places {
@@ -149,7 +262,7 @@ fn a_directory_that_is_no_hugetlbfs_is_passed_over() {
 
 #[test]
 fn no_place_at_all_says_why_for_each() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let huge = RegionSpec {
         words: 1 << 57,
         ..spec()
@@ -173,7 +286,7 @@ fn no_place_at_all_says_why_for_each() {
 
 #[test]
 fn a_region_in_two_places_is_refused() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     drop(make(root.path()).unwrap());
     let second = root.path().join("state/sluice-test");
     std::fs::create_dir_all(&second).unwrap();
@@ -191,7 +304,7 @@ fn a_region_in_two_places_is_refused() {
 
 #[test]
 fn what_differs_is_refused_with_a_remedy() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let path = root.path().join("shm/sluice-test/journal");
     drop(make(root.path()).unwrap());
     let places = places(root.path());
@@ -253,9 +366,25 @@ fn what_differs_is_refused_with_a_remedy() {
     assert!(Memory::open_reader(&path, JOURNAL_MAGIC).is_err());
 }
 
+/// As a reader may come upon a region while it is being made.
+#[test]
+fn a_region_without_its_size_is_not_ready() {
+    let root = root();
+    let directory = root.path().join("shm/sluice-test");
+    std::fs::create_dir(&directory).unwrap();
+    for bytes in [0, 8, 4096] {
+        std::fs::write(directory.join("journal"), vec![0; bytes]).unwrap();
+        let opened = Memory::open_reader(&directory.join("journal"), JOURNAL_MAGIC);
+        assert!(
+            matches!(opened, Err(RegionError::NotReady { .. })),
+            "{bytes} bytes: {opened:?}"
+        );
+    }
+}
+
 #[test]
 fn a_region_that_was_never_finished_is_made_anew() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     drop(make(root.path()).unwrap());
     let path = root.path().join("shm/sluice-test/journal");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -273,7 +402,7 @@ fn a_region_that_was_never_finished_is_made_anew() {
 
 #[test]
 fn links_and_directories_are_no_regions() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let directory = root.path().join("shm/sluice-test");
     std::fs::create_dir_all(&directory).unwrap();
     std::os::unix::fs::symlink(root.path().join("target"), directory.join("journal")).unwrap();
@@ -290,7 +419,7 @@ fn links_and_directories_are_no_regions() {
 
 #[test]
 fn a_second_writer_is_refused_while_the_first_lives() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let (memory, lock, _) = make(root.path()).unwrap();
     let text = refusal(make(root.path()));
     let pid = format!("process {}", std::process::id());
@@ -307,7 +436,7 @@ fn a_second_writer_is_refused_while_the_first_lives() {
 
 #[test]
 fn a_reader_reads_and_has_no_right_to_write() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let (memory, _lock, _) = make(root.path()).unwrap();
     let reader = Memory::open_reader(memory.path(), JOURNAL_MAGIC).unwrap();
     memory.words()[200].set(77);
@@ -330,7 +459,7 @@ fn a_reader_reads_and_has_no_right_to_write() {
 
 #[test]
 fn mappings_end_with_their_last_clone() {
-    let root = TempDir::new().unwrap();
+    let root = root();
     let (memory, _lock, _) = make(root.path()).unwrap();
     let path = memory.path().to_str().unwrap().to_owned();
     let mapped = || {
@@ -385,7 +514,7 @@ fn a_reader_that_writes_dies() {
         Memory::open_reader(&path, JOURNAL_MAGIC).unwrap().words()[200].set(1);
         return;
     }
-    let root = TempDir::new().unwrap();
+    let root = root();
     let (memory, _lock, _) = make(root.path()).unwrap();
     let status = in_a_process("a_reader_that_writes_dies", root.path())
         .status()
@@ -415,7 +544,7 @@ fn a_killed_writer_leaves_whole_frames_and_no_lock() {
         }
         return;
     }
-    let root = TempDir::new().unwrap();
+    let root = root();
     for round in 0..5 {
         let name = "a_killed_writer_leaves_whole_frames_and_no_lock";
         let mut child = in_a_process(name, root.path()).spawn().unwrap();

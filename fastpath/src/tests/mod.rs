@@ -6,6 +6,7 @@ mod fairness;
 mod feed;
 mod mutation;
 mod numbers;
+mod progress;
 mod resend;
 mod rig;
 mod slow_region;

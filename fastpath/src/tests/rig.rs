@@ -10,7 +10,7 @@ use nic::{Peer, Receive as _, Transmit as _};
 use shm::{FastWriter, Identity, Memory, SlowWriter, fast_spec, journal_spec, slow_spec};
 use tempfile::TempDir;
 use tile::Tile as _;
-use topology::{Config, Genesis, TileKind};
+use topology::{Config, TileKind};
 use wire::auth::{HostSecret, MacKeys};
 use wire::order_entry::{
     Block, Context, DatagramReader, DatagramWriter, Establish, Hello, Message, NewOrder,
@@ -54,7 +54,6 @@ pub(super) struct Rig {
     pub(super) regions: Regions,
     pub(super) slow: SlowWriter,
     pub(super) tiles: Tiles<InprocRx, InprocTx>,
-    genesis: Genesis,
     _folder: TempDir,
 }
 
@@ -74,7 +73,8 @@ impl Rig {
         let hex: String = HOST.iter().map(|byte| format!("{byte:02x}")).collect();
         std::fs::write(config.secret_file(), hex).unwrap();
         restrict(&config.secret_file());
-        let genesis = Genesis::parse(GENESIS).unwrap();
+        std::fs::write(config.genesis_file(), GENESIS).unwrap();
+        let genesis = config.load_genesis().unwrap();
         let identity = Identity {
             shard: config.instance.shard,
             boot_id: [1, 2],
@@ -90,7 +90,7 @@ impl Rig {
             identity,
         };
         let network = Network::new(1, Faults::NONE);
-        let tiles = start(&config, &genesis, &regions, &network);
+        let tiles = start(&config, &regions, &network);
         regions.continues = true;
         Self {
             slow: SlowWriter::new(regions.slow.clone()).unwrap(),
@@ -98,7 +98,6 @@ impl Rig {
             network,
             regions,
             tiles,
-            genesis,
             _folder: folder,
         }
     }
@@ -109,12 +108,11 @@ impl Rig {
         drop(tiles);
         before(&regions);
         Self {
-            tiles: start(&self.config, &self.genesis, &regions, &self.network),
+            tiles: start(&self.config, &regions, &self.network),
             regions,
             config: self.config,
             network: self.network,
             slow: self.slow,
-            genesis: self.genesis,
             _folder: self._folder,
         }
     }
@@ -203,13 +201,8 @@ impl Rig {
     }
 }
 
-fn start(
-    config: &Config,
-    genesis: &Genesis,
-    regions: &Regions,
-    network: &Network,
-) -> Tiles<InprocRx, InprocTx> {
-    let recovered = boot::recover(config, genesis, regions, None).unwrap();
+fn start(config: &Config, regions: &Regions, network: &Network) -> Tiles<InprocRx, InprocTx> {
+    let recovered = boot::recover(config, regions, None).unwrap();
     let (rx, tx) = network.open(EXCHANGE).unwrap();
     Tiles::assemble(config, regions, recovered, rx, tx).unwrap()
 }

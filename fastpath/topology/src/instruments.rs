@@ -97,9 +97,9 @@ numbered! {
         slow_refused,
         /// Turns without room in journal memory.
         no_room,
-        /// Progress words of the slowpath that cannot be.
+        /// Progress words of the slowpath that cannot be, since the process was started.
         gate_faults,
-        /// Positions of the slowpath's ring that cannot be.
+        /// Positions of the slowpath's ring that cannot be, since the process was started.
         ring_faults,
     }
 }

@@ -230,14 +230,29 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "capacity.max_assets: 0 is out of range",
     ),
     (
+        "max_accounts = 2",
+        "max_accounts = 16777217",
+        "capacity.max_accounts: 16777217 is out of range: use 1 to 16777216",
+    ),
+    (
+        "max_assets = 2\nmax_markets = 1\nmax_accounts = 2\n",
+        "max_assets = 17\nmax_markets = 1\nmax_accounts = 16777216\n",
+        "capacity.max_accounts: 16777216 accounts with 17 assets are 285212672 balances",
+    ),
+    (
+        "max_levels = 100",
+        "max_levels = 67108865",
+        "capacity.max_levels: 67108865 is out of range",
+    ),
+    (
         "max_orders = 8",
         "max_orders = 67108865",
         "capacity.max_orders: 67108865 is out of range",
     ),
     (
         "max_sessions = 2",
-        "max_sessions = 2147483649",
-        "capacity.max_sessions",
+        "max_sessions = 16777217",
+        "capacity.max_sessions: 16777217 is out of range: use 1 to 16777216",
     ),
     (
         "max_assets = 2",

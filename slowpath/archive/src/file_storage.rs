@@ -3,8 +3,9 @@
 use crate::storage::Storage;
 use domain::Seq;
 use journal::{Directory, SegmentName, Segments};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Why a directory cannot be an archive's.
@@ -99,6 +100,23 @@ impl FileStorage {
     }
 }
 
+/// Bytes are durable only where they are found again: somebody may have removed or moved the file, or its
+/// directory, since it was opened.
+fn check_place(path: &Path, synced: &Metadata) -> io::Result<()> {
+    let trouble = |what: &str| {
+        let path = path.display();
+        io::Error::other(format!(
+            "{path} {what}: what is written does not last; put the archive back as it was"
+        ))
+    };
+    match fs::symlink_metadata(path) {
+        Ok(found) if (found.dev(), found.ino()) == (synced.dev(), synced.ino()) => Ok(()),
+        Ok(_) => Err(trouble("is another file than the one that is written")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(trouble("is gone")),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes the directory if it is missing, durably.
 fn make_directory(directory: &Path) -> io::Result<()> {
     match fs::create_dir(directory) {
@@ -141,7 +159,10 @@ impl Storage for FileStorage {
     }
 
     fn sync(&mut self, first: Seq) -> io::Result<()> {
-        self.appending(first)?.sync_data()
+        let file = self.appending(first)?;
+        file.sync_data()?;
+        let synced = file.metadata()?;
+        check_place(&self.file(first), &synced)
     }
 
     fn sync_directory(&mut self) -> io::Result<()> {

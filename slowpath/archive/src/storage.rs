@@ -29,10 +29,11 @@ pub trait Storage: Segments {
     /// What the file system says.
     fn truncate(&mut self, first: Seq, len: u64) -> io::Result<()>;
 
-    /// Makes the bytes and the length of a segment durable (`fdatasync`).
+    /// Makes the bytes and the length of a segment durable (`fdatasync`), where the archive is read.
     ///
     /// # Errors
-    /// What the file system says; the bytes may then be lost, even if a later sync succeeds.
+    /// What the file system says, or that the segment is no longer there; the bytes may then be lost,
+    /// even if a later sync succeeds.
     fn sync(&mut self, first: Seq) -> io::Result<()>;
 
     /// Makes the names of all segments durable.

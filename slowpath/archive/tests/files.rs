@@ -2,7 +2,7 @@
 
 mod journal_memory;
 
-use archive::{Archiver, FileStorage, Limits, Refusal, StorageError};
+use archive::{Archiver, FileStorage, Limits, Refusal, Storage as _, StorageError};
 use domain::{Nanos, Seq};
 use journal::{ArchiveReader, MAX_FRAME_WORDS, SegmentName};
 use journal_memory::JournalMemory;
@@ -75,6 +75,34 @@ fn an_archive_on_disk_is_continued_and_a_torn_tail_cut() {
     assert_eq!(frames(&directory), memory.frames());
     let name = SegmentName(Seq(1)).to_string();
     assert_eq!(segments[0].file_name().expect("a name"), name.as_str());
+}
+
+/// What is written to a file that nobody finds again is not durable.
+#[test]
+fn a_segment_that_is_removed_or_replaced_is_noticed() {
+    let place = tempfile::tempdir().expect("a directory");
+    let directory = place.path().join("archive");
+    let aside = place.path().join("aside");
+    let mut storage = FileStorage::open(&directory).expect("it can be used");
+    let segment = directory.join(SegmentName(Seq(1)).to_string());
+    storage.create(Seq(1)).expect("made");
+    storage.append(Seq(1), &[1; 8]).expect("written");
+    storage.sync(Seq(1)).expect("it is there");
+    let refused = |storage: &mut FileStorage| {
+        let error = storage.sync(Seq(1)).expect_err("it does not last");
+        error.to_string()
+    };
+    fs::rename(&segment, &aside).expect("moved");
+    let says = refused(&mut storage);
+    assert!(says.contains("1.seg is gone"), "{says}");
+    fs::copy(&aside, &segment).expect("copied");
+    let says = refused(&mut storage);
+    assert!(says.contains("is another file"), "{says}");
+    fs::rename(&aside, &segment).expect("put back");
+    storage.sync(Seq(1)).expect("it is there again");
+    fs::rename(&directory, &aside).expect("moved");
+    let says = refused(&mut storage);
+    assert!(says.contains("1.seg is gone"), "{says}");
 }
 
 #[test]

@@ -139,9 +139,9 @@ impl Problem {
         let status = match reason {
             Reason::UnknownOrder | Reason::UnknownMarket => StatusCode::NOT_FOUND,
             Reason::CancelOnly | Reason::OrderTableFull => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::DuplicateClientOrderId => StatusCode::CONFLICT,
             Reason::DelegationExpired | Reason::BeyondDelegation => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
+            // It depends on the state of the market, the account or the order.
+            _ => StatusCode::CONFLICT,
         };
         let problem = Self::new(
             status,

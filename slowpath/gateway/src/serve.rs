@@ -147,6 +147,8 @@ pub(crate) async fn serve(
                 .await
         }
         Some(files) => {
+            // Somebody else in the process may have chosen it already.
+            let _chosen = rustls::crypto::ring::default_provider().install_default();
             let config = RustlsConfig::from_pem_file(&files.cert, &files.key).await?;
             tokio::spawn(reload(config.clone(), files));
             axum_server::from_tcp_rustls(listener, config)?

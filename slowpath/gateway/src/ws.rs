@@ -121,6 +121,8 @@ impl Connection {
                     reason: reason.into(),
                 }));
                 let _gone = self.socket.send(close).await;
+                // What the client has sent meanwhile would make the system drop what it was told.
+                while let Some(Ok(_)) = self.socket.recv().await {}
             };
             let _too_slow = timeout(SEND_PATIENCE, closing).await;
         }

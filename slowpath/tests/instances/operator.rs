@@ -3,6 +3,7 @@
 use crate::instance::{Fastpath, Instance, wait};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use topology::instruments::matching;
 
 #[test]
 fn status_of_nothing_says_what_is_missing() {
@@ -151,10 +152,32 @@ fn a_silent_tile_and_impossible_progress_are_wrong() {
         "{silent:?}"
     );
     fastpath.beat();
-    fastpath.fast.gate_faults().add(1);
-    let fault = instance.sluice(&["status"]);
-    assert_eq!(fault.code, 1);
-    assert!(fault.out.contains("impossible 1 times"), "{fault:?}");
+    for counter in [matching::gate_faults, matching::ring_faults] {
+        fastpath.fast.tile(1).counter(counter).add(1);
+        let fault = instance.sluice(&["status"]);
+        assert_eq!(fault.code, 1);
+        assert!(fault.out.contains("impossible 1 times"), "{fault:?}");
+        fastpath.fast.tile(1).counter(counter).set(0);
+    }
+    assert_eq!(instance.sluice(&["status"]).code, 0);
+}
+
+/// A fastpath that recovers, or waits for room, lives and serves nobody.
+#[test]
+fn a_fastpath_whose_tiles_do_not_run_is_wrong() {
+    let instance = Instance::new("");
+    let fastpath = Fastpath::start(&instance);
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.fast.tile(2).set_state(shm::TileState::Boot);
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    let says = "the fastpath serves nobody, out not running";
+    assert!(status.out.contains(says), "{status:?}");
+    (0..3).for_each(|slot| fastpath.fast.tile(slot).set_kind(0));
+    let status = instance.sluice(&["status"]);
+    let says = "the fastpath serves nobody, net, match, out not running";
+    assert!(status.out.contains(says), "{status:?}");
 }
 
 #[test]

@@ -7,9 +7,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use shadow::Shadow;
 use shm::layout::ShadowState;
 use slowpath::attach::{self, OwnRegion, Region};
+use slowpath::follower::Follower;
 use slowpath::serving::Ring;
 use slowpath::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use slowpath::signals::Signals;
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
@@ -93,6 +95,92 @@ fn what_memory_no_longer_has_is_checked_from_the_archive() {
     assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
     let verified = instance.sluice(&["journal", "verify", "--archive-only"]);
     assert_eq!(verified.code, 0, "{verified:?}");
+
+    // It was not archived yet when that was asked, and memory lost it before it was read.
+    let log = attach::journal_reader(&instance.config).unwrap();
+    let archive = Some(instance.config.archive_dir());
+    let mut follower = Follower::new(archive, instance.config.instance.shard, log, Seq(1));
+    let asked = Cell::new(0);
+    let archived = || Seq(asked.replace(fastpath.head()));
+    let frame = follower.next(archived).unwrap().unwrap();
+    assert_eq!(frame.header.seq, Seq(1));
+}
+
+/// What cannot be read says nothing about whether the engines agree.
+#[test]
+fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
+    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.trade_through(3000, &instance);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let first = instance.config.archive_dir();
+    let first = first.join("00000000000000000001.seg");
+    assert_ne!(first, instance.last_segment());
+    let mut bytes = fs::read(&first).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&first, &bytes).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("alarm: the shadow engine stops: archive: 00000000000000000001.seg");
+    wait("it shows", || {
+        instance.slow().shadow_state() == Some(ShadowState::Unreadable)
+    });
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    let says = "the shadow engine cannot read seq 2: put right what";
+    assert!(status.out.contains(says), "{status:?}");
+    assert!(!status.out.contains("does not agree"), "{status:?}");
+    assert_eq!(slowpath.stop().code(), Some(1));
+    bytes[200] ^= 1;
+    fs::write(&first, &bytes).unwrap();
+    let _slowpath = instance.start_slowpath();
+    wait_checked(&instance, fastpath.head());
+    assert_eq!(instance.slow().shadow_state(), Some(ShadowState::Ok));
+}
+
+#[test]
+fn an_archive_that_is_moved_away_is_noticed_and_nothing_more_counts_as_durable() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    let durable = fastpath.head();
+    let directory = instance.config.archive_dir();
+    let aside = directory.with_extension("aside");
+    fs::rename(&directory, &aside).unwrap();
+    fastpath.trade(5);
+    slowpath.wait_for("trouble: the archive's storage fails");
+    assert_eq!(instance.slow().durable_seq(), durable);
+    fs::rename(&aside, &directory).unwrap();
+    slowpath.wait_for("trouble over");
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+}
+
+/// The word is another process's: it must not make the archive look as if it had lost something.
+#[test]
+fn progress_beyond_the_journal_is_not_blamed_on_the_archive() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(0));
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    own.writer.set_durable_seq(fastpath.head() + 7);
+    drop(own);
+    let refused = instance.refused_slowpath();
+    let says = format!(
+        "{} says that seq {} is durable, but the journal",
+        instance.config.region_dir().join("slow").display(),
+        fastpath.head() + 7
+    );
+    assert!(refused.contains(&says), "{refused}");
 }
 
 #[test]

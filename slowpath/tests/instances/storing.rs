@@ -61,7 +61,7 @@ fn made_of_archive(instance: &Instance, folder: &Path, seq: u64) -> Content {
     storing::runtime().unwrap().block_on(async {
         let mut projector = Projector::open(&database, shard).await.unwrap();
         while follower.next_seq() <= Seq(seq) {
-            let frame = follower.next(Seq(seq)).unwrap().unwrap();
+            let frame = follower.next(|| Seq(seq)).unwrap().unwrap();
             projector.take(&frame).unwrap();
         }
         projector.write().await.unwrap();

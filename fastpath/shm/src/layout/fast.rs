@@ -19,14 +19,11 @@ pub const HISTOGRAMS: usize = 8;
 const COMMAND_TAIL: usize = HEADER_WORDS;
 /// Written by out: the last seq it has handed on.
 const OUT_SEQ: usize = COMMAND_TAIL + LINE_WORDS;
-/// Written by match: a line of words that nobody polls.
-const MATCH_LINE: usize = OUT_SEQ + LINE_WORDS;
-/// Written by the supervisor.
-const PROCESS_STATE: usize = MATCH_LINE;
-const GATE_FAULTS: usize = MATCH_LINE + 1;
-const RING_FAULTS: usize = MATCH_LINE + 2;
+/// Written by the supervisor: a line of words that nobody polls.
+const PROCESS_LINE: usize = OUT_SEQ + LINE_WORDS;
+const PROCESS_STATE: usize = PROCESS_LINE;
 /// Written by each tile: its block, three lines.
-const TILE_BLOCKS: usize = MATCH_LINE + if LINE_WORDS > 4 { LINE_WORDS } else { 4 };
+const TILE_BLOCKS: usize = PROCESS_LINE + if LINE_WORDS > 4 { LINE_WORDS } else { 4 };
 const TILE_WORDS: usize = 48;
 const HISTOGRAM_AREA: usize = TILE_BLOCKS + TILES * TILE_WORDS;
 /// Written by net: for each session, where its client is.
@@ -137,18 +134,6 @@ impl<W: Words> FastView<W> {
         ProcessState::from_word(self.word(PROCESS_STATE).acquire())
     }
 
-    /// How often the archiver's progress was impossible.
-    #[must_use]
-    pub fn gate_faults(&self) -> u64 {
-        self.word(GATE_FAULTS).get()
-    }
-
-    /// How often the command ring's producer position was impossible.
-    #[must_use]
-    pub fn ring_faults(&self) -> u64 {
-        self.word(RING_FAULTS).get()
-    }
-
     /// The tile in slot `tile`, below [`TILES`]; nothing if there is none.
     #[must_use]
     pub fn tile(&self, tile: usize) -> Option<TileView> {
@@ -241,18 +226,6 @@ impl<W: Words> FastWriter<W> {
     pub fn set_process_state(&self, state: ProcessState) {
         // ORDER: pairs with the acquire in `FastView::process_state`: all other words are final.
         self.0.word(PROCESS_STATE).release(state as u64);
-    }
-
-    /// Counts impossible progress of the archiver. Written by match.
-    #[must_use]
-    pub fn gate_faults(&self) -> Counter<W> {
-        Counter::new(&self.0.memory, GATE_FAULTS)
-    }
-
-    /// Counts impossible positions of the command ring's producer. Written by match.
-    #[must_use]
-    pub fn ring_faults(&self) -> Counter<W> {
-        Counter::new(&self.0.memory, RING_FAULTS)
     }
 
     /// The block of the tile in slot `tile`, for that tile.

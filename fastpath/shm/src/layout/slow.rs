@@ -73,6 +73,8 @@ pub enum ShadowState {
     Ok = 1,
     /// A frame did not agree: see [`SlowView::diverged_seq`].
     Diverged = 2,
+    /// A frame could not be read, and will not by trying again: see [`SlowView::diverged_seq`].
+    Unreadable = 3,
 }
 
 /// Reads the region `slow`. The values are another process's word: each is to be checked where it
@@ -149,11 +151,12 @@ impl<W: Words> SlowView<W> {
         match self.word(SHADOW_STATE).acquire() {
             1 => Some(ShadowState::Ok),
             2 => Some(ShadowState::Diverged),
+            3 => Some(ShadowState::Unreadable),
             _ => None,
         }
     }
 
-    /// The first seq that did not agree; 0 none.
+    /// The first seq that did not agree or could not be read, as the state says; 0 none.
     #[must_use]
     pub fn diverged_seq(&self) -> u64 {
         self.word(DIVERGED_SEQ).get()
@@ -238,11 +241,18 @@ impl<W: Words> SlowWriter<W> {
 
     /// The shadow engine does not agree with the frame `seq`. Written by the shadow engine.
     pub fn set_diverged(&self, seq: u64) {
+        self.set_stopped(ShadowState::Diverged, seq);
+    }
+
+    /// The shadow engine cannot read the frame `seq`. Written by the shadow engine.
+    pub fn set_unreadable(&self, seq: u64) {
+        self.set_stopped(ShadowState::Unreadable, seq);
+    }
+
+    fn set_stopped(&self, state: ShadowState, seq: u64) {
         self.0.word(DIVERGED_SEQ).set(seq);
         // ORDER: pairs with the acquire in `SlowView::shadow_state`: the seq is there.
-        self.0
-            .word(SHADOW_STATE)
-            .release(ShadowState::Diverged as u64);
+        self.0.word(SHADOW_STATE).release(state as u64);
     }
 
     /// The counter `counter`, for its one writer.

@@ -1,34 +1,18 @@
 //! What a genesis file may hold: exactly what the engine's commands accept (`docs/ENGINE.md`, "Other
 //! commands"), said earlier and with the name of the key.
 
-use super::{Deposit, Genesis, Market, Session};
+use super::{Capacity, Deposit, Genesis, Market, Session};
 use crate::error::{Invalid, require};
 use domain::OrderId;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MAX_FEE_PPM: u32 = 1_000_000;
 const MAX_DECIMALS: u8 = 18;
-/// Session ids share a word with the bit that marks them as sources.
-const MAX_SESSIONS: u32 = 1 << 31;
 
 impl Genesis {
     pub(super) fn check(&self) -> Result<(), Invalid> {
+        self.capacity.check()?;
         let capacity = &self.capacity;
-        for (key, value, most) in [
-            ("max_assets", capacity.max_assets, u32::MAX),
-            ("max_markets", capacity.max_markets, u32::MAX),
-            ("max_accounts", capacity.max_accounts, u32::MAX),
-            ("max_sessions", capacity.max_sessions, MAX_SESSIONS),
-            ("max_orders", capacity.max_orders, OrderId::MAX_SLOTS),
-            ("max_levels", capacity.max_levels, u32::MAX),
-        ] {
-            let problem = format!("{value} is out of range: use 1 to {most}");
-            require(
-                (1..=most).contains(&value),
-                format!("capacity.{key}"),
-                problem,
-            )?;
-        }
         let ids = self.assets.iter().map(|asset| asset.id);
         let assets = distinct("asset", ids, "max_assets", capacity.max_assets)?;
         let ids = self.markets.iter().map(|market| market.id);
@@ -99,6 +83,37 @@ impl Genesis {
             *deposited = total.unwrap_or(u64::MAX);
         }
         Ok(())
+    }
+}
+
+impl Capacity {
+    fn check(&self) -> Result<(), Invalid> {
+        type Engine = domain::Genesis;
+        for (key, value, most) in [
+            ("max_assets", self.max_assets, Engine::MAX_ASSETS),
+            ("max_markets", self.max_markets, Engine::MAX_MARKETS),
+            ("max_accounts", self.max_accounts, Engine::MAX_ACCOUNTS),
+            ("max_sessions", self.max_sessions, Engine::MAX_SESSIONS),
+            ("max_orders", self.max_orders, OrderId::MAX_SLOTS),
+            ("max_levels", self.max_levels, OrderId::MAX_SLOTS),
+        ] {
+            let problem = format!("{value} is out of range: use 1 to {most}");
+            require(
+                (1..=most).contains(&value),
+                format!("capacity.{key}"),
+                problem,
+            )?;
+        }
+        // The engine's own rule has the last word.
+        let command = self.command();
+        let problem = format!(
+            "{} accounts with {} assets are {} balances: use fewer of either, for at most {}",
+            self.max_accounts,
+            self.max_assets,
+            command.balances(),
+            Engine::MAX_BALANCES
+        );
+        require(command.is_within_limits(), "capacity.max_accounts", problem)
     }
 }
 

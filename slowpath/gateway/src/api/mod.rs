@@ -68,7 +68,7 @@ pub(crate) fn limit(asked: Option<u32>, otherwise: u32) -> Result<u32, Problem> 
 
 /// A number in a path, a query or a cursor.
 pub(crate) fn number(text: &str) -> Result<u64, Problem> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     digits
         .then(|| text.parse().ok())
         .flatten()

@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     let mut frames = Follower::new(archive, config.instance.shard, memory, first);
     let last = Seq(arguments.to.unwrap_or(u64::MAX));
     while frames.next_seq() <= last {
-        let Some(frame) = frames.next(Seq(u64::MAX))? else {
+        let Some(frame) = frames.next(|| Seq(u64::MAX))? else {
             break;
         };
         if let Some(line) = line(&frame, arguments.session.map(SessionId)) {

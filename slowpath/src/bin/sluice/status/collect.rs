@@ -82,6 +82,7 @@ pub(crate) struct Fastpath {
     pub(crate) pid: Decimal,
     pub(crate) state: Life,
     pub(crate) out: Progress,
+    /// Since the process was started, as are ring faults.
     pub(crate) gate_faults: Decimal,
     pub(crate) ring_faults: Decimal,
     /// Heap allocations after start-up.
@@ -118,10 +119,12 @@ pub(crate) struct Progress {
 pub(crate) struct ShadowProgress {
     #[serde(flatten)]
     pub(crate) progress: Progress,
-    /// `ok`, `diverged`, or `silent` if it has not said yet.
+    /// `ok`, `diverged`, `unreadable`, or `silent` if it has not said yet.
     pub(crate) state: &'static str,
     /// The frame with which it does not agree.
     pub(crate) diverged_seq: Option<Decimal>,
+    /// The frame that it cannot read.
+    pub(crate) unreadable_seq: Option<Decimal>,
     /// Of the engine's state at about `seq`, 16 hexadecimal digits.
     pub(crate) state_hash: String,
 }
@@ -293,12 +296,14 @@ impl Fastpath {
     fn of(fast: &FastView, said: Option<ProcessState>, pid: u64, head: Option<u64>) -> Self {
         let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
         let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
+        let sequencing = tiles.iter().find(|tile| tile.kind == tile_kind::MATCH);
+        let faults = |number: usize| Decimal(sequencing.map_or(0, |tile| tile.counters[number]));
         Self {
             pid: Decimal(pid),
             state: Life::of(said, pid),
             out: Progress::of(fast.out_seq(), head),
-            gate_faults: Decimal(fast.gate_faults()),
-            ring_faults: Decimal(fast.ring_faults()),
+            gate_faults: faults(matching::gate_faults),
+            ring_faults: faults(matching::ring_faults),
             allocations: Decimal(process.map_or(0, |tile| tile.counters[process::allocations])),
             tiles: tiles.iter().map(Tile::of).collect(),
             stages: stage::NAMES
@@ -315,6 +320,7 @@ impl Slowpath {
         let said = slow.process_state();
         let pid = slow.pid();
         let state = slow.shadow_state();
+        let stopped_at = |of| (state == Some(of)).then(|| Decimal(slow.diverged_seq()));
         let names = counters::NAMES.iter().enumerate();
         Self {
             pid: Decimal(pid),
@@ -327,11 +333,11 @@ impl Slowpath {
                 state: match state {
                     Some(ShadowState::Ok) => "ok",
                     Some(ShadowState::Diverged) => "diverged",
+                    Some(ShadowState::Unreadable) => "unreadable",
                     None => "silent",
                 },
-                diverged_seq: state
-                    .filter(|state| *state == ShadowState::Diverged)
-                    .map(|_| Decimal(slow.diverged_seq())),
+                diverged_seq: stopped_at(ShadowState::Diverged),
+                unreadable_seq: stopped_at(ShadowState::Unreadable),
                 state_hash: format!("{:016x}", slow.shadow_hash()),
             },
             store: has_store.then(|| {

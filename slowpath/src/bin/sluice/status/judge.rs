@@ -5,6 +5,7 @@ use crate::decimal::Decimal;
 use slowpath::counters::{
     STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED, TROUBLES_BEGUN, TROUBLES_ENDED,
 };
+use topology::TileKind;
 
 /// A process or tile that has not been heard of for so long is in trouble, ns.
 const SILENCE: u64 = 2_000_000_000;
@@ -53,15 +54,47 @@ fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
             ));
         }
     }
-    for (faults, what) in [
-        (fastpath.gate_faults, "the archiver's progress"),
-        (fastpath.ring_faults, "a position of the command ring"),
+    if fastpath.state == Life::Running {
+        judge_serving(fastpath, problems);
+    }
+    // A ring that was once impossible is not read again by this fastpath.
+    for (faults, what, remedy) in [
+        (
+            fastpath.gate_faults,
+            "the archiver's progress",
+            "restart the slowpath",
+        ),
+        (
+            fastpath.ring_faults,
+            "a position of the command ring",
+            "restart the slowpath, then the fastpath",
+        ),
     ] {
         if faults > Decimal(0) {
             problems.push(format!(
-                "{what} was impossible {faults} times: restart the slowpath"
+                "{what} was impossible {faults} times since the fastpath was started: {remedy}"
             ));
         }
+    }
+}
+
+/// While it recovers, or waits for room in its journal memory, no tile runs and nobody is served.
+fn judge_serving(fastpath: &Fastpath, problems: &mut Vec<String>) {
+    let runs = |kind: &&TileKind| {
+        let tile = fastpath.tiles.iter().find(|tile| tile.kind == kind.name());
+        tile.is_some_and(|tile| matches!(tile.state, "run" | "fail"))
+    };
+    let idle: Vec<&str> = TileKind::ALL
+        .iter()
+        .filter(|kind| !runs(kind))
+        .map(|kind| kind.name())
+        .collect();
+    if !idle.is_empty() {
+        problems.push(format!(
+            "the fastpath serves nobody, {} not running: it starts, recovers or waits for the slowpath, see \
+             its output",
+            idle.join(", ")
+        ));
     }
 }
 
@@ -73,6 +106,11 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
     if let Some(seq) = slowpath.shadow.diverged_seq {
         problems.push(format!(
             "the shadow engine does not agree with seq {seq}: see `alarm:` in the slowpath's output, and `sluice journal verify`"
+        ));
+    }
+    if let Some(seq) = slowpath.shadow.unreadable_seq {
+        problems.push(format!(
+            "the shadow engine cannot read seq {seq}: put right what `alarm:` in the slowpath's output says, then restart the slowpath"
         ));
     }
     if slowpath.state == Life::Running

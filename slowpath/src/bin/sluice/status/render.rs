@@ -81,7 +81,7 @@ fn render_progress(slowpath: &Slowpath, out: &mut impl io::Write) -> io::Result<
     line(out, "durable", &progress(slowpath.durable))?;
     let shadow = &slowpath.shadow;
     let mut text = format!("{} {}", progress(shadow.progress), shadow.state);
-    if let Some(seq) = shadow.diverged_seq {
+    if let Some(seq) = shadow.diverged_seq.or(shadow.unreadable_seq) {
         let _ = write!(text, " at seq {seq}");
     }
     let _ = write!(text, ", state hash {}", shadow.state_hash);

@@ -1,0 +1,550 @@
+"""The gateway of a real exchange: log-on, orders, history, streams, kills, limits, TLS, the API's description.
+
+`cargo xtask test http` runs it with the release binaries; SLUICE_BINARIES names their folder.
+"""
+
+import asyncio
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import websockets
+from exchange import OPERATOR, Exchange, User, Wallet
+
+HERE = pathlib.Path(__file__).parent
+
+
+class OneExchange(unittest.TestCase):
+    """Tests that share an exchange."""
+
+    gateway = ""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.exchange = Exchange(cls.gateway)
+
+    @classmethod
+    def tearDownClass(cls):
+        codes = cls.exchange.stop()
+        log = (cls.exchange.folder / "slowpath.log").read_text()
+        assert codes == [0, 0], (codes, log)
+        assert "panicked" not in log and "alarm" not in log, log
+        shutil.rmtree(cls.exchange.folder)
+
+    def ok(self, answer, status=200):
+        self.assertEqual(answer[0], status, answer[1])
+        return answer[1]
+
+    def refused(self, answer, status, code):
+        self.assertEqual((answer[0], answer[1]["code"]), (status, code), answer[1])
+        self.assertEqual(answer[1]["type"], f"urn:sluice:problem:{code}")
+        self.assertTrue(answer[1]["detail"])
+
+
+class LogOn(OneExchange):
+    def challenge(self, wallet):
+        return self.ok(
+            self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": wallet.text})
+        )
+
+    def answer(self, wallet, challenge, signature=None):
+        body = {
+            "wallet": wallet.text,
+            "nonce": challenge["nonce"],
+            "signature": signature or wallet.sign(challenge["message"]),
+        }
+        return self.exchange.call("POST", "/api/v1/auth/token", body)
+
+    def test_a_challenge_is_answered_once_by_its_wallet(self):
+        a, b = Wallet(1), Wallet(2)
+        challenge = self.challenge(a)
+        self.assertIn(a.text, challenge["message"])
+        self.refused(self.answer(b, challenge), 401, "unauthenticated")
+        self.refused(self.answer(a, challenge), 401, "unauthenticated")
+        challenge = self.challenge(a)
+        forged = b.sign(challenge["message"])
+        self.refused(self.answer(a, challenge, forged), 401, "unauthenticated")
+        challenge = self.challenge(a)
+        tokens = self.ok(self.answer(a, challenge))
+        self.assertEqual((tokens["role"], tokens["token_type"]), ("user", "Bearer"))
+        self.refused(self.answer(a, challenge), 401, "unauthenticated")
+
+    def test_refresh_tokens_work_once_and_a_copy_ends_the_log_on(self):
+        user = User(self.exchange, Wallet(3), funds=False)
+        refresh = lambda token: self.exchange.call(
+            "POST", "/api/v1/auth/refresh", {"refresh_token": token}
+        )
+        first = user.tokens["refresh_token"]
+        second = self.ok(refresh(first))
+        self.assertEqual(
+            self.exchange.call("GET", "/api/v1/users/me/account", token=second["access_token"])[0], 200
+        )
+        self.refused(refresh(first), 401, "unauthenticated")
+        self.refused(refresh(second["refresh_token"]), 401, "unauthenticated")
+
+    def test_revoked_and_strange_tokens_are_refused(self):
+        user = User(self.exchange, Wallet(4), funds=False)
+        self.assertEqual(user.call("POST", "/auth/revoke")[0], 204)
+        self.refused(user.call("GET", "/users/me/account"), 401, "unauthenticated")
+        for token in ("", "x", "a.b.c", user.token + "x"):
+            answer = self.exchange.call("GET", "/api/v1/users/me/account", token=token)
+            self.refused(answer, 401, "unauthenticated")
+
+    def test_one_account_and_session_for_a_wallet_however_often_it_logs_on(self):
+        wallet = Wallet(5)
+        accounts = set()
+        threads = [
+            threading.Thread(
+                target=lambda: accounts.add(User(self.exchange, wallet, funds=False).tokens["account"])
+            )
+            for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(accounts), 1)
+
+    def test_operators_administer_and_users_do_not(self):
+        operator = User(self.exchange, OPERATOR, funds=False)
+        user = User(self.exchange, Wallet(6), funds=False)
+        asset = {"symbol": "JUP", "decimals": 6}
+        self.refused(user.call("POST", "/admin/assets", asset), 403, "forbidden")
+        self.ok(operator.call("POST", "/admin/assets", asset), 201)
+        self.refused(operator.call("POST", "/admin/assets", asset), 409, "symbol-used")
+        market = {
+            "symbol": "JUP/USDC", "base": "JUP", "quote": "USDC", "tick_value": "1", "lot_size": "1000",
+            "min_quantity": "1", "price_min": "1", "price_levels": 1000, "maker_fee_ppm": 0,
+            "taker_fee_ppm": 100,
+        }
+        self.ok(operator.call("POST", "/admin/markets", market), 201)
+        markets = self.ok(user.call("GET", "/system/markets"))
+        self.assertEqual([m["market"] for m in markets], ["SOL/USDC", "JUP/USDC"])
+        deposit = {"wallet": user.wallet.text, "asset": "JUP", "amount": "77"}
+        self.ok(operator.call("POST", "/admin/deposits", deposit), 201)
+        balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
+        self.assertEqual([b["available"] for b in balances if b["asset"] == "JUP"], ["77"])
+        time.sleep(0.4)
+        commands = [row["command"] for row in self.ok(operator.call("GET", "/admin/audit"))["items"]]
+        self.assertLess(commands.index("CreateMarket"), commands.index("CreateAsset"))
+        self.ok(operator.call("PUT", "/admin/roles", {"wallet": user.wallet.text, "role": "auditor"}), 204)
+        self.refused(user.call("GET", "/admin/audit"), 403, "forbidden")
+        user.log_on()
+        self.ok(user.call("GET", "/admin/audit"))
+        self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
+
+
+class Orders(OneExchange):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.maker, cls.taker = User(cls.exchange, Wallet(10)), User(cls.exchange, Wallet(11))
+
+    def tearDown(self):
+        for user in (self.maker, self.taker):
+            self.ok(user.call("DELETE", "/orders"))
+
+    def test_an_order_rests_trades_changes_and_goes(self):
+        placed = self.ok(self.maker.place("Ask", 20000, 10, 1), 201)
+        order = placed["order"]["order_id"]
+        self.assertEqual(placed["order"]["status"], "New")
+        book = self.ok(self.maker.call("GET", "/orderbook?market=SOL/USDC"))
+        self.assertEqual(book["asks"], [["20000", "10"]])
+        self.assertGreaterEqual(int(book["sequence_number"]), int(placed["sequence"]))
+        trade = self.ok(self.taker.place("Bid", 20005, 4), 201)
+        self.assertEqual([r["kind"] for r in trade["reports"]], ["Accepted", "Fill"])
+        self.assertEqual(trade["order"]["status"], "Filled")
+        changed = self.ok(self.maker.call("PUT", f"/orders/{order}", {"price": "20001", "quantity": "9"}))
+        self.assertEqual(
+            (changed["order"]["price"], changed["order"]["remaining_quantity"]), ("20001", "5")
+        )
+        got = self.ok(self.maker.call("GET", f"/orders/{order}"))
+        self.assertEqual((got["status"], got["filled_quantity"]), ("PartiallyFilled", "4"))
+        self.refused(self.taker.call("DELETE", f"/orders/{order}"), 404, "not-found")
+        self.refused(self.taker.call("GET", f"/orders/{order}"), 403, "forbidden")
+        gone = self.ok(self.maker.call("DELETE", f"/orders/{order}"))
+        self.assertEqual((gone["order"]["status"], gone["order"]["reason"]), ("Cancelled", 200))
+        self.refused(self.maker.call("DELETE", f"/orders/{order}"), 404, "not-found")
+        time.sleep(0.4)
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["status"], "Cancelled")
+        fills = self.ok(self.maker.call("GET", "/users/me/trades"))["items"]
+        self.assertEqual((fills[0]["side"], fills[0]["order_id"]), ("Ask", order))
+
+    def test_a_client_order_id_makes_an_order_once(self):
+        self.ok(self.maker.place("Bid", 100, 1, 50), 201)
+        self.refused(self.maker.place("Bid", 100, 1, 50), 409, "client-order-id-used")
+        self.ok(self.maker.call("DELETE", "/orders"))
+        # At once, while the store is behind, and when it has caught up.
+        self.refused(self.maker.place("Bid", 100, 1, 50), 409, "client-order-id-used")
+        time.sleep(0.4)
+        self.refused(self.maker.place("Bid", 100, 1, 50), 409, "client-order-id-used")
+        outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/50"))
+        self.assertEqual((outcome["accepted"], outcome["status"]), (True, "Cancelled"))
+        self.refused(self.maker.place("Bid", 1, 10**12, 51), 409, "insufficient-funds")
+        time.sleep(0.4)
+        outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/51"))
+        self.assertEqual((outcome["accepted"], outcome["reason"]), (False, 12))
+        self.refused(self.maker.call("GET", "/orders/by-client-id/52"), 404, "not-found")
+
+    def test_refusals_say_why(self):
+        for more, code in (
+            ({"order_type": "Market", "price": "0"}, "invalid-combination"),
+            ({"price": "70000"}, "price-out-of-range"),
+            ({"quantity": "0"}, "invalid-quantity"),
+        ):
+            body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
+            self.refused(self.maker.call("POST", "/orders", body), 409, code)
+        self.ok(self.maker.place("Ask", 30000, 1), 201)
+        crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
+        self.refused(crossing, 409, "would-trade")
+        for wrong in (
+            {"price": 1.5}, {"price": "1.0"}, {"side": "Buy"}, {"quantity": "-1"}, {"quantity": None},
+            {"unknown": 1}, {"self_trade_behavior": "DecrementAndCancel"},
+        ):
+            body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **wrong}
+            self.refused(self.maker.call("POST", "/orders", body), 422, "invalid-request")
+        unknown = self.maker.place("Bid", 1, 1, market="NO/SUCH")
+        self.refused(unknown, 404, "not-found")
+        self.refused(
+            self.exchange.call("POST", "/api/v1/orders", {"side": "Bid"}), 401, "unauthenticated"
+        )
+
+    def test_mass_cancel_takes_what_it_is_asked_for(self):
+        for price in (100, 101, 102):
+            self.ok(self.maker.place("Bid", price, 1), 201)
+        self.ok(self.maker.place("Ask", 40000, 1), 201)
+        gone = self.ok(self.maker.call("DELETE", "/orders?side=Ask&market=SOL/USDC"))
+        self.assertEqual([o["price"] for o in gone["cancelled"]], ["40000"])
+        self.assertEqual(len(self.ok(self.maker.call("DELETE", "/orders"))["cancelled"]), 3)
+
+    def test_lists_come_page_by_page_without_hole_or_double(self):
+        for number in range(7):
+            self.ok(self.maker.place("Bid", 200 + number, 1), 201)
+        time.sleep(0.4)
+        seen, cursor = [], ""
+        while True:
+            page = self.ok(self.maker.call("GET", f"/users/me/orders?open_only=true&limit=2{cursor}"))
+            seen += [order["price"] for order in page["items"]]
+            if "next_cursor" not in page:
+                break
+            cursor = "&cursor=" + page["next_cursor"]
+        self.assertEqual(seen, [str(206 - number) for number in range(7)])
+
+    def test_funds_are_conserved(self):
+        total = lambda: [
+            sum(int(u) for user in (self.maker, self.taker) for b in
+                self.ok(user.call("GET", "/users/me/balances"))["balances"] if b["asset"] == asset
+                for u in (b["available"], b["held"]))
+            for asset in ("SOL", "USDC")
+        ]
+        before = total()
+        self.ok(self.maker.place("Ask", 15000, 3), 201)
+        fee = sum(int(r["fee"]) for r in self.ok(self.taker.place("Bid", 15000, 3), 201)["reports"]
+                  if r["kind"] == "Fill")
+        maker_fee = 3 * 15000 * 10 * 100 // 1_000_000
+        after = total()
+        self.assertEqual((after[0], after[1]), (before[0], before[1] - fee - maker_fee))
+
+    def test_market_data_of_trades(self):
+        self.ok(self.maker.place("Ask", 16000, 5), 201)
+        self.ok(self.taker.place("Bid", 16000, 5), 201)
+        time.sleep(0.4)
+        trades = self.ok(self.maker.call("GET", "/trades?market=SOL/USDC&limit=1"))
+        self.assertEqual((trades["items"][0]["price"], trades["items"][0]["quantity"]), ("16000", "5"))
+        stats = self.ok(self.maker.call("GET", "/market/stats?market=SOL/USDC"))
+        self.assertEqual(stats["last_price"], "16000")
+        for interval in ("1s", "1m", "5m", "15m", "1h", "4h", "1d"):
+            history = self.ok(
+                self.maker.call("GET", f"/market/price-history?market=SOL/USDC&interval={interval}")
+            )
+            self.assertEqual(history["candles"][-1]["close"], "16000")
+
+
+async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC"):
+    if token:
+        await socket.send(json.dumps({"type": "Authenticate", "token": token}))
+    wanted = {"type": kind}
+    if kind in ("OrderBook", "Trades"):
+        wanted["market"] = market
+    ask = {"type": "Subscribe", "subscription": wanted}
+    if resume_from is not None:
+        ask["resume_from"] = str(resume_from)
+    await socket.send(json.dumps(ask))
+
+
+async def next_message(socket, limit=10):
+    return json.loads(await asyncio.wait_for(socket.recv(), limit))
+
+
+class Streams(OneExchange):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.maker, cls.taker = User(cls.exchange, Wallet(20)), User(cls.exchange, Wallet(21))
+
+    def connect(self):
+        return websockets.connect(self.exchange.websocket())
+
+    def trade(self, seed, count):
+        rng = random.Random(seed)
+        for _ in range(count):
+            user = rng.choice((self.maker, self.taker))
+            self.ok(user.place(rng.choice(("Bid", "Ask")), 10000 + rng.randint(-5, 5), rng.randint(1, 5)), 201)
+
+    def test_a_book_that_follows_the_stream_is_the_exchanges(self):
+        async def run():
+            async with self.connect() as socket:
+                await subscribe(socket, "OrderBook")
+                book = {"bids": {}, "asks": {}}
+                last, loop = 0, asyncio.get_running_loop()
+                trading = loop.run_in_executor(None, lambda: self.trade(1, 150))
+                quiet = 0
+                while quiet < 3:
+                    try:
+                        message = await next_message(socket, 0.5)
+                    except asyncio.TimeoutError:
+                        quiet += trading.done()
+                        continue
+                    if message["type"] != "MarketData":
+                        continue
+                    data = message["data"]["order_book"]
+                    number = int(data["sequence_number"])
+                    self.assertTrue(number > last or data.get("previous_sequence_number") is None)
+                    last = number
+                    for side in ("bids", "asks"):
+                        for price, quantity in data[side]:
+                            if quantity == "0":
+                                book[side].pop(int(price), None)
+                            else:
+                                book[side][int(price)] = quantity
+                await trading
+                return book
+
+        book = asyncio.run(run())
+        truth = self.ok(self.exchange.call("GET", "/api/v1/orderbook?market=SOL/USDC&depth=500"))
+        for side in ("bids", "asks"):
+            self.assertEqual(book[side], {int(p): q for p, q in truth[side]})
+            self.assertTrue(truth[side])
+
+    def test_reports_and_trades_resume_from_any_number(self):
+        async def read(kind, count, token=None, resume_from=None):
+            async with self.connect() as socket:
+                await subscribe(socket, kind, token, resume_from)
+                seen = []
+                while len(seen) < count:
+                    message = await next_message(socket)
+                    if message["type"] in ("OrderUpdate", "MarketData") and "trades" not in message["data"]:
+                        seen.append(message)
+                return seen
+
+        self.trade(2, 40)
+        for kind, token in (("UserOrders", self.maker.token), ("Trades", None)):
+            all_of_it = asyncio.run(read(kind, 12, token, 0))
+            numbers = [int(m["sequence"]) for m in all_of_it]
+            self.assertEqual(numbers, list(range(1, 13)))
+            again = asyncio.run(read(kind, 5, token, 7))
+            strip = lambda m: {**m, "data": {**m["data"], "order": None}}
+            self.assertEqual([strip(m) for m in again], [strip(m) for m in all_of_it[7:]])
+
+    def test_private_streams_are_private_and_nonsense_is_answered(self):
+        async def run():
+            async with self.connect() as socket:
+                await subscribe(socket, "UserOrders")
+                self.assertEqual((await next_message(socket))["code"], "unauthenticated")
+                for text in ("", "{", "[]", '{"type":"Subscribe"}', '{"type":"No"}'):
+                    await socket.send(text)
+                    self.assertEqual((await next_message(socket))["code"], "invalid-request")
+                await subscribe(socket, "OrderBook", market="NO/SUCH")
+                self.assertEqual((await next_message(socket))["code"], "not-found")
+                await socket.send(json.dumps({"type": "Authenticate", "token": "x"}))
+                self.assertEqual((await next_message(socket))["code"], "unauthenticated")
+                await socket.send(json.dumps({"type": "Ping"}))
+                self.assertEqual((await next_message(socket))["type"], "Pong")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    for _ in range(40):
+                        await socket.send(json.dumps({"type": "Ping"}))
+                    while True:
+                        await next_message(socket)
+                self.assertEqual(closed.exception.rcvd.reason, "too-many-messages")
+
+        asyncio.run(run())
+
+
+class Kills(unittest.TestCase):
+    """Processes are killed while a user trades."""
+
+    def run_with(self, victim, ack):
+        exchange = Exchange(ack=ack)
+        user = User(exchange, Wallet(30))
+        rng = random.Random(30)
+        sent, answered, next_id = {}, {}, 1
+        for _ in range(4):
+            stop = time.monotonic() + rng.uniform(0.2, 0.6)
+            killer = threading.Timer(rng.uniform(0.05, 0.3), lambda: exchange.kill(victim))
+            killer.start()
+            while time.monotonic() < stop:
+                side, price = rng.choice((("Bid", 9000), ("Ask", 9000)))
+                sent[next_id] = side
+                try:
+                    status, answer = user.place(side, price, 1, next_id)
+                    if status == 201:
+                        answered[next_id] = answer
+                    else:
+                        assert status in (401, 503, 504), answer
+                except OSError:
+                    pass
+                next_id += 1
+            killer.join()
+            exchange.start(victim)
+            exchange.wait_ready()
+            user.log_on()
+        self.check(exchange, user, sent, answered)
+        codes = exchange.stop()
+        self.assertEqual(codes, [0, 0], (exchange.folder / "slowpath.log").read_text())
+        verify = subprocess.run(
+            [str(pathlib.Path(exchange.processes["fastpath"].args[0]).parent / "sluice"), "journal", "verify",
+             "--config", exchange.folder / "sluice.toml"],
+            capture_output=True, text=True,
+        )
+        self.assertEqual(verify.returncode, 0, verify.stdout + verify.stderr)
+        shutil.rmtree(exchange.folder)
+
+    def check(self, exchange, user, sent, answered):
+        """Every order happened once or not at all, and the stream has each of its reports once."""
+        time.sleep(0.5)
+        outcomes = {}
+        for number in sent:
+            status, outcome = user.call("GET", f"/orders/by-client-id/{number}")
+            assert status in (200, 404), outcome
+            if status == 200:
+                outcomes[number] = outcome
+        missing = set(answered) - set(outcomes)
+        self.assertEqual(missing, set(), "answered and not there")
+        reports = asyncio.run(self.read_stream(exchange, user))
+        numbers = [int(m["sequence"]) for m in reports]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)), "a hole or a double")
+        accepted = [m["data"]["report"]["client_order_id"] for m in reports
+                    if m["data"]["report"]["kind"] == "Accepted"]
+        self.assertEqual(len(accepted), len(set(accepted)), "accepted twice")
+        self.assertEqual({int(a) for a in accepted}, {n for n, o in outcomes.items() if o["accepted"]})
+        for number, answer in answered.items():
+            told = [m for m in reports if m["data"]["report"].get("client_order_id") == str(number)]
+            self.assertEqual(told[0]["data"]["report"], answer["reports"][0])
+        self.assertGreater(len(answered), 20)
+
+    async def read_stream(self, exchange, user):
+        async with websockets.connect(exchange.websocket()) as socket:
+            await subscribe(socket, "UserOrders", user.token, 0)
+            seen = []
+            while True:
+                try:
+                    message = await next_message(socket, 1.5)
+                except asyncio.TimeoutError:
+                    return seen
+                if message["type"] == "OrderUpdate":
+                    seen.append(message)
+
+    def test_the_slowpath_is_killed(self):
+        self.run_with("slowpath", "sequenced")
+
+    def test_the_fastpath_is_killed(self):
+        self.run_with("fastpath", "sequenced")
+
+    def test_the_slowpath_is_killed_where_answers_are_durable(self):
+        self.run_with("slowpath", "durable")
+
+
+class Limits(OneExchange):
+    gateway = "address_rate = 40\norder_rate = 2\nmax_body_kib = 1\nmax_connections = 8\n"
+
+    def test_limits_are_answered_and_cancels_come_through(self):
+        user = User(self.exchange, Wallet(40), funds=False)
+        time.sleep(1.1)
+        answers = [user.place("Bid", 100, 1) for _ in range(5)]
+        self.assertIn(429, [status for status, _ in answers])
+        self.assertEqual(user.call("DELETE", "/orders")[0], 200)
+        time.sleep(1.1)
+        large = b'{"side":"' + b"x" * 2000 + b'"}'
+        status, problem = self.exchange.call("POST", "/api/v1/orders", token=user.token, data=large)
+        self.assertEqual((status, problem["status"]), (413, 413))
+        self.refused(self.exchange.call("GET", "/api/v1/nothing"), 404, "not-found")
+        self.refused(self.exchange.call("PATCH", "/api/v1/orders"), 405, "method-not-allowed")
+        statuses = {self.exchange.call("GET", "/health", raw=True)[0] for _ in range(80)}
+        self.assertEqual(statuses, {200, 429})
+
+    def test_connections_beyond_the_limit_are_closed_and_those_within_go_on(self):
+        time.sleep(1.1)
+
+        async def run():
+            opened, refused = [], 0
+            for _ in range(12):
+                try:
+                    opened.append(await websockets.connect(self.exchange.websocket()))
+                except (OSError, websockets.InvalidMessage, EOFError):
+                    refused += 1
+            await opened[0].send(json.dumps({"type": "Ping"}))
+            pong = await next_message(opened[0])
+            for socket in opened:
+                await socket.close()
+            return len(opened), refused, pong["type"]
+
+        opened, refused, pong = asyncio.run(run())
+        self.assertEqual((opened <= 8, refused >= 4, pong), (True, True, "Pong"))
+        time.sleep(0.5)
+
+
+class Tls(unittest.TestCase):
+    def certificate(self, folder, name):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+             "-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-days", "2", "-subj", f"/CN={name}"],
+            check=True, capture_output=True,
+        )
+
+    def subject(self, port):
+        text = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}"], input="", capture_output=True, text=True,
+        ).stdout
+        return next(line for line in text.splitlines() if line.startswith("subject"))
+
+    def test_a_new_certificate_is_taken_over_without_a_restart(self):
+        import tempfile
+
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-tls-"))
+        self.certificate(folder, "first")
+        exchange = Exchange(tls=(folder / "cert.pem", folder / "key.pem"))
+        user = User(exchange, Wallet(50))
+        self.assertEqual(user.place("Bid", 100, 1)[0], 201)
+        self.assertIn("first", self.subject(exchange.port))
+        self.certificate(folder, "second")
+        deadline = time.monotonic() + 30
+        while "second" not in self.subject(exchange.port):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.5)
+        self.assertEqual(user.place("Bid", 100, 1)[0], 201)
+        self.assertEqual(exchange.stop(), [0, 0])
+        shutil.rmtree(exchange.folder)
+        shutil.rmtree(folder)
+
+
+class Description(OneExchange):
+    def test_schemathesis_finds_nothing(self):
+        operator = User(self.exchange, OPERATOR)
+        result = subprocess.run(
+            [pathlib.Path(sys.executable).parent / "st", "--config-file", HERE / "schemathesis.toml", "run",
+             self.exchange.url("/api/v1/openapi.json"), "-H", f"Authorization: Bearer {operator.token}",
+             "--exclude-path", "/api/v1/auth/revoke", "--max-examples", "25", "--seed", "1",
+             "--phases", "examples,coverage,fuzzing,stateful"],
+            capture_output=True, text=True, cwd=self.exchange.folder,
+        )
+        self.assertEqual(result.returncode, 0, result.stdout[-6000:] + result.stderr[-2000:])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
