@@ -28,8 +28,7 @@ pub(crate) struct Replayed {
 }
 
 /// What was told by the frame that was sent last.
-#[derive(Clone, Debug)]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     /// By session id: its next report number and last number.
     pub(crate) sessions: Vec<(u64, u64)>,

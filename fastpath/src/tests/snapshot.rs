@@ -35,7 +35,8 @@ fn trading_rig() -> Rig {
         taker.send(round + 1, &[order(round + 1, Side::Buy, 102, 3)]);
         rig.settle();
     }
-    (maker.receive(), taker.receive());
+    maker.receive();
+    taker.receive();
     rig
 }
 
@@ -69,18 +70,17 @@ fn write(rig: Rig) -> Written {
         chain.check(&frame).unwrap();
         let (seq, time) = (frame.header.seq, frame.header.engine_time);
         engine.apply(Stamp { seq, time }, &frame.request(), &mut effects);
-        match frame.command {
-            Command::Genesis(command) => genesis = Some(command),
-            Command::Checkpoint(_) => {
-                snapshots.push(seq);
-                let mut body = Vec::new();
-                engine.save(&mut body);
-                let header =
-                    SnapshotHeader::of(&chain, engine.version(), engine.state_hash(), &body);
-                let bytes = [header.encode().as_slice(), &body].concat();
-                std::fs::write(folder.join(SnapshotName(seq).to_string()), bytes).unwrap();
-            }
-            _ => {}
+        if let Command::Genesis(command) = frame.command {
+            genesis = Some(command);
+        }
+        if matches!(frame.command, Command::Checkpoint(_)) {
+            snapshots.push(seq);
+            let mut body = Vec::new();
+            engine.save(&mut body);
+            let hash = engine.state_hash();
+            let header = SnapshotHeader::of(&chain, engine.version(), hash, &body);
+            let bytes = [header.encode().as_slice(), &body].concat();
+            std::fs::write(folder.join(SnapshotName(seq).to_string()), bytes).unwrap();
         }
     }
     finish(&archive, &segment);

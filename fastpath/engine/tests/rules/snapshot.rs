@@ -127,31 +127,44 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
     }
 }
 
-/// What each harm to a record is answered with. Offsets are those of docs/SNAPSHOTS.md.
-#[test]
-fn what_does_not_fit_together_is_refused_by_name() {
-    const ASSETS: usize = 136;
-    const MARKETS: usize = ASSETS + 2 * 40;
-    const SESSIONS: usize = MARKETS + 2 * 72 + 2 * 40;
-    const BALANCES: usize = SESSIONS + 3 * 120;
-    const ORDERS: usize = BALANCES + 4 * 24;
-    const FREE: usize = ORDERS + 4 * 56;
+/// Where the records of the state `trading` begin, by docs/SNAPSHOTS.md.
+const ASSETS: usize = 136;
+const MARKETS: usize = ASSETS + 2 * 40;
+const SESSIONS: usize = MARKETS + 2 * 72 + 2 * 40;
+const BALANCES: usize = SESSIONS + 3 * 120;
+const ORDERS: usize = BALANCES + 4 * 24;
+const FREE: usize = ORDERS + 4 * 56;
+
+/// The body of the state `trading`.
+fn trading() -> Vec<u8> {
     let (name, x) = states().swap_remove(1);
     let body = save(&x.engine);
-    assert_eq!(body.len(), FREE + 2 * 8);
-    let harmed = |harm: &dyn Fn(&mut Vec<u8>)| {
-        let mut body = body.clone();
-        harm(&mut body);
-        load(name, &body).err()
-    };
-    let record = |section, index, fault| {
-        Some(LoadError::Record {
-            section,
-            index,
-            fault,
-        })
-    };
-    let set = |at: usize, byte: u8| harmed(&|body| body[at] = byte);
+    assert_eq!((name, body.len()), ("trading", FREE + 2 * 8));
+    body
+}
+
+/// What a harm to it is answered with.
+fn harmed(harm: impl FnOnce(&mut Vec<u8>)) -> Option<LoadError> {
+    let mut body = trading();
+    harm(&mut body);
+    load("trading", &body).err()
+}
+
+fn set(at: usize, byte: u8) -> Option<LoadError> {
+    harmed(|body| body[at] = byte)
+}
+
+fn record(section: Section, index: u32, fault: Fault) -> Option<LoadError> {
+    Some(LoadError::Record {
+        section,
+        index,
+        fault,
+    })
+}
+
+#[test]
+fn tables_that_do_not_fit_together_are_refused_by_name() {
+    let body = trading();
     assert_eq!(set(0, 9), Some(LoadError::Layout(9)));
     assert_eq!(set(2, 9), Some(LoadError::EngineVersion(9)));
     assert_eq!(set(8, 7), record(Section::Head, 0, Fault::Field));
@@ -178,7 +191,11 @@ fn what_does_not_fit_together_is_refused_by_name() {
         set(BALANCES + 28, 2),
         record(Section::Balance, 1, Fault::Unknown)
     );
-    let released = harmed(&|body| {
+}
+
+#[test]
+fn funds_orders_and_slots_that_do_not_fit_together_are_refused_by_name() {
+    let released = harmed(|body| {
         body[BALANCES + 2 * 24 + 8] += 1;
         body[BALANCES + 2 * 24 + 16] -= 1;
     });
@@ -206,15 +223,15 @@ fn what_does_not_fit_together_is_refused_by_name() {
         record(Section::Order, 1, Fault::Crossed),
         "a bid at the price of the asks"
     );
-    let swapped = harmed(&|body| body[ORDERS + 56..ORDERS + 3 * 56].rotate_left(56));
+    let swapped = harmed(|body| body[ORDERS + 56..ORDERS + 3 * 56].rotate_left(56));
     assert_eq!(swapped, record(Section::Order, 2, Fault::Order));
-    let more = harmed(&|body| body[ORDERS + 56 + 18] = 9);
+    let more = harmed(|body| body[ORDERS + 56 + 18] = 9);
     assert_eq!(more, record(Section::Order, 1, Fault::NotCovered));
-    let one_more = harmed(&|body| body[ORDERS + 56 + 16] += 1);
+    let one_more = harmed(|body| body[ORDERS + 56 + 16] += 1);
     assert_eq!(one_more, record(Section::Balance, 2, Fault::Held));
-    let twice = harmed(&|body| body.copy_within(FREE..FREE + 8, FREE + 8));
+    let twice = harmed(|body| body.copy_within(FREE..FREE + 8, FREE + 8));
     assert_eq!(twice, record(Section::FreeSlot, 1, Fault::Slot));
-    let live = harmed(&|body| body[FREE] = body[ORDERS]);
+    let live = harmed(|body| body[FREE] = body[ORDERS]);
     assert_eq!(live, record(Section::FreeSlot, 0, Fault::Slot));
 }
 
