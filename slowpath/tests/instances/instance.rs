@@ -82,7 +82,10 @@ impl Instance {
         if rustix::process::geteuid().is_root() {
             // Root is permitted everything, and nobody else may have its programs' folder.
             let program = self.folder.path().join("sluice");
-            fs::copy(env!("CARGO_BIN_EXE_sluice"), &program).unwrap();
+            // By a process of its own: none that another test forks meanwhile has it open for writing.
+            let mut copy = Command::new("cp");
+            copy.arg(env!("CARGO_BIN_EXE_sluice")).arg(&program);
+            assert!(copy.status().unwrap().success());
             mode(self.folder.path(), 0o755);
             command = self.command(program.to_str().unwrap(), args);
             command.uid(NOBODY).gid(NOBODY);
