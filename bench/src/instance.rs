@@ -41,6 +41,8 @@ pub struct Plan {
     pub gateway: bool,
     /// Whether it has a public feed, on loopback.
     pub feed: bool,
+    /// Fewest frames between snapshots.
+    pub snapshot_frames: u64,
 }
 
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
@@ -460,6 +462,9 @@ recovery_grace_ms = 0
 [archive]
 segment_mib = 16
 
+[snapshots]
+every_frames = {snapshot_frames}
+
 [slowpath]
 cpus = [{slowpath}]
 
@@ -477,6 +482,7 @@ faucet = true
         journal_mib = plan.journal_mib,
         idle = plan.idle,
         checkpoint_interval = plan.checkpoint_interval,
+        snapshot_frames = plan.snapshot_frames,
     )
 }
 

@@ -1,5 +1,5 @@
 //! What measures and torments a whole Sluice: instances of one's own, chaos before their port,
-//! load over it, and the floor that load is compared with.
+//! load over it, and the floor that load is compared with; and what a start takes behind a large state.
 //!
 //! Architecture invariant: nothing of the product depends on this crate; it starts the real
 //! binaries and speaks to their port like anyone else.
@@ -14,6 +14,7 @@ pub mod echo;
 pub mod hiccup;
 pub mod instance;
 pub mod load;
+pub mod snapshot;
 pub mod subscriber;
 pub mod swarm;
 pub mod trader;

@@ -1,7 +1,7 @@
 //! `bench`: measurements of a whole Sluice.
 #![forbid(unsafe_code)]
 
-use bench::load;
+use bench::{load, snapshot};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -17,6 +17,8 @@ struct Arguments {
 enum Task {
     /// Open-loop load over the real order port, beside a bare echo over the same NIC backend.
     Load(load::Arguments),
+    /// Start-up behind a snapshot of a large state, beside a replay of all that led to it.
+    Snapshot(snapshot::Arguments),
 }
 
 #[expect(
@@ -25,17 +27,10 @@ enum Task {
     reason = "this is what the command prints"
 )]
 fn main() -> ExitCode {
-    let Task::Load(arguments) = Arguments::parse().command;
-    match load::run(&arguments) {
-        Ok(report) => {
-            match report.print(arguments.json) {
-                Ok(text) => print!("{text}"),
-                Err(error) => {
-                    eprintln!("error: {error:#}");
-                    return ExitCode::FAILURE;
-                }
-            }
-            if report.ok() {
+    match run(&Arguments::parse().command) {
+        Ok((text, is_ok)) => {
+            print!("{text}");
+            if is_ok {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -45,5 +40,16 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What is to be printed, and whether all is well.
+fn run(task: &Task) -> anyhow::Result<(String, bool)> {
+    match task {
+        Task::Load(arguments) => {
+            let report = load::run(arguments)?;
+            Ok((report.print(arguments.json)?, report.ok()))
+        }
+        Task::Snapshot(arguments) => Ok((snapshot::run(arguments)?, true)),
     }
 }

@@ -46,11 +46,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
         rx: R,
         tx: T,
     ) -> Result<Self> {
-        let Recovered {
-            sequencer,
-            epoch_reports,
-            told,
-        } = recovered;
+        let Recovered { sequencer, told } = recovered;
         let parts = Parts::new(config, regions, &sequencer)?;
         let ring = || shm::ring::heap(config.limits.net_ring);
         let (requests_in, requests_out) = ring();
@@ -62,7 +58,7 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             stopping: false,
         };
         let replies = [handshakes_out, replies_out];
-        let out = parts.out(config, &sequencer, (epoch_reports, &told), tx, replies)?;
+        let out = parts.out(config, &sequencer, &told, tx, replies)?;
         let matching = parts.matching(config, sequencer, requests_out)?;
         Ok(Self { net, matching, out })
     }
@@ -115,6 +111,12 @@ impl<'a> Parts<'a> {
         with_id
             .map(|(view, id)| view.as_ref().and_then(|view| make(SessionId(id), view)))
             .collect()
+    }
+
+    /// By session id: the number of its first report of this epoch.
+    fn epoch_reports(&self) -> Vec<u64> {
+        let first = |view: &Option<SessionView>| view.map_or(1, |view| view.epoch_report_no);
+        self.sessions.iter().map(first).collect()
     }
 
     fn entry(
@@ -184,7 +186,7 @@ impl<'a> Parts<'a> {
         &self,
         config: &Config,
         sequencer: &Sequencer,
-        (epoch_reports, told): (Vec<u64>, &Told),
+        told: &Told,
         port: T,
         [handshakes, replies]: [RingConsumer<Heap>; 2],
     ) -> Result<OutTile<T>> {
@@ -218,7 +220,7 @@ impl<'a> Parts<'a> {
             }),
             reader: LogReader::new(self.regions.journal.clone(), sent + 1)?,
             windows,
-            epoch_reports,
+            epoch_reports: self.epoch_reports(),
             handshakes,
             replies,
             ack: match config.instance.ack {

@@ -23,7 +23,7 @@ use crate::console::say;
 use crate::counters::Counters;
 use crate::epochs;
 use crate::port;
-use crate::recovery::{Replayed, Told, next_reports, replay};
+use crate::recovery::{Replayed, Sources, Told, replay};
 use crate::sequencer::{Resumed, Sequencer};
 use crate::watermark::Watermark;
 
@@ -58,8 +58,6 @@ pub(crate) struct Regions {
 /// Where a start begins to take commands.
 pub(crate) struct Recovered {
     pub(crate) sequencer: Sequencer,
-    /// By session id: its first report number in this epoch.
-    pub(crate) epoch_reports: Vec<u64>,
     pub(crate) told: Told,
 }
 
@@ -216,7 +214,14 @@ fn replay_journal(config: &Config, memory: Option<&LogReader>, sent: u64) -> Res
     let (archive, shard) = (config.archive_dir(), config.instance.shard);
     let first_start = is_first_start(config);
     make_archive(config)?;
-    let replayed = replay(&archive, shard, memory, sent)?;
+    let snapshots = config.snapshots.enabled.then(|| config.snapshot_dir());
+    let sources = Sources {
+        archive: &archive,
+        snapshots: snapshots.as_deref(),
+        shard,
+        memory,
+    };
+    let replayed = replay(&sources, sent)?;
     let (epoch, last_seq) = (replayed.engine.epoch(), replayed.chain.last_seq().0);
     ensure!(
         first_start || last_seq > 0,
@@ -432,12 +437,6 @@ fn resume(
         told_to,
         Sequencer::has_room_to_recover,
     );
-    let begins = sequencer.engine().epoch() != epoch;
-    let epoch_reports = if begins {
-        next_reports(sequencer.engine())
-    } else {
-        replayed.epoch_reports
-    };
     sequencer.recovered(epoch, grace, Clock::now());
     for region in [&regions.journal, &regions.fast] {
         region.header().set_identity(&Identity {
@@ -445,11 +444,7 @@ fn resume(
             ..regions.identity
         });
     }
-    Ok(Recovered {
-        sequencer,
-        epoch_reports,
-        told,
-    })
+    Ok(Recovered { sequencer, told })
 }
 
 /// Journals the genesis file's commands, as far as they are not there yet. A shard that lacks one of

@@ -2,12 +2,15 @@
 //!
 //! Every frame must follow its predecessor in seq and CRC, and the engine must cause the very
 //! events that stand in it, checkpoint hashes included; the first frame for which this does not
-//! hold is refused by name. docs/JOURNAL.md lists what can be found and what follows.
+//! hold is refused by name. docs/JOURNAL.md lists what can be found and what follows. The replay
+//! begins behind the newest snapshot that holds (docs/SNAPSHOTS.md), else at the first frame.
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Effects, Seq, Stamp};
+use domain::{Effects, Genesis, Seq, Stamp};
 use engine::Engine;
-use journal::{ArchiveReader, Chain, Frame, MemoryRead, Recovery};
+use journal::{
+    ArchiveReader, Chain, Frame, MemoryRead, Recovery, SnapshotDirectory, newest_snapshot,
+};
 use shm::{LogReader, Read};
 use std::path::Path;
 use std::time::Instant;
@@ -21,13 +24,11 @@ const ENGINE_VERSIONS: std::ops::RangeInclusive<u16> = 1..=1;
 pub(crate) struct Replayed {
     pub(crate) engine: Engine,
     pub(crate) chain: Chain,
-    /// By session id: its next report number when the last epoch began.
-    pub(crate) epoch_reports: Vec<u64>,
     pub(crate) told: Told,
 }
 
 /// What was told by the frame that was sent last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     /// By session id: its next report number and last number.
     pub(crate) sessions: Vec<(u64, u64)>,
@@ -35,14 +36,30 @@ pub(crate) struct Told {
     pub(crate) next_feed_no: u64,
 }
 
-/// Replays everything. `sent` is the last frame whose reports were sent, `memory` is a reader of journal memory of this boot, if there is one.
-pub(crate) fn replay(
-    archive: &Path,
-    shard: u16,
-    memory: Option<&LogReader>,
-    sent: u64,
-) -> Result<Replayed> {
-    let reader = ArchiveReader::open(archive, shard)?;
+/// Where the journal of an instance lies.
+pub(crate) struct Sources<'a> {
+    pub(crate) archive: &'a Path,
+    /// None: every replay begins at the first frame.
+    pub(crate) snapshots: Option<&'a Path>,
+    pub(crate) shard: u16,
+    /// A reader of journal memory of this boot, if there is one.
+    pub(crate) memory: Option<&'a LogReader>,
+}
+
+/// The state behind a snapshot, or that before the first frame.
+struct Start {
+    engine: Engine,
+    seq: Seq,
+}
+
+/// Replays what a snapshot does not cover. `sent` is the last frame whose reports were sent.
+pub(crate) fn replay(sources: &Sources<'_>, sent: u64) -> Result<Replayed> {
+    let memory = sources.memory;
+    let mut reader = ArchiveReader::open(sources.archive, sources.shard)?;
+    // What was told to clients is known as of the frame that was sent last, so that frame must be
+    // replayed. Without memory nothing is left to be sent.
+    let needed = memory.map_or(Seq(u64::MAX), |_| Seq(sent));
+    let start = find_start(sources, &mut reader, needed)?;
     let from_memory = |seq: Seq, buffer: &mut journal::FrameBuffer| match memory {
         None => MemoryRead::End,
         Some(log) => match log.read_at(seq.0, buffer) {
@@ -55,23 +72,19 @@ pub(crate) fn replay(
         },
     };
     let mut recovery = Recovery::with_memory(reader, from_memory, ENGINE_VERSIONS);
-    // Clients choose their order ids: with a key of this process nobody can aim at one table slot.
-    let probe_key = getrandom::u64().context("draw the key of the client order id table")?;
-    let mut engine = Engine::with_probe_key(probe_key);
+    let Start { mut engine, seq } = start;
     let mut effects = Effects::new();
     let mut progress = Progress::new();
-    let mut epoch_reports = Vec::new();
     let mut told = None;
     while let Some(frame) = recovery.next()? {
-        let epoch = engine.epoch();
-        apply(&mut engine, &frame, &mut effects)?;
-        if engine.epoch() != epoch {
-            epoch_reports = next_reports(&engine);
+        // The frame behind which a snapshot was taken is only compared with the memory's.
+        if frame.header.seq > seq {
+            apply(&mut engine, &frame, &mut effects)?;
+            progress.frame(frame.header.seq);
         }
         if frame.header.seq.0 == sent {
             told = Some(Told::by(&engine));
         }
-        progress.frame(frame.header.seq);
     }
     let found = recovery.finish();
     // Without memory, or at the very first start, nothing is left to be sent.
@@ -87,9 +100,45 @@ pub(crate) fn replay(
     Ok(Replayed {
         engine,
         chain: found.chain,
-        epoch_reports,
         told,
     })
+}
+
+/// Loads the newest snapshot up to the frame `needed`; the reader then stands before its frame. If there
+/// is none that holds, the reader stands at the first frame.
+#[expect(clippy::print_stdout, reason = "says what is not used, and why")]
+fn find_start(sources: &Sources<'_>, reader: &mut ArchiveReader, needed: Seq) -> Result<Start> {
+    // Clients choose their order ids: with a key of this process nobody can aim at one table slot.
+    let probe_key = getrandom::u64().context("draw the key of the client order id table")?;
+    let load = |body: &[u8], genesis: &Genesis| {
+        let engine = Engine::load(body, Some(genesis), probe_key);
+        let engine = engine.map_err(|error| error.to_string())?;
+        let hash = engine.state_hash();
+        Ok((engine, hash))
+    };
+    let start = Instant::now();
+    let found = match sources.snapshots {
+        None => None,
+        Some(folder) => newest_snapshot(
+            &SnapshotDirectory::new(folder),
+            sources.shard,
+            reader,
+            needed,
+            load,
+            |name, error| println!("snapshot {name} is not used: {error}"),
+        )
+        .with_context(|| format!("list the snapshots in {}", folder.display()))?,
+    };
+    let (engine, seq) = match found {
+        Some((header, engine)) => {
+            let ms = start.elapsed().as_millis();
+            println!("snapshot of seq {} loaded in {ms} ms", header.seq);
+            (engine, header.seq)
+        }
+        None => (Engine::with_probe_key(probe_key), Seq(0)),
+    };
+    reader.seek(Seq(seq.0.max(1)))?;
+    Ok(Start { engine, seq })
 }
 
 impl Told {
@@ -113,19 +162,6 @@ impl Told {
             next_feed_no: engine.next_feed_no(),
         }
     }
-}
-
-/// Each session's next report number, by session id up to the highest that exists.
-pub(crate) fn next_reports(engine: &Engine) -> Vec<u64> {
-    let mut reports = Vec::new();
-    for id in engine.session_ids() {
-        let place = usize::try_from(id.0).expect("a session id indexes a table");
-        reports.resize(reports.len().max(place + 1), 1);
-        reports[place] = engine
-            .session(id)
-            .map_or(1, |session| session.next_report_no);
-    }
-    reports
 }
 
 /// Applies a journalled command and compares what it caused with what is written.

@@ -17,5 +17,7 @@ pub mod follower;
 pub mod serving;
 pub mod shadowing;
 pub mod signals;
+pub mod snapshot_folder;
+pub mod snapshotting;
 pub mod storing;
 pub mod supervisor;

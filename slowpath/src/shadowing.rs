@@ -4,9 +4,10 @@ use crate::console::say;
 use crate::counters::SHADOW_LAPPED;
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
-use domain::Seq;
+use crate::snapshotting::{self, Snapshotting};
+use domain::{Event, Seq};
 use gateway::{Live, Standing};
-use journal::{ArchiveError, Frame};
+use journal::{ArchiveError, ArchiveReader, Frame};
 use shadow::{Divergence, Shadow};
 use shm::layout::ShadowState;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
@@ -34,6 +35,52 @@ pub enum Ending {
     Diverged(Seq),
 }
 
+/// A shadow engine behind the newest snapshot that holds, else before the first frame.
+#[must_use]
+pub fn newest_shadow(config: &Config, slow: &SlowWriter) -> Shadow {
+    let first = || Shadow::new(config.instance.shard, CONSERVATION_INTERVAL);
+    if !config.snapshots.enabled {
+        return first();
+    }
+    // Before a frame that is doubted, so that it is checked again.
+    let up_to = doubted(slow).map_or(u64::MAX, |seq| seq.0.saturating_sub(1));
+    match load_snapshot(config, Seq(up_to)) {
+        Ok(loaded) => loaded.unwrap_or_else(first),
+        Err(error) => {
+            say(format_args!(
+                "the shadow engine begins at the first frame: no snapshot can be read: {error}"
+            ));
+            first()
+        }
+    }
+}
+
+fn load_snapshot(config: &Config, up_to: Seq) -> anyhow::Result<Option<Shadow>> {
+    let mut reader = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
+    let begin = Instant::now();
+    let found = snapshotting::newest(config, &mut reader, up_to, |name, error| {
+        say(format_args!("snapshot {name} is not used: {error}"));
+    })?;
+    Ok(found.map(|(header, engine)| {
+        say(format_args!(
+            "the shadow engine begins behind the snapshot of seq {}, loaded in {} ms",
+            header.seq,
+            begin.elapsed().as_millis()
+        ));
+        Shadow::behind(engine, header.chain(), CONSERVATION_INTERVAL)
+    }))
+}
+
+/// The frame that an earlier shadow engine did not agree with, while its alarm stands.
+fn doubted(slow: &SlowWriter) -> Option<Seq> {
+    let view = slow.view();
+    let stopped = matches!(
+        view.shadow_state(),
+        Some(ShadowState::Diverged | ShadowState::Unreadable)
+    );
+    stopped.then(|| Seq(view.diverged_seq()))
+}
+
 /// What the shadow engine works with.
 pub struct Shadowing {
     live: Live,
@@ -42,6 +89,9 @@ pub struct Shadowing {
     follower: Follower,
     slow: SlowWriter,
     lapped: Counter,
+    config: Config,
+    /// None: they are switched off, or it has not begun.
+    snapshotting: Option<Snapshotting>,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
     /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
@@ -62,11 +112,6 @@ impl Shadowing {
     ) -> Result<Self, LogError> {
         let shard = config.instance.shard;
         let memory = LogReader::new(journal.clone(), 1)?;
-        let view = slow.view();
-        let stopped = matches!(
-            view.shadow_state(),
-            Some(ShadowState::Diverged | ShadowState::Unreadable)
-        );
         Ok(Self {
             follower: Follower::new(
                 Some(config.archive_dir()),
@@ -78,8 +123,10 @@ impl Shadowing {
             durable_only: config.instance.ack == Ack::Durable,
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
+            config: config.clone(),
+            snapshotting: None,
             published: (Seq(0), None),
-            doubted: stopped.then(|| Seq(view.diverged_seq())),
+            doubted: doubted(slow),
         })
     }
 
@@ -91,6 +138,9 @@ impl Shadowing {
                 return Ending::Agreed;
             }
             std::thread::sleep(IDLE);
+        }
+        if self.config.snapshots.enabled {
+            self.begin_snapshots();
         }
         loop {
             let drained = self.live.drained_after();
@@ -131,11 +181,22 @@ impl Shadowing {
         }
     }
 
+    /// Begins to take snapshots newer than the one with which it began.
+    fn begin_snapshots(&mut self) {
+        match Snapshotting::start(&self.config, &self.slow, self.checked_seq()) {
+            Ok(snapshotting) => self.snapshotting = Some(snapshotting),
+            Err(error) => say(format_args!(
+                "trouble: no snapshots are written: their thread does not start: {error}"
+            )),
+        }
+    }
+
     /// Checks up to a batch of frames; says how many.
     fn check_some(&mut self) -> Result<usize, Failure> {
         // Asked anew for a frame that memory has lost meanwhile: it is then archived.
         let archived = || Seq(self.slow.view().durable_seq());
         let (follower, durable_only) = (&mut self.follower, self.durable_only);
+        let snapshotting = &mut self.snapshotting;
         let watermark = archived();
         let lapped = follower.lapped();
         let applied = self.live.batch(|batch| {
@@ -150,6 +211,11 @@ impl Shadowing {
                 };
                 check(batch.shadow(), &frame)?;
                 batch.told(&frame);
+                if let Some(snapshotting) = snapshotting
+                    && let Some(Ok(Event::StateHash(checkpoint))) = frame.events().next()
+                {
+                    snapshotting.offer(batch.shadow(), checkpoint.hash);
+                }
             }
             Ok(BATCH)
         });

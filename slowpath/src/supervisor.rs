@@ -5,7 +5,7 @@ use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
 use crate::serving::{self, Ring};
-use crate::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
+use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
 use crate::storing::Storing;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,7 +13,6 @@ use archive::{FileStorage, Refusal};
 use domain::Seq;
 use gateway::Live;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use shadow::Shadow;
 use shm::layout::ProcessState;
 use shm::{LogReader, Memory, Places, RegionError, command_ring_producer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -225,7 +224,7 @@ fn start(
         &own.writer,
         own.published,
     )?;
-    let shadow = Shadow::new(config.instance.shard, CONSERVATION_INTERVAL);
+    let shadow = newest_shadow(config, &own.writer);
     let ring = Ring::new(command_ring_producer(&own.memory, &attached.fast)?);
     let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
     let shadowing = Shadowing::new(config, &attached.journal, &own.writer, live.clone())?;

@@ -58,6 +58,7 @@ impl Target {
             checkpoint_interval: 100_000,
             gateway: false,
             feed: false,
+            snapshot_frames: 1_000_000,
         };
         let placement = Placement {
             tiles: arguments.tiles_cpu,

@@ -66,9 +66,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "sequenced"
         },
         journal_mib: 32,
-        checkpoint_interval: 500,
+        checkpoint_interval: 100,
         gateway: false,
         feed: false,
+        snapshot_frames: 100,
     };
     let mut instance = Instance::create(&plan)?;
     instance.start(Role::Fastpath)?;
@@ -148,13 +149,37 @@ fn finish(mut instance: Instance, crowd: Crowd) -> Result<()> {
         "{total:?}, {truth:?}",
         truth = truth.trades
     );
+    let behind = starts_behind_snapshots(&instance)?;
+    ensure!(
+        behind > 0,
+        "no recovery began behind a snapshot:\n{}",
+        instance.last_words(Role::Fastpath)
+    );
     let verified = instance.sluice(&["journal", "verify"])?;
+    let held = instance.sluice(&["snapshot", "verify"])?;
     println!(
         "{} frames, {} trades, {} recoveries: all {} reports and {} messages agree with {} clients",
         truth.frames, truth.trades, truth.recoveries, total.reports, total.applied, TRADERS
     );
-    print!("{verified}");
+    println!("{behind} of the fastpath's starts began behind a snapshot");
+    print!("{held}{verified}");
     Ok(())
+}
+
+/// How often the fastpath said that it loaded a snapshot. None of them may have been refused: a kill
+/// leaves no snapshot that does not hold.
+fn starts_behind_snapshots(instance: &Instance) -> Result<usize> {
+    let mut loaded = 0;
+    for role in Role::BOTH {
+        let log = std::fs::read_to_string(instance.log(role))?;
+        let refused = log.lines().find(|line| line.contains("is not used"));
+        ensure!(refused.is_none(), "{refused:?}");
+        loaded += log
+            .lines()
+            .filter(|line| line.starts_with("snapshot of seq") && line.contains(" loaded in "))
+            .count();
+    }
+    Ok(loaded)
 }
 
 impl Crowd {

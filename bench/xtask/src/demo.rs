@@ -78,6 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         checkpoint_interval: 10_000,
         gateway: true,
         feed: true,
+        snapshot_frames: 50_000,
     })?;
     let subscriber = Subscriber::start(instance.feed.context("the plan has a feed")?)?;
     instance.start(Role::Fastpath)?;

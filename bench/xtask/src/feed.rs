@@ -98,6 +98,7 @@ pub(crate) fn run() -> Result<()> {
         checkpoint_interval: 1_000,
         gateway: false,
         feed: true,
+        snapshot_frames: 1_000_000,
     })?;
     let feed = instance.feed.context("the plan has a feed")?;
     let subscriber = Subscriber::start(feed)?;

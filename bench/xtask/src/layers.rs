@@ -41,7 +41,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "bench",
-        &["client", "domain", "nic", "shm", "tile", "topology", "wire"],
+        &[
+            "client", "domain", "engine", "journal", "nic", "shm", "tile", "topology", "wire",
+        ],
     ),
     (
         "xtask",

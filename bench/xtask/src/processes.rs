@@ -33,6 +33,7 @@ pub(crate) const PLAN: Plan = Plan {
     checkpoint_interval: 1_000,
     gateway: false,
     feed: false,
+    snapshot_frames: 5_000,
 };
 
 /// A test that says what it saw.

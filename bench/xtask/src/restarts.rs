@@ -85,7 +85,10 @@ fn stopped_with_outstanding(hold_up: fn(&mut Instance) -> Result<()>) -> Result<
     if instance.pid(Role::Slowpath).is_some() {
         instance.signal(Role::Slowpath, Signal::CONT)?;
     }
-    instance.stop_one(Role::Fastpath)?;
+    // Frames that nobody archives are a failure of the stop.
+    let archived = instance.pid(Role::Slowpath).is_some();
+    let stopped = instance.stop_one(Role::Fastpath);
+    ensure!(stopped.is_ok() == archived, "the stop says: {stopped:?}");
     client.listen(&instance, QUIET)?;
     let by_stop = client.reports() - BEFORE;
 

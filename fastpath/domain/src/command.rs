@@ -582,6 +582,9 @@ pub struct SessionView {
     pub next_report_no: u64,
     /// Its last number that was applied; 0 before the first.
     pub last_number: u64,
+    /// Number of the first report of this epoch: its next report number when the epoch began, or 1
+    /// if it was opened later.
+    pub epoch_report_no: u64,
 }
 
 impl Request {

@@ -20,6 +20,7 @@ pub enum Tag {
     Order = 8,
     FreeSlot = 9,
     Sweep = 10,
+    Capacities = 11,
 }
 
 /// The hash of one record, word by word. Each step is a bijection of the running value and of the

@@ -115,6 +115,7 @@ impl Engine {
             account: command.account,
             next_report_no: 1,
             last_number: 0,
+            epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
         });

@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) account: AccountId,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
+    /// Its next report number when the epoch began; 1 if it was opened later.
+    pub(crate) epoch_report_no: u64,
     pub(crate) delegation: Delegation,
     pub(crate) gate: Gate,
 }

@@ -8,7 +8,7 @@ use crate::market::Market;
 use crate::orders::Order;
 use crate::sources::SERVICES;
 use crate::sweep::Sweep;
-use domain::{AccountId, AccountView, AssetId, RecordHash, SessionId, Tag};
+use domain::{AccountId, AccountView, AssetId, Genesis, RecordHash, SessionId, Tag};
 
 fn record<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
     words
@@ -27,7 +27,7 @@ fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
 }
 
 /// The records of a table that exist, with their ids.
-fn existing<T>(table: &[Option<T>]) -> impl Iterator<Item = (u32, &T)> {
+pub(crate) fn existing<T>(table: &[Option<T>]) -> impl Iterator<Item = (u32, &T)> {
     (0_u32..)
         .zip(table)
         .filter_map(|(id, place)| Some((id, place.as_ref()?)))
@@ -44,6 +44,7 @@ impl Engine {
         let free = (0..).zip(self.orders.free_ids());
         [
             self.hash_of_counters(),
+            self.genesis.as_ref().map_or(0, hash_of_capacities),
             sum(existing(&self.assets).map(|(_, asset)| hash_of_asset(asset))),
             sum(existing(&self.markets).map(|(_, market)| hash_of_market(market))),
             sum(existing(&self.accounts).map(|(id, account)| hash_of_account(id, account))),
@@ -109,6 +110,20 @@ impl Engine {
             ],
         )
     }
+}
+
+fn hash_of_capacities(genesis: &Genesis) -> u64 {
+    record(
+        Tag::Capacities,
+        [
+            u64::from(genesis.max_assets),
+            u64::from(genesis.max_markets),
+            u64::from(genesis.max_accounts),
+            u64::from(genesis.max_sessions),
+            u64::from(genesis.max_orders),
+            u64::from(genesis.max_levels),
+        ],
+    )
 }
 
 fn hash_of_asset(asset: &Asset) -> u64 {
@@ -201,6 +216,7 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             session.gate as u64,
             session.next_report_no,
             session.last_number,
+            session.epoch_report_no,
         ],
     )
 }

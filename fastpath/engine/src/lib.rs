@@ -49,6 +49,7 @@ mod market;
 mod orders;
 mod phase;
 mod reports;
+mod snapshot;
 mod sources;
 mod sweep;
 mod trade;
@@ -63,3 +64,4 @@ const _: () = {
 pub use domain::{SessionView, Stamp};
 pub use engine::Engine;
 pub use invariants::BrokenInvariant;
+pub use snapshot::{Fault, LoadError, Section};

@@ -63,6 +63,10 @@ impl Order {
         }
     }
 
+    pub(crate) fn market_number(&self) -> u16 {
+        self.market
+    }
+
     pub(crate) fn market(&self) -> MarketId {
         MarketId(u32::from(self.market))
     }
@@ -123,6 +127,19 @@ impl Orders {
         let slot = id.slot();
         let order = self.slots.get(slot as usize)?;
         (order.id == id && id != OrderId::NONE).then_some(slot)
+    }
+
+    /// Slots as they were: none is live yet. The caller has checked that `free` names slots below
+    /// `next_fresh`, each once, and that there are so many slots.
+    pub(crate) fn restore(&mut self, next_fresh: u32, free: impl Iterator<Item = OrderId>) {
+        self.next_fresh = next_fresh;
+        self.free.extend(free);
+    }
+
+    /// Puts an order into its slot, which is used and empty.
+    pub(crate) fn put_back(&mut self, order: Order) {
+        self[order.id.slot()] = order;
+        self.live += 1;
     }
 
     /// Slots that were never taken start here.

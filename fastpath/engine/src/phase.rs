@@ -28,7 +28,12 @@ impl Engine {
         if command.epoch < self.epoch {
             return Err(Reason::InvalidParameter);
         }
-        self.epoch = command.epoch;
+        if command.epoch > self.epoch {
+            self.epoch = command.epoch;
+            for session in self.sessions.iter_mut().flatten() {
+                session.epoch_report_no = session.next_report_no;
+            }
+        }
         if command.grace > Nanos(0) {
             self.phase = Phase::CancelOnly;
             self.cancel_only_until = Nanos(self.now.0.saturating_add(command.grace.0));

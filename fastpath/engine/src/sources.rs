@@ -16,6 +16,11 @@ pub(crate) const SERVICES: [Source; 4] = [
 pub(crate) struct ServiceNumbers([u64; SERVICES.len()]);
 
 impl ServiceNumbers {
+    /// With the last numbers in the order of [`SERVICES`].
+    pub(crate) fn of(last: [u64; SERVICES.len()]) -> Self {
+        Self(last)
+    }
+
     /// The last number of a source, if it is one of [`SERVICES`].
     pub(crate) fn last(&self, source: Source) -> Option<u64> {
         self.0.get(source.0 as usize).copied()

@@ -77,6 +77,7 @@ impl Engine {
             gate: session.gate,
             next_report_no: session.next_report_no,
             last_number: session.last_number,
+            epoch_report_no: session.epoch_report_no,
         })
     }
 

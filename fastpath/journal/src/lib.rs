@@ -1,5 +1,5 @@
-//! The journal as bytes: frames, the chain that they form, archive segments, and the recovery that
-//! joins an archive and what is left of the journal memory.
+//! The journal as bytes: frames, the chain that they form, archive segments, snapshots of what they
+//! led to, and the recovery that joins an archive and what is left of the journal memory.
 //!
 //! Layouts and the table of refusals: docs/JOURNAL.md.
 //!
@@ -14,6 +14,7 @@ mod frame;
 mod reader;
 mod recovery;
 mod segment;
+mod snapshot;
 mod tail;
 mod window;
 
@@ -28,4 +29,8 @@ pub use reader::{ArchiveReader, Tail, Torn};
 pub use recovery::{MemoryRead, NoMemory, Recovered, Recovery, RecoveryError};
 pub use segment::{
     LARGEST_GROUP_BYTES, SEGMENT_HEADER_BYTES, SegmentError, SegmentHeader, SegmentName,
+};
+pub use snapshot::{
+    SNAPSHOT_HEADER_BYTES, SNAPSHOT_VERSION, SnapshotDirectory, SnapshotError, SnapshotFiles,
+    SnapshotHeader, SnapshotName, load_snapshot, newest_snapshot, read_snapshot_header,
 };

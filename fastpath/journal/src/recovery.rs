@@ -146,7 +146,9 @@ impl<S: Segments> Recovery<S> {
 }
 
 impl<S: Segments, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Recovery<S, M> {
-    /// From an archive, of which nothing was read yet, and the journal memory of the same boot.
+    /// From an archive and the journal memory of the same boot, from the frame on at which the
+    /// archive's reader stands: the first, or, for a state that is known already, the last frame
+    /// before it, so that the two can be seen to be of one journal.
     /// `engine_versions` are those that this build can replay.
     #[must_use]
     pub fn with_memory(

@@ -231,7 +231,10 @@ fn a_region_that_cannot_be_looked_for_refuses_the_start() {
     expose(&root.path().join("state"), 0o777, None);
     // Root may look everywhere, and nobody else may have its programs' folder.
     let program = root.path().join("program");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // Copied by a process of its own: none that another test forks meanwhile has it open for writing.
+    let mut copy = Command::new("cp");
+    copy.arg(std::env::current_exe().unwrap()).arg(&program);
+    assert!(copy.status().unwrap().success());
     let mut command = Command::new(program);
     if rustix::process::geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);

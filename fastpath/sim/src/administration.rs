@@ -115,6 +115,7 @@ impl NaiveEngine {
         let session = Session {
             terms: *command,
             next_report_no: 1,
+            epoch_report_no: 1,
         };
         self.sessions.insert(command.session, session);
         Ok(())
@@ -169,6 +170,11 @@ impl NaiveEngine {
 
     pub(crate) fn recovered(&mut self, command: &Recovered, out: &mut Effects) -> Answer {
         ensure(command.epoch >= self.epoch, Reason::InvalidParameter)?;
+        if command.epoch != self.epoch && !self.is(Mutant::EpochKeepsFirstReports) {
+            for session in self.sessions.values_mut() {
+                session.epoch_report_no = session.next_report_no;
+            }
+        }
         self.epoch = command.epoch;
         if command.grace.0 > 0 {
             let until = self.now.0.saturating_add(command.grace.0);

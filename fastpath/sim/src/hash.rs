@@ -26,6 +26,7 @@ impl NaiveEngine {
     pub fn state_hash(&self) -> u64 {
         let sums = [
             self.hash_engine(),
+            self.hash_capacities(),
             self.hash_assets(),
             self.hash_markets(),
             self.hash_accounts(),
@@ -51,6 +52,20 @@ impl NaiveEngine {
             u64::from(self.next_fresh_slot),
         ];
         record(Tag::Engine, words)
+    }
+
+    fn hash_capacities(&self) -> u64 {
+        sum(self.capacities.iter().map(|genesis| {
+            let capacities = [
+                genesis.max_assets,
+                genesis.max_markets,
+                genesis.max_accounts,
+                genesis.max_sessions,
+                genesis.max_orders,
+                genesis.max_levels,
+            ];
+            record(Tag::Capacities, capacities.map(u64::from))
+        }))
     }
 
     fn hash_assets(&self) -> u64 {
@@ -104,6 +119,7 @@ impl NaiveEngine {
             let Session {
                 terms,
                 next_report_no,
+                epoch_report_no,
             } = session;
             let last = self.last_number(domain::Source::of_session(terms.session));
             record(
@@ -118,6 +134,7 @@ impl NaiveEngine {
                         terms.gate as u64,
                         *next_report_no,
                         last,
+                        *epoch_report_no,
                     ]),
             )
         }))

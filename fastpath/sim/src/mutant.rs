@@ -59,11 +59,13 @@ pub enum Mutant {
     AmendBeyondDelegation,
     /// An order that moves without trading is published as gone and new.
     RequeueWithoutReplace,
+    /// A new epoch's reports begin where the last epoch's did.
+    EpochKeepsFirstReports,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -92,5 +94,6 @@ impl Mutant {
         Self::DelegationEndsLate,
         Self::AmendBeyondDelegation,
         Self::RequeueWithoutReplace,
+        Self::EpochKeepsFirstReports,
     ];
 }

@@ -50,6 +50,8 @@ pub(crate) struct Asset {
 pub(crate) struct Session {
     pub(crate) terms: OpenSession,
     pub(crate) next_report_no: u64,
+    /// The first report number of this epoch.
+    pub(crate) epoch_report_no: u64,
 }
 
 /// A live order.

@@ -58,6 +58,7 @@ impl NaiveEngine {
             gate: session.terms.gate,
             next_report_no: session.next_report_no,
             last_number: self.last_number(Source::of_session(id)),
+            epoch_report_no: session.epoch_report_no,
         })
     }
 

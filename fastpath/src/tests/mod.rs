@@ -10,4 +10,5 @@ mod progress;
 mod resend;
 mod rig;
 mod slow_region;
+mod snapshot;
 mod watermark;

@@ -38,6 +38,8 @@ pub struct Config {
     pub engine: Engine,
     /// Where frames become durable.
     pub archive: Archive,
+    /// States from which a recovery begins.
+    pub snapshots: Snapshots,
     /// The slowpath process.
     pub slowpath: Slowpath,
     /// The SQL store, which the slowpath keeps.
@@ -212,6 +214,18 @@ pub struct Archive {
     pub group_max_ms: u64,
 }
 
+/// Section `[snapshots]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Snapshots {
+    /// Whether any are written and used.
+    pub enabled: bool,
+    /// Fewest frames between two.
+    pub every_frames: u64,
+    /// How many are kept.
+    pub keep: usize,
+}
+
 /// Section `[slowpath]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -248,6 +262,7 @@ impl Default for Config {
             limits: Limits::default(),
             engine: Engine::default(),
             archive: Archive::default(),
+            snapshots: Snapshots::default(),
             slowpath: Slowpath::default(),
             store: Store::default(),
             gateway: Gateway::default(),
@@ -341,6 +356,16 @@ impl Default for Store {
     }
 }
 
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            every_frames: 1_000_000,
+            keep: 3,
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks a file. Its relative paths are relative to its folder.
     ///
@@ -398,6 +423,12 @@ impl Config {
             Some(path) => sqlite(&self.folder.join(path)),
             None => url.clone(),
         }
+    }
+
+    /// The folder of the snapshots.
+    #[must_use]
+    pub fn snapshot_dir(&self) -> PathBuf {
+        self.state_dir().join("snapshots")
     }
 
     /// The file of the host secret: see [`crate::secret`].

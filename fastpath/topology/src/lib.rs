@@ -18,7 +18,7 @@ pub mod secret;
 
 pub use config::{
     Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance,
-    Limits, Memory, Port, Registration, Slowpath, TileKind,
+    Limits, Memory, Port, Registration, Slowpath, Snapshots, TileKind,
 };
 pub use error::ConfigError;
 pub use genesis::{

@@ -301,6 +301,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "1000",
     ),
     ("[archive]\ndir = \"\"", "archive.dir", "leave it out"),
+    (
+        "[snapshots]\nevery_frames = 0",
+        "snapshots.every_frames",
+        "use 1 to",
+    ),
+    ("[snapshots]\nkeep = 0", "snapshots.keep", "use 1 to 1000"),
+    (
+        "[snapshots]\nkeep = 1001",
+        "snapshots.keep",
+        "use 1 to 1000",
+    ),
     ("[store]\nurl = \"\"", "store.url", "leave it out"),
     ("[store]\nurl = \"mysql://x\"", "store.url", "sqlite:PATH"),
     ("[store]\nurl = \"sqlite:\"", "store.url", "sqlite:PATH"),
@@ -390,6 +401,7 @@ fn relative_paths_are_relative_to_the_file() {
     let data = folder.path().join("data");
     assert_eq!(config.state_dir(), data);
     assert_eq!(config.archive_dir(), data.join("archive"));
+    assert_eq!(config.snapshot_dir(), data.join("snapshots"));
     assert_eq!(config.secret_file(), data.join("host.secret"));
     assert_eq!(config.epoch_file(), data.join("epoch"));
     assert_eq!(config.region_dir(), Path::new("/dev/shm/sluice-x"));

@@ -3,13 +3,16 @@
 //!
 //! [`Shadow`] is a step function over frames in order; it knows no memory, archive or thread. It
 //! stops at the first difference and stays stopped: from there on one of the two is wrong, and
-//! nothing that follows tells which.
+//! nothing that follows tells which. What it agrees with can be put on the disk as a snapshot
+//! ([`store_snapshot`]).
 #![forbid(unsafe_code)]
 
 mod conservation;
 mod divergence;
 mod shadow;
+mod snapshot;
 
 pub use conservation::{Unbalanced, check_conservation};
 pub use divergence::{Divergence, Found};
 pub use shadow::Shadow;
+pub use snapshot::{SnapshotStorage, store_snapshot};

@@ -21,9 +21,15 @@ impl Shadow {
     /// `conservation_interval` frames and at every checkpoint.
     #[must_use]
     pub fn new(shard: u16, conservation_interval: NonZeroU64) -> Self {
+        Self::behind(Engine::new(), Chain::new(shard), conservation_interval)
+    }
+
+    /// Behind the last frame of a chain, with the state to which it led.
+    #[must_use]
+    pub fn behind(engine: Engine, chain: Chain, conservation_interval: NonZeroU64) -> Self {
         Self {
-            engine: Engine::new(),
-            chain: Chain::new(shard),
+            engine,
+            chain,
             effects: Effects::new(),
             conservation_interval,
             diverged: None,
@@ -34,6 +40,12 @@ impl Shadow {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Where it stands in the journal.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.chain
     }
 
     /// The frame that comes next.

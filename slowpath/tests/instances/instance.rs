@@ -39,19 +39,8 @@ impl Instance {
     /// With `more` lines at the end of its configuration.
     pub(crate) fn new(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Its port may be taken, and few tests ask.
-        let gateway = if more.contains("[gateway]") {
-            ""
-        } else {
-            "[gateway]\nenabled = false\n"
-        };
-        let text = format!(
-            "[instance]\nname = \"test\"\nshard = 3\n\
-             [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{more}",
-            folder.path().join("shm").display()
-        );
         fs::create_dir(folder.path().join("shm")).unwrap();
-        fs::write(folder.path().join("sluice.toml"), text).unwrap();
+        write_config(folder.path(), more);
         fs::write(
             folder.path().join("genesis.toml"),
             topology::DEFAULT_GENESIS,
@@ -59,6 +48,11 @@ impl Instance {
         .unwrap();
         let config = Config::load(&folder.path().join("sluice.toml")).unwrap();
         Self { folder, config }
+    }
+
+    /// Has `more` lines from now on, for processes that are started.
+    pub(crate) fn configure(&self, more: &str) {
+        write_config(self.folder.path(), more);
     }
 
     fn command(&self, program: &str, args: &[&str]) -> Command {
@@ -88,7 +82,10 @@ impl Instance {
         if rustix::process::geteuid().is_root() {
             // Root is permitted everything, and nobody else may have its programs' folder.
             let program = self.folder.path().join("sluice");
-            fs::copy(env!("CARGO_BIN_EXE_sluice"), &program).unwrap();
+            // By a process of its own: none that another test forks meanwhile has it open for writing.
+            let mut copy = Command::new("cp");
+            copy.arg(env!("CARGO_BIN_EXE_sluice")).arg(&program);
+            assert!(copy.status().unwrap().success());
             mode(self.folder.path(), 0o755);
             command = self.command(program.to_str().unwrap(), args);
             command.uid(NOBODY).gid(NOBODY);
@@ -149,6 +146,21 @@ impl Instance {
             .max()
             .unwrap()
     }
+}
+
+fn write_config(folder: &Path, more: &str) {
+    // Its port may be taken, and few tests ask.
+    let gateway = if more.contains("[gateway]") {
+        ""
+    } else {
+        "[gateway]\nenabled = false\n"
+    };
+    let text = format!(
+        "[instance]\nname = \"test\"\nshard = 3\n\
+         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{more}",
+        folder.join("shm").display()
+    );
+    fs::write(folder.join("sluice.toml"), text).unwrap();
 }
 
 /// Waits until something is so.
@@ -325,6 +337,12 @@ impl Fastpath {
 
     /// Journals so many orders, half of which trade, and a checkpoint behind them.
     pub(crate) fn trade(&mut self, orders: u64) {
+        self.trade_without_checkpoint(orders);
+        self.own(Order::Checkpoint(Checkpoint { interval: 1000 }));
+    }
+
+    /// Journals so many orders, half of which trade.
+    pub(crate) fn trade_without_checkpoint(&mut self, orders: u64) {
         for _ in 0..orders {
             let (session, side) = if self.orders.is_multiple_of(2) {
                 (1, Side::Sell)
@@ -347,7 +365,6 @@ impl Fastpath {
             let source = Source::of_session(SessionId(session));
             self.sequence(source, number, Order::NewOrder(order));
         }
-        self.own(Order::Checkpoint(Checkpoint { interval: 1000 }));
     }
 
     /// As [`Self::trade`], more than the memory holds: waits for the archiver.

@@ -7,4 +7,5 @@
 mod instance;
 mod operator;
 mod process;
+mod snapshots;
 mod storing;

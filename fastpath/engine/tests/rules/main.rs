@@ -17,6 +17,7 @@ mod exchange;
 mod numbers;
 mod properties;
 mod protocol;
+mod snapshot;
 mod state_hash;
 mod sweep;
 mod trading;

@@ -44,14 +44,23 @@ fn the_hash_is_the_sum_of_the_records() {
         record(
             Tag::Session,
             &[
-                id, account, key, key, key, key, 0, 0, 0, 0, 0, 0, 0, reports, last,
+                id, account, key, key, key, key, 0, 0, 0, 0, 0, 0, 0, reports, last, 1,
             ],
         )
     };
     let owner = key(3);
+    let capacities = [
+        GENESIS.max_assets,
+        GENESIS.max_markets,
+        GENESIS.max_accounts,
+        GENESIS.max_sessions,
+        GENESIS.max_orders,
+        GENESIS.max_levels,
+    ];
     // 3 lots at 100: 3,000; fees of 3 and 6.
     let expected = [
         record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 7, 2]),
+        record(Tag::Capacities, &capacities.map(u64::from)),
         record(Tag::Asset, &[0, 8, a_lo, a_hi, 2 * START, 0]),
         record(Tag::Asset, &[1, 8, a_lo, a_hi, 2 * START, 9]),
         record(

@@ -4,7 +4,7 @@
 //! (both against what anyone outside can work out from commands and events). `scenarios` holds
 //! what docs/ENGINE.md says by hand-written example, `random` whole streams of commands,
 //! `exhaustive` every short sequence over a small alphabet, `mutants` the proof that a broken rule
-//! would be seen.
+//! would be seen, `snapshots` the fast engine saved and loaded within a stream.
 
 mod exhaustive;
 mod generate;
@@ -14,5 +14,6 @@ mod observer;
 mod pair;
 mod random;
 mod scenarios;
+mod snapshots;
 mod stream;
 mod world;

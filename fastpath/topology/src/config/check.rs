@@ -205,6 +205,12 @@ impl Config {
             1..=4096,
         )?;
         within("archive.group_max_ms", self.archive.group_max_ms, 0..=1000)?;
+        within(
+            "snapshots.every_frames",
+            self.snapshots.every_frames,
+            1..=1 << 40,
+        )?;
+        within("snapshots.keep", self.snapshots.keep as u64, 1..=1000)?;
         require(
             self.archive
                 .dir

@@ -8,6 +8,7 @@ mod init_db;
 mod journal;
 mod notation;
 mod session_secret;
+mod snapshot;
 mod status;
 mod utc;
 
@@ -36,6 +37,9 @@ enum Command {
     /// Reads the journal: the archive's frames, then those in journal memory.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Shows the states from which a start goes on.
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     SessionSecret(session_secret::Arguments),
     InitDb(init_db::Arguments),
     /// Prints or checks configurations.
@@ -96,6 +100,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode> {
         Command::Journal(journal::Command::Verify(arguments)) => {
             journal::verify::run(&arguments, out)
         }
+        Command::Snapshot(command) => snapshot::run(&command, out),
         Command::SessionSecret(arguments) => session_secret::run(&arguments, out),
         Command::InitDb(arguments) => init_db::run(&arguments, out),
         Command::Config(command) => config::run(&command, out),

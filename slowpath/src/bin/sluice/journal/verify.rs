@@ -11,6 +11,7 @@ use shadow::Shadow;
 use shm::LogReader;
 use slowpath::attach;
 use slowpath::shadowing::CONSERVATION_INTERVAL;
+use slowpath::snapshotting;
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -37,6 +38,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     archive_only: bool,
 
+    /// Begin behind the newest snapshot that holds, as a start does: shorter, and no proof of what came
+    /// before it.
+    #[arg(long)]
+    from_snapshot: bool,
+
     /// One object of JSON, in which numbers of 64 bits are strings.
     #[arg(long)]
     json: bool,
@@ -48,6 +54,8 @@ struct Report {
     valid: bool,
     /// Why not.
     refusal: Option<String>,
+    /// The snapshot behind which it began, 0 if none holds; none if it was not asked for.
+    snapshot: Option<Decimal>,
     /// Frames that were checked and found right.
     frames: Decimal,
     /// Of these, those that only journal memory had.
@@ -82,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     } else {
         attach::journal_reader(&config)?
     };
-    let report = verify(&config, memory);
+    let report = verify(&config, memory, arguments.from_snapshot);
     if arguments.json {
         serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -96,12 +104,14 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     })
 }
 
-fn verify(config: &Config, memory: Option<LogReader>) -> Report {
+fn verify(config: &Config, memory: Option<LogReader>, from_snapshot: bool) -> Report {
     let mut shadow = Shadow::new(config.instance.shard, CONSERVATION_INTERVAL);
     let mut trades = 0;
     // Journal memory that has frames always joins, but a live one may be lapped while we read.
     let is_alone = memory.as_ref().is_none_or(|memory| memory.head() == 0);
-    let walked = walk(config, memory, &mut shadow, &mut trades);
+    let mut begin = Seq(0);
+    let from = from_snapshot.then_some(&mut begin);
+    let walked = walk(config, memory, from, &mut shadow, &mut trades);
     let assets = assets(&shadow);
     let lost = assets.iter().find(|asset| !asset.conserved);
     let refusal = match (&walked, lost) {
@@ -114,7 +124,8 @@ fn verify(config: &Config, memory: Option<LogReader>) -> Report {
     Report {
         valid: refusal.is_none(),
         refusal,
-        frames: Decimal(last_seq.0),
+        snapshot: from_snapshot.then_some(Decimal(begin.0)),
+        frames: Decimal(last_seq.0 - begin.0),
         from_memory: Decimal(recovered.map_or(0, |recovered| recovered.from_memory)),
         trades: Decimal(trades),
         last_seq: Decimal(last_seq.0),
@@ -130,28 +141,53 @@ fn verify(config: &Config, memory: Option<LogReader>) -> Report {
     }
 }
 
-/// Replays everything; says how the walk ended.
+/// Goes behind the newest snapshot that holds, if there is one; says of which seq. The reader then
+/// stands before its frame.
+#[expect(clippy::print_stderr, reason = "notes do not mix with the result")]
+fn begin(config: &Config, archive: &mut ArchiveReader, shadow: &mut Shadow) -> Result<Seq> {
+    let newest = snapshotting::newest(config, archive, Seq(u64::MAX), |name, error| {
+        eprintln!("note: snapshot {name} is not used: {error}");
+    })?;
+    let seq = match newest {
+        Some((header, engine)) => {
+            *shadow = Shadow::behind(engine, header.chain(), CONSERVATION_INTERVAL);
+            header.seq
+        }
+        None => Seq(0),
+    };
+    archive.seek(Seq(seq.0.max(1)))?;
+    Ok(seq)
+}
+
+/// Replays everything, or what a snapshot does not cover; says how the walk ended.
 #[expect(clippy::print_stderr, reason = "progress does not mix with the result")]
 fn walk(
     config: &Config,
     memory: Option<LogReader>,
+    from_snapshot: Option<&mut Seq>,
     shadow: &mut Shadow,
     trades: &mut u64,
 ) -> Result<Recovered> {
     // A live journal goes on while we read: it is checked up to where it is now.
     let head = memory.as_ref().map_or(Seq(0), |memory| Seq(memory.head()));
-    let archive = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
+    let mut archive = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
+    if let Some(seq) = from_snapshot {
+        *seq = begin(config, &mut archive, shadow)?;
+    }
     let mut recovery = Recovery::with_memory(archive, frames_of(memory), ENGINE_VERSIONS);
     let mut said = Instant::now();
     while let Some(frame) = recovery.next()? {
         let seq = frame.header.seq;
-        shadow
-            .step(&frame)
-            .with_context(|| format!("replay refuses the journal at seq {seq}"))?;
-        let events = frame.events().flatten();
-        *trades += events
-            .map(|event| u64::from(matches!(event, Event::Trade(_))))
-            .sum::<u64>();
+        // The frame behind which a snapshot was taken is only compared with the memory's.
+        if seq > shadow.checked_seq() {
+            shadow
+                .step(&frame)
+                .with_context(|| format!("replay refuses the journal at seq {seq}"))?;
+            let events = frame.events().flatten();
+            *trades += events
+                .map(|event| u64::from(matches!(event, Event::Trade(_))))
+                .sum::<u64>();
+        }
         if seq == head {
             break;
         }
@@ -196,6 +232,12 @@ fn assets(shadow: &Shadow) -> Vec<Asset> {
 }
 
 fn print(report: &Report, out: &mut impl io::Write) -> Result<()> {
+    if let Some(snapshot) = report.snapshot {
+        writeln!(
+            out,
+            "begun behind  seq {snapshot}: no proof of what came before"
+        )?;
+    }
     writeln!(
         out,
         "frames        {} ({} of them in journal memory only)",

@@ -39,6 +39,9 @@ pub(crate) struct Status {
     pub(crate) journal: Option<Journal>,
     pub(crate) fastpath: Option<Fastpath>,
     pub(crate) slowpath: Option<Slowpath>,
+    /// The newest snapshot on the disk, if there is one; that it holds is for `sluice snapshot verify`
+    /// to say.
+    pub(crate) snapshot: Option<Progress>,
 }
 
 /// Journal memory.
@@ -185,6 +188,8 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         .as_ref()
         .filter(|journal| journal.this_boot)
         .map(|journal| journal.head.0);
+    let newest = crate::snapshot::newest_seq(config);
+    let newest = view(newest, &mut unknown).flatten();
     let mut status = Status {
         instance: config.instance.name.clone(),
         shard: config.instance.shard,
@@ -201,6 +206,7 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         journal,
         fastpath: fast.map(|(fast, state, pid)| Fastpath::of(&fast, state, pid, head)),
         slowpath: slow.map(|slow| Slowpath::of(&slow, head, config.store.enabled)),
+        snapshot: newest.map(|seq| Progress::of(seq.0, head)),
     };
     judge::judge(&mut status);
     Ok(status)

@@ -39,6 +39,9 @@ pub(crate) fn render(status: &Status, out: &mut impl io::Write) -> io::Result<()
     if let Some(slowpath) = &status.slowpath {
         render_progress(slowpath, out)?;
     }
+    if let Some(snapshot) = status.snapshot {
+        line(out, "snapshot", &progress(snapshot))?;
+    }
     if let Some(fastpath) = &status.fastpath {
         render_fastpath(fastpath, out)?;
     }

@@ -1,0 +1,17 @@
+//! The whole state as bytes, and back.
+//!
+//! A body is a [`Head`], then the records of `record` in the order of docs/SNAPSHOTS.md. It is
+//! canonical: a state has one body, and a body that is not exactly what [`Engine::save`] writes is
+//! refused. What is no state (the layout of tables and ladders) is not in it.
+
+mod load;
+mod record;
+mod save;
+
+pub use load::{Fault, LoadError, Section};
+pub(crate) use record::{
+    AssetRecord, BalanceRecord, Head, LAYOUT, OrderRecord, SessionRecord, SweepRecord,
+};
+
+#[cfg(doc)]
+use crate::Engine;

@@ -1,0 +1,231 @@
+//! Snapshots: the shadow engine's state at a checkpoint with which it agreed, written by a thread of
+//! its own, and read again at the next start.
+//!
+//! The shadow engine's thread only copies the state into a buffer. There is one buffer: while it is
+//! with the writer, no other snapshot is taken. The writer waits until the checkpoint is durable in
+//! the archive, because a snapshot of a frame that may be lost is of no use to anybody.
+
+use crate::console::say;
+use crate::snapshot_folder::SnapshotFolder;
+use domain::{Genesis, Seq};
+use engine::Engine;
+use journal::{
+    ArchiveReader, SnapshotDirectory, SnapshotError, SnapshotHeader, SnapshotName, newest_snapshot,
+};
+use shadow::{Shadow, store_snapshot};
+use shm::{SlowView, SlowWriter, Word};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use topology::Config;
+
+/// Time between two looks at whether a frame is durable, or whether the process ends.
+const LOOK: Duration = Duration::from_millis(5);
+/// Wait before a snapshot that could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for a checkpoint to become durable.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A state that is to be written.
+struct Offer {
+    header: SnapshotHeader,
+    body: Vec<u8>,
+    saved_in: Duration,
+}
+
+/// Takes snapshots for the shadow engine.
+pub struct Snapshotting {
+    every_frames: u64,
+    /// Of the snapshot taken last.
+    last: Seq,
+    buffers: Receiver<Vec<u8>>,
+    offers: Option<Sender<Offer>>,
+    /// 1: the process ends.
+    ending: Arc<Word>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Snapshotting {
+    /// Starts the writer. `newest` is the seq of the snapshot that the shadow engine began with.
+    ///
+    /// # Errors
+    /// If the thread cannot be started.
+    pub fn start(config: &Config, slow: &SlowWriter, newest: Seq) -> io::Result<Self> {
+        let (offers, offered) = channel();
+        let (returned, buffers) = channel();
+        let ending = Arc::new(Word::new(0));
+        let writer = Writer {
+            folder: SnapshotFolder::new(&config.snapshot_dir()),
+            keep: config.snapshots.keep,
+            slow: slow.view().clone(),
+            offered,
+            returned,
+            ending: Arc::clone(&ending),
+        };
+        let thread = std::thread::Builder::new()
+            .name("snapshots".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(Self {
+            every_frames: config.snapshots.every_frames,
+            last: newest,
+            buffers,
+            offers: Some(offers),
+            ending,
+            thread: Some(thread),
+        })
+    }
+
+    /// Takes a snapshot of the state behind a checkpoint that journalled `state_hash`, with which the
+    /// shadow engine has just agreed, if one is due and the writer is not busy with another.
+    pub fn offer(&mut self, shadow: &Shadow, state_hash: u64) {
+        let chain = shadow.chain();
+        if chain.last_seq().0.saturating_sub(self.last.0) < self.every_frames {
+            return;
+        }
+        let (Ok(mut body), Some(offers)) = (self.buffers.try_recv(), &self.offers) else {
+            return;
+        };
+        let begin = Instant::now();
+        body.clear();
+        shadow.engine().save(&mut body);
+        let header = SnapshotHeader::of(&chain, shadow.engine().version(), state_hash, &body);
+        self.last = header.seq;
+        let offer = Offer {
+            header,
+            body,
+            saved_in: begin.elapsed(),
+        };
+        // A writer that has ended has said why.
+        let _ignored = offers.send(offer);
+    }
+}
+
+impl Drop for Snapshotting {
+    fn drop(&mut self) {
+        self.ending.release(1);
+        self.offers = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has said so.
+            let _ignored = thread.join();
+        }
+    }
+}
+
+/// Writes what is offered.
+struct Writer {
+    folder: SnapshotFolder,
+    keep: usize,
+    slow: SlowView,
+    offered: Receiver<Offer>,
+    returned: Sender<Vec<u8>>,
+    ending: Arc<Word>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut buffer = Vec::new();
+        // Ends when the shadow engine no longer takes buffers, or no longer offers.
+        while self.returned.send(buffer).is_ok() {
+            let Ok(offer) = self.offered.recv() else {
+                return;
+            };
+            if self.is_durable(offer.header.seq) {
+                self.write(&offer);
+            }
+            buffer = offer.body;
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.acquire() == 1
+    }
+
+    /// Waits until a frame is durable; false if the process ends before.
+    fn is_durable(&self, seq: Seq) -> bool {
+        let mut ending_since = None::<Instant>;
+        while self.slow.durable_seq() < seq.0 {
+            if self.is_ending() {
+                let since = ending_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > PATIENCE {
+                    return false;
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    /// Writes until it is written or the process ends.
+    fn write(&mut self, offer: &Offer) {
+        let (header, body) = (&offer.header, &offer.body);
+        let mut trouble = false;
+        loop {
+            let begin = Instant::now();
+            match store_snapshot(&mut self.folder, header, body, self.keep) {
+                Ok(()) => {
+                    let over = if trouble { "trouble over: " } else { "" };
+                    say(format_args!(
+                        "{over}snapshot of seq {}: {} bytes, taken in {} ms, written in {} ms",
+                        header.seq,
+                        body.len(),
+                        offer.saved_in.as_millis(),
+                        begin.elapsed().as_millis()
+                    ));
+                    return;
+                }
+                Err(error) if !trouble => {
+                    trouble = true;
+                    say(format_args!(
+                        "trouble: the snapshot of seq {} cannot be written: {error}; it is tried again every {} s",
+                        header.seq,
+                        RETRY.as_secs()
+                    ));
+                }
+                Err(_) => {}
+            }
+            if !self.rest() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next attempt; false if the process ends.
+    fn rest(&self) -> bool {
+        let begin = Instant::now();
+        while begin.elapsed() < RETRY {
+            if self.is_ending() {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+}
+
+/// Makes an engine of a snapshot's body.
+///
+/// # Errors
+/// Why it is none.
+pub fn engine_of(body: &[u8], genesis: &Genesis) -> Result<(Engine, u64), String> {
+    let engine = Engine::load(body, Some(genesis), 0).map_err(|error| error.to_string())?;
+    let hash = engine.state_hash();
+    Ok((engine, hash))
+}
+
+/// The newest snapshot of an instance that holds, of those up to a seq. `refused` is told of each newer
+/// one, and why it is not used.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn newest(
+    config: &Config,
+    archive: &mut ArchiveReader,
+    up_to: Seq,
+    refused: impl FnMut(SnapshotName, &SnapshotError),
+) -> io::Result<Option<(SnapshotHeader, Engine)>> {
+    let files = SnapshotDirectory::new(&config.snapshot_dir());
+    let shard = config.instance.shard;
+    newest_snapshot(&files, shard, archive, up_to, engine_of, refused)
+}
