@@ -473,6 +473,7 @@ enabled = {gateway}
 bind = "127.0.0.1:{gateway_port}"
 registration = "open"
 faucet = true
+access_token_s = 86400
 "#,
         port = addresses.port,
         gateway = plan.gateway,
@@ -555,7 +556,7 @@ amount = "{QUOTE_FUNDS}"
 
 /// Where Cargo puts what it builds: `CARGO_TARGET_DIR`, relative to the workspace as [`build`] calls
 /// it, or the workspace's own folder.
-fn target_dir() -> Result<PathBuf> {
+pub fn target_dir() -> Result<PathBuf> {
     let dir = std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty());
     Ok(workspace_root()?.join(dir.map_or_else(|| "target".into(), PathBuf::from)))
 }

@@ -18,4 +18,5 @@ pub mod snapshot;
 pub mod subscriber;
 pub mod swarm;
 pub mod trader;
+pub mod web;
 pub mod witness;

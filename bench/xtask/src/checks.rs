@@ -5,7 +5,7 @@
 //! With `CI=true` in the environment a skipped check is a failure.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::instance::workspace_root;
+use bench::instance::{self, workspace_root};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -36,6 +36,10 @@ const STRACE: Need = Need::Program {
 const PYTHON: Need = Need::Program {
     name: "python3",
     package: "python3",
+};
+const OPENSSL: Need = Need::Program {
+    name: "openssl",
+    package: "openssl",
 };
 const VENV: Need = Need::Program {
     name: "python3-venv",
@@ -160,6 +164,12 @@ const CHECKS: &[Check] = &[
         run: |root| cargo(root, &["xtask-release", "feed"], &[]),
     },
     Check {
+        name: "http",
+        shows: "the gateway of a real exchange: log-on, kills, streams, limits, TLS, schemathesis",
+        needs: &[PYTHON, VENV, OPENSSL],
+        run: http,
+    },
+    Check {
         name: "crash",
         shows: "20 SIGKILLs of either process under load: nothing acknowledged is lost",
         needs: &[],
@@ -258,6 +268,7 @@ fn print_plan(chosen: &[&Check]) {
 impl Need {
     fn is_met(self) -> bool {
         match self {
+            OPENSSL => succeeds(Command::new("openssl").arg("version")),
             VENV => succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
             POSTGRES => std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
                 versions
@@ -380,30 +391,43 @@ fn run_in(root: &Path, program: &str, args: &[&str], env: &[(&str, &str)]) -> Re
 }
 
 fn sbe(root: &Path) -> Result<()> {
-    let venv = root.join("target/sbe-venv");
+    python(root, "sbe-venv", "fastpath/wire/tests", "sbe_test.py", &[])
+}
+
+fn http(root: &Path) -> Result<()> {
+    instance::build()?;
+    let binaries = instance::target_dir()?.join("release");
+    let binaries = binaries.to_string_lossy();
+    let env = [("SLUICE_BINARIES", &*binaries)];
+    python(
+        root,
+        "http-venv",
+        "slowpath/gateway/tests",
+        "http_test.py",
+        &env,
+    )
+}
+
+/// Runs a script of `folder` with what the folder's `requirements.txt` names, each file by its hash.
+fn python(root: &Path, venv: &str, folder: &str, script: &str, env: &[(&str, &str)]) -> Result<()> {
+    let venv = root.join("target").join(venv);
     let python = venv.join("bin/python");
     if !python.exists() {
-        run_in(
-            root,
-            "python3",
-            &["-m", "venv", &venv.to_string_lossy()],
-            &[],
-        )?;
+        let venv = venv.to_string_lossy();
+        run_in(root, "python3", &["-m", "venv", &venv], &[])?;
     }
     let python = python.to_string_lossy().into_owned();
-    let requirements = "fastpath/wire/tests/requirements.txt";
+    let requirements = format!("{folder}/requirements.txt");
     let pip = [
         "-m",
         "pip",
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--require-hashes",
+        "--requirement",
+        &requirements,
     ];
-    let pip = [
-        &pip[..],
-        &["--require-hashes", "--requirement", requirements],
-    ]
-    .concat();
     run_in(root, &python, &pip, &[])?;
-    run_in(root, &python, &["fastpath/wire/tests/sbe_test.py"], &[])
+    run_in(root, &python, &[&format!("{folder}/{script}")], env)
 }

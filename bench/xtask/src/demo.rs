@@ -8,6 +8,7 @@ use bench::chaos::{Chaos, Proxy};
 use bench::instance::{self, Instance, Plan, Role};
 use bench::subscriber::Subscriber;
 use bench::trader::{Seen, Style, Trader};
+use bench::web::WebUser;
 use domain::SessionId;
 use hdrhistogram::Histogram;
 use std::net::SocketAddr;
@@ -132,8 +133,29 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
     std::fs::write(&secret, hex)?;
     println!(
         "your session cargo run -p client --example place_and_cancel -- \
-         --server {door} --session 4 --secret {} --market 0\n",
+         --server {door} --session 4 --secret {} --market 0",
         secret.display()
+    );
+    greet_web(instance)
+}
+
+/// Says how to trade by hand: a user is logged on and has test funds.
+#[expect(clippy::print_stdout, reason = "this is what the command prints")]
+fn greet_web(instance: &Instance) -> Result<()> {
+    let address = instance.config.gateway.bind;
+    let user = WebUser::log_on(address, [4; 32], READY)?;
+    user.faucet("SOL", 1_000_000_000_000)?;
+    user.faucet("USDC", 1_000_000_000_000)?;
+    println!("web          http://{address}/docs, see docs/GATEWAY.md");
+    println!(
+        "your order   curl -s http://{address}/api/v1/orders -H 'Authorization: Bearer {}' \
+         -H 'Content-Type: application/json' -d '{{\"market\":\"SOL/USDC\",\"side\":\"Bid\",\
+         \"order_type\":\"Market\",\"time_in_force\":\"ImmediateOrCancel\",\"quantity\":\"1\"}}'",
+        user.access_token
+    );
+    println!(
+        "watch it     npx -y wscat -c ws://{address}/ws -w 60 -x \
+         '{{\"type\":\"Subscribe\",\"subscription\":{{\"type\":\"Trades\",\"market\":\"SOL/USDC\"}}}}'\n"
     );
     Ok(())
 }
