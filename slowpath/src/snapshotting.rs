@@ -55,6 +55,8 @@ impl Snapshotting {
     pub fn start(config: &Config, slow: &SlowWriter, newest: Seq) -> io::Result<Self> {
         let (offers, offered) = channel();
         let (returned, buffers) = channel();
+        // The one buffer: it grows to the size of the state, and stays so.
+        let _ignored = returned.send(Vec::new());
         let ending = Arc::new(Word::new(0));
         let writer = Writer {
             folder: SnapshotFolder::new(&config.snapshot_dir()),
@@ -125,16 +127,19 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        let mut buffer = Vec::new();
-        // Ends when the shadow engine no longer takes buffers, or no longer offers.
-        while self.returned.send(buffer).is_ok() {
-            let Ok(offer) = self.offered.recv() else {
-                return;
+        // Ends when the shadow engine no longer offers.
+        while let Ok(offer) = self.offered.recv() {
+            let written = if self.is_durable(offer.header.seq) {
+                self.write(&offer)
+            } else {
+                None
             };
-            if self.is_durable(offer.header.seq) {
-                self.write(&offer);
+            // Before it is told, so that whoever is told may count on the next. A shadow engine that
+            // has ended takes no buffer.
+            let _ignored = self.returned.send(offer.body);
+            if let Some(written) = written {
+                say(format_args!("{written}"));
             }
-            buffer = offer.body;
         }
     }
 
@@ -157,8 +162,8 @@ impl Writer {
         true
     }
 
-    /// Writes until it is written or the process ends.
-    fn write(&mut self, offer: &Offer) {
+    /// Writes until it is written, and gives what is to be told of it, or until the process ends.
+    fn write(&mut self, offer: &Offer) -> Option<String> {
         let (header, body) = (&offer.header, &offer.body);
         let mut trouble = false;
         loop {
@@ -166,14 +171,13 @@ impl Writer {
             match store_snapshot(&mut self.folder, header, body, self.keep) {
                 Ok(()) => {
                     let over = if trouble { "trouble over: " } else { "" };
-                    say(format_args!(
+                    return Some(format!(
                         "{over}snapshot of seq {}: {} bytes, taken in {} ms, written in {} ms",
                         header.seq,
                         body.len(),
                         offer.saved_in.as_millis(),
                         begin.elapsed().as_millis()
                     ));
-                    return;
                 }
                 Err(error) if !trouble => {
                     trouble = true;
@@ -186,7 +190,7 @@ impl Writer {
                 Err(_) => {}
             }
             if !self.rest() {
-                return;
+                return None;
             }
         }
     }

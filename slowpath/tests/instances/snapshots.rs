@@ -50,6 +50,7 @@ fn with_two() -> (Instance, Fastpath, [u64; 2]) {
 /// Starts a slowpath, which checks everything and agrees; what it said.
 fn agrees(instance: &Instance, fastpath: &Fastpath) -> String {
     let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
     wait("everything is checked", || {
         instance.slow().shadow_seq() >= fastpath.head()
     });
@@ -263,10 +264,10 @@ fn killed_while_it_writes_it_leaves_snapshots_that_hold() {
     let folder = instance.config.snapshot_dir();
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("unfinished"), b"SLUICESN, and no more").unwrap();
-    let slowpath = instance.start_slowpath();
+    let mut slowpath = instance.start_slowpath();
     fastpath.trade(2);
     slowpath.wait_for("snapshot of seq");
-    drop(slowpath);
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
     assert!(!folder.join("unfinished").exists());
     let said = agrees(&instance, &fastpath);
     assert!(said.contains("begins behind the snapshot of seq"), "{said}");
