@@ -148,7 +148,9 @@ impl Shadowing {
                 Ok(applied) => {
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
+                    // Before the first epoch the genesis is not complete: its numbers are not ours to give.
                     if self.follower.is_at_end()
+                        && self.live.read(|engine, _| engine.epoch() > 0)
                         && let Some(sent) = drained
                     {
                         self.live.settle(sent);
