@@ -213,6 +213,8 @@ impl Slowpath {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(&mut self) -> ExitStatus {
+        // Before its first words it does not listen to signals yet.
+        self.wait_for("region slow");
         let pid = i32::try_from(self.pid()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
