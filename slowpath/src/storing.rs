@@ -16,6 +16,9 @@ use store::{Database, Projector, StoreError, Written};
 use tokio::runtime::Runtime;
 use topology::Config;
 
+/// Niceness of the store's threads: the least that the scheduler knows. Where there are fewer CPUs than
+/// busy threads, history waits, not orders or their archive.
+const NICE: i32 = 19;
 /// Sleep of a thread that has nothing to do.
 const IDLE: Duration = Duration::from_millis(2);
 /// Shortest and longest wait before what failed is tried again; each is twice the one before.
@@ -35,6 +38,15 @@ pub fn database(config: &Config) -> Result<Database> {
             .with_context(|| format!("make the state folder {}", state_dir.display()))?;
     }
     Ok(Database::new(&config.store_url())?)
+}
+
+/// Lets this thread, and those that it starts, have only what nobody else wants of a CPU.
+fn stand_back() {
+    if let Err(error) = rustix::process::nice(NICE) {
+        say(format_args!(
+            "the store's thread keeps its priority: {error}"
+        ));
+    }
 }
 
 /// What the database's driver runs on: this thread.
@@ -99,6 +111,7 @@ impl Storing {
 
     /// Projects until it is asked to end and has written what it was asked to, or cannot go on.
     pub fn run(mut self, signals: &Signals) {
+        stand_back();
         while !signals.is_archive_open() {
             if signals.is_finishing() {
                 return;
