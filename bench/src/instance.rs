@@ -378,7 +378,7 @@ impl Drop for Instance {
     }
 }
 
-/// Builds the programs of an instance.
+/// Builds the programs of an instance, with the features of the aliases in `.cargo/config.toml`.
 pub fn build() -> Result<()> {
     let status = Command::new("cargo")
         .current_dir(workspace_root()?)
@@ -386,10 +386,12 @@ pub fn build() -> Result<()> {
             "build",
             "--release",
             "--quiet",
-            "-p",
+            "--bin",
             "fastpath",
-            "-p",
+            "--bin",
             "slowpath",
+            "--bin",
+            "sluice",
         ])
         .status()
         .context("start cargo")?;
