@@ -4,7 +4,7 @@
 //! same tiles over one in memory.
 
 use anyhow::{Context as _, Result};
-use domain::{Gate, SessionId, SessionView};
+use domain::{SessionId, SessionView};
 use journal::Frame;
 use nic::{Peer, Receive, Transmit};
 use shm::{
@@ -13,17 +13,17 @@ use shm::{
 };
 use topology::instruments::{matching, net, out, stage, tile_kind};
 use topology::{Config, TileKind};
-use wire::CONTROL_EPOCH;
 use wire::auth::{HostSecret, MacKey};
 
 use crate::boot::{Recovered, Regions};
 use crate::counters::Counters;
 use crate::feed::Publisher;
+use crate::keys::{self, Delegated, KeyMaker, NewKeys, Place, SessionKeys};
 use crate::lane::Lane;
 use crate::match_tile::{MatchTile, NET_BURST};
-use crate::net::{Entry, NOTHING_BUSY, NetSession, NetTile};
+use crate::net::{Entry, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
-use crate::post::{OutKeys, Post};
+use crate::post::Post;
 use crate::recovery::Told;
 use crate::sequencer::Sequencer;
 use crate::supervisor::block_of;
@@ -35,6 +35,8 @@ pub(crate) struct Tiles<R, T> {
     pub(crate) net: NetTile<R>,
     pub(crate) matching: MatchTile,
     pub(crate) out: OutTile<T>,
+    /// For the supervisor's thread.
+    pub(crate) keys: KeyMaker,
 }
 
 impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
@@ -47,7 +49,14 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
         tx: T,
     ) -> Result<Self> {
         let Recovered { sequencer, told } = recovered;
-        let parts = Parts::new(config, regions, &sequencer)?;
+        let secret = topology::secret::load_or_create(&config.secret_file())?;
+        let host = HostSecret::from_bytes(secret);
+        let place = Place {
+            shard: config.instance.shard,
+            epoch: sequencer.epoch(),
+        };
+        let parts = Parts::new(regions, &sequencer, &host, place)?;
+        let (keys, ends) = KeyMaker::new(host, place);
         let ring = || shm::ring::heap(config.limits.net_ring);
         let (requests_in, requests_out) = ring();
         let ((handshakes_in, handshakes_out), (replies_in, replies_out)) = (ring(), ring());
@@ -55,12 +64,18 @@ impl<R: Receive + Send, T: Transmit + Send> Tiles<R, T> {
             burst: config.port.burst,
             entry: parts.entry(config, requests_in, [handshakes_in, replies_in])?,
             port: rx,
+            new_keys: ends.net,
             stopping: false,
         };
         let replies = [handshakes_out, replies_out];
-        let out = parts.out(config, &sequencer, &told, tx, replies)?;
-        let matching = parts.matching(config, sequencer, requests_out)?;
-        Ok(Self { net, matching, out })
+        let out = parts.out(config, &sequencer, &told, (tx, replies, ends.out))?;
+        let matching = parts.matching(config, sequencer, requests_out, ends.delegated)?;
+        Ok(Self {
+            net,
+            matching,
+            out,
+            keys,
+        })
     }
 }
 
@@ -77,40 +92,44 @@ struct Parts<'a> {
     regions: &'a Regions,
     fast: FastWriter,
     slow: SlowView,
-    host: HostSecret,
     sessions: Vec<Option<SessionView>>,
+    /// Of the sessions of the port.
+    keys: Vec<Option<SessionKeys>>,
     shard: u16,
     epoch: u32,
 }
 
 impl<'a> Parts<'a> {
-    fn new(config: &Config, regions: &'a Regions, sequencer: &Sequencer) -> Result<Self> {
+    fn new(
+        regions: &'a Regions,
+        sequencer: &Sequencer,
+        host: &HostSecret,
+        place: Place,
+    ) -> Result<Self> {
         let engine = sequencer.engine();
         let fast = FastWriter::new(regions.fast.clone())?;
         let capacity = u32::try_from(fast.view().max_sessions()).context("max_sessions")?;
+        let sessions: Vec<_> = (0..capacity)
+            .map(|id| engine.session(SessionId(id)))
+            .collect();
+        let of_session = |(view, id): (&Option<SessionView>, u32)| {
+            let view = view.as_ref()?;
+            let client_key = &view.delegation.exchange_key;
+            keys::derive(host, place, SessionId(id), view.gate, client_key)
+        };
         Ok(Self {
             regions,
             fast,
             slow: SlowView::new(regions.slow.clone())?,
-            host: HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?),
-            sessions: (0..capacity)
-                .map(|id| engine.session(SessionId(id)))
-                .collect(),
-            shard: config.instance.shard,
-            epoch: sequencer.epoch(),
+            keys: sessions.iter().zip(0..).map(of_session).collect(),
+            sessions,
+            shard: place.shard,
+            epoch: place.epoch,
         })
     }
 
     fn block(&self, tile: TileKind, kind: u64) -> TileBlock {
         block(&self.fast, block_of(tile), kind)
-    }
-
-    /// What is made of each session and its id, or nothing where there is none.
-    fn each<T>(&self, make: impl Fn(SessionId, &SessionView) -> Option<T>) -> Vec<Option<T>> {
-        let with_id = self.sessions.iter().zip(0..);
-        with_id
-            .map(|(view, id)| view.as_ref().and_then(|view| make(SessionId(id), view)))
-            .collect()
     }
 
     /// By session id: the number of its first report of this epoch.
@@ -128,17 +147,14 @@ impl<'a> Parts<'a> {
         let mut cookie_key = [0; 16];
         getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
         // The gateway's sessions do not exist here: their numbers are the slowpath's to give.
-        let sessions = self.each(|id, view| {
-            let secret = self.host.session_secret(id);
-            (view.gate == Gate::Port).then(|| NetSession {
-                control_key: secret.keys(id, self.shard, CONTROL_EPOCH).to_exchange,
-                key: secret.keys(id, self.shard, self.epoch).to_exchange,
-                last_accepted: view.last_number,
-                busy_from: NOTHING_BUSY,
-                turn: 0,
-                used: 0,
-            })
-        });
+        let session = |view: &SessionView, keys: &SessionKeys| {
+            let keys = [&keys.control, &keys.current].map(|keys| keys.to_exchange.clone());
+            NetSession::new(keys, view.last_number)
+        };
+        let known = self.sessions.iter().zip(&self.keys);
+        let sessions = known
+            .map(|(view, keys)| Some(session(view.as_ref()?, keys.as_ref()?)))
+            .collect();
         let [handshakes, replies] = replies.map(|ring| Lane::new(ring, self.sessions.len()));
         Ok(Entry {
             sessions,
@@ -159,6 +175,7 @@ impl<'a> Parts<'a> {
         config: &Config,
         sequencer: Sequencer,
         from_net: RingConsumer<Heap>,
+        delegated: Delegated,
     ) -> Result<MatchTile> {
         let block = self.block(TileKind::Match, tile_kind::MATCH);
         let counters = Counters::new(&block, matching::NAMES);
@@ -170,6 +187,7 @@ impl<'a> Parts<'a> {
             sequencer,
             from_net,
             from_slow: command_ring_consumer(&self.regions.slow, &self.regions.fast)?,
+            delegated,
             slow_share: config.limits.command_ring_share,
             fast: self.fast.clone(),
             slow: self.slow.clone(),
@@ -187,8 +205,7 @@ impl<'a> Parts<'a> {
         config: &Config,
         sequencer: &Sequencer,
         told: &Told,
-        port: T,
-        [handshakes, replies]: [RingConsumer<Heap>; 2],
+        (port, [handshakes, replies], new_keys): (T, [RingConsumer<Heap>; 2], NewKeys),
     ) -> Result<OutTile<T>> {
         let sent = self.fast.view().out_seq();
         // As of what was sent: what is journalled above that has not been told to anybody.
@@ -198,13 +215,13 @@ impl<'a> Parts<'a> {
             (0..self.sessions.len()).map(state),
         );
         self.fill_windows(&mut windows, sent)?;
-        let keys = self.each(|id, _| {
-            let secret = self.host.session_secret(id);
-            Some(OutKeys {
-                control: secret.keys(id, self.shard, CONTROL_EPOCH).to_client,
-                current: secret.keys(id, self.shard, self.epoch).to_client,
-            })
-        });
+        let half =
+            |keys: &SessionKeys| [&keys.control, &keys.current].map(|keys| keys.to_client.clone());
+        let keys = self
+            .keys
+            .iter()
+            .map(|keys| keys.as_ref().map(half))
+            .collect();
         let block = self.block(TileKind::Out, tile_kind::OUT);
         Ok(OutTile {
             post: Post {
@@ -215,6 +232,7 @@ impl<'a> Parts<'a> {
                 epoch: self.epoch,
                 replay: config.slowpath.replay,
             },
+            new_keys,
             feed: config.feed.destination.map(|to| {
                 Publisher::new(Peer::from(to), self.shard, self.epoch, told.next_feed_no)
             }),

@@ -22,6 +22,7 @@ use crate::claim::{self, Claim};
 use crate::console::say;
 use crate::counters::Counters;
 use crate::epochs;
+use crate::keys::KeyMaker;
 use crate::port;
 use crate::recovery::{Replayed, Sources, Told, replay};
 use crate::sequencer::{Resumed, Sequencer};
@@ -35,6 +36,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// A booted fastpath: tiles that are ready to be run, and what must live as long as they do.
 pub(crate) struct Machine {
     pub(crate) tiles: BTreeMap<TileKind, Box<dyn Tile>>,
+    pub(crate) keys: KeyMaker,
     pub(crate) fast: FastWriter,
     pub(crate) slow: SlowView,
     pub(crate) head: LogReader,
@@ -530,6 +532,7 @@ fn assemble(
             (TileKind::Match, Box::new(tiles.matching)),
             (TileKind::Out, Box::new(tiles.out)),
         ]),
+        keys: tiles.keys,
         fast,
         slow: SlowView::new(regions.slow.clone())?,
         head: LogReader::new(regions.journal.clone(), 1)?,

@@ -11,6 +11,7 @@ mod console;
 mod counters;
 mod epochs;
 mod feed;
+mod keys;
 mod lane;
 mod match_tile;
 mod net;

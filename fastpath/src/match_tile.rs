@@ -6,9 +6,10 @@
 //! a full frame nothing is taken, and the rings fill up to a typed `Busy`.
 
 use crate::counters::Counters;
+use crate::keys::Delegated;
 use crate::sequencer::Sequencer;
 use crate::watermark::Watermark;
-use domain::{AccountId, Command, Gate, Request, Source};
+use domain::{AccountId, Command, Gate, Request, SessionId, Source};
 use engine::Engine;
 use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ pub(crate) struct MatchTile {
     pub(crate) sequencer: Sequencer,
     pub(crate) from_net: RingConsumer<Heap>,
     pub(crate) from_slow: RingConsumer,
+    pub(crate) delegated: Delegated,
     /// Most requests of the slow ring in one turn.
     pub(crate) slow_share: usize,
     pub(crate) fast: FastWriter,
@@ -93,7 +95,11 @@ impl MatchTile {
 
     fn take_from_slow(&mut self, now: u64) -> usize {
         let mut taken = 0;
-        while taken < self.slow_share && !self.slow_ring_refused && self.may_take() {
+        while taken < self.slow_share
+            && !self.slow_ring_refused
+            && self.delegated.has_room()
+            && self.may_take()
+        {
             let slot = match self.from_slow.peek() {
                 Ok(Some(slot)) => slot,
                 Ok(None) => break,
@@ -113,6 +119,15 @@ impl MatchTile {
         taken
     }
 
+    /// Its keys are to be derived from what the engine holds now, whether it took the command or not.
+    fn pass_on_session(&mut self, command: &Command) {
+        let session = delegated_session(command);
+        let view = session.and_then(|session| self.sequencer.engine().session(session));
+        if let (Some(session), Some(view)) = (session, view) {
+            self.delegated.pass_on(session, &view);
+        }
+    }
+
     fn take_slow_slot(&mut self, slot: &[u64; domain::REQUEST_WORDS], now: u64) {
         let engine = self.sequencer.engine();
         let request = Request::decode(slot)
@@ -121,11 +136,23 @@ impl MatchTile {
         match request {
             Some(r) if self.sequencer.engine().admits(r.source, r.source_seq) => {
                 self.sequencer.sequence(&r, now);
+                self.pass_on_session(&r.command);
                 self.counters.add(counter::from_slow, 1);
             }
             Some(_) => self.counters.add(counter::stale, 1),
             None => self.counters.add(counter::slow_refused, 1),
         }
+    }
+}
+
+/// The session that a command opens or delegates.
+fn delegated_session(command: &Command) -> Option<SessionId> {
+    if let Command::OpenSession(open) = command {
+        Some(open.session)
+    } else if let Command::Delegate(delegate) = command {
+        Some(delegate.session)
+    } else {
+        None
     }
 }
 

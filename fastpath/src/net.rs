@@ -1,6 +1,7 @@
 //! The net tile: datagrams in, requests to the match tile, everything else to the out tile.
 //!
-//! Data: per session its keys and the last number that it accepted; owner: this tile alone (the
+//! Data: per session its keys and the last number that it accepted; owner: this tile alone (new keys come
+//! from the supervisor's thread at housekeeping, see `keys`; the
 //! binding of a session to an address stands in the `fast` region, written here only). Invariants:
 //! nothing counts before its MAC is right; a number goes to the match tile at most once and in
 //! increasing order; a datagram is taken up to a number, mostly its last, and the rest is refused in
@@ -8,6 +9,7 @@
 //! port, in arrival order; a session that used up its burst in this turn is answered `Busy`.
 
 use crate::counters::Counters;
+use crate::keys::{KeyHalf, NewKeys};
 use crate::lane::{Lane, NotTaken};
 use crate::replies::{Refusal, Reply};
 use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
@@ -20,7 +22,7 @@ use wire::auth::{Mac, MacKey};
 use wire::order_entry::{Context, DatagramReader, Establish, Message, Messages, Numbered};
 
 /// Above every number: no number waits to come again.
-pub(crate) const NOTHING_BUSY: u64 = u64::MAX;
+const NOTHING_BUSY: u64 = u64::MAX;
 
 /// What the net tile knows of one session.
 pub(crate) struct NetSession {
@@ -55,6 +57,7 @@ pub(crate) struct NetTile<R> {
     pub(crate) port: R,
     pub(crate) burst: usize,
     pub(crate) entry: Entry,
+    pub(crate) new_keys: NewKeys,
     pub(crate) stopping: bool,
 }
 
@@ -81,6 +84,9 @@ impl<R: Receive + Send> Tile for NetTile<R> {
     }
 
     fn housekeep(&mut self, _now: u64) {
+        while let Some(half) = self.new_keys.take() {
+            self.entry.take_keys(half);
+        }
         let stats = self.port.stats();
         let counters = &self.entry.counters;
         counters.follow(counter::datagrams, stats.rx);
@@ -101,7 +107,31 @@ impl<R: Receive + Send> Tile for NetTile<R> {
     }
 }
 
+impl NetSession {
+    /// With these keys, of the control epoch and of this one.
+    pub(crate) fn new([control_key, key]: [MacKey; 2], last_accepted: u64) -> Self {
+        Self {
+            control_key,
+            key,
+            last_accepted,
+            busy_from: NOTHING_BUSY,
+            turn: 0,
+            used: 0,
+        }
+    }
+}
+
 impl Entry {
+    /// A session was opened, or its owner has agreed on another key: its numbers go on.
+    fn take_keys(&mut self, half: KeyHalf) {
+        let place = usize::try_from(half.session.0).ok();
+        let Some(known) = place.and_then(|place| self.sessions.get_mut(place)) else {
+            return;
+        };
+        let last_accepted = known.as_ref().map_or(0, |known| known.last_accepted);
+        *known = half.keys.map(|keys| NetSession::new(keys, last_accepted));
+    }
+
     /// One datagram: whose, whether genuine, what it says.
     fn take(&mut self, arrival: &Arrival<'_>) {
         let now = arrival.hardware_time.unwrap_or_else(Clock::now);

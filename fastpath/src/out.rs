@@ -10,6 +10,7 @@
 
 use crate::counters::Counters;
 use crate::feed::Publisher;
+use crate::keys::NewKeys;
 use crate::post::{NotSent, Post};
 use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
 use crate::watermark::Watermark;
@@ -49,6 +50,7 @@ pub(crate) enum Ack {
 
 pub(crate) struct OutTile<T> {
     pub(crate) post: Post<T>,
+    pub(crate) new_keys: NewKeys,
     /// None: there is no feed.
     pub(crate) feed: Option<Publisher>,
     pub(crate) reader: LogReader,
@@ -115,6 +117,9 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
     }
 
     fn housekeep(&mut self, now: u64) {
+        while let Some(half) = self.new_keys.take() {
+            self.post.take_keys(half);
+        }
         if let Some(feed) = &mut self.feed {
             feed.housekeep(&mut self.post.port, now, &self.counters);
         }
@@ -532,7 +537,9 @@ fn send_frame<T: Transmit>(
                 return false;
             }
             Err(NotSent::Unreachable) => {
-                counters.add(counter::unreachable, 1);
+                // Whoever trades by another door hears of it there.
+                let by_port = u64::from(post.serves(session));
+                counters.add(counter::unreachable, by_port);
                 current.events_done += 1;
                 events = rest;
             }

@@ -9,13 +9,11 @@ use wire::CONTROL_EPOCH;
 use wire::auth::MacKey;
 use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Refused};
 
+use crate::keys::KeyHalf;
 use crate::replies::Refusal;
 
-/// A session's keys for what the exchange sends.
-pub(crate) struct OutKeys {
-    pub(crate) control: MacKey,
-    pub(crate) current: MacKey,
-}
+/// A session's keys for what the exchange sends: of the control epoch, and of this one.
+pub(crate) type OutKeys = [MacKey; 2];
 
 /// Why a datagram was not handed to the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +154,11 @@ impl<T: Transmit> Post<T> {
             .get(place)
             .and_then(Option::as_ref)
             .ok_or(NotSent::Unreachable)?;
+        let [control, current] = keys;
         let key = if envelope.epoch == CONTROL_EPOCH {
-            &keys.control
+            control
         } else {
-            &keys.current
+            current
         };
         let mut slot = match self.port.reserve() {
             Some(slot) => slot,
@@ -186,6 +185,22 @@ impl<T: Transmit> Post<T> {
         let length = writer.finish(key);
         slot.commit(length, envelope.to);
         Ok(())
+    }
+
+    /// A session was opened, or its owner has agreed on another key.
+    pub(crate) fn take_keys(&mut self, half: KeyHalf) {
+        let place = usize::try_from(half.session.0).ok();
+        if let Some(known) = place.and_then(|place| self.keys.get_mut(place)) {
+            *known = half.keys;
+        }
+    }
+
+    /// Whether the session's commands come in by the port.
+    pub(crate) fn serves(&self, session: SessionId) -> bool {
+        let place = usize::try_from(session.0).ok();
+        place
+            .and_then(|place| self.keys.get(place))
+            .is_some_and(Option::is_some)
     }
 
     fn bound(&self, session: SessionId) -> Option<Peer> {

@@ -1,6 +1,7 @@
 //! The supervisor: starts a thread per core, watches, and stops them in order.
 //!
-//! It runs on the main thread, sleeps most of the time, and touches nothing that a tile needs.
+//! It runs on the main thread, sleeps most of the time, and touches nothing that a tile waits for. It also
+//! derives the keys of sessions that are opened meanwhile ([`crate::keys`]).
 
 use anyhow::{Context as _, Result, bail, ensure};
 use shm::TileState;
@@ -21,6 +22,8 @@ use crate::console::say;
 
 /// How long an orderly stop waits for the archiver.
 const ARCHIVE_PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two turns: how long a client waits at most until its session can be used.
+const TURN: Duration = Duration::from_millis(5);
 /// A slowpath that has not been heard of for so long is taken for dead.
 const SILENCE: u64 = 2_000_000_000;
 
@@ -79,7 +82,8 @@ fn serve(config: &Config, mut machine: Machine, allocator: &CountingAllocator) -
             !threads.iter().any(JoinHandle::is_finished),
             "a tile has ended by itself"
         );
-        std::thread::sleep(Duration::from_millis(10));
+        machine.keys.turn();
+        std::thread::sleep(TURN);
     }
     stop.stop();
     for thread in threads {

@@ -4,6 +4,7 @@ mod delivery;
 mod establish;
 mod fairness;
 mod feed;
+mod log_on;
 mod mutation;
 mod numbers;
 mod progress;

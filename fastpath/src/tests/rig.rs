@@ -11,7 +11,7 @@ use shm::{FastWriter, Identity, Memory, SlowWriter, fast_spec, journal_spec, slo
 use tempfile::TempDir;
 use tile::Tile as _;
 use topology::{Config, TileKind};
-use wire::auth::{HostSecret, MacKeys};
+use wire::auth::{HostSecret, MacKeys, SessionSecret};
 use wire::order_entry::{
     Block, Context, DatagramReader, DatagramWriter, Establish, Hello, Message, NewOrder,
 };
@@ -123,6 +123,13 @@ impl Rig {
         taken + self.tiles.out.poll() + self.tiles.out.post.port.pending()
     }
 
+    /// What the supervisor's thread and the tiles do once a millisecond: new keys arrive.
+    pub(super) fn housekeep(&mut self) {
+        self.tiles.keys.turn();
+        self.tiles.net.housekeep(0);
+        self.tiles.out.housekeep(0);
+    }
+
     /// Turns until nothing is left to do. One idle turn does not prove it: the out tile may have
     /// found the port full, made room, and left the rest of a frame for its next turn.
     pub(super) fn settle(&mut self) {
@@ -168,7 +175,19 @@ impl Rig {
     /// A client of a session, at an address of its own, not established.
     pub(super) fn stranger(&self, session: u32) -> Client {
         let session = SessionId(session);
-        let secret = HostSecret::from_bytes(HOST).session_secret(session);
+        self.stranger_with(
+            session,
+            &HostSecret::from_bytes(HOST).session_secret(session),
+        )
+    }
+
+    /// The exchange's half of a log-on.
+    pub(super) fn host(&self) -> HostSecret {
+        HostSecret::from_bytes(HOST)
+    }
+
+    /// The same with a secret of its own.
+    pub(super) fn stranger_with(&self, session: SessionId, secret: &SessionSecret) -> Client {
         let local = Peer {
             ip: [10, 0, 0, 2],
             port: 0,
@@ -186,7 +205,12 @@ impl Rig {
 
     /// A client of a session, established.
     pub(super) fn client(&mut self, session: u32) -> Client {
-        let mut client = self.stranger(session);
+        let client = self.stranger(session);
+        self.establish(client)
+    }
+
+    /// A client, established.
+    pub(super) fn establish(&mut self, mut client: Client) -> Client {
         client.hello(1);
         self.settle();
         let cookie = challenge(&client.receive());

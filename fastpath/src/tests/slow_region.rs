@@ -18,12 +18,17 @@ const STEPS: usize = 120;
 /// Words of the region that are not the ring's slots, and a few that are.
 const FRONT: usize = 256;
 
-fn ring(rig: &Rig) -> RingProducer {
+pub(super) fn ring(rig: &Rig) -> RingProducer {
     command_ring_producer(&rig.regions.slow, &rig.regions.fast).unwrap()
 }
 
 /// False if the ring is full.
-fn push(ring: &mut RingProducer, source: Source, source_seq: u64, command: Command) -> bool {
+pub(super) fn push(
+    ring: &mut RingProducer,
+    source: Source,
+    source_seq: u64,
+    command: Command,
+) -> bool {
     let request = Request {
         source,
         source_seq,
@@ -82,7 +87,7 @@ fn owned_account(id: u32) -> Command {
 }
 
 /// The slowpath administers, and the tiles have done it; the last of the commands' numbers.
-fn administer(rig: &mut Rig, commands: &[Command]) -> u64 {
+pub(super) fn administer(rig: &mut Rig, commands: &[Command]) -> u64 {
     let source = Source::ADMINISTRATION;
     for command in commands {
         let number = rig.engine().last_number(source) + 1;

@@ -36,6 +36,10 @@ macro_rules! secret {
     };
 }
 
+mod agreement;
+
+pub use agreement::{ExchangeSecret, WeakKey};
+
 secret! {
     /// What every session secret of an exchange follows from. Only the exchange has it.
     HostSecret, 32
@@ -49,6 +53,14 @@ secret! {
 secret! {
     /// Authenticates datagrams in one direction, of one session, in one epoch.
     MacKey, 16
+}
+
+impl MacKey {
+    /// The bytes, for whoever carries them to the tile that needs them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// The keys of a session in one epoch.
