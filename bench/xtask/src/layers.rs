@@ -30,7 +30,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["domain", "engine", "journal", "shadow"]),
     (
         "gateway",
-        &["domain", "engine", "journal", "shadow", "store", "topology"],
+        &[
+            "domain", "engine", "journal", "shadow", "store", "topology", "wire",
+        ],
     ),
     (
         "slowpath",

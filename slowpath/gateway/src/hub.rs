@@ -97,6 +97,7 @@ struct Inner {
     orders: BTreeMap<OrderId, Tracked>,
     owners: BTreeMap<[u8; 32], AccountId>,
     doors: BTreeMap<AccountId, SessionId>,
+    ports: BTreeMap<AccountId, BTreeSet<SessionId>>,
     symbols: BTreeMap<MarketId, String>,
     markets: BTreeMap<String, MarketId>,
     touched: BTreeMap<MarketId, BTreeSet<(Side, Price)>>,
@@ -249,6 +250,11 @@ impl Hub {
         self.lock().doors.get(&account).copied()
     }
 
+    /// The sessions of the binary port of an account.
+    pub(crate) fn port_sessions(&self, account: AccountId) -> BTreeSet<SessionId> {
+        self.lock().ports.get(&account).cloned().unwrap_or_default()
+    }
+
     /// Whether an order with this client order id was accepted after the frame `since`; none if that is no
     /// longer remembered.
     pub(crate) fn has_used(
@@ -298,10 +304,16 @@ impl Inner {
     }
 
     fn know_session(&mut self, engine: &Engine, session: SessionId) {
-        if let Some(view) = engine.session(session)
-            && view.gate == Gate::Gateway
-        {
-            self.doors.entry(view.account).or_insert(session);
+        let Some(view) = engine.session(session) else {
+            return;
+        };
+        match view.gate {
+            Gate::Gateway => {
+                self.doors.entry(view.account).or_insert(session);
+            }
+            Gate::Port => {
+                self.ports.entry(view.account).or_default().insert(session);
+            }
         }
     }
 

@@ -19,6 +19,7 @@
 mod api;
 mod auth;
 mod connections;
+mod delegation;
 mod desk;
 mod hub;
 mod limits;
@@ -43,6 +44,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use store::Store;
 use topology::Config;
+use wire::auth::HostSecret;
 
 /// Everything that a gateway is made of.
 pub struct Gateway {
@@ -101,6 +103,7 @@ impl Gateway {
             port: config.port.bind.to_string(),
             live,
             store,
+            host: HostSecret::from_bytes(*host_secret),
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),

@@ -63,12 +63,15 @@ pub(crate) async fn make_account(
     Ok(account)
 }
 
+/// The number of the next session. Only whoever holds `registering` may use it.
+pub(crate) fn free_session(app: &App) -> SessionId {
+    let free = |engine: &engine::Engine, _| free_id(engine.session_ids().map(|id| id.0));
+    SessionId(app.live.read(free))
+}
+
 /// Opens the session by which the gateway speaks for an account.
 async fn open_door(app: &App, account: AccountId, wallet: [u8; 32]) -> Result<SessionId, Problem> {
-    let id = app
-        .live
-        .read(|engine, _| free_id(engine.session_ids().map(|id| id.0)));
-    let session = SessionId(id);
+    let session = free_session(app);
     let command = Command::OpenSession(OpenSession {
         session,
         account,

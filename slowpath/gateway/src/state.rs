@@ -10,6 +10,7 @@ use domain::MarketId;
 use std::sync::Arc;
 use store::Store;
 use topology::Gateway;
+use wire::auth::HostSecret;
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    /// The exchange's half of every agreement on a session's secret.
+    pub(crate) host: HostSecret,
     pub(crate) challenges: Challenges,
     pub(crate) limits: Limits,
     /// One log-on at a time makes an account.

@@ -39,6 +39,10 @@ pub struct Gateway {
     pub access_token_s: u64,
     /// Seconds that a refresh token is valid.
     pub refresh_token_s: u64,
+    /// Most sessions of the binary port that an account may open by logging on.
+    pub port_sessions: usize,
+    /// Longest time for which a wallet may delegate, in seconds.
+    pub delegation_s: u64,
 }
 
 /// Who gets an account by logging on.
@@ -69,6 +73,8 @@ impl Default for Gateway {
             order_rate: 100,
             access_token_s: 900,
             refresh_token_s: 30 * 86_400,
+            port_sessions: 4,
+            delegation_s: 30 * 86_400,
         }
     }
 }
@@ -121,6 +127,8 @@ impl Gateway {
             "gateway.refresh_token_s",
             self.refresh_token_s,
             60..=366 * 86_400,
-        )
+        )?;
+        within("gateway.port_sessions", self.port_sessions as u64, 0..=1024)?;
+        within("gateway.delegation_s", self.delegation_s, 60..=366 * 86_400)
     }
 }

@@ -1,5 +1,6 @@
 //! Wallet log-on: a challenge, its signature, tokens.
 
+use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
 use crate::auth::{Caller, wallet_of};
 use crate::live::now;
@@ -24,6 +25,8 @@ pub(crate) struct AskChallenge {
     /// The wallet's public key, base58.
     #[schema(min_length = 32, max_length = 44)]
     wallet: String,
+    /// A key that is to trade for the account by the binary port; absent: none.
+    delegation: Option<AskDelegation>,
 }
 
 /// What the wallet has to sign.
@@ -53,9 +56,10 @@ pub(crate) async fn challenge(
     Body(ask): Body<AskChallenge>,
 ) -> Result<Json<GivenChallenge>, Problem> {
     let wallet = wallet_of(&ask.wallet)?;
+    let wanted = ask.delegation.map(|ask| ask.wanted(&app)).transpose()?;
     let nonce = random_text().map_err(no_randomness)?;
     let name = format!("Sluice {} shard {}", app.instance, app.shard);
-    let challenge = app.challenges.give(wallet, &nonce, &name, now());
+    let challenge = app.challenges.give(wallet, wanted, &nonce, &name, now());
     Ok(Json(GivenChallenge {
         nonce,
         message: challenge.message,
@@ -95,6 +99,9 @@ pub(crate) struct Tokens {
     /// The account's number; absent if the wallet has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<u32>,
+    /// The session of the binary port, if a key was delegated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<OpenedSession>,
 }
 
 fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
@@ -108,7 +115,8 @@ fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
 
 /// Logs on with a signed challenge.
 ///
-/// A wallet's first log-on makes its account, where registration is open.
+/// A wallet's first log-on makes its account, where registration is open. If the challenge delegates a key, its
+/// session of the binary port is opened with it.
 #[utoipa::path(post, path = "/api/v1/auth/token", tag = "log on", request_body = SignedChallenge,
     responses(
         (status = 200, description = "logged on", body = Tokens),
@@ -121,7 +129,8 @@ pub(crate) async fn token(
 ) -> Result<Json<Tokens>, Problem> {
     let wallet = wallet_of(&signed.wallet)?;
     let signature = signature_of(&signed.signature)?;
-    app.challenges
+    let wanted = app
+        .challenges
         .answer(&signed.nonce, wallet, &signature, now())
         .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
     app.live.ensure_live()?;
@@ -145,6 +154,15 @@ pub(crate) async fn token(
             "this wallet has no account and registration is closed: ask the operator to make one",
         ));
     }
+    let session = match (&wanted, member) {
+        (Some(wanted), Some(member)) => Some(sessions::open(&app, member.account, wanted).await?),
+        (Some(_), None) => {
+            return Err(Problem::forbidden(
+                "this wallet has no account for which a key could trade: ask the operator to make one",
+            ));
+        }
+        (None, _) => None,
+    };
     let family = getrandom::u64().map_err(no_randomness)? >> 1;
     let refresh_token = random_text().map_err(no_randomness)?;
     let token = RefreshToken {
@@ -157,7 +175,10 @@ pub(crate) async fn token(
         revoked: None,
     };
     app.store.add_token(&token).await?;
-    Ok(Json(tokens(&app, &token, user.role, refresh_token)))
+    Ok(Json(Tokens {
+        session,
+        ..tokens(&app, &token, user.role, refresh_token)
+    }))
 }
 
 fn refresh_expiry(app: &App) -> Nanos {
@@ -174,6 +195,7 @@ fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) ->
         refresh_token,
         role: role_name(role).to_owned(),
         account: app.live.hub().account_of(&token.wallet).map(|id| id.0),
+        session: None,
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod log_on;
 pub(crate) mod market;
 pub(crate) mod orders;
+pub(crate) mod sessions;
 pub(crate) mod system;
 pub(crate) mod users;
 
@@ -131,6 +132,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(log_on::token))
         .routes(routes!(log_on::refresh))
         .routes(routes!(log_on::revoke))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::revoke))
         .routes(routes!(system::status))
         .routes(routes!(system::markets))
         .routes(routes!(system::config))

@@ -4,6 +4,7 @@
 //! the wallet that it was made for, within its time; what is signed names the exchange, the wallet and the
 //! purpose, so that no other site can have it signed by accident.
 
+use crate::delegation::Wanted;
 use domain::Nanos;
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ const MOST: usize = 1 << 14;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Challenge {
     pub(crate) wallet: [u8; 32],
+    /// What is delegated with it.
+    pub(crate) wanted: Option<Wanted>,
     pub(crate) message: String,
     pub(crate) expires: Nanos,
 }
@@ -44,13 +47,15 @@ impl Challenges {
     pub(crate) fn give(
         &self,
         wallet: [u8; 32],
+        wanted: Option<Wanted>,
         nonce: &str,
         exchange: &str,
         now: Nanos,
     ) -> Challenge {
         let expires = Nanos(now.0.saturating_add(LIFETIME));
+        let delegation = wanted.map_or_else(String::new, |wanted| format!("{wanted}\n\n"));
         let message = format!(
-            "{exchange} wants you to log on with your Solana wallet:\n{}\n\n\
+            "{exchange} wants you to log on with your Solana wallet:\n{}\n\n{delegation}\
              Signing this moves no funds and costs nothing.\n\nNonce: {nonce}\nIssued: {}\nExpires: {}",
             crate::view::wallet(wallet),
             now.0,
@@ -58,6 +63,7 @@ impl Challenges {
         );
         let challenge = Challenge {
             wallet,
+            wanted,
             message,
             expires,
         };
@@ -77,14 +83,14 @@ impl Challenges {
         challenge
     }
 
-    /// Takes the answer to a challenge, which is used up by it.
+    /// Takes the answer to a challenge, which is used up by it; gives what it delegates.
     pub(crate) fn answer(
         &self,
         nonce: &str,
         wallet: [u8; 32],
         signature: &[u8; 64],
         now: Nanos,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<Wanted>, Refused> {
         let taken = self
             .0
             .lock()
@@ -96,7 +102,8 @@ impl Challenges {
         if challenge.wallet != wallet {
             return Err(Refused::OtherWallet);
         }
-        verify(wallet, challenge.message.as_bytes(), signature)
+        verify(wallet, challenge.message.as_bytes(), signature)?;
+        Ok(challenge.wanted)
     }
 }
 
@@ -128,9 +135,9 @@ mod tests {
     fn a_challenge_is_answered_once_by_its_wallet() {
         let (key, public) = wallet(1);
         let challenges = Challenges::default();
-        let challenge = challenges.give(public, "n", "Test", NOW);
+        let challenge = challenges.give(public, None, "n", "Test", NOW);
         let signature = key.sign(challenge.message.as_bytes()).to_bytes();
-        assert_eq!(challenges.answer("n", public, &signature, NOW), Ok(()));
+        assert_eq!(challenges.answer("n", public, &signature, NOW), Ok(None));
         let again = challenges.answer("n", public, &signature, NOW);
         assert_eq!(again, Err(Refused::Unknown));
     }
@@ -140,11 +147,11 @@ mod tests {
         let ((key, public), (other, other_public)) = (wallet(1), wallet(2));
         let challenges = Challenges::default();
         let answer = |wallet, message: &str, signer: &SigningKey, late| {
-            challenges.give(public, "n", "Test", NOW);
+            challenges.give(public, None, "n", "Test", NOW);
             let signature = signer.sign(message.as_bytes()).to_bytes();
             challenges.answer("n", wallet, &signature, Nanos(NOW.0 + late))
         };
-        let message = challenges.give(public, "n", "Test", NOW).message;
+        let message = challenges.give(public, None, "n", "Test", NOW).message;
         assert_eq!(
             answer(other_public, &message, &other, 0),
             Err(Refused::OtherWallet)
@@ -156,7 +163,30 @@ mod tests {
             answer(public, &message, &key, LIFETIME),
             Err(Refused::Unknown)
         );
-        assert_eq!(answer(public, &message, &key, LIFETIME - 1), Ok(()));
+        assert_eq!(answer(public, &message, &key, LIFETIME - 1), Ok(None));
+    }
+
+    /// What is delegated is what stood in the signed message.
+    #[test]
+    fn a_delegation_is_signed_with_it() {
+        let (key, public) = wallet(1);
+        let challenges = Challenges::default();
+        let wanted = Wanted {
+            session: None,
+            delegation: domain::Delegation::unlimited([9; 32]),
+        };
+        let message = challenges
+            .give(public, Some(wanted), "n", "Test", NOW)
+            .message;
+        assert!(message.contains(&wanted.to_string()));
+        let plain = message.replace(&format!("{wanted}\n\n"), "");
+        let signature = key.sign(plain.as_bytes()).to_bytes();
+        let answer = challenges.answer("n", public, &signature, NOW);
+        assert_eq!(answer, Err(Refused::Signature));
+        challenges.give(public, Some(wanted), "n", "Test", NOW);
+        let signature = key.sign(message.as_bytes()).to_bytes();
+        let answer = challenges.answer("n", public, &signature, NOW);
+        assert_eq!(answer, Ok(Some(wanted)));
     }
 
     #[test]
@@ -164,7 +194,7 @@ mod tests {
         let challenges = Challenges::default();
         for nonce in 0..MOST + 10 {
             let now = Nanos(NOW.0 + nonce as u64);
-            challenges.give([1; 32], &nonce.to_string(), "Test", now);
+            challenges.give([1; 32], None, &nonce.to_string(), "Test", now);
         }
         let waiting = challenges.0.lock().unwrap();
         assert_eq!(waiting.len(), MOST);
