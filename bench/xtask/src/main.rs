@@ -15,6 +15,7 @@ mod demo;
 mod feed;
 #[cfg(target_os = "linux")]
 mod layers;
+mod log_on;
 #[cfg(target_os = "linux")]
 mod processes;
 #[cfg(target_os = "linux")]

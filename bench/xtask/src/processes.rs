@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{net, out, process};
 
-use crate::{demo, restarts};
+use crate::{demo, log_on, restarts};
 
 pub(crate) const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
@@ -54,6 +54,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         ("dead slowpath", dead_slowpath),
         ("death within a sweep", death_within_a_sweep),
         ("examples", examples),
+        ("log_on", || log_on::run(&PLAN)),
         ("demo", || shown(None)),
         ("demo and Ctrl-C", interrupted),
         ("demo in chaos", || {
@@ -623,7 +624,7 @@ fn examples() -> Result<String> {
     Ok(format!("{said}each failure is named"))
 }
 
-fn example_with(
+pub(crate) fn example_with(
     example: &str,
     [server, session, market, secret]: [&str; 4],
     more: &[&str],

@@ -14,8 +14,10 @@ import threading
 import time
 import unittest
 
+import base58
 import websockets
 from exchange import OPERATOR, Exchange, User, Wallet
+from order_entry import ExchangeKey, Port
 
 HERE = pathlib.Path(__file__).parent
 
@@ -138,6 +140,121 @@ class LogOn(OneExchange):
         user.log_on()
         self.ok(user.call("GET", "/admin/audit"))
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
+
+
+class PortSessions(OneExchange):
+    """A log-on opens a session of the binary port, which is then spoken as docs/WIRE.md says."""
+
+    BEYOND_DELEGATION, DELEGATION_EXPIRED = 18, 17
+
+    def delegate(self, wallet, key, **more):
+        """The answer to a log-on that delegates."""
+        delegation = {"exchange_key": key.text, "public_key": wallet.text, **more}
+        status, challenge = self.exchange.call(
+            "POST", "/api/v1/auth/challenge", {"wallet": wallet.text, "delegation": delegation}
+        )
+        if status != 200:
+            return status, challenge
+        self.assertIn(key.text, challenge["message"])
+        body = {
+            "wallet": wallet.text,
+            "nonce": challenge["nonce"],
+            "signature": wallet.sign(challenge["message"]),
+        }
+        return self.exchange.call("POST", "/api/v1/auth/token", body)
+
+    def open(self, wallet, key, **more):
+        return self.ok(self.delegate(wallet, key, **more))["session"]
+
+    def test_a_log_on_opens_a_session_that_trades_within_its_limits(self):
+        user, key = User(self.exchange, Wallet(60)), ExchangeKey()
+        opened = self.open(user.wallet, key, max_order_notional="1000000")
+        port = Port(opened, key)
+        self.assertTrue(port.establish())
+        order = port.place("Bid", 20, 1, 1)
+        self.assertGreater(order, 0)
+        # It is the account's, so the API shows it.
+        listed = self.ok(user.call("GET", "/users/me/orders?open_only=true"))["items"]
+        self.assertIn(str(order), [item["order_id"] for item in listed])
+        self.assertEqual(port.place("Bid", 10_000_000, 1_000_000, 2), -self.BEYOND_DELEGATION)
+        self.assertTrue(port.cancel(order))
+        # Killed and started again, the exchange knows it still.
+        order = port.place("Bid", 21, 1, 3)
+        for program in ("fastpath", "slowpath"):
+            self.exchange.kill(program)
+            self.exchange.start(program)
+            self.exchange.wait_ready()
+            self.assertTrue(port.establish())
+        self.assertTrue(port.cancel(order))
+        port.close()
+
+    def test_the_same_key_gives_the_same_session_and_an_answer_may_be_asked_for_again(self):
+        user, key = User(self.exchange, Wallet(61)), ExchangeKey()
+        first, again = self.open(user.wallet, key), self.open(user.wallet, key)
+        self.assertEqual(
+            (first["session"], first["exchange_key"]), (again["session"], again["exchange_key"])
+        )
+        other = self.open(user.wallet, ExchangeKey())
+        self.assertNotEqual(first["session"], other["session"])
+        sessions = self.ok(user.call("GET", "/sessions"))["sessions"]
+        doors = sorted(session["door"] for session in sessions)
+        self.assertEqual(doors, ["gateway", "port", "port"])
+        self.assertIn(key.text, [session.get("exchange_key") for session in sessions])
+
+    def test_a_new_key_for_a_session_shuts_the_old_one_out(self):
+        user, old, new = User(self.exchange, Wallet(62)), ExchangeKey(), ExchangeKey()
+        opened = self.open(user.wallet, old)
+        before = Port(opened, old)
+        self.assertTrue(before.establish())
+        order = before.place("Bid", 22, 1, 1)
+        renewed = self.open(user.wallet, new, session=opened["session"])
+        self.assertEqual(renewed["session"], opened["session"])
+        after = Port(renewed, new)
+        self.assertTrue(after.establish())
+        self.assertEqual(after.next, 2, "its numbers go on")
+        self.assertFalse(before.establish(tries=2))
+        self.assertTrue(after.cancel(order))
+        before.close()
+        after.close()
+
+    def test_a_session_that_has_ended_or_was_revoked_can_only_cancel(self):
+        user, key = User(self.exchange, Wallet(63)), ExchangeKey()
+        opened = self.open(user.wallet, key)
+        port = Port(opened, key)
+        self.assertTrue(port.establish())
+        order = port.place("Bid", 23, 1, 1)
+        self.ok(user.call("DELETE", f"/sessions/{opened['session']}"), 204)
+        self.assertEqual(port.place("Bid", 23, 1, 2), -self.DELEGATION_EXPIRED)
+        self.assertTrue(port.cancel(order))
+        soon = time.time_ns() + 2_000_000_000
+        self.open(user.wallet, key, expires=str(soon))
+        self.assertGreater(port.place("Bid", 23, 1, 3), 0)
+        while time.time_ns() <= soon + 50_000_000:
+            time.sleep(0.05)
+        self.assertEqual(port.place("Bid", 23, 1, 4), -self.DELEGATION_EXPIRED)
+        port.close()
+
+    def test_what_may_not_be_delegated_is_refused(self):
+        user, key = User(self.exchange, Wallet(64)), ExchangeKey()
+        mine = self.open(user.wallet, key)["session"]
+        weak = ExchangeKey()
+        weak.text = base58.b58encode(bytes([1]) + bytes(31)).decode()
+        self.refused(self.delegate(user.wallet, weak), 422, "invalid-request")
+        weak.text = "0OIl"
+        self.refused(self.delegate(user.wallet, weak), 422, "invalid-request")
+        for expires in ("0", "1", str(2**64 - 1)):
+            refused = self.delegate(user.wallet, ExchangeKey(), expires=expires)
+            self.refused(refused, 422, "invalid-request")
+        thief = User(self.exchange, Wallet(65), funds=False)
+        taken = self.delegate(thief.wallet, ExchangeKey(), session=mine)
+        self.refused(taken, 404, "not-found")
+        self.refused(thief.call("DELETE", f"/sessions/{mine}"), 404, "not-found")
+        door = self.ok(user.call("GET", "/users/me/account"))["session"]
+        self.refused(user.call("DELETE", f"/sessions/{door}"), 404, "not-found")
+        for _ in range(3):
+            self.open(user.wallet, ExchangeKey())
+        self.refused(self.delegate(user.wallet, ExchangeKey()), 409, "too-many-sessions")
+        self.assertEqual(self.open(user.wallet, key)["session"], mine, "what it has it keeps")
 
 
 class Orders(OneExchange):

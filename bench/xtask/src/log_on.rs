@@ -1,0 +1,99 @@
+//! The example that logs on, with a wallet of its own: its session trades, a new key replaces the old
+//! one, and what it cannot do it says.
+
+use anyhow::{Context as _, Result, ensure};
+use bench::instance::{self, Instance, Plan};
+use bench::web::WebUser;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::processes;
+
+/// Of the wallet.
+const SEED: [u8; 32] = [77; 32];
+
+pub(crate) fn run(plan: &Plan) -> Result<String> {
+    let plan = Plan {
+        gateway: true,
+        ..plan.clone()
+    };
+    let mut instance = processes::start(&plan)?;
+    let wallet = wallet_with_funds(&instance)?;
+    let gateway = format!("http://{}", instance.config.gateway.bind);
+    let server = instance.port.to_string();
+    let file = |name: &str| instance.folder().join(name).display().to_string();
+    let (first, second) = (file("first.secret"), file("second.secret"));
+    let trades = |session: &str, secret: &str| -> Result<bool> {
+        let given = [server.as_str(), session, "0", secret];
+        let ended = processes::example_with("place_and_cancel", given, &["--wait", "2"])?;
+        Ok(ended.status.success())
+    };
+
+    let session = open(&[&gateway, &wallet, &first])?;
+    ensure!(trades(&session, &first)?, "the session does not trade");
+    let renewed = open(&[&gateway, &wallet, &second, &session])?;
+    ensure!(renewed == session, "another session: {renewed}");
+    ensure!(!trades(&session, &first)?, "the old key is still good");
+    ensure!(trades(&session, &second)?, "the new key is not good");
+
+    for (given, says) in [
+        (&[&gateway, &wallet, &second][..], "File exists"),
+        (&[&gateway, &wallet][..], "usage: log_on"),
+    ] {
+        let given: Vec<&str> = given.iter().map(|word| word.as_str()).collect();
+        let errors = String::from_utf8_lossy(&example(&given)?.stderr).into_owned();
+        ensure!(
+            errors.contains(says),
+            "{given:?} does not say {says:?}: {errors}"
+        );
+    }
+    instance.stop()?;
+    Ok(format!(
+        "session {session} opened by a wallet trades; a new key shuts the old one out"
+    ))
+}
+
+/// The file of a wallet whose account has test funds.
+fn wallet_with_funds(instance: &Instance) -> Result<String> {
+    let gateway = instance.config.gateway.bind;
+    let user = WebUser::log_on(gateway, SEED, Duration::from_secs(20))?;
+    for asset in ["SOL", "USDC"] {
+        user.faucet(asset, 1_000_000_000_000)?;
+    }
+    let key = ed25519_dalek::SigningKey::from_bytes(&SEED);
+    let wallet = instance.folder().join("wallet.json");
+    std::fs::write(&wallet, format!("{:?}", key.to_keypair_bytes()))?;
+    Ok(wallet.display().to_string())
+}
+
+fn example(arguments: &[&str]) -> Result<Output> {
+    Command::new("cargo")
+        .current_dir(instance::workspace_root()?)
+        .args([
+            "run",
+            "--quiet",
+            "-p",
+            "client",
+            "--example",
+            "log_on",
+            "--",
+        ])
+        .args(arguments)
+        .output()
+        .context("start cargo")
+}
+
+/// Logs on; the session that the example names.
+fn open(arguments: &[&str]) -> Result<String> {
+    let out = example(arguments)?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+    ensure!(
+        out.status.success(),
+        "ended with {}: {text}{errors}",
+        out.status
+    );
+    let words = text.split("--session ").nth(1);
+    let session = words.and_then(|words| words.split(' ').next());
+    Ok(session.context("it names its session")?.to_owned())
+}

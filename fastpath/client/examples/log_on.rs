@@ -1,0 +1,149 @@
+//! Logs on with a Solana wallet and opens a session of the binary port: nobody hands out a secret.
+//!
+//! ```text
+//! solana-keygen new --outfile wallet.json          # or any file with a key's 64 bytes as a JSON list
+//! cargo run -p client --example log_on -- http://127.0.0.1:7480 wallet.json session.secret
+//! ```
+//!
+//! What is agreed and signed: `docs/WIRE.md`, "Log-on". The session's secret is written to the third
+//! argument, which only its owner may read; the other examples take it as `--secret`. A fourth argument is the
+//! number of a session whose key is to be replaced. The exit code is 1 if it did not come to its end, and the last
+//! line then says why.
+#![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
+
+mod ending;
+
+use domain::SessionId;
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::{Value, json};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::ExitCode;
+use wire::auth::{ExchangeSecret, SessionSecret};
+
+const USAGE: &str = "usage: log_on GATEWAY WALLET SECRET [SESSION]
+  GATEWAY   such as http://127.0.0.1:7480
+  WALLET    a key's 64 bytes as a JSON list, as solana-keygen writes it
+  SECRET    the file to write the session's secret to; it must not exist
+  SESSION   a session of the account that is to have the new key [a new session]";
+
+fn main() -> ExitCode {
+    ending::code("log_on", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (gateway, wallet, secret, session) = match &words[..] {
+        [gateway, wallet, secret] => (gateway, wallet, secret, None),
+        [gateway, wallet, secret, session] => (gateway, wallet, secret, Some(session)),
+        _ => return Err(USAGE.into()),
+    };
+    let session = session.map(|text| text.parse::<u32>()).transpose()?;
+    let wallet = read_wallet(wallet)?;
+
+    // Ours alone: the exchange sees the public halves.
+    let exchange_key = ExchangeSecret::from_bytes(random()?);
+    let delegated = SigningKey::from_bytes(&random()?);
+    let mut delegation = json!({
+        "exchange_key": base58(&exchange_key.public_key()),
+        "public_key": base58(delegated.verifying_key().as_bytes()),
+    });
+    if let Some(session) = session {
+        delegation["session"] = session.into();
+    }
+    let who = base58(wallet.verifying_key().as_bytes());
+    let challenge = post(
+        gateway,
+        "challenge",
+        &json!({ "wallet": who, "delegation": delegation }),
+    )?;
+    let message = text(&challenge, "message")?;
+    println!("{message}\n");
+    let signed = json!({
+        "wallet": who,
+        "nonce": challenge["nonce"],
+        "signature": base58(&wallet.sign(message.as_bytes()).to_bytes()),
+    });
+    let tokens = post(gateway, "token", &signed)?;
+    let opened = &tokens["session"];
+    let number = opened["session"]
+        .as_u64()
+        .and_then(|n| u32::try_from(n).ok());
+    let number = SessionId(number.ok_or("the answer names no session")?);
+    let theirs = bs58::decode(text(opened, "exchange_key")?).into_vec()?;
+    let theirs = theirs
+        .try_into()
+        .map_err(|_| "the exchange's key has 32 bytes")?;
+    write_secret(secret, &exchange_key.session_secret(number, &theirs)?)?;
+
+    let address = text(opened, "address")?;
+    println!(
+        "session {} at {address}, until {}: its secret is in {secret}",
+        number.0, opened["expires"]
+    );
+    println!(
+        "try it: cargo run -p client --example place_and_cancel -- --server {address} --session {} --secret {secret} \
+         --market 0",
+        number.0
+    );
+    Ok(())
+}
+
+/// The first 32 of the file's 64 bytes are the secret key, the others the public key.
+fn read_wallet(file: &str) -> Result<SigningKey, Box<dyn Error>> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let wrong =
+        || format!("{file}: write the key's 64 bytes as a JSON list, as solana-keygen does");
+    let bytes: Vec<u8> = serde_json::from_str(&text).map_err(|_| wrong())?;
+    let bytes: [u8; 64] = bytes.try_into().map_err(|_| wrong())?;
+    Ok(SigningKey::from_keypair_bytes(&bytes).map_err(|_| wrong())?)
+}
+
+fn random() -> Result<[u8; 32], Box<dyn Error>> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(bytes)
+}
+
+fn base58(bytes: &[u8]) -> String {
+    bs58::encode(bytes).into_string()
+}
+
+fn text<'a>(answer: &'a Value, field: &str) -> Result<&'a str, Box<dyn Error>> {
+    let text = answer[field].as_str();
+    text.ok_or_else(|| format!("the answer has no {field}").into())
+}
+
+/// Asks the gateway; its problems say what to do.
+fn post(gateway: &str, path: &str, body: &Value) -> Result<Value, Box<dyn Error>> {
+    let url = format!("{}/api/v1/auth/{path}", gateway.trim_end_matches('/'));
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build(),
+    );
+    let mut answer = agent.post(&url).send_json(body)?;
+    let content: Value = answer.body_mut().read_json()?;
+    if answer.status().is_success() {
+        return Ok(content);
+    }
+    Err(format!("{url}: {}: {}", answer.status(), content["detail"]).into())
+}
+
+fn write_secret(file: &str, secret: &SessionSecret) -> Result<(), Box<dyn Error>> {
+    let mut hex = String::new();
+    for byte in secret.expose() {
+        write!(hex, "{byte:02x}")?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let mut out = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(|error| format!("{file}: {error}"))?;
+    Ok(writeln!(out, "{hex}")?)
+}
