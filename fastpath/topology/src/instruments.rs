@@ -95,6 +95,8 @@ numbered! {
         stale,
         /// Requests of the slowpath that it may not make, or that are malformed.
         slow_refused,
+        /// Requests of the slowpath that were taken after their deadline, and so not taken.
+        slow_late,
         /// Turns without room in journal memory.
         no_room,
         /// Progress words of the slowpath that cannot be, since the process was started.

@@ -125,6 +125,10 @@ impl Live {
         }
     }
 
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
     /// Sends a command of a source and waits for its frame.
     pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
         self.ensure_live()?;

@@ -116,7 +116,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(orders::place, orders::cancel_all))
         .routes(routes!(orders::get, orders::modify, orders::cancel))
-        .routes(routes!(orders::outcome))
+        .routes(routes!(orders::outcome, orders::cancel_by_client_id))
         .routes(routes!(market::orderbook))
         .routes(routes!(market::depth))
         .routes(routes!(market::trades))
