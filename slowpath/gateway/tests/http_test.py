@@ -82,11 +82,33 @@ class LogOn(OneExchange):
         )
         first = user.tokens["refresh_token"]
         second = self.ok(refresh(first))
-        self.assertEqual(
-            self.exchange.call("GET", "/api/v1/users/me/account", token=second["access_token"])[0], 200
-        )
+        account = lambda token: self.exchange.call("GET", "/api/v1/users/me/account", token=token)
+        for tokens in (user.tokens, second):
+            self.ok(account(tokens["access_token"]))
         self.refused(refresh(first), 401, "unauthenticated")
         self.refused(refresh(second["refresh_token"]), 401, "unauthenticated")
+        for tokens in (user.tokens, second):
+            self.refused(account(tokens["access_token"]), 401, "unauthenticated")
+        user.log_on()
+        self.ok(account(user.token))
+
+    def test_a_log_on_that_has_ended_takes_its_streams_with_it(self):
+        user = User(self.exchange, Wallet(7))
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", user.token)
+                while (await next_message(socket))["type"] != "OrderSnapshot":
+                    pass
+                self.assertEqual(user.call("POST", "/auth/revoke")[0], 204)
+                user.log_on()
+                self.ok(user.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(socket))["code"], "logged-off")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await next_message(socket)
+                self.assertEqual(closed.exception.rcvd.reason, "logged-off")
+
+        asyncio.run(run())
 
     def test_revoked_and_strange_tokens_are_refused(self):
         user = User(self.exchange, Wallet(4), funds=False)

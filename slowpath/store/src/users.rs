@@ -83,8 +83,8 @@ pub enum Rotation {
     Unknown,
     /// It has expired, or its family was revoked.
     Ended,
-    /// It had been exchanged before: somebody has a copy. The family is revoked now.
-    Reused,
+    /// It had been exchanged before: somebody has a copy. Its family, which is revoked now.
+    Reused(u64),
 }
 
 impl Store {
@@ -174,7 +174,7 @@ impl Store {
             }
             Some(old) if old.used.is_some() => {
                 revoke(&mut transaction, old.family, now).await?;
-                Rotation::Reused
+                Rotation::Reused(old.family)
             }
             Some(_) => Rotation::Ended,
         };

@@ -17,7 +17,8 @@ use store::Role;
 pub(crate) struct Caller {
     pub(crate) wallet: [u8; 32],
     pub(crate) role: Role,
-    pub(crate) family: String,
+    /// The log-on that the token goes back to.
+    pub(crate) family: u64,
 }
 
 /// The account of whoever asks, and the session by which the gateway speaks for it.
@@ -57,7 +58,9 @@ impl Caller {
             )
         })?;
         let role = token::role_of(&claims.role);
-        let (Ok(wallet), Some(role)) = (wallet_of(&claims.sub), role) else {
+        let (Ok(wallet), Some(role), Some(family)) =
+            (wallet_of(&claims.sub), role, claims.family())
+        else {
             return Err(Problem::unauthenticated(
                 "the access token is not of this version",
             ));
@@ -65,7 +68,7 @@ impl Caller {
         Ok(Self {
             wallet,
             role,
-            family: claims.family,
+            family,
         })
     }
 

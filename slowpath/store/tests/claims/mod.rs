@@ -93,7 +93,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         (second.family, second.wallet, second.hash),
         (token.family, [7; 32], [2; 32])
     );
-    assert_eq!(rotate(1, 3, soon).await, Rotation::Reused);
+    assert_eq!(rotate(1, 3, soon).await, Rotation::Reused(token.family));
     assert_eq!(
         rotate(2, 4, soon).await,
         Rotation::Ended,
