@@ -5,12 +5,12 @@ use crate::console::{now, say};
 use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED};
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
+use crate::snapshotting;
 use anyhow::{Context as _, Result};
 use domain::{Nanos, Seq};
 use journal::ArchiveError;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
 use std::time::Duration;
 use store::{Database, Projector, StoreError, Written};
 use tokio::runtime::Runtime;
@@ -62,8 +62,7 @@ pub fn runtime() -> Result<Runtime> {
 pub struct Storing {
     database: Database,
     runtime: Runtime,
-    archive: PathBuf,
-    shard: u16,
+    config: Config,
     journal: Memory,
     slow: SlowWriter,
     seq: Counter,
@@ -75,7 +74,7 @@ pub struct Storing {
 enum Stop {
     /// It was asked to.
     Asked,
-    /// The database is not where it was: from seq 1 again.
+    /// The database is not where it was: from its seq again.
     StartAgain,
     /// What does not pass.
     Refused(String),
@@ -99,8 +98,7 @@ impl Storing {
         Ok(Some(Self {
             database: database(config)?,
             runtime: runtime()?,
-            archive: config.archive_dir(),
-            shard: config.instance.shard,
+            config: config.clone(),
             journal: journal.clone(),
             slow: slow.clone(),
             seq: slow.counter(STORE_SEQ),
@@ -123,7 +121,7 @@ impl Storing {
                 Stop::Asked => return,
                 Stop::StartAgain => {
                     say(format_args!(
-                        "the store's database is not where it was: reading the journal from seq 1 again"
+                        "the store's database is not where it was: reading the journal again"
                     ));
                     std::thread::sleep(RETRY[0]);
                 }
@@ -141,7 +139,10 @@ impl Storing {
             Ok(projector) => projector,
             Err(stop) => return stop,
         };
-        let mut follower = match self.follower() {
+        if let Err(error) = self.begin(&mut projector) {
+            return Stop::Refused(error.to_string());
+        }
+        let mut follower = match self.follower(projector.last_seq().next()) {
             Ok(follower) => follower,
             Err(error) => return Stop::Refused(error.to_string()),
         };
@@ -150,7 +151,11 @@ impl Storing {
         loop {
             match self.step(&mut projector, &mut follower) {
                 Ok(Step::StartAgain) => return Stop::StartAgain,
-                Ok(Step::Idle(written)) if signals.is_finished_at(written) => return Stop::Asked,
+                Ok(Step::Idle(written)) if signals.is_finished_at(written) => {
+                    // What is written is written; this only tidies the files.
+                    let _untidy = self.runtime.block_on(projector.close());
+                    return Stop::Asked;
+                }
                 Ok(Step::Idle(_)) => std::thread::sleep(IDLE),
                 Ok(Step::Busy) => retry = RETRY[0],
                 Err(Failure::Lasting(why)) => return Stop::Refused(why),
@@ -167,7 +172,7 @@ impl Storing {
     fn open(&mut self, signals: &Signals) -> Result<Projector, Stop> {
         let mut retry = RETRY[0];
         loop {
-            let opened = Projector::open(&self.database, self.shard);
+            let opened = Projector::open(&self.database, self.config.instance.shard);
             match self.runtime.block_on(opened) {
                 Ok(projector) => {
                     let (name, resume) = (self.database.name(), projector.resume());
@@ -185,10 +190,40 @@ impl Storing {
         }
     }
 
-    fn follower(&self) -> Result<Follower, LogError> {
+    /// Begins behind the newest snapshot that holds and is not ahead of the database, if there is one.
+    fn begin(&self, projector: &mut Projector) -> Result<(), StoreError> {
+        let resume = projector.resume().last_seq;
+        if resume == Seq(0) {
+            return Ok(());
+        }
+        let found = snapshotting::newest_of(&self.config, resume, |name, error| {
+            say(format_args!(
+                "the store does not begin with snapshot {name}: {error}"
+            ));
+        });
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some((header, engine))) => {
+                say(format_args!(
+                    "the store begins behind the snapshot of seq {}",
+                    header.seq
+                ));
+                projector.begin_behind(engine, header.chain())
+            }
+            Err(error) => {
+                say(format_args!(
+                    "the store begins at the first frame: no snapshot can be read: {error}"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    fn follower(&self, first: Seq) -> Result<Follower, LogError> {
         let memory = LogReader::new(self.journal.clone(), 1)?;
-        let archive = Some(self.archive.clone());
-        Ok(Follower::new(archive, self.shard, Some(memory), Seq(1)))
+        let archive = Some(self.config.archive_dir());
+        let shard = self.config.instance.shard;
+        Ok(Follower::new(archive, shard, Some(memory), first))
     }
 
     /// Takes frames until the batch is full or there are no more, and writes it.

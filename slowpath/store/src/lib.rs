@@ -10,6 +10,7 @@
 
 mod batch;
 mod candles;
+mod carried;
 mod column;
 mod database;
 mod error;

@@ -3,13 +3,15 @@
 //! The caller brings frames and decides how far they may go; there is no thread, clock or journal here.
 
 use crate::batch::Batch;
+use crate::carried::Carried;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::projection::Projection;
 use crate::schema::Resume;
 use crate::writer::Writer;
 use domain::Seq;
-use journal::Frame;
+use engine::Engine;
+use journal::{Chain, Frame};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub struct Projector {
     projection: Projection,
     /// What the database had when this one began: frames up to there are replayed, not written.
     resume: Resume,
+    /// The rows from which it goes on behind those.
+    carried: Carried,
     batch: Batch,
 }
 
@@ -43,7 +47,7 @@ pub enum Written {
     /// So many rows are in the database.
     Rows(usize),
     /// The database is not at the frame at which this projector left it: it lost its last commits, or is
-    /// another one. Open a new projector and bring it the frames from seq 1 on.
+    /// another one. Open a new projector.
     StartAgain,
 }
 
@@ -53,15 +57,38 @@ impl Projector {
     /// # Errors
     /// [`StoreError`]; try again if it [`StoreError::can_pass`].
     pub async fn open(database: &Database, shard: u16) -> Result<Self, StoreError> {
-        let (connected, resume) = connect(database, shard).await?;
+        let (mut connected, _) = connect(database, shard).await?;
+        let (resume, carried) = within(connected.writer.carried()).await?;
         Ok(Self {
             database: database.clone(),
             shard,
             writer: Some(connected),
             projection: Projection::new(shard),
             resume,
+            carried,
             batch: Batch::default(),
         })
+    }
+
+    /// Begins behind the last frame of a chain, with the state to which it led, instead of before the first
+    /// frame. The state has to be right: only what is replayed from there on is checked.
+    ///
+    /// # Errors
+    /// [`StoreError::History`] or [`StoreError::Orders`], if that is the frame up to which the database is and
+    /// they do not fit each other.
+    ///
+    /// # Panics
+    /// If the database is not that far, or frames were taken already.
+    pub fn begin_behind(&mut self, engine: Engine, chain: Chain) -> Result<(), StoreError> {
+        assert!(
+            self.last_seq() == Seq(0) && chain.last_seq() <= self.resume.last_seq,
+            "a projector begins once, and leaves nothing out"
+        );
+        self.projection = Projection::behind(engine, chain);
+        if self.last_seq() == self.resume.last_seq {
+            self.carry_on(chain.last_crc)?;
+        }
+        Ok(())
     }
 
     /// What was in the database when it was opened.
@@ -78,7 +105,7 @@ impl Projector {
 
     /// The engine after that frame.
     #[must_use]
-    pub fn engine(&self) -> &engine::Engine {
+    pub fn engine(&self) -> &Engine {
         self.projection.engine()
     }
 
@@ -97,23 +124,30 @@ impl Projector {
     /// Takes the next frame. Those that the database has already only lead the engine to where it stood.
     ///
     /// # Errors
-    /// [`StoreError::History`] if the database was made from another journal,
-    /// [`StoreError::Divergence`]. Neither passes.
+    /// [`StoreError::History`] if the database was made from another journal, [`StoreError::Orders`],
+    /// [`StoreError::Divergence`]. None of them passes.
     pub fn take(&mut self, frame: &Frame<'_>) -> Result<(), StoreError> {
-        self.projection.step(frame, &mut self.batch)?;
-        let seq = frame.header.seq;
-        if seq > self.resume.last_seq {
+        if frame.header.seq > self.resume.last_seq {
+            self.projection.step(frame, &mut self.batch)?;
             return Ok(());
         }
-        self.batch.clear();
-        if seq == self.resume.last_seq && frame.crc != self.resume.last_crc {
-            return Err(StoreError::History {
-                seq,
-                stored: self.resume.last_crc,
-                journal: format!("the journal has CRC {:08x} there", frame.crc),
-            });
+        self.projection.replay(frame)?;
+        if frame.header.seq == self.resume.last_seq {
+            self.carry_on(frame.crc)?;
         }
         Ok(())
+    }
+
+    /// It stands where the database does; `crc` is that frame's.
+    fn carry_on(&mut self, crc: u32) -> Result<(), StoreError> {
+        if crc != self.resume.last_crc {
+            return Err(StoreError::History {
+                seq: self.resume.last_seq,
+                stored: self.resume.last_crc,
+                journal: format!("the journal has CRC {crc:08x} there"),
+            });
+        }
+        self.projection.carry_on(std::mem::take(&mut self.carried))
     }
 
     /// Writes what was taken. After an error it connects anew at the next call and looks what the
@@ -142,6 +176,18 @@ impl Projector {
         let rows = self.batch.rows();
         self.batch.clear();
         Ok(Written::Rows(rows))
+    }
+
+    /// Closes the connection in order: what was written is then in the database's file itself. What was taken
+    /// and not written is forgotten.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.writer {
+            Some(connected) => within(connected.writer.close()).await,
+            None => Ok(()),
+        }
     }
 
     /// A new connection; none if the database is not where this projector can go on.

@@ -1,6 +1,7 @@
 //! The store's thread, in the slowpath process: killed, without its database, with another one.
 
 use crate::instance::{Fastpath, Instance, Slowpath, wait};
+use crate::snapshots::{EVERY, path, snapshot};
 use domain::{AccountId, MarketId, Seq, SessionId};
 use slowpath::attach::{self, OwnRegion};
 use slowpath::counters::STORE_SEQ;
@@ -106,6 +107,69 @@ fn killed_again_and_again_the_store_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn it_begins_behind_the_newest_snapshot_that_holds_and_has_the_same_rows() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    let [older, newest] = [(); 2].map(|()| snapshot(&instance, &mut fastpath, &slowpath));
+    fastpath.trade_without_checkpoint(7);
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    // None is written again in the place of a damaged one.
+    instance.configure("[snapshots]\nevery_frames = 1_000_000\n");
+    let damage = |seq| {
+        let mut bytes = fs::read(path(&instance, seq)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(path(&instance, seq), bytes).unwrap();
+    };
+    for (damaged, begin) in [
+        (None, Some(newest)),
+        (Some(newest), Some(older)),
+        (Some(older), None),
+    ] {
+        damaged.into_iter().for_each(damage);
+        let mut slowpath = instance.start_slowpath();
+        slowpath.wait_for("archiving from");
+        fastpath.trade_without_checkpoint(7);
+        wait_stored(&instance, fastpath.head());
+        stop(&mut slowpath);
+        let said = slowpath.said();
+        let behind =
+            begin.map(|seq| format!("the store begins behind the snapshot of seq {seq}\n"));
+        match behind {
+            Some(behind) => assert!(said.contains(&behind), "{said}"),
+            None => assert!(!said.contains("the store begins"), "{said}"),
+        }
+        let refused =
+            damaged.map(|seq| format!("the store does not begin with snapshot {seq:020}"));
+        assert!(
+            refused.is_none_or(|refused| said.contains(&refused)),
+            "{said}"
+        );
+        assert_complete(&instance, fastpath.head());
+    }
+}
+
+#[test]
+fn a_snapshot_ahead_of_the_store_is_none_for_it() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    snapshot(&instance, &mut fastpath, &slowpath);
+    stop(&mut slowpath);
+    // As if there had been no store until now.
+    fs::remove_file(file(&instance)).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    stop(&mut slowpath);
+    assert!(!slowpath.said().contains("the store begins"));
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
 fn a_stop_takes_the_store_to_the_end() {
     let instance = Instance::new("");
     let mut fastpath = Fastpath::start(&instance);
@@ -156,7 +220,7 @@ fn a_file_that_is_deleted_is_made_again() {
     fs::remove_file(file(&instance)).unwrap();
     fastpath.trade(20);
     slowpath.wait_for("was removed or replaced");
-    slowpath.wait_for("reading the journal from seq 1 again");
+    slowpath.wait_for("reading the journal again");
     wait_stored(&instance, fastpath.head());
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
@@ -186,7 +250,7 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let text = format!("emptied what was projected to seq {}", fastpath.head());
     assert!(emptied.out.contains(&text), "{emptied:?}");
     fastpath.trade(10);
-    slowpath.wait_for("reading the journal from seq 1 again");
+    slowpath.wait_for("reading the journal again");
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
 }
