@@ -5,6 +5,7 @@ use crate::console::{now, say};
 use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED};
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
+use crate::snapshot_index::SnapshotIndex;
 use crate::snapshotting;
 use anyhow::{Context as _, Result};
 use domain::{Nanos, Seq};
@@ -147,9 +148,16 @@ impl Storing {
             Err(error) => return Stop::Refused(error.to_string()),
         };
         self.seq.set(projector.resume().last_seq.0);
+        // What was indexed stands in this database.
+        let mut index = SnapshotIndex::new(&self.config);
         let mut retry = RETRY[0];
         loop {
-            match self.step(&mut projector, &mut follower) {
+            let stepped = match self.index_snapshots(&mut projector, &mut index) {
+                Ok(Written::Rows(_)) => self.step(&mut projector, &mut follower),
+                Ok(Written::StartAgain) => return Stop::StartAgain,
+                Err(failure) => Err(failure),
+            };
+            match stepped {
                 Ok(Step::StartAgain) => return Stop::StartAgain,
                 Ok(Step::Idle(written)) if signals.is_finished_at(written) => {
                     // What is written is written; this only tidies the files.
@@ -224,6 +232,24 @@ impl Storing {
         let archive = Some(self.config.archive_dir());
         let shard = self.config.instance.shard;
         Ok(Follower::new(archive, shard, Some(memory), first))
+    }
+
+    /// Brings the index of snapshots in step with their folder, if that has changed.
+    fn index_snapshots(
+        &mut self,
+        projector: &mut Projector,
+        index: &mut SnapshotIndex,
+    ) -> Result<Written, Failure> {
+        let Some(folder) = index.news() else {
+            return Ok(Written::Rows(0));
+        };
+        let indexing = projector.index_snapshots(&folder, now());
+        let written = self.runtime.block_on(indexing)?;
+        if written != Written::StartAgain {
+            index.is_indexed(folder);
+            self.told.end();
+        }
+        Ok(written)
     }
 
     /// Takes frames until the batch is full or there are no more, and writes it.

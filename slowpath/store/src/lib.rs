@@ -20,6 +20,7 @@ mod projector;
 mod record;
 mod rows;
 mod schema;
+mod snapshots;
 mod store;
 mod trading;
 mod users;
@@ -37,7 +38,8 @@ pub use rows::{
     Rejection, Session, Trade,
 };
 pub use schema::{Prepared, Resume, empty, prepare};
+pub use snapshots::{Snapshot, SnapshotFolder};
 pub use store::{At, MAX_ROWS, Store};
 pub use trading::{OrderCursor, OrderFilter, Outcome, Report};
-pub use users::{RefreshToken, Role, Rotation, Snapshot, User};
+pub use users::{RefreshToken, Role, Rotation, User};
 pub use writer::Writer;

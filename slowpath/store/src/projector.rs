@@ -8,8 +8,9 @@ use crate::database::Database;
 use crate::error::StoreError;
 use crate::projection::Projection;
 use crate::schema::Resume;
+use crate::snapshots::SnapshotFolder;
 use crate::writer::Writer;
-use domain::Seq;
+use domain::{Nanos, Seq};
 use engine::Engine;
 use journal::{Chain, Frame};
 use std::os::unix::fs::MetadataExt as _;
@@ -156,16 +157,9 @@ impl Projector {
     /// # Errors
     /// [`StoreError`]; call again if it [`StoreError::can_pass`].
     pub async fn write(&mut self) -> Result<Written, StoreError> {
-        let mut connected = match self.writer.take() {
-            Some(connected) => connected,
-            None => match self.reconnect().await? {
-                Some(connected) => connected,
-                None => return Ok(Written::StartAgain),
-            },
+        let Some(mut connected) = self.connected().await? else {
+            return Ok(Written::StartAgain);
         };
-        if connected.file != file_of(&self.database) {
-            return Err(StoreError::Gone(self.database.name()));
-        }
         match within(connected.writer.write(&self.batch)).await {
             // Emptied or restored under a connection that stayed; or a commit that was given up came
             // through after all.
@@ -188,6 +182,39 @@ impl Projector {
             Some(connected) => within(connected.writer.close()).await,
             None => Ok(()),
         }
+    }
+
+    /// Brings the index of snapshots in step with their folder, as it is at `now` (UTC ns).
+    ///
+    /// # Errors
+    /// As [`Projector::write`].
+    pub async fn index_snapshots(
+        &mut self,
+        folder: &SnapshotFolder,
+        now: Nanos,
+    ) -> Result<Written, StoreError> {
+        let Some(mut connected) = self.connected().await? else {
+            return Ok(Written::StartAgain);
+        };
+        within(connected.writer.index_snapshots(folder, now)).await?;
+        self.writer = Some(connected);
+        Ok(Written::Rows(folder.whole.len()))
+    }
+
+    /// The connection, taken out: whoever has used it without an error puts it back. None if the database is
+    /// not where this projector can go on.
+    async fn connected(&mut self) -> Result<Option<Connected>, StoreError> {
+        let connected = match self.writer.take() {
+            Some(connected) => connected,
+            None => match self.reconnect().await? {
+                Some(connected) => connected,
+                None => return Ok(None),
+            },
+        };
+        if connected.file != file_of(&self.database) {
+            return Err(StoreError::Gone(self.database.name()));
+        }
+        Ok(Some(connected))
     }
 
     /// A new connection; none if the database is not where this projector can go on.

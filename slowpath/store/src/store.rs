@@ -21,7 +21,7 @@ pub struct At<T> {
     pub value: T,
 }
 
-/// Answers questions, and keeps users, tokens and the index of snapshots. Cheap to clone.
+/// Answers questions, and keeps users and tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     kind: Kind,

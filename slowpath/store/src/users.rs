@@ -1,11 +1,11 @@
-//! What the gateway keeps here and the journal does not know: users, their roles, refresh tokens; and the
-//! index of snapshots. The clock is the caller's.
+//! What the gateway keeps here and the journal does not know: users, their roles, refresh tokens. The clock is
+//! the caller's.
 
 use crate::column::{Column, Fields, Values, numbered};
 use crate::error::StoreError;
 use crate::record::{Record, record, select};
-use crate::store::{Store, at_most, bound};
-use domain::{Nanos, Seq};
+use crate::store::{Store, bound};
+use domain::Nanos;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
@@ -55,22 +55,6 @@ record! {
         used: Option<u64>,
         /// When its family was revoked, UTC ns.
         revoked: Option<u64>,
-    }
-}
-
-record! {
-    /// A snapshot of the engine's state.
-    pub Snapshot in "snapshots", key [seq], changing [path, state_hash, bytes, created] {
-        /// The frame after which it was taken.
-        seq: Seq,
-        /// Its file.
-        path: String,
-        /// The engine's state hash.
-        state_hash: u64,
-        /// Size of the file.
-        bytes: u64,
-        /// When, UTC ns.
-        created: Nanos,
     }
 }
 
@@ -200,31 +184,6 @@ impl Store {
         let values = Values::default().with(&bound(expired_before.0));
         let delete = "DELETE FROM refresh_tokens WHERE expires < $1";
         run(&mut connection, delete, values).await
-    }
-
-    /// Enters a snapshot into the index, in the place of one of the same seq.
-    ///
-    /// # Errors
-    /// As [`Store::user`].
-    pub async fn add_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let mut connection = self.own.acquire().await?;
-        let insert = "INSERT INTO snapshots (seq, path, state_hash, bytes, created) \
-                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (seq) DO UPDATE SET \
-                      path = excluded.path, state_hash = excluded.state_hash, \
-                      bytes = excluded.bytes, created = excluded.created";
-        run(&mut connection, insert, values_of(snapshot)).await?;
-        Ok(())
-    }
-
-    /// The snapshots of the index, the newest first, at most `limit` (500).
-    ///
-    /// # Errors
-    /// As [`Store::user`].
-    pub async fn snapshots(&self, limit: u32) -> Result<Vec<Snapshot>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default().with(&at_most(limit));
-        let snapshots = question.all("ORDER BY seq DESC LIMIT $1", values).await?;
-        Ok(question.answer(snapshots).await?.value)
     }
 }
 

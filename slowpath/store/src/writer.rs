@@ -7,7 +7,8 @@ use crate::database::{Database, Kind, Purpose, begin_reading};
 use crate::error::StoreError;
 use crate::record::Record;
 use crate::schema::{self, Prepared};
-use domain::Seq;
+use crate::snapshots::{SnapshotFolder, mark_removed};
+use domain::{Nanos, Seq};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -72,6 +73,20 @@ impl Writer {
         statements.put(to, batch.candles.values()).await?;
         statements.put(to, batch.deposits.iter()).await?;
         statements.put(to, batch.audit.iter()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Brings the index of snapshots in step with their folder, as it is at `now`. The same again changes nothing.
+    pub(crate) async fn index_snapshots(
+        &mut self,
+        folder: &SnapshotFolder,
+        now: Nanos,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.connection.begin().await?;
+        mark_removed(&mut transaction, &folder.names, now).await?;
+        let whole = folder.whole.iter();
+        self.statements.put(&mut transaction, whole).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use slowpath::signals::Signals;
 use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
-use store::{Balance, Database, OrderFilter, Projector, Report, Store, Trade};
+use store::{Balance, Database, OrderFilter, Projector, Report, Snapshot, Store, Trade};
 
 fn wait_stored(instance: &Instance, seq: u64) {
     wait("everything is in the store", || {
@@ -152,6 +152,59 @@ fn it_begins_behind_the_newest_snapshot_that_holds_and_has_the_same_rows() {
     }
 }
 
+/// The index of snapshots, the newest first: seq, and whether it is there.
+fn indexed(instance: &Instance) -> Vec<(u64, bool)> {
+    storing::runtime().unwrap().block_on(async {
+        let store = Store::new(&Database::new(&instance.config.store_url()).unwrap(), 1).unwrap();
+        let index = store.snapshots(None, 500).await.unwrap().value;
+        store.close().await;
+        for snapshot in &index {
+            let file = path(instance, snapshot.seq.0);
+            assert_eq!(file.file_name().unwrap().to_str(), Some(&*snapshot.path));
+            if let Ok(metadata) = fs::metadata(&file) {
+                assert_eq!((metadata.len(), snapshot.removed), (snapshot.bytes, None));
+            }
+        }
+        let there = |snapshot: &Snapshot| (snapshot.seq.0, snapshot.removed.is_none());
+        index.iter().map(there).collect()
+    })
+}
+
+#[track_caller]
+fn wait_indexed(instance: &Instance, expected: &[(u64, bool)]) {
+    wait(&format!("the index is {expected:?}"), || {
+        indexed(instance) == expected
+    });
+}
+
+#[test]
+fn the_index_of_snapshots_is_in_step_with_their_folder() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    let [first, second] = [(); 2].map(|()| snapshot(&instance, &mut fastpath, &slowpath));
+    wait_indexed(&instance, &[(second, true), (first, true)]);
+    // Two are kept.
+    let third = snapshot(&instance, &mut fastpath, &slowpath);
+    let now = [(third, true), (second, true), (first, false)];
+    wait_indexed(&instance, &now);
+    slowpath.kill();
+
+    // What happens meanwhile is found at the next start.
+    fs::remove_file(path(&instance, second)).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    let now = [(third, true), (second, false), (first, false)];
+    wait_indexed(&instance, &now);
+    let emptied = instance.sluice(&["init-db", "--rebuild"]);
+    assert_eq!(emptied.code, 0, "{emptied:?}");
+    fastpath.trade_without_checkpoint(3);
+    wait_indexed(&instance, &[(third, true)]);
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
 #[test]
 fn a_snapshot_ahead_of_the_store_is_none_for_it() {
     let instance = Instance::new(EVERY);
@@ -232,12 +285,12 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let made = instance.sluice(&["init-db"]);
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
-        made.out.contains("made the tables, version 1, for shard 3"),
+        made.out.contains("made the tables, version 2, for shard 3"),
         "{made:?}"
     );
     let again = instance.sluice(&["init-db"]);
     assert!(
-        again.out.contains("version 1 already\nprojected to seq 0"),
+        again.out.contains("version 2 already\nprojected to seq 0"),
         "{again:?}"
     );
 

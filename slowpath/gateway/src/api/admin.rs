@@ -17,7 +17,6 @@ use domain::{
     AssetId, Command, CreateAsset, CreateMarket, FirmId, MarketId, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
-use store::Role;
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -334,11 +333,7 @@ pub(crate) async fn audit(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditRow>>, Problem> {
-    if !matches!(caller.role, Role::Operator | Role::Auditor) {
-        return Err(Problem::forbidden(
-            "only operators and auditors may do this",
-        ));
-    }
+    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.audit(below.map(Seq), limit).await?;
     let full = found.value.len() == limit as usize;
@@ -349,6 +344,63 @@ pub(crate) async fn audit(
         timestamp: U64(entry.time.0),
         command: format!("{:?}", entry.command),
         reason: entry.reason.into(),
+    });
+    Ok(Json(Page {
+        items: items.collect(),
+        next_cursor,
+        sequence: U64(found.seq.0),
+    }))
+}
+
+/// A snapshot of the exchange's state.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SnapshotRow {
+    /// Engine sequence number of the checkpoint behind which it was taken.
+    sequence: U64,
+    /// Engine time of that checkpoint, UTC nanoseconds.
+    timestamp: U64,
+    /// Name of its file in the folder of snapshots.
+    file: String,
+    /// Size of the file.
+    bytes: U64,
+    /// The state's hash, as the checkpoint journalled it: 16 hexadecimal digits.
+    state_hash: String,
+    /// Whether the file is there.
+    kept: bool,
+    /// UTC nanoseconds at which it was first found to be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<U64>,
+}
+
+/// The snapshots that were taken, the newest first. For operators and auditors.
+///
+/// What their headers say: whether one holds, `sluice snapshot verify` says.
+#[utoipa::path(get, path = "/api/v1/admin/snapshots", tag = "administration", params(Paging),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "a page", body = Page<SnapshotRow>),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn snapshots(
+    State(app): State<App>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<SnapshotRow>>, Problem> {
+    caller.ensure_auditor()?;
+    let (below, limit) = (paging.number()?, paging.limit()?);
+    let found = app.store.snapshots(below.map(Seq), limit).await?;
+    let full = found.value.len() == limit as usize;
+    let last = found.value.last().filter(|_| full);
+    let next_cursor = last.map(|snapshot| snapshot.seq.0.to_string());
+    let items = found.value.into_iter().map(|snapshot| SnapshotRow {
+        sequence: U64(snapshot.seq.0),
+        timestamp: U64(snapshot.created.0),
+        file: snapshot.path,
+        bytes: U64(snapshot.bytes),
+        state_hash: format!("{:016x}", snapshot.state_hash),
+        kept: snapshot.removed.is_none(),
+        removed: snapshot.removed.map(U64),
     });
     Ok(Json(Page {
         items: items.collect(),

@@ -140,4 +140,5 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::deposit))
         .routes(routes!(admin::set_role))
         .routes(routes!(admin::audit))
+        .routes(routes!(admin::snapshots))
 }

@@ -93,6 +93,16 @@ impl Caller {
         Err(Problem::forbidden("only operators may do this"))
     }
 
+    /// Refuses whoever may not read everything.
+    pub(crate) fn ensure_auditor(&self) -> Result<(), Problem> {
+        if matches!(self.role, Role::Operator | Role::Auditor) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "only operators and auditors may do this",
+        ))
+    }
+
     /// Refuses whoever may not read what is not theirs.
     pub(crate) fn ensure_reader(&self, owner: Option<[u8; 32]>) -> Result<(), Problem> {
         let own = owner.is_some_and(|owner| owner == self.wallet);
