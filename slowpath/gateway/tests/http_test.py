@@ -153,12 +153,23 @@ class LogOn(OneExchange):
         balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
         self.assertEqual([b["available"] for b in balances if b["asset"] == "JUP"], ["77"])
         time.sleep(0.4)
-        commands = [row["command"] for row in self.ok(operator.call("GET", "/admin/audit"))["items"]]
+        rows = self.ok(operator.call("GET", "/admin/audit"))["items"]
+        commands = [row["command"] for row in rows]
         self.assertLess(commands.index("CreateMarket"), commands.index("CreateAsset"))
+        asked = {row["command"]: row.get("asked_by") for row in reversed(rows)}
+        for command in ("CreateMarket", "CreateAsset", "Deposit"):
+            self.assertEqual(asked[command], OPERATOR.text)
+        self.assertIn(("CreateAccount", user.wallet.text), [(r["command"], r.get("asked_by")) for r in rows])
+        self.assertNotIn("asked_by", [row for row in rows if row["command"] == "Genesis"][0])
         self.ok(operator.call("PUT", "/admin/roles", {"wallet": user.wallet.text, "role": "auditor"}), 204)
         self.refused(user.call("GET", "/admin/audit"), 403, "forbidden")
         user.log_on()
         self.ok(user.call("GET", "/admin/audit"))
+        self.ok(user.call("GET", "/admin/snapshots"))
+        given = self.ok(user.call("GET", "/admin/roles"))["items"][0]
+        self.assertEqual(
+            (given["wallet"], given["role"], given["given_by"]), (user.wallet.text, "auditor", OPERATOR.text)
+        )
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
 
 

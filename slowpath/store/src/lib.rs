@@ -8,6 +8,7 @@
 //! be thrown away and made again; no float and no clock.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod batch;
 mod candles;
 mod carried;
@@ -26,6 +27,7 @@ mod trading;
 mod users;
 mod writer;
 
+pub use asked::{Asked, Audited};
 pub use batch::Batch;
 pub use candles::Interval;
 pub use database::Database;
@@ -41,5 +43,5 @@ pub use schema::{Prepared, Resume, empty, prepare};
 pub use snapshots::{Snapshot, SnapshotFolder};
 pub use store::{At, MAX_ROWS, Store};
 pub use trading::{OrderCursor, OrderFilter, Outcome, Report};
-pub use users::{RefreshToken, Role, Rotation, User};
+pub use users::{RefreshToken, Role, RoleGiven, Rotation, User};
 pub use writer::Writer;

@@ -4,7 +4,7 @@
 use crate::column::{Column, Fields, Values, numbered};
 use crate::error::StoreError;
 use crate::record::{Record, record, select};
-use crate::store::{Store, bound};
+use crate::store::{At, Store, at_most, bound};
 use domain::Nanos;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
@@ -35,6 +35,20 @@ record! {
         role: Role,
         /// First log-on, UTC ns.
         created: Nanos,
+    }
+}
+
+record! {
+    /// A role that somebody gave.
+    pub RoleGiven in "roles_given", key [], changing [] {
+        /// When, UTC ns.
+        time: Nanos,
+        /// To whom.
+        wallet: [u8; 32],
+        /// Which.
+        role: Role,
+        /// By whom.
+        giver: [u8; 32],
     }
 }
 
@@ -114,6 +128,45 @@ impl Store {
         Ok(run(&mut connection, update, values).await? == 1)
     }
 
+    /// Gives a user, made if there is none, a role, and keeps who gave it.
+    ///
+    /// # Errors
+    /// As [`Store::user`]; then nothing was given.
+    pub async fn give_role(&self, given: &RoleGiven) -> Result<(), StoreError> {
+        let mut transaction = self.own.begin().await?;
+        let user = User {
+            wallet: given.wallet,
+            role: given.role,
+            created: given.time,
+        };
+        let give = "INSERT INTO users (wallet, role, created) VALUES ($1, $2, $3) \
+                    ON CONFLICT (wallet) DO UPDATE SET role = excluded.role";
+        run(&mut transaction, give, values_of(&user)).await?;
+        let keep = "INSERT INTO roles_given (time, wallet, role, giver) VALUES ($1, $2, $3, $4)";
+        run(&mut transaction, keep, values_of(given)).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Roles that were given before a moment, the newest first, at most `limit` (500).
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn roles_given(
+        &self,
+        before: Option<Nanos>,
+        limit: u32,
+    ) -> Result<At<Vec<RoleGiven>>, StoreError> {
+        let mut question = self.ask().await?;
+        let values = Values::default()
+            .with(&bound(before.map_or(u64::MAX, |time| time.0)))
+            .with(&at_most(limit));
+        let given = question
+            .all("WHERE time < $1 ORDER BY time DESC LIMIT $2", values)
+            .await?;
+        question.answer(given).await
+    }
+
     /// Keeps the first token of a family.
     ///
     /// # Errors
@@ -187,14 +240,14 @@ impl Store {
     }
 }
 
-fn values_of(record: &impl Record) -> Values {
+pub(crate) fn values_of(record: &impl Record) -> Values {
     let mut values = Values::default();
     record.put(&mut values);
     values
 }
 
 /// Executes a statement; says how many rows it changed.
-async fn run(
+pub(crate) async fn run(
     connection: &mut AnyConnection,
     statement: &'static str,
     values: Values,

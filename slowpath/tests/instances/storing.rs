@@ -285,12 +285,12 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let made = instance.sluice(&["init-db"]);
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
-        made.out.contains("made the tables, version 2, for shard 3"),
+        made.out.contains("made the tables, version 3, for shard 3"),
         "{made:?}"
     );
     let again = instance.sluice(&["init-db"]);
     assert!(
-        again.out.contains("version 2 already\nprojected to seq 0"),
+        again.out.contains("version 3 already\nprojected to seq 0"),
         "{again:?}"
     );
 
