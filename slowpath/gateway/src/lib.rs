@@ -29,6 +29,8 @@ mod number;
 mod problem;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 mod ws;
 

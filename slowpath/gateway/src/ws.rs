@@ -184,7 +184,8 @@ impl Connection {
     async fn put(&mut self, message: Message) -> Result<(), End> {
         match timeout(SEND_PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Told(close_code::POLICY, "slow-consumer")),
         }
     }
 
