@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::choice;
+
 /// Something that a check needs and that a machine with Rust and a C compiler may not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -181,15 +183,7 @@ const CHECKS: &[Check] = &[
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let root = workspace_root()?;
-    let chosen: Vec<&Check> = CHECKS
-        .iter()
-        .filter(|c| only.is_empty() || only.iter().any(|o| o == c.name))
-        .collect();
-    ensure!(
-        !chosen.is_empty(),
-        "no check has that name; there are: {}",
-        names()
-    );
+    let chosen = choice::chosen(CHECKS, |check| check.name, only, |word, name| word == name)?;
     print_plan(&chosen);
     install_missing(&chosen)?;
     let (mut passed, mut failed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
@@ -232,10 +226,6 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn names() -> String {
-    CHECKS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]

@@ -122,42 +122,29 @@ impl Desk {
         now: Nanos,
     ) -> Result<oneshot::Receiver<Done>, NoOutcome> {
         let mut inner = self.lock();
-        if inner.waiting.len() >= MOST_WAITING {
-            inner
-                .waiting
-                .retain(|_, waiting| !waiting.answer.is_closed());
-            if inner.waiting.len() >= MOST_WAITING {
-                return Err(NoOutcome::Busy);
-            }
+        let number = inner.next(source, last);
+        inner.send(source, number, command, now)
+    }
+
+    /// The number that the source's next command would have.
+    pub(crate) fn next(&self, source: Source, last: u64) -> u64 {
+        self.lock().next(source, last)
+    }
+
+    /// Sends a command under this number, if it is the source's next; none if it is not.
+    pub(crate) fn send_as(
+        &self,
+        source: Source,
+        last: u64,
+        number: u64,
+        command: Command,
+        now: Nanos,
+    ) -> Result<Option<oneshot::Receiver<Done>>, NoOutcome> {
+        let mut inner = self.lock();
+        if inner.next(source, last) != number {
+            return Ok(None);
         }
-        let given = inner.given.get(&source).copied().unwrap_or(0);
-        let request = Request {
-            source,
-            source_seq: given.max(last) + 1,
-            receive_time: now,
-            command,
-        };
-        let mut slot = [0; REQUEST_WORDS];
-        match deadline(&command) {
-            Some(deadline) => request.encode_until(&mut slot, deadline),
-            None => request.encode(&mut slot),
-        }
-        if !inner.ring.push(&slot) {
-            return Err(NoOutcome::Busy);
-        }
-        if let Command::NewOrder(order) = &command
-            && let Some(number) = inner.under_way.get_mut(&(source, order.client_order_id))
-        {
-            *number = request.source_seq;
-        }
-        let (answer, receiver) = oneshot::channel();
-        let kind = command.kind();
-        inner.sent += 1;
-        inner.given.insert(source, request.source_seq);
-        inner
-            .waiting
-            .insert((source, request.source_seq), Waiting { kind, answer });
-        Ok(receiver)
+        inner.send(source, number, command, now).map(Some)
     }
 
     /// A frame has passed the watermark: whoever waits for it is answered.
@@ -201,6 +188,55 @@ impl Desk {
             inner.waiting.clear();
             inner.under_way.retain(|_, number| *number == 0);
         }
+    }
+}
+
+impl Inner {
+    fn next(&self, source: Source, last: u64) -> u64 {
+        let given = self.given.get(&source).copied().unwrap_or(0);
+        given.max(last) + 1
+    }
+
+    fn send(
+        &mut self,
+        source: Source,
+        number: u64,
+        command: Command,
+        now: Nanos,
+    ) -> Result<oneshot::Receiver<Done>, NoOutcome> {
+        if self.waiting.len() >= MOST_WAITING {
+            self.waiting
+                .retain(|_, waiting| !waiting.answer.is_closed());
+            if self.waiting.len() >= MOST_WAITING {
+                return Err(NoOutcome::Busy);
+            }
+        }
+        let request = Request {
+            source,
+            source_seq: number,
+            receive_time: now,
+            command,
+        };
+        let mut slot = [0; REQUEST_WORDS];
+        match deadline(&command) {
+            Some(deadline) => request.encode_until(&mut slot, deadline),
+            None => request.encode(&mut slot),
+        }
+        if !self.ring.push(&slot) {
+            return Err(NoOutcome::Busy);
+        }
+        if let Command::NewOrder(order) = &command
+            && let Some(sent) = self.under_way.get_mut(&(source, order.client_order_id))
+        {
+            *sent = number;
+        }
+        let (answer, receiver) = oneshot::channel();
+        let kind = command.kind();
+        self.sent += 1;
+        self.given.insert(source, number);
+        self.waiting
+            .insert((source, number), Waiting { kind, answer });
+        Ok(receiver)
     }
 }
 
@@ -324,6 +360,20 @@ mod tests {
         assert_eq!(deadline(&cancel()), None);
         let now = deadline(&new_order(1)).unwrap();
         assert!(now > u64::try_from(PATIENCE.as_nanos()).unwrap());
+    }
+
+    #[test]
+    fn a_command_with_a_number_is_sent_under_that_one_or_not_at_all() {
+        let (desk, requests, _) = desk(true);
+        let source = Source::ADMINISTRATION;
+        let send = |number| desk.send_as(source, 4, number, cancel(), Nanos(1)).unwrap();
+        assert_eq!(desk.next(source, 4), 5);
+        assert!(send(6).is_none());
+        assert!(send(5).is_some());
+        assert!(send(5).is_none(), "it was given");
+        assert_eq!(desk.next(source, 4), 6);
+        let numbers: Vec<u64> = requests.try_iter().map(|r| r.source_seq).collect();
+        assert_eq!(numbers, [5]);
     }
 
     #[test]

@@ -16,6 +16,7 @@
     reason = "an answer looks for the events that it means"
 )]
 
+mod administration;
 mod api;
 mod auth;
 mod connections;
@@ -29,6 +30,8 @@ mod number;
 mod problem;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 mod ws;
 
@@ -108,6 +111,7 @@ impl Gateway {
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),
             registering: tokio::sync::Mutex::new(()),
+            asking: tokio::sync::Mutex::new(()),
             config: settings,
         });
         Ok(Self { app, listener, tls })
