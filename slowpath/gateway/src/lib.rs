@@ -32,6 +32,7 @@ mod serve;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timeout;
 mod view;
 mod ws;
 

@@ -532,6 +532,25 @@ class Once(OneExchange):
         self.refused(self.taker.call("DELETE", "/orders/by-client-id/401"), 404, "not-found")
 
 
+class Hurry(OneExchange):
+    gateway = "request_timeout_ms = 1000\naddress_rate = 100000"
+
+    def test_a_request_that_takes_too_long_has_an_unknown_outcome(self):
+        user = User(self.exchange, Wallet(75))
+        fastpath = self.exchange.processes["fastpath"]
+        fastpath.send_signal(signal.SIGSTOP)
+        try:
+            self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        # It was taken in time, after its sender had gone.
+        deadline = time.monotonic() + 10
+        while (answer := user.call("GET", "/orders/by-client-id/1"))[0] != 200:
+            self.assertLess(time.monotonic(), deadline, answer)
+            time.sleep(0.02)
+        self.assertEqual(answer[1]["status"], "New")
+
+
 class Streams(OneExchange):
     @classmethod
     def setUpClass(cls):
