@@ -175,7 +175,7 @@ fn is_closed(socket: &WebSocket<TcpStream>) -> bool {
     let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let mut ends = connections.lines().map(|line| line.split_whitespace());
     let established = |mut end: std::str::SplitWhitespace<'_>| {
-        let mut next = || end.nth(0).unwrap_or_default().to_owned();
+        let mut next = || end.next().unwrap_or_default().to_owned();
         let (_, local, remote, state) = (next(), next(), next(), next());
         local.ends_with(&gateway) && remote.ends_with(&client) && state == "01"
     };
