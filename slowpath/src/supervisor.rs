@@ -309,7 +309,12 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
     match wait(own, threads.shadow)? {
         Some(Ending::Agreed) => {}
         Some(Ending::Diverged(seq)) => {
-            bail!("all is archived to seq {head}, but the shadow engine stopped at seq {seq}")
+            bail!(
+                "all is archived to seq {head}, but the shadow engine does not agree with seq {seq}"
+            )
+        }
+        Some(Ending::Unreadable(seq)) => {
+            bail!("all is archived to seq {head}, but the shadow engine cannot read seq {seq}")
         }
         None => bail!(
             "all is archived to seq {head}, but the shadow engine has checked it to seq {} only",

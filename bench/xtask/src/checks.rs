@@ -31,36 +31,18 @@ enum Need {
     Root,
 }
 
-const STRACE: Need = Need::Program {
-    name: "strace",
-    package: "strace",
-};
-const PYTHON: Need = Need::Program {
-    name: "python3",
-    package: "python3",
-};
-const OPENSSL: Need = Need::Program {
-    name: "openssl",
-    package: "openssl",
-};
-const VENV: Need = Need::Program {
-    name: "python3-venv",
-    package: "python3-venv",
-};
+const STRACE: Need = Need::package("strace");
+const PYTHON: Need = Need::package("python3");
+const OPENSSL: Need = Need::package("openssl");
+const VENV: Need = Need::package("python3-venv");
 /// SQLite is C, and comes with its source. (The package brings the C compiler and the headers.)
 const AARCH64_CC: Need = Need::Program {
     name: "aarch64-linux-gnu-gcc",
     package: "g++-aarch64-linux-gnu",
 };
 /// The programs are not in the path: it is the folder of the server that counts.
-const POSTGRES: Need = Need::Program {
-    name: "postgresql",
-    package: "postgresql",
-};
-const TSHARK: Need = Need::Program {
-    name: "tshark",
-    package: "tshark",
-};
+const POSTGRES: Need = Need::package("postgresql");
+const TSHARK: Need = Need::package("tshark");
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
@@ -256,6 +238,14 @@ fn print_plan(chosen: &[&Check]) {
 }
 
 impl Need {
+    /// A program of the Debian package that has its name.
+    const fn package(name: &'static str) -> Self {
+        Self::Program {
+            name,
+            package: name,
+        }
+    }
+
     fn is_met(self) -> bool {
         match self {
             OPENSSL => succeeds(Command::new("openssl").arg("version")),

@@ -7,8 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::Reason;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use store::StoreError;
-use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, ToSchema};
 
 /// A problem, as `application/problem+json`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -196,6 +198,25 @@ fn code_of(reason: Reason) -> String {
         code.push(letter.to_ascii_lowercase());
     }
     code
+}
+
+/// What every request may be answered with instead, for the description.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let problem = |description: &str| {
+            let content = Content::new(Some(Ref::from_schema_name(<Problem as ToSchema>::name())));
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", content);
+            RefOr::T(response.build())
+        };
+        let answers = [("4XX", "refused"), ("5XX", "not possible now")];
+        answers
+            .map(|(status, description)| (status.to_owned(), problem(description)))
+            .into()
+    }
 }
 
 impl IntoResponse for Problem {

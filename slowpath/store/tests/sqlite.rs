@@ -563,6 +563,7 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         let database = Database::new(&place.url).unwrap();
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
+        claims::roles_are_kept_with_their_givers(&place.store()).await;
     });
 }
 

@@ -134,6 +134,9 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     assert!(status.out.contains(says), "{status:?}");
     assert!(!status.out.contains("does not agree"), "{status:?}");
     assert_eq!(slowpath.stop().code(), Some(1));
+    let said = slowpath.said();
+    assert!(said.contains("cannot read seq 2\n"), "{said}");
+    assert!(!said.contains("agree"), "{said}");
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
     let _slowpath = instance.start_slowpath();

@@ -8,7 +8,7 @@ use crate::auth::{Caller, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Query};
 use crate::view::{symbol, wallet as wallet_text};
 use axum::Json;
@@ -62,8 +62,7 @@ pub(crate) struct NewAsset {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_asset(
     State(app): State<App>,
@@ -155,8 +154,7 @@ pub(crate) struct NewMarket {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_market(
     State(app): State<App>,
@@ -216,8 +214,7 @@ pub(crate) struct NewAccount {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_account(
     State(app): State<App>,
@@ -260,8 +257,7 @@ pub(crate) struct Credit {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "credited", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn deposit(
     State(app): State<App>,
@@ -294,8 +290,7 @@ pub(crate) struct GiveRole {
     security(("bearer" = [])),
     responses(
         (status = 204, description = "given"),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn set_role(
     State(app): State<App>,
@@ -327,8 +322,7 @@ pub(crate) async fn set_role(
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<GivenRole>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn roles(
     State(app): State<App>,
@@ -388,8 +382,7 @@ pub(crate) struct AuditRow {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<AuditRow>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn audit(
     State(app): State<App>,
@@ -441,8 +434,7 @@ pub(crate) struct SnapshotRow {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<SnapshotRow>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn snapshots(
     State(app): State<App>,

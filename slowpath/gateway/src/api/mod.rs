@@ -106,6 +106,7 @@ pub(crate) fn number(text: &str) -> Result<u64, Problem> {
         license(name = "MIT", identifier = "MIT")
     ),
     modifiers(&Bearer),
+    components(schemas(Problem)),
     tags(
         (name = "orders", description = "Enter, change, cancel, ask"),
         (name = "market", description = "Books, trades, candles"),

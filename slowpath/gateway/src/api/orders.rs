@@ -2,10 +2,10 @@
 
 use crate::api::number;
 use crate::auth::{Caller, Membership};
-use crate::desk::Reserved;
+use crate::desk::{Done, Reserved};
 use crate::live::now;
 use crate::number::{I64, U64};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{
     ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, ApiTimeInForce, Tracked, wallet,
@@ -81,8 +81,7 @@ pub(crate) struct Applied {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "accepted", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn place(
     State(app): State<App>,
@@ -116,7 +115,7 @@ pub(crate) async fn place(
         post_only,
     });
     let done = app.live.command(member.source(), command).await?;
-    let applied = applied(&app, &caller, member, &done)?;
+    let applied = applied(&app, &caller, member, None, &done)?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
 
@@ -189,19 +188,21 @@ async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Resu
     }
 }
 
-/// The answer to a new order, or the engine's refusal.
+/// What a command did to its order: as it was before, if it was there, taken through the frame's events; or the
+/// engine's refusal.
 fn applied(
     app: &App,
     caller: &Caller,
     member: Membership,
-    done: &crate::desk::Done,
+    before: Option<Tracked>,
+    done: &Done,
 ) -> Result<Applied, Problem> {
     let own = |event: &&Event| {
         event
             .report()
             .is_some_and(|(session, _)| session == member.session)
     };
-    let mut order = None::<Tracked>;
+    let mut order = before;
     let mut reports = Vec::new();
     for event in done.events.iter().filter(own) {
         if let Event::Rejected(rejected) = event {
@@ -223,10 +224,10 @@ fn applied(
     })
 }
 
-/// The order of a command as the frame's events leave it.
+/// The order of a command as an event leaves it.
 fn follow(order: Option<Tracked>, event: &Event, member: Membership) -> Option<Tracked> {
     match (event, order) {
-        (Event::Accepted(e), _) => Some(Tracked {
+        (Event::Accepted(e), None) => Some(Tracked {
             order_id: e.order_id,
             client_order_id: e.client_order_id,
             session: e.session,
@@ -242,6 +243,11 @@ fn follow(order: Option<Tracked>, event: &Event, member: Membership) -> Option<T
             filled: Qty(0),
             ended: None,
         }),
+        (Event::Amended(e), Some(mut order)) if order.order_id == e.order_id => {
+            (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
+            order.filled = Qty(e.qty.0.saturating_sub(e.leaves.0));
+            Some(order)
+        }
         (Event::Fill(e), Some(mut order)) if order.order_id == e.order_id => {
             order.filled = Qty(order.filled.0 + e.qty.0);
             order.leaves = e.leaves;
@@ -285,8 +291,7 @@ fn own_order(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Prob
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "the order", body = ApiOrder),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
@@ -334,8 +339,7 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "changed", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn modify(
     State(app): State<App>,
@@ -353,7 +357,7 @@ pub(crate) async fn modify(
         qty: Qty(change.quantity.0),
     });
     let done = app.live.command(member.source(), command).await?;
-    changed(&app, &caller, member, before, &done).map(Json)
+    applied(&app, &caller, member, Some(before), &done).map(Json)
 }
 
 /// Cancels a live order.
@@ -362,8 +366,7 @@ pub(crate) async fn modify(
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "cancelled", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn cancel(
     State(app): State<App>,
@@ -386,47 +389,7 @@ async fn cancel_one(
         client_order_id: ClientOrderId(0),
     });
     let done = app.live.command(member.source(), command).await?;
-    changed(app, caller, member, before, &done)
-}
-
-/// What a change of an order did: the order as it was, taken through the frame's events.
-fn changed(
-    app: &App,
-    caller: &Caller,
-    member: Membership,
-    before: Tracked,
-    done: &crate::desk::Done,
-) -> Result<Applied, Problem> {
-    let mut order = before;
-    let mut reports = Vec::new();
-    for event in &done.events {
-        if event
-            .report()
-            .is_none_or(|(session, _)| session != member.session)
-        {
-            continue;
-        }
-        match event {
-            Event::Rejected(e) => return Err(Problem::refused(e.reason)),
-            Event::Amended(e) if e.order_id == order.order_id => {
-                (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
-                order.filled = Qty(e.qty.0.saturating_sub(e.leaves.0));
-            }
-            Event::Fill(e) if e.order_id == order.order_id => {
-                order.filled = Qty(order.filled.0 + e.qty.0);
-                order.leaves = e.leaves;
-            }
-            Event::Canceled(e) if e.order_id == order.order_id => order.ended = Some(e.reason),
-            _ => {}
-        }
-        reports.extend(ApiReport::of(event));
-    }
-    let name = app.live.hub().symbol(order.market);
-    Ok(Applied {
-        order: order.view(&name, Some(wallet(caller.wallet)), done.time),
-        reports,
-        sequence: U64(done.seq.0),
-    })
+    applied(app, caller, member, Some(before), &done)
 }
 
 /// Which orders to cancel.
@@ -463,8 +426,7 @@ const CANCELS: usize = 128;
     security(("bearer" = [])),
     responses(
         (status = 200, description = "cancelled", body = CancelledAll),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn cancel_all(
     State(app): State<App>,
@@ -549,8 +511,7 @@ pub(crate) struct OrderOutcome {
     params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "accepted or refused", body = OrderOutcome),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn outcome(
     State(app): State<App>,
@@ -620,8 +581,7 @@ fn order_of(app: &App, member: Membership, id: ClientOrderId) -> Option<OrderId>
     params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "cancelled", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn cancel_by_client_id(
     State(app): State<App>,

@@ -53,8 +53,10 @@ pub(crate) async fn what_does_not_follow_is_refused(url: &str) {
     assert!(matches!(refused, StoreError::NotNext { .. }), "{refused}");
 }
 
-/// What a user may do, and who gave it.
-async fn users_have_roles(store: &Store, [soon, late]: [Nanos; 2]) {
+/// Users and tokens in a database with tables.
+pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
+    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
+
     assert_eq!(store.user([7; 32]).await.unwrap(), None);
     let user = store.user_or_new([7; 32], Role::User, BEGIN).await.unwrap();
     assert_eq!(
@@ -70,33 +72,6 @@ async fn users_have_roles(store: &Store, [soon, late]: [Nanos; 2]) {
         store.user([7; 32]).await.unwrap().unwrap().role,
         Role::Maker
     );
-    let given = |time, wallet, role| RoleGiven {
-        time,
-        wallet: [wallet; 32],
-        role,
-        giver: [9; 32],
-    };
-    let gifts = [
-        given(soon, 7, Role::Operator),
-        given(late, 7, Role::Maker),
-        given(Nanos(late.0 + 1), 8, Role::Auditor),
-    ];
-    for gift in &gifts {
-        store.give_role(gift).await.unwrap();
-    }
-    for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
-        assert_eq!(store.user([wallet; 32]).await.unwrap().unwrap().role, role);
-    }
-    let newest = store.roles_given(None, 2).await.unwrap().value;
-    assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
-    let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
-    assert_eq!(oldest, gifts[..1]);
-}
-
-/// Users and tokens in a database with tables.
-pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
-    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
-    users_have_roles(store, [soon, late]).await;
 
     let token = RefreshToken {
         hash: [1; 32],
@@ -148,6 +123,32 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 1);
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 0);
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
+}
+
+/// Roles in a database with tables: the last that was given counts, and who gave each is kept.
+pub(crate) async fn roles_are_kept_with_their_givers(store: &Store) {
+    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
+    let given = |time, wallet, role| RoleGiven {
+        time,
+        wallet: [wallet; 32],
+        role,
+        giver: [9; 32],
+    };
+    let gifts = [
+        given(soon, 7, Role::Operator),
+        given(late, 7, Role::Maker),
+        given(Nanos(late.0 + 1), 8, Role::Auditor),
+    ];
+    for gift in &gifts {
+        store.give_role(gift).await.unwrap();
+    }
+    for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
+        assert_eq!(store.user([wallet; 32]).await.unwrap().unwrap().role, role);
+    }
+    let newest = store.roles_given(None, 2).await.unwrap().value;
+    assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
+    let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
+    assert_eq!(oldest, gifts[..1]);
 }
 
 /// Who asked stands beside the command that was asked for, and beside no other.
