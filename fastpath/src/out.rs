@@ -491,8 +491,8 @@ fn stamp(frame: &Frame<'_>) -> FrameStamp {
     }
 }
 
-/// Sends all reports of a frame, a datagram for each run of one session's. True when the frame is
-/// done with; false if the port is full, `current` says from where to go on.
+/// Sends all reports of a frame, a datagram for each run of one session's; each event is decoded
+/// once. True when the frame is done with; false if the port is full, `current` says from where to go on.
 fn send_frame<T: Transmit>(
     post: &mut Post<T>,
     frame: &Frame<'_>,
@@ -504,16 +504,18 @@ fn send_frame<T: Transmit>(
     for _ in 0..current.events_done {
         events.next();
     }
-    while let Some((event, rest)) = following(&events) {
+    let mut next = following(&mut events);
+    while let Some(event) = next.take() {
         let Some((session, first)) = event.report() else {
             counters.add(counter::trades, u64::from(matches!(event, Event::Trade(_))));
-            events = rest;
             current.events_done += 1;
+            next = following(&mut events);
             continue;
         };
-        let (mut ahead, mut done) = (events.clone(), 0);
+        let mut done = 0;
         let sent = post.reports(session, first, 0, |writer| {
-            while let Some((event, rest)) = following(&ahead) {
+            let mut ahead = Some(event);
+            while let Some(event) = ahead {
                 let report = Message::report(&stamp, &event);
                 let own = event.report().is_some_and(|(whose, _)| whose == session);
                 let Some(report) = report.filter(|_| own) else {
@@ -522,15 +524,15 @@ fn send_frame<T: Transmit>(
                 if writer.push_message(&report).is_err() {
                     break;
                 }
-                ahead = rest;
+                ahead = following(&mut events);
                 done += 1;
             }
+            next = ahead;
         });
         match sent {
             Ok(()) => {
                 counters.add(counter::reports, done);
                 current.events_done += usize::try_from(done).expect("a frame has few events");
-                events = ahead;
             }
             Err(NotSent::PortFull) => {
                 post.port.flush();
@@ -541,17 +543,15 @@ fn send_frame<T: Transmit>(
                 let by_port = u64::from(post.serves(session));
                 counters.add(counter::unreachable, by_port);
                 current.events_done += 1;
-                events = rest;
+                next = following(&mut events);
             }
         }
     }
     true
 }
 
-fn following<'a>(events: &Events<'a>) -> Option<(Event, Events<'a>)> {
-    let mut rest = events.clone();
-    let event = rest.next()?.expect("the frame was parsed");
-    Some((event, rest))
+fn following(events: &mut Events<'_>) -> Option<Event> {
+    Some(events.next()?.expect("the frame was parsed"))
 }
 
 /// Takes note of where the frame's reports and its command's outcome stand.

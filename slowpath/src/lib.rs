@@ -18,6 +18,7 @@ pub mod serving;
 pub mod shadowing;
 pub mod signals;
 pub mod snapshot_folder;
+mod snapshot_index;
 pub mod snapshotting;
 pub mod storing;
 pub mod supervisor;

@@ -7,7 +7,7 @@ use crate::signals::Signals;
 use crate::snapshotting::{self, Snapshotting};
 use domain::{Event, Seq};
 use gateway::{Live, Standing};
-use journal::{ArchiveError, ArchiveReader, Frame};
+use journal::{ArchiveError, Frame};
 use shadow::{Divergence, Shadow};
 use shm::layout::ShadowState;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
@@ -39,9 +39,6 @@ pub enum Ending {
 #[must_use]
 pub fn newest_shadow(config: &Config, slow: &SlowWriter) -> Shadow {
     let first = || Shadow::new(config.instance.shard, CONSERVATION_INTERVAL);
-    if !config.snapshots.enabled {
-        return first();
-    }
     // Before a frame that is doubted, so that it is checked again.
     let up_to = doubted(slow).map_or(u64::MAX, |seq| seq.0.saturating_sub(1));
     match load_snapshot(config, Seq(up_to)) {
@@ -56,9 +53,8 @@ pub fn newest_shadow(config: &Config, slow: &SlowWriter) -> Shadow {
 }
 
 fn load_snapshot(config: &Config, up_to: Seq) -> anyhow::Result<Option<Shadow>> {
-    let mut reader = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
     let begin = Instant::now();
-    let found = snapshotting::newest(config, &mut reader, up_to, |name, error| {
+    let found = snapshotting::newest_of(config, up_to, |name, error| {
         say(format_args!("snapshot {name} is not used: {error}"));
     })?;
     Ok(found.map(|(header, engine)| {

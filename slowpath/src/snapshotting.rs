@@ -218,6 +218,23 @@ pub fn engine_of(body: &[u8], genesis: &Genesis) -> Result<(Engine, u64), String
     Ok((engine, hash))
 }
 
+/// The newest snapshot of an instance that holds against its archive, of those up to a seq, if it uses any.
+/// `refused` is told of each newer one, and why it is not used.
+///
+/// # Errors
+/// If the archive cannot be opened, or the folder of snapshots not listed.
+pub fn newest_of(
+    config: &Config,
+    up_to: Seq,
+    refused: impl FnMut(SnapshotName, &SnapshotError),
+) -> anyhow::Result<Option<(SnapshotHeader, Engine)>> {
+    if !config.snapshots.enabled {
+        return Ok(None);
+    }
+    let mut archive = ArchiveReader::open(&config.archive_dir(), config.instance.shard)?;
+    Ok(newest(config, &mut archive, up_to, refused)?)
+}
+
 /// The newest snapshot of an instance that holds, of those up to a seq. `refused` is told of each newer
 /// one, and why it is not used.
 ///

@@ -5,12 +5,13 @@ use crate::console::{now, say};
 use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED};
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
+use crate::snapshot_index::SnapshotIndex;
+use crate::snapshotting;
 use anyhow::{Context as _, Result};
 use domain::{Nanos, Seq};
 use journal::ArchiveError;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
 use std::time::Duration;
 use store::{Database, Projector, StoreError, Written};
 use tokio::runtime::Runtime;
@@ -62,8 +63,7 @@ pub fn runtime() -> Result<Runtime> {
 pub struct Storing {
     database: Database,
     runtime: Runtime,
-    archive: PathBuf,
-    shard: u16,
+    config: Config,
     journal: Memory,
     slow: SlowWriter,
     seq: Counter,
@@ -75,7 +75,7 @@ pub struct Storing {
 enum Stop {
     /// It was asked to.
     Asked,
-    /// The database is not where it was: from seq 1 again.
+    /// The database is not where it was: from its seq again.
     StartAgain,
     /// What does not pass.
     Refused(String),
@@ -99,8 +99,7 @@ impl Storing {
         Ok(Some(Self {
             database: database(config)?,
             runtime: runtime()?,
-            archive: config.archive_dir(),
-            shard: config.instance.shard,
+            config: config.clone(),
             journal: journal.clone(),
             slow: slow.clone(),
             seq: slow.counter(STORE_SEQ),
@@ -123,7 +122,7 @@ impl Storing {
                 Stop::Asked => return,
                 Stop::StartAgain => {
                     say(format_args!(
-                        "the store's database is not where it was: reading the journal from seq 1 again"
+                        "the store's database is not where it was: reading the journal again"
                     ));
                     std::thread::sleep(RETRY[0]);
                 }
@@ -141,16 +140,30 @@ impl Storing {
             Ok(projector) => projector,
             Err(stop) => return stop,
         };
-        let mut follower = match self.follower() {
+        if let Err(error) = self.begin(&mut projector) {
+            return Stop::Refused(error.to_string());
+        }
+        let mut follower = match self.follower(projector.last_seq().next()) {
             Ok(follower) => follower,
             Err(error) => return Stop::Refused(error.to_string()),
         };
         self.seq.set(projector.resume().last_seq.0);
+        // What was indexed stands in this database.
+        let mut index = SnapshotIndex::new(&self.config);
         let mut retry = RETRY[0];
         loop {
-            match self.step(&mut projector, &mut follower) {
+            let stepped = match self.index_snapshots(&mut projector, &mut index) {
+                Ok(Written::Rows(_)) => self.step(&mut projector, &mut follower),
+                Ok(Written::StartAgain) => return Stop::StartAgain,
+                Err(failure) => Err(failure),
+            };
+            match stepped {
                 Ok(Step::StartAgain) => return Stop::StartAgain,
-                Ok(Step::Idle(written)) if signals.is_finished_at(written) => return Stop::Asked,
+                Ok(Step::Idle(written)) if signals.is_finished_at(written) => {
+                    // What is written is written; this only tidies the files.
+                    let _untidy = self.runtime.block_on(projector.close());
+                    return Stop::Asked;
+                }
                 Ok(Step::Idle(_)) => std::thread::sleep(IDLE),
                 Ok(Step::Busy) => retry = RETRY[0],
                 Err(Failure::Lasting(why)) => return Stop::Refused(why),
@@ -167,7 +180,7 @@ impl Storing {
     fn open(&mut self, signals: &Signals) -> Result<Projector, Stop> {
         let mut retry = RETRY[0];
         loop {
-            let opened = Projector::open(&self.database, self.shard);
+            let opened = Projector::open(&self.database, self.config.instance.shard);
             match self.runtime.block_on(opened) {
                 Ok(projector) => {
                     let (name, resume) = (self.database.name(), projector.resume());
@@ -185,10 +198,58 @@ impl Storing {
         }
     }
 
-    fn follower(&self) -> Result<Follower, LogError> {
+    /// Begins behind the newest snapshot that holds and is not ahead of the database, if there is one.
+    fn begin(&self, projector: &mut Projector) -> Result<(), StoreError> {
+        let resume = projector.resume().last_seq;
+        if resume == Seq(0) {
+            return Ok(());
+        }
+        let found = snapshotting::newest_of(&self.config, resume, |name, error| {
+            say(format_args!(
+                "the store does not begin with snapshot {name}: {error}"
+            ));
+        });
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some((header, engine))) => {
+                say(format_args!(
+                    "the store begins behind the snapshot of seq {}",
+                    header.seq
+                ));
+                projector.begin_behind(engine, header.chain())
+            }
+            Err(error) => {
+                say(format_args!(
+                    "the store begins at the first frame: no snapshot can be read: {error}"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    fn follower(&self, first: Seq) -> Result<Follower, LogError> {
         let memory = LogReader::new(self.journal.clone(), 1)?;
-        let archive = Some(self.archive.clone());
-        Ok(Follower::new(archive, self.shard, Some(memory), Seq(1)))
+        let archive = Some(self.config.archive_dir());
+        let shard = self.config.instance.shard;
+        Ok(Follower::new(archive, shard, Some(memory), first))
+    }
+
+    /// Brings the index of snapshots in step with their folder, if that has changed.
+    fn index_snapshots(
+        &mut self,
+        projector: &mut Projector,
+        index: &mut SnapshotIndex,
+    ) -> Result<Written, Failure> {
+        let Some(folder) = index.news() else {
+            return Ok(Written::Rows(0));
+        };
+        let indexing = projector.index_snapshots(&folder, now());
+        let written = self.runtime.block_on(indexing)?;
+        if written != Written::StartAgain {
+            index.is_indexed(folder);
+            self.told.end();
+        }
+        Ok(written)
     }
 
     /// Takes frames until the batch is full or there are no more, and writes it.

@@ -81,34 +81,29 @@ impl Desk {
         now: Nanos,
     ) -> Result<oneshot::Receiver<Done>, NoOutcome> {
         let mut inner = self.lock();
-        if inner.waiting.len() >= MOST_WAITING {
-            inner
-                .waiting
-                .retain(|_, waiting| !waiting.answer.is_closed());
-            if inner.waiting.len() >= MOST_WAITING {
-                return Err(NoOutcome::Busy);
-            }
+        let number = inner.next(source, last);
+        inner.send(source, number, command, now)
+    }
+
+    /// The number that the source's next command would have.
+    pub(crate) fn next(&self, source: Source, last: u64) -> u64 {
+        self.lock().next(source, last)
+    }
+
+    /// Sends a command under this number, if it is the source's next; none if it is not.
+    pub(crate) fn send_as(
+        &self,
+        source: Source,
+        last: u64,
+        number: u64,
+        command: Command,
+        now: Nanos,
+    ) -> Result<Option<oneshot::Receiver<Done>>, NoOutcome> {
+        let mut inner = self.lock();
+        if inner.next(source, last) != number {
+            return Ok(None);
         }
-        let given = inner.given.get(&source).copied().unwrap_or(0);
-        let request = Request {
-            source,
-            source_seq: given.max(last) + 1,
-            receive_time: now,
-            command,
-        };
-        let mut slot = [0; REQUEST_WORDS];
-        request.encode(&mut slot);
-        if !inner.ring.push(&slot) {
-            return Err(NoOutcome::Busy);
-        }
-        let (answer, receiver) = oneshot::channel();
-        let kind = command.kind();
-        inner.sent += 1;
-        inner.given.insert(source, request.source_seq);
-        inner
-            .waiting
-            .insert((source, request.source_seq), Waiting { kind, answer });
-        Ok(receiver)
+        inner.send(source, number, command, now).map(Some)
     }
 
     /// A frame has passed the watermark: whoever waits for it is answered.
@@ -142,6 +137,47 @@ impl Desk {
             inner.given.clear();
             inner.waiting.clear();
         }
+    }
+}
+
+impl Inner {
+    fn next(&self, source: Source, last: u64) -> u64 {
+        let given = self.given.get(&source).copied().unwrap_or(0);
+        given.max(last) + 1
+    }
+
+    fn send(
+        &mut self,
+        source: Source,
+        number: u64,
+        command: Command,
+        now: Nanos,
+    ) -> Result<oneshot::Receiver<Done>, NoOutcome> {
+        if self.waiting.len() >= MOST_WAITING {
+            self.waiting
+                .retain(|_, waiting| !waiting.answer.is_closed());
+            if self.waiting.len() >= MOST_WAITING {
+                return Err(NoOutcome::Busy);
+            }
+        }
+        let request = Request {
+            source,
+            source_seq: number,
+            receive_time: now,
+            command,
+        };
+        let mut slot = [0; REQUEST_WORDS];
+        request.encode(&mut slot);
+        if !self.ring.push(&slot) {
+            return Err(NoOutcome::Busy);
+        }
+        let (answer, receiver) = oneshot::channel();
+        let kind = command.kind();
+        self.sent += 1;
+        self.given.insert(source, number);
+        self.waiting
+            .insert((source, number), Waiting { kind, answer });
+        Ok(receiver)
     }
 }
 
@@ -204,6 +240,20 @@ mod tests {
         }
         let numbers: Vec<u64> = requests.try_iter().map(|r| r.source_seq).collect();
         assert_eq!(numbers, [5, 6, 7, 10]);
+    }
+
+    #[test]
+    fn a_command_with_a_number_is_sent_under_that_one_or_not_at_all() {
+        let (desk, requests, _) = desk(true);
+        let source = Source::ADMINISTRATION;
+        let send = |number| desk.send_as(source, 4, number, cancel(), Nanos(1)).unwrap();
+        assert_eq!(desk.next(source, 4), 5);
+        assert!(send(6).is_none());
+        assert!(send(5).is_some());
+        assert!(send(5).is_none(), "it was given");
+        assert_eq!(desk.next(source, 4), 6);
+        let numbers: Vec<u64> = requests.try_iter().map(|r| r.source_seq).collect();
+        assert_eq!(numbers, [5]);
     }
 
     #[test]

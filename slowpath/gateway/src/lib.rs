@@ -16,6 +16,7 @@
     reason = "an answer looks for the events that it means"
 )]
 
+mod administration;
 mod api;
 mod auth;
 mod connections;
@@ -108,6 +109,7 @@ impl Gateway {
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),
             registering: tokio::sync::Mutex::new(()),
+            asking: tokio::sync::Mutex::new(()),
             config: settings,
         });
         Ok(Self { app, listener, tls })

@@ -21,6 +21,9 @@ pub enum Standing {
     Diverged,
 }
 
+/// What comes of a command that was sent.
+pub(crate) type Answer = tokio::sync::oneshot::Receiver<Done>;
+
 struct Shared {
     shadow: RwLock<Shadow>,
     standing: RwLock<Standing>,
@@ -130,17 +133,41 @@ impl Live {
         self.ensure_live()?;
         let last = self.read(|engine, _| engine.last_number(source));
         let sent = self.0.desk.send(source, last, command, now());
-        let result = match sent {
-            Ok(receiver) => outcome(receiver).await,
-            Err(error) => Err(error),
-        };
-        result.map_err(|error| match error {
-            NoOutcome::Busy => Problem::busy(),
-            NoOutcome::Unknown => Problem::unknown_outcome(
-                "the command was sent and may still be taken: ask for its outcome by its client order id, \
-                 and do not send it again under another one",
-            ),
-        })
+        self.answered(sent.map_err(no_outcome)?).await
+    }
+
+    /// The number that a source's next command would have.
+    pub(crate) fn next_number(&self, source: Source) -> u64 {
+        let last = self.read(|engine, _| engine.last_number(source));
+        self.0.desk.next(source, last)
+    }
+
+    /// Sends a command under this number, if it is its source's next; none if it is not any more.
+    pub(crate) fn send_as(
+        &self,
+        source: Source,
+        number: u64,
+        command: Command,
+    ) -> Result<Option<Answer>, Problem> {
+        self.ensure_live()?;
+        let last = self.read(|engine, _| engine.last_number(source));
+        let sent = self.0.desk.send_as(source, last, number, command, now());
+        sent.map_err(no_outcome)
+    }
+
+    /// Waits for the frame of a command that was sent.
+    pub(crate) async fn answered(&self, answer: Answer) -> Result<Done, Problem> {
+        outcome(answer).await.map_err(no_outcome)
+    }
+}
+
+fn no_outcome(error: NoOutcome) -> Problem {
+    match error {
+        NoOutcome::Busy => Problem::busy(),
+        NoOutcome::Unknown => Problem::unknown_outcome(
+            "the command was sent and may still be taken: ask for its outcome by its client order id, \
+             and do not send it again under another one",
+        ),
     }
 }
 

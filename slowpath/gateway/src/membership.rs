@@ -1,5 +1,6 @@
 //! Accounts and the sessions by which the gateway speaks for them: made by journalled commands.
 
+use crate::administration::administer;
 use crate::api::users::ensure_done;
 use crate::auth::Membership;
 use crate::problem::Problem;
@@ -20,7 +21,7 @@ pub(crate) async fn ensure(
     let hub = app.live.hub();
     let account = match hub.account_of(&wallet) {
         Some(account) => account,
-        None if may_register => make_account(app, wallet, None).await?,
+        None if may_register => make_account(app, wallet, wallet, None).await?,
         None => return Ok(None),
     };
     let session = match hub.door_of(account) {
@@ -43,9 +44,10 @@ fn free_id(used: impl Iterator<Item = u32>) -> u32 {
     next
 }
 
-/// Makes an account for a wallet, of a firm of its own unless said otherwise.
+/// Makes an account for a wallet, as the wallet `by` asked, of a firm of its own unless said otherwise.
 pub(crate) async fn make_account(
     app: &App,
+    by: [u8; 32],
     wallet: [u8; 32],
     firm: Option<FirmId>,
 ) -> Result<AccountId, Problem> {
@@ -58,7 +60,7 @@ pub(crate) async fn make_account(
         firm: firm.unwrap_or(FirmId(id)),
         owner: wallet,
     });
-    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    let done = administer(app, by, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events).map_err(|_| full("accounts"))?;
     Ok(account)
 }
@@ -79,7 +81,7 @@ async fn open_door(app: &App, account: AccountId, wallet: [u8; 32]) -> Result<Se
         gate: Gate::Gateway,
         pad: [Zero::Zero; 7],
     });
-    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    let done = administer(app, wallet, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events).map_err(|_| full("sessions"))?;
     Ok(session)
 }

@@ -32,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     /// One log-on at a time makes an account.
     pub(crate) registering: tokio::sync::Mutex<()>,
+    /// One command of administration at a time gets its number and is sent.
+    pub(crate) asking: tokio::sync::Mutex<()>,
 }
 
 impl std::ops::Deref for App {

@@ -135,7 +135,10 @@ impl Connection {
         loop {
             let result = tokio::select! {
                 update = self.streams.next(), if !self.streams.is_empty() => match update {
-                    Some((_, Ok(update))) => self.send(update.text.clone()).await,
+                    Some((_, Ok(update))) => match self.ensure_logged_on() {
+                        Ok(()) => self.send(update.text.clone()).await,
+                        Err(end) => Err(end),
+                    },
                     Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
                         Err(End::Told(close_code::POLICY, "slow-consumer"))
                     }
@@ -156,6 +159,8 @@ impl Connection {
                 _ = ping.tick() => {
                     if heard.elapsed() > 3 * PING {
                         Err(End::Gone)
+                    } else if let Err(end) = self.ensure_logged_on() {
+                        Err(end)
                     } else {
                         self.put(Message::Ping(axum::body::Bytes::new())).await
                     }
@@ -165,6 +170,15 @@ impl Connection {
                 return end;
             }
         }
+    }
+
+    /// A log-on that was ended takes its streams with it.
+    fn ensure_logged_on(&self) -> Result<(), End> {
+        let caller = self.caller.as_ref();
+        if caller.is_some_and(|caller| self.app.tokens.is_revoked(caller.family)) {
+            return Err(End::Told(close_code::POLICY, "logged-off"));
+        }
+        Ok(())
     }
 
     async fn put(&mut self, message: Message) -> Result<(), End> {
@@ -199,6 +213,7 @@ impl Connection {
                     .await;
             }
         };
+        self.ensure_logged_on()?;
         let done = self.ask(ask).await?;
         match done {
             Ok(()) => Ok(()),

@@ -84,11 +84,33 @@ class LogOn(OneExchange):
         )
         first = user.tokens["refresh_token"]
         second = self.ok(refresh(first))
-        self.assertEqual(
-            self.exchange.call("GET", "/api/v1/users/me/account", token=second["access_token"])[0], 200
-        )
+        account = lambda token: self.exchange.call("GET", "/api/v1/users/me/account", token=token)
+        for tokens in (user.tokens, second):
+            self.ok(account(tokens["access_token"]))
         self.refused(refresh(first), 401, "unauthenticated")
         self.refused(refresh(second["refresh_token"]), 401, "unauthenticated")
+        for tokens in (user.tokens, second):
+            self.refused(account(tokens["access_token"]), 401, "unauthenticated")
+        user.log_on()
+        self.ok(account(user.token))
+
+    def test_a_log_on_that_has_ended_takes_its_streams_with_it(self):
+        user = User(self.exchange, Wallet(7))
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", user.token)
+                while (await next_message(socket))["type"] != "OrderSnapshot":
+                    pass
+                self.assertEqual(user.call("POST", "/auth/revoke")[0], 204)
+                user.log_on()
+                self.ok(user.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(socket))["code"], "logged-off")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await next_message(socket)
+                self.assertEqual(closed.exception.rcvd.reason, "logged-off")
+
+        asyncio.run(run())
 
     def test_revoked_and_strange_tokens_are_refused(self):
         user = User(self.exchange, Wallet(4), funds=False)
@@ -133,12 +155,23 @@ class LogOn(OneExchange):
         balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
         self.assertEqual([b["available"] for b in balances if b["asset"] == "JUP"], ["77"])
         time.sleep(0.4)
-        commands = [row["command"] for row in self.ok(operator.call("GET", "/admin/audit"))["items"]]
+        rows = self.ok(operator.call("GET", "/admin/audit"))["items"]
+        commands = [row["command"] for row in rows]
         self.assertLess(commands.index("CreateMarket"), commands.index("CreateAsset"))
+        asked = {row["command"]: row.get("asked_by") for row in reversed(rows)}
+        for command in ("CreateMarket", "CreateAsset", "Deposit"):
+            self.assertEqual(asked[command], OPERATOR.text)
+        self.assertIn(("CreateAccount", user.wallet.text), [(r["command"], r.get("asked_by")) for r in rows])
+        self.assertNotIn("asked_by", [row for row in rows if row["command"] == "Genesis"][0])
         self.ok(operator.call("PUT", "/admin/roles", {"wallet": user.wallet.text, "role": "auditor"}), 204)
         self.refused(user.call("GET", "/admin/audit"), 403, "forbidden")
         user.log_on()
         self.ok(user.call("GET", "/admin/audit"))
+        self.ok(user.call("GET", "/admin/snapshots"))
+        given = self.ok(user.call("GET", "/admin/roles"))["items"][0]
+        self.assertEqual(
+            (given["wallet"], given["role"], given["given_by"]), (user.wallet.text, "auditor", OPERATOR.text)
+        )
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
 
 

@@ -88,6 +88,14 @@ impl Candle {
 pub(crate) struct OpenCandles(BTreeMap<(MarketId, Interval), Candle>);
 
 impl OpenCandles {
+    /// Goes on from the newest candles, as they were written.
+    pub(crate) fn of(newest: Vec<Candle>) -> Self {
+        let keyed = newest
+            .into_iter()
+            .map(|candle| ((candle.market, candle.interval), candle));
+        Self(keyed.collect())
+    }
+
     /// Adds a trade; answers with the candles that it lies in.
     pub(crate) fn add(&mut self, trade: &Trade) -> [&Candle; 7] {
         for interval in Interval::ALL {

@@ -106,6 +106,14 @@ impl Database {
     }
 }
 
+/// Begins a transaction in which everything that is read is of one moment.
+pub(crate) fn begin_reading(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "BEGIN",
+        Kind::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    }
+}
+
 /// Settings of a connection. SQLite waits for locks itself; five seconds are longer than any batch.
 async fn set_up(
     connection: &mut AnyConnection,

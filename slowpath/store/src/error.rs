@@ -54,6 +54,11 @@ pub enum StoreError {
         /// What the journal has there.
         journal: String,
     },
+    /// The open orders of the tables are not those of the journal.
+    #[error(
+        "the open orders of the store are not those of the journal after seq {0}: the database was changed by hand; rebuild it with `sluice init-db --rebuild`"
+    )]
+    Orders(Seq),
     /// The batch does not continue what is in the database.
     #[error(
         "a batch from seq {first} was refused, because the database is at seq {last}: nothing was written"

@@ -8,8 +8,10 @@
 //! be thrown away and made again; no float and no clock.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod batch;
 mod candles;
+mod carried;
 mod column;
 mod database;
 mod error;
@@ -19,11 +21,13 @@ mod projector;
 mod record;
 mod rows;
 mod schema;
+mod snapshots;
 mod store;
 mod trading;
 mod users;
 mod writer;
 
+pub use asked::{Asked, Audited};
 pub use batch::Batch;
 pub use candles::Interval;
 pub use database::Database;
@@ -36,7 +40,8 @@ pub use rows::{
     Rejection, Session, Trade,
 };
 pub use schema::{Prepared, Resume, empty, prepare};
+pub use snapshots::{Snapshot, SnapshotFolder};
 pub use store::{At, MAX_ROWS, Store};
 pub use trading::{OrderCursor, OrderFilter, Outcome, Report};
-pub use users::{RefreshToken, Role, Rotation, Snapshot, User};
+pub use users::{RefreshToken, Role, RoleGiven, Rotation, User};
 pub use writer::Writer;

@@ -1,11 +1,9 @@
-//! Questions about markets, candles, accounts and the operator's commands.
+//! Questions about markets, candles and accounts.
 
 use crate::candles::Interval;
 use crate::column::Values;
 use crate::error::StoreError;
-use crate::rows::{
-    Account, Asset, AuditEntry, Balance, Candle, Deposit, Market, MarketTotals, Session,
-};
+use crate::rows::{Account, Asset, Balance, Candle, Deposit, Market, MarketTotals, Session};
 use crate::store::{At, MAX_ROWS, Question, Store, at_most, bound};
 use domain::{AccountId, MarketId, Nanos, Price, Seq};
 
@@ -130,25 +128,6 @@ impl Store {
             )
             .await?;
         question.answer(deposits).await
-    }
-
-    /// The operator's commands below a seq, the newest first, at most `limit` (500).
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn audit(
-        &self,
-        below: Option<Seq>,
-        limit: u32,
-    ) -> Result<At<Vec<AuditEntry>>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default()
-            .with(&bound(below.map_or(u64::MAX, |seq| seq.0)))
-            .with(&at_most(limit));
-        let entries = question
-            .all("WHERE seq < $1 ORDER BY seq DESC LIMIT $2", values)
-            .await?;
-        question.answer(entries).await
     }
 
     /// Candles that begin in `from .. to` (UTC ns), the oldest first, at most `limit` (500). An interval

@@ -2,6 +2,8 @@
 
 use crate::batch::Batch;
 use crate::candles::OpenCandles;
+use crate::carried::Carried;
+use crate::error::StoreError;
 use crate::rows::{
     Account, Asset, AuditEntry, Balance, Deposit, Market, MarketTotals, Order, OrderStatus,
     Rejection, ReportRow, Session, Trade,
@@ -9,10 +11,10 @@ use crate::rows::{
 use core::num::NonZeroU64;
 use domain::{
     AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Liquidity, MarketId, Nanos,
-    OrderId, OrderType, Qty, Reason, Seq, SessionId, Side, Source,
+    OrderId, OrderType, OrderView, Qty, Reason, Seq, SessionId, Side, Source,
 };
 use engine::Engine;
-use journal::Frame;
+use journal::{Chain, Frame};
 use shadow::{Divergence, Shadow};
 use std::collections::BTreeMap;
 use zerocopy::IntoBytes as _;
@@ -39,17 +41,56 @@ struct Place {
 }
 
 impl Projection {
-    /// Before the first frame of a shard. What was projected already is replayed into a batch that
-    /// is then cleared. (A snapshot would enter here: engine, open orders, open candles, totals.)
+    /// Before the first frame of a shard.
     #[must_use]
     pub fn new(shard: u16) -> Self {
+        Self::of(Shadow::new(shard, CONSERVATION_INTERVAL))
+    }
+
+    /// Behind the last frame of a chain, with the state to which it led. Frames are to be replayed from there
+    /// until [`Projection::carry_on`].
+    pub(crate) fn behind(engine: Engine, chain: Chain) -> Self {
+        Self::of(Shadow::behind(engine, chain, CONSERVATION_INTERVAL))
+    }
+
+    fn of(shadow: Shadow) -> Self {
         Self {
-            shadow: Shadow::new(shard, CONSERVATION_INTERVAL),
+            shadow,
             open: BTreeMap::new(),
             trade: None,
             candles: OpenCandles::default(),
             totals: BTreeMap::new(),
         }
+    }
+
+    /// Applies the next frame, which has been projected before: only the engine follows.
+    ///
+    /// # Errors
+    /// As [`Projection::step`].
+    pub(crate) fn replay(&mut self, frame: &Frame<'_>) -> Result<(), Divergence> {
+        self.shadow.step(frame)
+    }
+
+    /// The last frame that has been projected before was replayed: goes on from the rows that it left.
+    ///
+    /// # Errors
+    /// [`StoreError::Orders`]: their open orders are not the engine's.
+    pub(crate) fn carry_on(&mut self, carried: Carried) -> Result<(), StoreError> {
+        let orders = carried.orders.into_iter();
+        self.open = orders.map(|order| (order.order_id, order)).collect();
+        let is_same = |live: OrderView| {
+            self.open
+                .get(&live.order_id)
+                .is_some_and(|order| is_row_of(order, &live))
+        };
+        let engine = self.shadow.engine();
+        if engine.live_orders() != self.open.len() || !engine.orders().all(is_same) {
+            return Err(StoreError::Orders(self.last_seq()));
+        }
+        self.candles = OpenCandles::of(carried.candles);
+        let totals = carried.totals.into_iter();
+        self.totals = totals.map(|totals| (totals.market, totals)).collect();
+        Ok(())
     }
 
     /// The engine, with the state after the last frame.
@@ -381,6 +422,13 @@ impl Projection {
             | Command::Genesis(_) => {}
         }
     }
+}
+
+/// Whether a row says of an order what the engine does.
+fn is_row_of(order: &Order, live: &OrderView) -> bool {
+    (order.session, order.client_order_id) == (live.session, live.client_order_id)
+        && (order.market, order.side, order.price) == (live.market, live.side, live.price)
+        && (order.leaves, order.filled) == (live.leaves, live.filled)
 }
 
 fn market(command: &domain::CreateMarket, seq: Seq) -> Market {

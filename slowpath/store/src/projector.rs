@@ -3,13 +3,16 @@
 //! The caller brings frames and decides how far they may go; there is no thread, clock or journal here.
 
 use crate::batch::Batch;
+use crate::carried::Carried;
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::projection::Projection;
 use crate::schema::Resume;
+use crate::snapshots::SnapshotFolder;
 use crate::writer::Writer;
-use domain::Seq;
-use journal::Frame;
+use domain::{Nanos, Seq};
+use engine::Engine;
+use journal::{Chain, Frame};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
@@ -28,6 +31,8 @@ pub struct Projector {
     projection: Projection,
     /// What the database had when this one began: frames up to there are replayed, not written.
     resume: Resume,
+    /// The rows from which it goes on behind those.
+    carried: Carried,
     batch: Batch,
 }
 
@@ -43,7 +48,7 @@ pub enum Written {
     /// So many rows are in the database.
     Rows(usize),
     /// The database is not at the frame at which this projector left it: it lost its last commits, or is
-    /// another one. Open a new projector and bring it the frames from seq 1 on.
+    /// another one. Open a new projector.
     StartAgain,
 }
 
@@ -53,15 +58,38 @@ impl Projector {
     /// # Errors
     /// [`StoreError`]; try again if it [`StoreError::can_pass`].
     pub async fn open(database: &Database, shard: u16) -> Result<Self, StoreError> {
-        let (connected, resume) = connect(database, shard).await?;
+        let (mut connected, _) = connect(database, shard).await?;
+        let (resume, carried) = within(connected.writer.carried()).await?;
         Ok(Self {
             database: database.clone(),
             shard,
             writer: Some(connected),
             projection: Projection::new(shard),
             resume,
+            carried,
             batch: Batch::default(),
         })
+    }
+
+    /// Begins behind the last frame of a chain, with the state to which it led, instead of before the first
+    /// frame. The state has to be right: only what is replayed from there on is checked.
+    ///
+    /// # Errors
+    /// [`StoreError::History`] or [`StoreError::Orders`], if that is the frame up to which the database is and
+    /// they do not fit each other.
+    ///
+    /// # Panics
+    /// If the database is not that far, or frames were taken already.
+    pub fn begin_behind(&mut self, engine: Engine, chain: Chain) -> Result<(), StoreError> {
+        assert!(
+            self.last_seq() == Seq(0) && chain.last_seq() <= self.resume.last_seq,
+            "a projector begins once, and leaves nothing out"
+        );
+        self.projection = Projection::behind(engine, chain);
+        if self.last_seq() == self.resume.last_seq {
+            self.carry_on(chain.last_crc)?;
+        }
+        Ok(())
     }
 
     /// What was in the database when it was opened.
@@ -78,7 +106,7 @@ impl Projector {
 
     /// The engine after that frame.
     #[must_use]
-    pub fn engine(&self) -> &engine::Engine {
+    pub fn engine(&self) -> &Engine {
         self.projection.engine()
     }
 
@@ -97,23 +125,30 @@ impl Projector {
     /// Takes the next frame. Those that the database has already only lead the engine to where it stood.
     ///
     /// # Errors
-    /// [`StoreError::History`] if the database was made from another journal,
-    /// [`StoreError::Divergence`]. Neither passes.
+    /// [`StoreError::History`] if the database was made from another journal, [`StoreError::Orders`],
+    /// [`StoreError::Divergence`]. None of them passes.
     pub fn take(&mut self, frame: &Frame<'_>) -> Result<(), StoreError> {
-        self.projection.step(frame, &mut self.batch)?;
-        let seq = frame.header.seq;
-        if seq > self.resume.last_seq {
+        if frame.header.seq > self.resume.last_seq {
+            self.projection.step(frame, &mut self.batch)?;
             return Ok(());
         }
-        self.batch.clear();
-        if seq == self.resume.last_seq && frame.crc != self.resume.last_crc {
-            return Err(StoreError::History {
-                seq,
-                stored: self.resume.last_crc,
-                journal: format!("the journal has CRC {:08x} there", frame.crc),
-            });
+        self.projection.replay(frame)?;
+        if frame.header.seq == self.resume.last_seq {
+            self.carry_on(frame.crc)?;
         }
         Ok(())
+    }
+
+    /// It stands where the database does; `crc` is that frame's.
+    fn carry_on(&mut self, crc: u32) -> Result<(), StoreError> {
+        if crc != self.resume.last_crc {
+            return Err(StoreError::History {
+                seq: self.resume.last_seq,
+                stored: self.resume.last_crc,
+                journal: format!("the journal has CRC {crc:08x} there"),
+            });
+        }
+        self.projection.carry_on(std::mem::take(&mut self.carried))
     }
 
     /// Writes what was taken. After an error it connects anew at the next call and looks what the
@@ -122,16 +157,9 @@ impl Projector {
     /// # Errors
     /// [`StoreError`]; call again if it [`StoreError::can_pass`].
     pub async fn write(&mut self) -> Result<Written, StoreError> {
-        let mut connected = match self.writer.take() {
-            Some(connected) => connected,
-            None => match self.reconnect().await? {
-                Some(connected) => connected,
-                None => return Ok(Written::StartAgain),
-            },
+        let Some(mut connected) = self.connected().await? else {
+            return Ok(Written::StartAgain);
         };
-        if connected.file != file_of(&self.database) {
-            return Err(StoreError::Gone(self.database.name()));
-        }
         match within(connected.writer.write(&self.batch)).await {
             // Emptied or restored under a connection that stayed; or a commit that was given up came
             // through after all.
@@ -142,6 +170,51 @@ impl Projector {
         let rows = self.batch.rows();
         self.batch.clear();
         Ok(Written::Rows(rows))
+    }
+
+    /// Closes the connection in order: what was written is then in the database's file itself. What was taken
+    /// and not written is forgotten.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn close(self) -> Result<(), StoreError> {
+        match self.writer {
+            Some(connected) => within(connected.writer.close()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the index of snapshots in step with their folder, as it is at `now` (UTC ns).
+    ///
+    /// # Errors
+    /// As [`Projector::write`].
+    pub async fn index_snapshots(
+        &mut self,
+        folder: &SnapshotFolder,
+        now: Nanos,
+    ) -> Result<Written, StoreError> {
+        let Some(mut connected) = self.connected().await? else {
+            return Ok(Written::StartAgain);
+        };
+        within(connected.writer.index_snapshots(folder, now)).await?;
+        self.writer = Some(connected);
+        Ok(Written::Rows(folder.whole.len()))
+    }
+
+    /// The connection, taken out: whoever has used it without an error puts it back. None if the database is
+    /// not where this projector can go on.
+    async fn connected(&mut self) -> Result<Option<Connected>, StoreError> {
+        let connected = match self.writer.take() {
+            Some(connected) => connected,
+            None => match self.reconnect().await? {
+                Some(connected) => connected,
+                None => return Ok(None),
+            },
+        };
+        if connected.file != file_of(&self.database) {
+            return Err(StoreError::Gone(self.database.name()));
+        }
+        Ok(Some(connected))
     }
 
     /// A new connection; none if the database is not where this projector can go on.

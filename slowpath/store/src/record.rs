@@ -2,6 +2,7 @@
 
 use crate::column::{Fields, Values};
 use crate::error::StoreError;
+use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 
 /// A row of a table.
 pub(crate) trait Record: Sized {
@@ -20,6 +21,20 @@ pub(crate) trait Record: Sized {
 /// `SELECT` of all columns, up to the name of the table.
 pub(crate) fn select<R: Record>() -> String {
     format!("SELECT {} FROM {}", R::COLUMNS.join(", "), R::TABLE)
+}
+
+/// All rows of a record's table to which the rest of the statement applies.
+pub(crate) async fn all<R: Record>(
+    connection: &mut AnyConnection,
+    rest: &str,
+    values: Values,
+) -> Result<Vec<R>, StoreError> {
+    let text = AssertSqlSafe(format!("{} {rest}", select::<R>()));
+    let query = sqlx::query_with(text, values.into_arguments());
+    let rows = connection.fetch_all(query).await?;
+    rows.iter()
+        .map(|row| R::take(&mut Fields::new(row)))
+        .collect()
 }
 
 macro_rules! record {

@@ -8,12 +8,16 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 
 /// What leads from each version to the next, version 0 being no tables. A step that was released is
 /// never changed.
-const STEPS: [&str; 1] = [include_str!("../migrations/0001_tables.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("../migrations/0001_tables.sql"),
+    include_str!("../migrations/0002_removed_snapshots.sql"),
+    include_str!("../migrations/0003_who_asked.sql"),
+];
 
 /// The version that this build knows.
 pub(crate) const VERSION: u64 = STEPS.len() as u64;
 
-/// Tables that the journal gives again.
+/// Tables that the journal gives again, and the index of snapshots, which their folder does.
 const DERIVED: [&str; 14] = [
     "assets",
     "markets",

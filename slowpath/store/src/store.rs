@@ -1,13 +1,13 @@
 //! The handle that answers questions. Every answer is of one moment and says its seq.
 
-use crate::column::{Fields, Values};
-use crate::database::{Database, Kind, Purpose};
+use crate::column::Values;
+use crate::database::{Database, Kind, Purpose, begin_reading};
 use crate::error::StoreError;
-use crate::record::{Record, select};
+use crate::record::{self, Record};
 use crate::schema;
 use domain::Seq;
-use sqlx::any::{Any, AnyArguments, AnyRow};
-use sqlx::{AnyPool, AssertSqlSafe, Executor as _, Transaction};
+use sqlx::any::Any;
+use sqlx::{AnyPool, Transaction};
 
 /// Most rows of one answer; a larger limit counts as this.
 pub const MAX_ROWS: u32 = 500;
@@ -21,7 +21,7 @@ pub struct At<T> {
     pub value: T,
 }
 
-/// Answers questions, and keeps users, tokens and the index of snapshots. Cheap to clone.
+/// Answers questions, and keeps users and tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     kind: Kind,
@@ -63,11 +63,7 @@ impl Store {
 
     /// Begins a question: everything that it reads is of one moment.
     pub(crate) async fn ask(&self) -> Result<Question, StoreError> {
-        let begin = match self.kind {
-            Kind::Sqlite => "BEGIN",
-            Kind::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        };
-        let mut transaction = self.read.begin_with(begin).await?;
+        let mut transaction = self.read.begin_with(begin_reading(self.kind)).await?;
         let (_, at) = schema::read(&mut transaction).await?;
         Ok(Question {
             transaction,
@@ -89,11 +85,7 @@ impl Question {
         rest: &str,
         values: Values,
     ) -> Result<Vec<R>, StoreError> {
-        let text = format!("{} {rest}", select::<R>());
-        let rows = self.rows(text, values.into_arguments()).await?;
-        rows.iter()
-            .map(|row| R::take(&mut Fields::new(row)))
-            .collect()
+        record::all(&mut self.transaction, rest, values).await
     }
 
     /// The first of them.
@@ -103,15 +95,6 @@ impl Question {
         values: Values,
     ) -> Result<Option<R>, StoreError> {
         Ok(self.all(rest, values).await?.into_iter().next())
-    }
-
-    async fn rows(
-        &mut self,
-        text: String,
-        values: AnyArguments,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(text), values);
-        Ok(self.transaction.fetch_all(query).await?)
     }
 
     /// Ends the question with its answer.

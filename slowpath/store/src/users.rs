@@ -1,11 +1,11 @@
-//! What the gateway keeps here and the journal does not know: users, their roles, refresh tokens; and the
-//! index of snapshots. The clock is the caller's.
+//! What the gateway keeps here and the journal does not know: users, their roles, refresh tokens. The clock is
+//! the caller's.
 
 use crate::column::{Column, Fields, Values, numbered};
 use crate::error::StoreError;
 use crate::record::{Record, record, select};
-use crate::store::{Store, at_most, bound};
-use domain::{Nanos, Seq};
+use crate::store::{At, Store, at_most, bound};
+use domain::Nanos;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
@@ -39,6 +39,20 @@ record! {
 }
 
 record! {
+    /// A role that somebody gave.
+    pub RoleGiven in "roles_given", key [], changing [] {
+        /// When, UTC ns.
+        time: Nanos,
+        /// To whom.
+        wallet: [u8; 32],
+        /// Which.
+        role: Role,
+        /// By whom.
+        giver: [u8; 32],
+    }
+}
+
+record! {
     /// A refresh token, known by its hash. Those that came from one log-on are a family.
     pub RefreshToken in "refresh_tokens", key [], changing [] {
         /// Hash of the token.
@@ -58,22 +72,6 @@ record! {
     }
 }
 
-record! {
-    /// A snapshot of the engine's state.
-    pub Snapshot in "snapshots", key [seq], changing [path, state_hash, bytes, created] {
-        /// The frame after which it was taken.
-        seq: Seq,
-        /// Its file.
-        path: String,
-        /// The engine's state hash.
-        state_hash: u64,
-        /// Size of the file.
-        bytes: u64,
-        /// When, UTC ns.
-        created: Nanos,
-    }
-}
-
 /// What came of exchanging a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -83,8 +81,8 @@ pub enum Rotation {
     Unknown,
     /// It has expired, or its family was revoked.
     Ended,
-    /// It had been exchanged before: somebody has a copy. The family is revoked now.
-    Reused,
+    /// It had been exchanged before: somebody has a copy. Its family, which is revoked now.
+    Reused(u64),
 }
 
 impl Store {
@@ -128,6 +126,45 @@ impl Store {
         let values = Values::default().with(&role).with(&wallet);
         let update = "UPDATE users SET role = $1 WHERE wallet = $2";
         Ok(run(&mut connection, update, values).await? == 1)
+    }
+
+    /// Gives a user, made if there is none, a role, and keeps who gave it.
+    ///
+    /// # Errors
+    /// As [`Store::user`]; then nothing was given.
+    pub async fn give_role(&self, given: &RoleGiven) -> Result<(), StoreError> {
+        let mut transaction = self.own.begin().await?;
+        let user = User {
+            wallet: given.wallet,
+            role: given.role,
+            created: given.time,
+        };
+        let give = "INSERT INTO users (wallet, role, created) VALUES ($1, $2, $3) \
+                    ON CONFLICT (wallet) DO UPDATE SET role = excluded.role";
+        run(&mut transaction, give, values_of(&user)).await?;
+        let keep = "INSERT INTO roles_given (time, wallet, role, giver) VALUES ($1, $2, $3, $4)";
+        run(&mut transaction, keep, values_of(given)).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Roles that were given before a moment, the newest first, at most `limit` (500).
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn roles_given(
+        &self,
+        before: Option<Nanos>,
+        limit: u32,
+    ) -> Result<At<Vec<RoleGiven>>, StoreError> {
+        let mut question = self.ask().await?;
+        let values = Values::default()
+            .with(&bound(before.map_or(u64::MAX, |time| time.0)))
+            .with(&at_most(limit));
+        let given = question
+            .all("WHERE time < $1 ORDER BY time DESC LIMIT $2", values)
+            .await?;
+        question.answer(given).await
     }
 
     /// Keeps the first token of a family.
@@ -174,7 +211,7 @@ impl Store {
             }
             Some(old) if old.used.is_some() => {
                 revoke(&mut transaction, old.family, now).await?;
-                Rotation::Reused
+                Rotation::Reused(old.family)
             }
             Some(_) => Rotation::Ended,
         };
@@ -201,41 +238,16 @@ impl Store {
         let delete = "DELETE FROM refresh_tokens WHERE expires < $1";
         run(&mut connection, delete, values).await
     }
-
-    /// Enters a snapshot into the index, in the place of one of the same seq.
-    ///
-    /// # Errors
-    /// As [`Store::user`].
-    pub async fn add_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let mut connection = self.own.acquire().await?;
-        let insert = "INSERT INTO snapshots (seq, path, state_hash, bytes, created) \
-                      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (seq) DO UPDATE SET \
-                      path = excluded.path, state_hash = excluded.state_hash, \
-                      bytes = excluded.bytes, created = excluded.created";
-        run(&mut connection, insert, values_of(snapshot)).await?;
-        Ok(())
-    }
-
-    /// The snapshots of the index, the newest first, at most `limit` (500).
-    ///
-    /// # Errors
-    /// As [`Store::user`].
-    pub async fn snapshots(&self, limit: u32) -> Result<Vec<Snapshot>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default().with(&at_most(limit));
-        let snapshots = question.all("ORDER BY seq DESC LIMIT $1", values).await?;
-        Ok(question.answer(snapshots).await?.value)
-    }
 }
 
-fn values_of(record: &impl Record) -> Values {
+pub(crate) fn values_of(record: &impl Record) -> Values {
     let mut values = Values::default();
     record.put(&mut values);
     values
 }
 
 /// Executes a statement; says how many rows it changed.
-async fn run(
+pub(crate) async fn run(
     connection: &mut AnyConnection,
     statement: &'static str,
     values: Values,

@@ -1,12 +1,14 @@
 //! Writes batches: each in one transaction, together with how far the journal is projected by it.
 
 use crate::batch::{Batch, Span};
+use crate::carried::Carried;
 use crate::column::Values;
-use crate::database::{Database, Kind, Purpose};
+use crate::database::{Database, Kind, Purpose, begin_reading};
 use crate::error::StoreError;
 use crate::record::Record;
 use crate::schema::{self, Prepared};
-use domain::Seq;
+use crate::snapshots::{SnapshotFolder, mark_removed};
+use domain::{Nanos, Seq};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -73,6 +75,33 @@ impl Writer {
         statements.put(to, batch.audit.iter()).await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Brings the index of snapshots in step with their folder, as it is at `now`. The same again changes nothing.
+    pub(crate) async fn index_snapshots(
+        &mut self,
+        folder: &SnapshotFolder,
+        now: Nanos,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.connection.begin().await?;
+        mark_removed(&mut transaction, &folder.names, now).await?;
+        let whole = folder.whole.iter();
+        self.statements.put(&mut transaction, whole).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// How far the projection is, and the rows from which it goes on there.
+    ///
+    /// # Errors
+    /// What the database says; [`StoreError::Unreadable`].
+    pub(crate) async fn carried(&mut self) -> Result<(schema::Resume, Carried), StoreError> {
+        let begin = begin_reading(self.statements.kind);
+        let mut transaction = self.connection.begin_with(begin).await?;
+        let (_, resume) = schema::read(&mut transaction).await?;
+        let carried = Carried::read(&mut transaction).await?;
+        transaction.rollback().await?;
+        Ok((resume, carried))
     }
 
     /// Closes the connection in order.

@@ -48,8 +48,8 @@ fn it_holds_and_answers_what_sqlite_does() {
             same_of_market(&one, &other, market, exchange.now).await;
         }
         assert_eq!(
-            one.audit(Some(Seq(9)), 3).await.unwrap(),
-            other.audit(Some(Seq(9)), 3).await.unwrap()
+            one.audited(Some(Seq(9)), 3).await.unwrap(),
+            other.audited(Some(Seq(9)), 3).await.unwrap()
         );
         assert_eq!(one.assets().await.unwrap(), other.assets().await.unwrap());
         assert_eq!(one.markets().await.unwrap(), other.markets().await.unwrap());
@@ -148,6 +148,8 @@ fn it_refuses_a_batch_that_does_not_follow() {
     run(async {
         let url = server.database("follow").await;
         claims::what_does_not_follow_is_refused(&url).await;
+        let url = server.database("asked").await;
+        claims::commands_have_the_names_of_those_who_asked(&url).await;
     });
 }
 

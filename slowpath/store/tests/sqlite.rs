@@ -247,9 +247,11 @@ fn reports_deposits_and_the_operators_commands_can_be_asked_for() {
             (3, AssetId(0), Amount(100_000))
         ]));
 
-        let audit = store.audit(None, 500).await.unwrap().value;
-        assert_eq!(audit.len(), 5 + 2 * TRADERS as usize);
-        let older = store.audit(Some(audit[3].seq), 2).await.unwrap().value;
+        // All of the setup.
+        let audit = store.audited(None, 500).await.unwrap().value;
+        let seqs: Vec<u64> = audit.iter().map(|one| one.seq.0).collect();
+        assert_eq!(seqs, (1..=SETUP).rev().collect::<Vec<_>>());
+        let older = store.audited(Some(audit[3].seq), 2).await.unwrap().value;
         assert_eq!(older[..], audit[4..6]);
         assert_eq!(store.markets().await.unwrap().value[1].symbol, "SOL/USDC");
         assert_eq!(store.assets().await.unwrap().value[1].symbol, "USDC");
@@ -560,4 +562,12 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
     });
+}
+
+#[test]
+fn commands_have_the_names_of_those_who_asked_for_them() {
+    let place = Place::new();
+    run(claims::commands_have_the_names_of_those_who_asked(
+        &place.url,
+    ));
 }

@@ -208,7 +208,15 @@ impl Slowpath {
 
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
-        wait(&format!("it says {text:?}"), || self.said().contains(text));
+        let start = Instant::now();
+        while !self.said().contains(text) {
+            let said = self.said();
+            assert!(
+                start.elapsed() < LONG,
+                "waited in vain until it says {text:?}; it said:\n{said}"
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Sends SIGTERM and waits for the end.

@@ -1,6 +1,7 @@
 //! The store's thread, in the slowpath process: killed, without its database, with another one.
 
 use crate::instance::{Fastpath, Instance, Slowpath, wait};
+use crate::snapshots::{EVERY, path, snapshot};
 use domain::{AccountId, MarketId, Seq, SessionId};
 use slowpath::attach::{self, OwnRegion};
 use slowpath::counters::STORE_SEQ;
@@ -9,7 +10,7 @@ use slowpath::signals::Signals;
 use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
-use store::{Balance, Database, OrderFilter, Projector, Report, Store, Trade};
+use store::{Balance, Database, OrderFilter, Projector, Report, Snapshot, Store, Trade};
 
 fn wait_stored(instance: &Instance, seq: u64) {
     wait("everything is in the store", || {
@@ -106,6 +107,122 @@ fn killed_again_and_again_the_store_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn it_begins_behind_the_newest_snapshot_that_holds_and_has_the_same_rows() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    let [older, newest] = [(); 2].map(|()| snapshot(&instance, &mut fastpath, &slowpath));
+    fastpath.trade_without_checkpoint(7);
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    // None is written again in the place of a damaged one.
+    instance.configure("[snapshots]\nevery_frames = 1_000_000\n");
+    let damage = |seq| {
+        let mut bytes = fs::read(path(&instance, seq)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(path(&instance, seq), bytes).unwrap();
+    };
+    for (damaged, begin) in [
+        (None, Some(newest)),
+        (Some(newest), Some(older)),
+        (Some(older), None),
+    ] {
+        damaged.into_iter().for_each(damage);
+        let mut slowpath = instance.start_slowpath();
+        slowpath.wait_for("archiving from");
+        fastpath.trade_without_checkpoint(7);
+        wait_stored(&instance, fastpath.head());
+        stop(&mut slowpath);
+        let said = slowpath.said();
+        let behind =
+            begin.map(|seq| format!("the store begins behind the snapshot of seq {seq}\n"));
+        match behind {
+            Some(behind) => assert!(said.contains(&behind), "{said}"),
+            None => assert!(!said.contains("the store begins"), "{said}"),
+        }
+        let refused =
+            damaged.map(|seq| format!("the store does not begin with snapshot {seq:020}"));
+        assert!(
+            refused.is_none_or(|refused| said.contains(&refused)),
+            "{said}"
+        );
+        assert_complete(&instance, fastpath.head());
+    }
+}
+
+/// The index of snapshots, the newest first: seq, and whether it is there.
+fn indexed(instance: &Instance) -> Vec<(u64, bool)> {
+    storing::runtime().unwrap().block_on(async {
+        let store = Store::new(&Database::new(&instance.config.store_url()).unwrap(), 1).unwrap();
+        let index = store.snapshots(None, 500).await.unwrap().value;
+        store.close().await;
+        for snapshot in &index {
+            let file = path(instance, snapshot.seq.0);
+            assert_eq!(file.file_name().unwrap().to_str(), Some(&*snapshot.path));
+            if let Ok(metadata) = fs::metadata(&file) {
+                assert_eq!((metadata.len(), snapshot.removed), (snapshot.bytes, None));
+            }
+        }
+        let there = |snapshot: &Snapshot| (snapshot.seq.0, snapshot.removed.is_none());
+        index.iter().map(there).collect()
+    })
+}
+
+#[track_caller]
+fn wait_indexed(instance: &Instance, expected: &[(u64, bool)]) {
+    wait(&format!("the index is {expected:?}"), || {
+        indexed(instance) == expected
+    });
+}
+
+#[test]
+fn the_index_of_snapshots_is_in_step_with_their_folder() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    let [first, second] = [(); 2].map(|()| snapshot(&instance, &mut fastpath, &slowpath));
+    wait_indexed(&instance, &[(second, true), (first, true)]);
+    // Two are kept.
+    let third = snapshot(&instance, &mut fastpath, &slowpath);
+    let now = [(third, true), (second, true), (first, false)];
+    wait_indexed(&instance, &now);
+    slowpath.kill();
+
+    // What happens meanwhile is found at the next start.
+    fs::remove_file(path(&instance, second)).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    let now = [(third, true), (second, false), (first, false)];
+    wait_indexed(&instance, &now);
+    let emptied = instance.sluice(&["init-db", "--rebuild"]);
+    assert_eq!(emptied.code, 0, "{emptied:?}");
+    fastpath.trade_without_checkpoint(3);
+    wait_indexed(&instance, &[(third, true)]);
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn a_snapshot_ahead_of_the_store_is_none_for_it() {
+    let instance = Instance::new(EVERY);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    snapshot(&instance, &mut fastpath, &slowpath);
+    stop(&mut slowpath);
+    // As if there had been no store until now.
+    fs::remove_file(file(&instance)).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    stop(&mut slowpath);
+    assert!(!slowpath.said().contains("the store begins"));
+    assert_complete(&instance, fastpath.head());
+}
+
+#[test]
 fn a_stop_takes_the_store_to_the_end() {
     let instance = Instance::new("");
     let mut fastpath = Fastpath::start(&instance);
@@ -156,7 +273,7 @@ fn a_file_that_is_deleted_is_made_again() {
     fs::remove_file(file(&instance)).unwrap();
     fastpath.trade(20);
     slowpath.wait_for("was removed or replaced");
-    slowpath.wait_for("reading the journal from seq 1 again");
+    slowpath.wait_for("reading the journal again");
     wait_stored(&instance, fastpath.head());
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
@@ -168,12 +285,12 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let made = instance.sluice(&["init-db"]);
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
-        made.out.contains("made the tables, version 1, for shard 3"),
+        made.out.contains("made the tables, version 3, for shard 3"),
         "{made:?}"
     );
     let again = instance.sluice(&["init-db"]);
     assert!(
-        again.out.contains("version 1 already\nprojected to seq 0"),
+        again.out.contains("version 3 already\nprojected to seq 0"),
         "{again:?}"
     );
 
@@ -186,7 +303,7 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let text = format!("emptied what was projected to seq {}", fastpath.head());
     assert!(emptied.out.contains(&text), "{emptied:?}");
     fastpath.trade(10);
-    slowpath.wait_for("reading the journal from seq 1 again");
+    slowpath.wait_for("reading the journal again");
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
 }

@@ -1,23 +1,25 @@
-//! What operators do. Every command is journalled; the journal is the audit trail.
+//! What operators do. Every command is journalled, and who asked for it is kept beside it; so is who gave which role.
 
+use crate::administration::administer;
 use crate::api::users::{credit, ensure_done};
 use crate::api::{Page, Paging};
-use crate::auth::token::role_of;
+use crate::auth::token::{role_name, role_of};
 use crate::auth::{Caller, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
 use crate::problem::Problem;
 use crate::state::{App, Body, Query};
-use crate::view::symbol;
+use crate::view::{symbol, wallet as wallet_text};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AssetId, Command, CreateAsset, CreateMarket, FirmId, MarketId, Price, Qty, Seq, Source, Zero,
+    AssetId, Command, CreateAsset, CreateMarket, FirmId, MarketId, Nanos, Price, Qty, Seq, Source,
+    Zero,
 };
 use serde::{Deserialize, Serialize};
-use store::Role;
+use store::RoleGiven;
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -90,7 +92,7 @@ pub(crate) async fn create_asset(
         pad: [Zero::Zero; 3],
         symbol: name,
     });
-    made(&app, command, next).await
+    made(&app, &caller, command, next).await
 }
 
 fn ensure_new(taken: bool, what: &str, name: &str) -> Result<(), Problem> {
@@ -104,8 +106,13 @@ fn ensure_new(taken: bool, what: &str, name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn made(app: &App, command: Command, id: u32) -> Result<(StatusCode, Json<Made>), Problem> {
-    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+async fn made(
+    app: &App,
+    caller: &Caller,
+    command: Command,
+    id: u32,
+) -> Result<(StatusCode, Json<Made>), Problem> {
+    let done = administer(app, caller.wallet, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events)?;
     let sequence = U64(done.seq.0);
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
@@ -190,7 +197,7 @@ pub(crate) async fn create_market(
         price_min: Price(new.price_min.0),
         symbol: name,
     });
-    made(&app, command, next).await
+    made(&app, &caller, command, next).await
 }
 
 /// A new account.
@@ -227,7 +234,8 @@ pub(crate) async fn create_account(
             format!("it is account {}", account.0),
         ));
     }
-    let account = membership::make_account(&app, wallet, new.firm.map(FirmId)).await?;
+    let account =
+        membership::make_account(&app, caller.wallet, wallet, new.firm.map(FirmId)).await?;
     let sequence = app.live.read(|_, seq| U64(seq.0));
     let id = account.0;
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
@@ -264,7 +272,7 @@ pub(crate) async fn deposit(
     let wallet = wallet_of(&new.wallet)?;
     let account = app.live.hub().account_of(&wallet);
     let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
-    let seq = credit(&app, account, &new.asset, new.amount.0).await?;
+    let seq = credit(&app, caller.wallet, account, &new.asset, new.amount.0).await?;
     let (id, sequence) = (account.0, U64(seq.0));
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
 }
@@ -302,13 +310,62 @@ pub(crate) async fn set_role(
             give.role
         ))
     })?;
-    app.store.user_or_new(wallet, role, now()).await?;
-    app.store.set_role(wallet, role).await?;
-    tracing::info!(wallet = give.wallet, role = give.role, "a role was given");
+    let given = RoleGiven {
+        time: now(),
+        wallet,
+        role,
+        giver: caller.wallet,
+    };
+    app.store.give_role(&given).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A journalled command of administration.
+/// Roles that operators gave, the newest first. For operators and auditors.
+///
+/// Those that the configuration names as operators have been given nothing here.
+#[utoipa::path(get, path = "/api/v1/admin/roles", tag = "administration", params(Paging),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "a page", body = Page<GivenRole>),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn roles(
+    State(app): State<App>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<GivenRole>>, Problem> {
+    caller.ensure_auditor()?;
+    let (before, limit) = (paging.number()?, paging.limit()?);
+    let found = app.store.roles_given(before.map(Nanos), limit).await?;
+    let page = Page::of(
+        found,
+        limit,
+        |given| given.time.0,
+        |given| GivenRole {
+            timestamp: U64(given.time.0),
+            wallet: wallet_text(given.wallet),
+            role: role_name(given.role).to_owned(),
+            given_by: wallet_text(given.giver),
+        },
+    );
+    Ok(Json(page))
+}
+
+/// A role that was given.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GivenRole {
+    /// UTC nanoseconds.
+    timestamp: U64,
+    /// To whom: a wallet, base58.
+    wallet: String,
+    /// `user`, `maker`, `operator` or `auditor`.
+    role: String,
+    /// By whom: a wallet, base58.
+    given_by: String,
+}
+
+/// A journalled command of administration, or a deposit.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditRow {
     /// Engine sequence number.
@@ -319,9 +376,14 @@ pub(crate) struct AuditRow {
     command: String,
     /// 0, or why it was refused.
     reason: u16,
+    /// Wallet of whoever asked, base58: an operator, or a user who logged on for the first time or asked for test
+    /// funds. Absent for what did not come by the gateway, as the genesis file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_by: Option<String>,
 }
 
-/// The operators' commands as the journal has them, the newest first. For operators and auditors.
+/// Commands of administration and deposits as the journal has them, and who asked for them, the newest first. For
+/// operators and auditors.
 #[utoipa::path(get, path = "/api/v1/admin/audit", tag = "administration", params(Paging),
     security(("bearer" = [])),
     responses(
@@ -334,25 +396,75 @@ pub(crate) async fn audit(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditRow>>, Problem> {
-    if !matches!(caller.role, Role::Operator | Role::Auditor) {
-        return Err(Problem::forbidden(
-            "only operators and auditors may do this",
-        ));
-    }
+    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
-    let found = app.store.audit(below.map(Seq), limit).await?;
-    let full = found.value.len() == limit as usize;
-    let last = found.value.last().filter(|_| full);
-    let next_cursor = last.map(|entry| entry.seq.0.to_string());
-    let items = found.value.iter().map(|entry| AuditRow {
-        sequence: U64(entry.seq.0),
-        timestamp: U64(entry.time.0),
-        command: format!("{:?}", entry.command),
-        reason: entry.reason.into(),
-    });
-    Ok(Json(Page {
-        items: items.collect(),
-        next_cursor,
-        sequence: U64(found.seq.0),
-    }))
+    let found = app.store.audited(below.map(Seq), limit).await?;
+    let page = Page::of(
+        found,
+        limit,
+        |one| one.seq.0,
+        |one| AuditRow {
+            sequence: U64(one.seq.0),
+            timestamp: U64(one.time.0),
+            command: format!("{:?}", one.command),
+            reason: one.reason.into(),
+            asked_by: one.asked_by.map(wallet_text),
+        },
+    );
+    Ok(Json(page))
+}
+
+/// A snapshot of the exchange's state.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SnapshotRow {
+    /// Engine sequence number of the checkpoint behind which it was taken.
+    sequence: U64,
+    /// Engine time of that checkpoint, UTC nanoseconds.
+    timestamp: U64,
+    /// Name of its file in the folder of snapshots.
+    file: String,
+    /// Size of the file.
+    bytes: U64,
+    /// The state's hash, as the checkpoint journalled it: 16 hexadecimal digits.
+    state_hash: String,
+    /// Whether the file is there.
+    kept: bool,
+    /// UTC nanoseconds at which it was first found to be gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<U64>,
+}
+
+/// The snapshots that were taken, the newest first. For operators and auditors.
+///
+/// What their headers say: whether one holds, `sluice snapshot verify` says.
+#[utoipa::path(get, path = "/api/v1/admin/snapshots", tag = "administration", params(Paging),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "a page", body = Page<SnapshotRow>),
+        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
+        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(crate) async fn snapshots(
+    State(app): State<App>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<SnapshotRow>>, Problem> {
+    caller.ensure_auditor()?;
+    let (below, limit) = (paging.number()?, paging.limit()?);
+    let found = app.store.snapshots(below.map(Seq), limit).await?;
+    let page = Page::of(
+        found,
+        limit,
+        |snapshot| snapshot.seq.0,
+        |snapshot| SnapshotRow {
+            sequence: U64(snapshot.seq.0),
+            timestamp: U64(snapshot.created.0),
+            file: snapshot.path,
+            bytes: U64(snapshot.bytes),
+            state_hash: format!("{:016x}", snapshot.state_hash),
+            kept: snapshot.removed.is_none(),
+            removed: snapshot.removed.map(U64),
+        },
+    );
+    Ok(Json(page))
 }

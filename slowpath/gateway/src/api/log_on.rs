@@ -235,9 +235,12 @@ pub(crate) async fn refresh(
             let role = user.map_or(Role::User, |user| user.role);
             Ok(Json(tokens(&app, &token, role, next)))
         }
-        Rotation::Reused => Err(Problem::unauthenticated(
-            "this refresh token was used before: somebody may have a copy, so this log-on has ended; log on again",
-        )),
+        Rotation::Reused(family) => {
+            app.tokens.revoke(family, now());
+            Err(Problem::unauthenticated(
+                "this refresh token was used before: somebody may have a copy, so this log-on has ended; log on again",
+            ))
+        }
         Rotation::Unknown | Rotation::Ended => Err(Problem::unauthenticated(
             "this refresh token is not valid any more: log on again",
         )),
@@ -253,9 +256,7 @@ pub(crate) async fn refresh(
         (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(crate) async fn revoke(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
-    app.tokens.revoke(&caller.family, now());
-    let family = u64::from_str_radix(&caller.family, 16)
-        .map_err(|_| Problem::unauthenticated("the access token is not of this version"))?;
-    app.store.revoke_family(family, now()).await?;
+    app.tokens.revoke(caller.family, now());
+    app.store.revoke_family(caller.family, now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,6 +12,7 @@ use crate::number::U64;
 use crate::problem::Problem;
 use crate::state::App;
 use serde::{Deserialize, Serialize};
+use store::At;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +31,24 @@ pub(crate) struct Page<T> {
     pub(crate) next_cursor: Option<String>,
     /// The history is complete up to this engine sequence number.
     pub(crate) sequence: U64,
+}
+
+impl<T> Page<T> {
+    /// A page of what was found with at most `limit` rows, by what each row's place in the list is.
+    pub(crate) fn of<R>(
+        found: At<Vec<R>>,
+        limit: u32,
+        place: impl FnOnce(&R) -> u64,
+        show: impl Fn(R) -> T,
+    ) -> Self {
+        let is_full = found.value.len() == limit as usize;
+        let last = found.value.last().filter(|_| is_full);
+        Self {
+            next_cursor: last.map(|last| place(last).to_string()),
+            items: found.value.into_iter().map(show).collect(),
+            sequence: U64(found.seq.0),
+        }
+    }
 }
 
 /// Which page.
@@ -141,6 +160,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::create_market))
         .routes(routes!(admin::create_account))
         .routes(routes!(admin::deposit))
-        .routes(routes!(admin::set_role))
+        .routes(routes!(admin::set_role, admin::roles))
         .routes(routes!(admin::audit))
+        .routes(routes!(admin::snapshots))
 }

@@ -1,5 +1,6 @@
 //! A user's orders, trades, account and balances; test funds.
 
+use crate::administration::administer;
 use crate::api::{Page, Paging, number};
 use crate::auth::{Caller, wallet_of};
 use crate::number::U64;
@@ -319,13 +320,15 @@ pub(crate) async fn faucet(
     }
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
-    credit(&app, member.account, &wish.asset, wish.amount.0).await?;
+    let (asset, amount) = (&wish.asset, wish.amount.0);
+    credit(&app, caller.wallet, member.account, asset, amount).await?;
     Ok(Json(balances_of(&app, member.account)))
 }
 
-/// Credits an account by a journalled deposit.
+/// Credits an account by a journalled deposit, as the wallet `by` asked.
 pub(crate) async fn credit(
     app: &App,
+    by: [u8; 32],
     account: AccountId,
     asset: &str,
     amount: u64,
@@ -342,7 +345,7 @@ pub(crate) async fn credit(
         asset,
         amount: Amount(amount),
     });
-    let done = app.live.command(Source::DEPOSITS, command).await?;
+    let done = administer(app, by, Source::DEPOSITS, command).await?;
     ensure_done(&done.events)?;
     Ok(done.seq)
 }

@@ -17,7 +17,8 @@ use store::Role;
 pub(crate) struct Caller {
     pub(crate) wallet: [u8; 32],
     pub(crate) role: Role,
-    pub(crate) family: String,
+    /// The log-on that the token goes back to.
+    pub(crate) family: u64,
 }
 
 /// The account of whoever asks, and the session by which the gateway speaks for it.
@@ -57,7 +58,9 @@ impl Caller {
             )
         })?;
         let role = token::role_of(&claims.role);
-        let (Ok(wallet), Some(role)) = (wallet_of(&claims.sub), role) else {
+        let (Ok(wallet), Some(role), Some(family)) =
+            (wallet_of(&claims.sub), role, claims.family())
+        else {
             return Err(Problem::unauthenticated(
                 "the access token is not of this version",
             ));
@@ -65,7 +68,7 @@ impl Caller {
         Ok(Self {
             wallet,
             role,
-            family: claims.family,
+            family,
         })
     }
 
@@ -88,6 +91,16 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::forbidden("only operators may do this"))
+    }
+
+    /// Refuses whoever may not read everything.
+    pub(crate) fn ensure_auditor(&self) -> Result<(), Problem> {
+        if matches!(self.role, Role::Operator | Role::Auditor) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "only operators and auditors may do this",
+        ))
     }
 
     /// Refuses whoever may not read what is not theirs.

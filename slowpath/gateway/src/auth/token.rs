@@ -25,12 +25,19 @@ pub(crate) struct Claims {
     pub(crate) sub: String,
     /// `user`, `maker`, `operator` or `auditor`.
     pub(crate) role: String,
-    /// The log-on that it goes back to.
-    pub(crate) family: String,
+    /// The log-on that it goes back to, 16 hexadecimal digits.
+    family: String,
     /// Seconds since 1970.
     iat: u64,
     /// Seconds since 1970.
     pub(crate) exp: u64,
+}
+
+impl Claims {
+    /// The log-on that it goes back to.
+    pub(crate) fn family(&self) -> Option<u64> {
+        u64::from_str_radix(&self.family, 16).ok()
+    }
 }
 
 /// Makes and checks tokens.
@@ -39,7 +46,7 @@ pub(crate) struct Tokens {
     decoding: DecodingKey,
     lifetime: u64,
     /// Families that were revoked, until when their access tokens would have been valid, seconds.
-    revoked: Mutex<BTreeMap<String, u64>>,
+    revoked: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl Tokens {
@@ -86,17 +93,23 @@ impl Tokens {
         validation.validate_exp = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?;
         let claims = decoded.claims;
-        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        let valid = now.0 / SECOND < claims.exp && !revoked.contains_key(&claims.family);
+        let family = claims.family()?;
+        let valid = now.0 / SECOND < claims.exp && !self.is_revoked(family);
         valid.then_some(claims)
     }
 
+    /// Whether a log-on was ended before its access tokens were.
+    pub(crate) fn is_revoked(&self, family: u64) -> bool {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.contains_key(&family)
+    }
+
     /// No access token of this family is valid any more.
-    pub(crate) fn revoke(&self, family: &str, now: Nanos) {
+    pub(crate) fn revoke(&self, family: u64, now: Nanos) {
         let seconds = now.0 / SECOND;
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
         revoked.retain(|_, until| *until > seconds);
-        revoked.insert(family.to_owned(), seconds + self.lifetime + 1);
+        revoked.insert(family, seconds + self.lifetime + 1);
     }
 }
 
@@ -147,7 +160,7 @@ mod tests {
         let last = Nanos(NOW.0 + 59 * SECOND);
         assert!(tokens.check(&token, last).is_some());
         assert!(tokens.check(&token, Nanos(last.0 + SECOND)).is_none());
-        tokens.revoke(&claims.family, NOW);
+        tokens.revoke(claims.family().unwrap(), NOW);
         assert!(tokens.check(&token, NOW).is_none());
         let other = tokens.issue("wallet", Role::User, 6, NOW);
         assert!(tokens.check(&other, NOW).is_some());

@@ -2,8 +2,12 @@
 
 use crate::exchange::{BEGIN, Exchange, SHARD};
 use crate::tables::{assert_same, busy, dump};
-use domain::{Nanos, Seq};
-use store::{Batch, Database, Projection, RefreshToken, Role, Rotation, Store, StoreError, Writer};
+use domain::{Nanos, Seq, Source};
+use journal::Frame;
+use store::{
+    Asked, Batch, Database, Projection, RefreshToken, Role, RoleGiven, Rotation, Store, StoreError,
+    Writer,
+};
 
 fn batch_of(exchange: &Exchange, from: u64, to: usize) -> Batch {
     let (mut projection, mut batch) = (Projection::new(SHARD), Batch::default());
@@ -68,6 +72,27 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         store.user([7; 32]).await.unwrap().unwrap().role,
         Role::Maker
     );
+    let given = |time, wallet, role| RoleGiven {
+        time,
+        wallet: [wallet; 32],
+        role,
+        giver: [9; 32],
+    };
+    let gifts = [
+        given(soon, 7, Role::Operator),
+        given(late, 7, Role::Maker),
+        given(Nanos(late.0 + 1), 8, Role::Auditor),
+    ];
+    for gift in &gifts {
+        store.give_role(gift).await.unwrap();
+    }
+    for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
+        assert_eq!(store.user([wallet; 32]).await.unwrap().unwrap().role, role);
+    }
+    let newest = store.roles_given(None, 2).await.unwrap().value;
+    assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
+    let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
+    assert_eq!(oldest, gifts[..1]);
 
     let token = RefreshToken {
         hash: [1; 32],
@@ -93,7 +118,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         (second.family, second.wallet, second.hash),
         (token.family, [7; 32], [2; 32])
     );
-    assert_eq!(rotate(1, 3, soon).await, Rotation::Reused);
+    assert_eq!(rotate(1, 3, soon).await, Rotation::Reused(token.family));
     assert_eq!(
         rotate(2, 4, soon).await,
         Rotation::Ended,
@@ -119,4 +144,56 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 1);
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 0);
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
+}
+
+/// Who asked stands beside the command that was asked for, and beside no other.
+pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
+    let exchange = busy(8, 60);
+    let database = Database::new(url).unwrap();
+    let (mut writer, _) = Writer::open(&database, SHARD).await.unwrap();
+    let frames = exchange.frames.len();
+    writer.write(&batch_of(&exchange, 1, frames)).await.unwrap();
+    let store = Store::new(&database, 1).unwrap();
+    let all = store.audited(None, 500).await.unwrap().value;
+    let journalled: Vec<_> = exchange
+        .frames_of(1, frames)
+        .filter(|frame| [Source::ADMINISTRATION, Source::DEPOSITS].contains(&frame.header.source))
+        .collect();
+    let seqs: Vec<Seq> = journalled.iter().rev().map(|f| f.header.seq).collect();
+    assert_eq!(all.iter().map(|one| one.seq).collect::<Vec<_>>(), seqs);
+    assert!(all.iter().all(|one| one.asked_by.is_none()));
+
+    let ask = async |frame: &Frame<'_>, wallet: u8, payload: &[u8]| {
+        let asked = Asked {
+            source: frame.header.source,
+            number: frame.header.source_seq,
+            command: frame.command.kind(),
+            payload: payload.to_vec(),
+            wallet: [wallet; 32],
+            time: BEGIN,
+        };
+        store.add_asked(&asked).await.unwrap();
+    };
+    // Each by another wallet. The number was given before, for a command that never came.
+    for (frame, wallet) in journalled.iter().zip(1..) {
+        ask(frame, 99, &[1]).await;
+        ask(frame, wallet, frame.command.body()).await;
+    }
+    // What came under this number is another command than was asked for.
+    let other = &journalled[2];
+    ask(other, 3, &[0; 8]).await;
+    let mut below = None;
+    let mut named = Vec::new();
+    loop {
+        let page = store.audited(below, 7).await.unwrap().value;
+        let Some(last) = page.last() else { break };
+        below = Some(last.seq);
+        named.extend(page);
+    }
+    for ((named, frame), wallet) in named.iter().rev().zip(&journalled).zip(1..) {
+        let by = (frame.header.seq != other.header.seq).then_some([wallet; 32]);
+        assert_eq!((named.seq, named.asked_by), (frame.header.seq, by));
+        assert_eq!(named.payload, frame.command.body());
+    }
+    assert_eq!(named.len(), journalled.len());
 }

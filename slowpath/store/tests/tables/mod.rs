@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as 
 use std::collections::BTreeMap;
 use store::{Database, Projector, StoreError, Written};
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "system",
     "assets",
     "markets",
@@ -24,6 +24,8 @@ const TABLES: [&str; 17] = [
     "snapshots",
     "users",
     "refresh_tokens",
+    "asked",
+    "roles_given",
 ];
 
 /// A busy exchange of about so many frames.

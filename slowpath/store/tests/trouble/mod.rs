@@ -2,7 +2,10 @@
 
 use crate::exchange::{Exchange, SHARD};
 use crate::tables::{assert_same, bring_up, busy, dump, run};
-use crate::{Place, sql};
+use crate::{Place, limit, sql};
+use domain::{Effects, MAX_FILLS, Side, Stamp};
+use engine::Engine;
+use journal::Chain;
 use sqlx::{Connection as _, Executor as _};
 use std::path::Path;
 use std::pin::Pin;
@@ -78,6 +81,120 @@ fn a_store_that_stops_anywhere_goes_on_there() {
             bring_up(&place.url, &exchange, to, batch).await.unwrap();
         }
         assert_same(&dump(&place.url).await, &dump(&reference.url).await);
+    });
+}
+
+/// The state behind so many frames, and what the next one must continue.
+fn state_behind(exchange: &Exchange, frames: usize) -> (Engine, Chain) {
+    let (mut engine, mut chain) = (Engine::new(), Chain::new(SHARD));
+    let mut effects = Effects::new();
+    for frame in exchange.frames_of(1, frames) {
+        chain.check(&frame).unwrap();
+        let stamp = Stamp {
+            seq: frame.header.seq,
+            time: frame.header.engine_time,
+        };
+        engine.apply(stamp, &frame.request(), &mut effects);
+    }
+    (engine, chain)
+}
+
+/// A busy exchange in which a large order then trades for several frames.
+fn with_a_long_sweep() -> Exchange {
+    let mut exchange = busy(29, 600);
+    let long = 2 * MAX_FILLS as u64;
+    for account in 0..2 {
+        exchange.deposit(account, account, 1_000_000);
+    }
+    for id in 0..long {
+        exchange.order(0, limit(1_000_000 + id, Side::Sell, 300, 1));
+    }
+    exchange.order(1, limit(2_000_000, Side::Buy, 300, 2_000));
+    exchange
+}
+
+/// Brings a store to frame `to`, and then to the end by a projector that begins behind frame `state`.
+async fn go_on_behind(exchange: &Exchange, to: usize, state: usize) -> (Place, StoreResult) {
+    let place = Place::new();
+    bring_up(&place.url, exchange, to, 7).await.unwrap();
+    let database = Database::new(&place.url).unwrap();
+    let mut projector = Projector::open(&database, SHARD).await.unwrap();
+    let (engine, chain) = state_behind(exchange, state);
+    let begun = projector.begin_behind(engine, chain);
+    let done = match begun {
+        Ok(()) => go_on(&mut projector, exchange).await,
+        Err(error) => Err(error),
+    };
+    (place, done)
+}
+
+type StoreResult = Result<Written, StoreError>;
+
+#[test]
+fn a_projector_that_begins_behind_a_state_writes_the_same_rows() {
+    let exchange = with_a_long_sweep();
+    run(async {
+        let (reference, frames) = whole(&exchange).await;
+        let reference = dump(&reference.url).await;
+        let (within, _) = state_behind(&exchange, frames - 1);
+        assert!(within.pending_sweep().is_some(), "the last frame goes on");
+        for (to, state) in [
+            (1, 0),
+            (1, 1),
+            (40, 39),
+            (200, 100),
+            (frames - 1, frames - 1),
+            (frames - 1, 30),
+            (frames, frames),
+        ] {
+            let (place, done) = go_on_behind(&exchange, to, state).await;
+            done.unwrap();
+            assert_same(&dump(&place.url).await, &reference);
+        }
+    });
+}
+
+#[test]
+fn a_projector_that_begins_behind_a_state_refuses_rows_that_do_not_fit_it() {
+    let exchange = busy(29, 300);
+    run(async {
+        let frames = exchange.frames.len();
+        for (statement, seen) in [
+            (
+                "UPDATE orders SET leaves = leaves + 1 WHERE status <= 1",
+                true,
+            ),
+            ("UPDATE orders SET status = 3 WHERE status <= 1", true),
+            ("UPDATE orders SET reason = reason", false),
+        ] {
+            let place = Place::new();
+            bring_up(&place.url, &exchange, frames, 50).await.unwrap();
+            sql(&place.url, statement).await;
+            let database = Database::new(&place.url).unwrap();
+            let mut projector = Projector::open(&database, SHARD).await.unwrap();
+            let (engine, chain) = state_behind(&exchange, frames);
+            let begun = projector.begin_behind(engine, chain);
+            let refused = matches!(begun, Err(StoreError::Orders(_)));
+            assert_eq!(refused, seen, "{statement}: {begun:?}");
+        }
+        // The same frames, but another one at the end.
+        let other = busy(30, 300);
+        let place = Place::new();
+        bring_up(&place.url, &exchange, 100, 50).await.unwrap();
+        let database = Database::new(&place.url).unwrap();
+        let mut projector = Projector::open(&database, SHARD).await.unwrap();
+        let (engine, chain) = state_behind(&other, 100);
+        let begun = projector.begin_behind(engine, chain);
+        assert!(
+            matches!(
+                begun,
+                Err(StoreError::History {
+                    seq: domain::Seq(100),
+                    ..
+                })
+            ),
+            "{begun:?}"
+        );
     });
 }
 

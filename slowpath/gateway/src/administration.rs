@@ -1,0 +1,39 @@
+//! Commands of administration and deposits. Who asks is on disk before the command can be in the journal: a
+//! command that is journalled has its name, and a name without a command says that it was asked and never came.
+
+use crate::desk::Done;
+use crate::live::now;
+use crate::problem::Problem;
+use crate::state::App;
+use domain::{Command, Source};
+use store::Asked;
+
+/// Sends a command for which the wallet `by` asked, and waits for its frame.
+pub(crate) async fn administer(
+    app: &App,
+    by: [u8; 32],
+    source: Source,
+    command: Command,
+) -> Result<Done, Problem> {
+    app.live.ensure_live()?;
+    let answer = {
+        let _one_at_a_time = app.asking.lock().await;
+        loop {
+            let number = app.live.next_number(source);
+            let asked = Asked {
+                source,
+                number,
+                command: command.kind(),
+                payload: command.body().to_vec(),
+                wallet: by,
+                time: now(),
+            };
+            app.store.add_asked(&asked).await?;
+            // Numbers that never came may have been given up meanwhile: then it is another one.
+            if let Some(answer) = app.live.send_as(source, number, command)? {
+                break answer;
+            }
+        }
+    };
+    app.live.answered(answer).await
+}
