@@ -30,6 +30,7 @@ mod number;
 mod problem;
 mod serve;
 mod state;
+mod upkeep;
 mod view;
 mod ws;
 
@@ -131,8 +132,10 @@ impl Gateway {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
-        serve::serve(self.app, self.listener, self.tls, stop)
-            .await
-            .map_err(GatewayError::Serve)
+        let app = self.app.clone();
+        let upkeep = tokio::spawn(async move { upkeep::run(&app).await });
+        let served = serve::serve(self.app, self.listener, self.tls, stop).await;
+        upkeep.abort();
+        served.map_err(GatewayError::Serve)
     }
 }

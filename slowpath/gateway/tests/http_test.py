@@ -4,10 +4,12 @@
 """
 
 import asyncio
+import contextlib
 import json
 import pathlib
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -173,6 +175,35 @@ class LogOn(OneExchange):
             (given["wallet"], given["role"], given["given_by"]), (user.wallet.text, "auditor", OPERATOR.text)
         )
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
+
+
+class Operators(OneExchange):
+    def test_an_operator_that_the_configuration_names_no_more_is_none_and_one_that_was_made_stays(self):
+        named, made, stray = User(self.exchange, OPERATOR, funds=False), Wallet(90), Wallet(91)
+        give = {"wallet": made.text, "role": "operator"}
+        self.ok(named.call("PUT", "/admin/roles", give), 204)
+        demote = {"wallet": OPERATOR.text, "role": "user"}
+        self.refused(named.call("PUT", "/admin/roles", demote), 409, "named-operator")
+
+        def without_operators(config):
+            # As an earlier version left whom it was told in its configuration.
+            with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store, store:
+                for wallet in (OPERATOR, stray):
+                    key = bytes(wallet.key.verify_key)
+                    store.execute("INSERT OR REPLACE INTO users (wallet, role, created) VALUES (?, 2, 1)", (key,))
+            return config.replace(f'operators = ["{OPERATOR.text}"]', "operators = []")
+
+        self.exchange.restart(without_operators)
+        refreshed = self.ok(
+            self.exchange.call(
+                "POST", "/api/v1/auth/refresh", {"refresh_token": named.tokens["refresh_token"]}
+            )
+        )
+        self.assertEqual(refreshed["role"], "user")
+        for wallet, role in ((OPERATOR, "user"), (stray, "user"), (made, "operator")):
+            user = User(self.exchange, wallet, funds=False)
+            self.assertEqual(user.tokens["role"], role)
+            self.assertEqual(user.call("GET", "/admin/audit")[0], 200 if role == "operator" else 403)
 
 
 class PortSessions(OneExchange):

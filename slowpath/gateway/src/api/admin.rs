@@ -4,7 +4,7 @@ use crate::administration::administer;
 use crate::api::users::{credit, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
-use crate::auth::{Caller, wallet_of};
+use crate::auth::{Caller, is_named_operator, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
@@ -19,7 +19,7 @@ use domain::{
     Zero,
 };
 use serde::{Deserialize, Serialize};
-use store::RoleGiven;
+use store::{Role, RoleGiven};
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -310,6 +310,13 @@ pub(crate) async fn set_role(
             give.role
         ))
     })?;
+    if is_named_operator(&app, wallet) && role != Role::Operator {
+        return Err(Problem::conflict(
+            "named-operator",
+            "The configuration names this operator",
+            "gateway.operators names this wallet, whatever role it is given: take it out there and start again",
+        ));
+    }
     let given = RoleGiven {
         time: now(),
         wallet,

@@ -2,7 +2,7 @@
 
 use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
-use crate::auth::{Caller, wallet_of};
+use crate::auth::{self, Caller, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::U64;
@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::Nanos;
 use serde::{Deserialize, Serialize};
-use store::{RefreshToken, Role, Rotation, User};
+use store::{RefreshToken, Role, Rotation};
 use topology::Registration;
 use utoipa::ToSchema;
 
@@ -136,20 +136,9 @@ pub(crate) async fn token(
     app.live.ensure_live()?;
     let may_register = app.config.registration == Registration::Open;
     let member = membership::ensure(&app, wallet, may_register).await?;
-    let role = if app.config.operators.contains(&wallet_text(wallet)) {
-        Role::Operator
-    } else {
-        Role::User
-    };
-    let user = app.store.user_or_new(wallet, role, now()).await?;
-    let user = if role == Role::Operator && user.role != role {
-        // The configuration names operators; the store follows it.
-        app.store.set_role(wallet, role).await?;
-        User { role, ..user }
-    } else {
-        user
-    };
-    if member.is_none() && user.role == Role::User {
+    app.store.user_or_new(wallet, Role::User, now()).await?;
+    let role = auth::role(&app, wallet).await?;
+    if member.is_none() && role == Role::User {
         return Err(Problem::forbidden(
             "this wallet has no account and registration is closed: ask the operator to make one",
         ));
@@ -177,7 +166,7 @@ pub(crate) async fn token(
     app.store.add_token(&token).await?;
     Ok(Json(Tokens {
         session,
-        ..tokens(&app, &token, user.role, refresh_token)
+        ..tokens(&app, &token, role, refresh_token)
     }))
 }
 
@@ -231,8 +220,7 @@ pub(crate) async fn refresh(
         .await?;
     match rotation {
         Rotation::Rotated(token) => {
-            let user = app.store.user(token.wallet).await?;
-            let role = user.map_or(Role::User, |user| user.role);
+            let role = auth::role(&app, token.wallet).await?;
             Ok(Json(tokens(&app, &token, role, next)))
         }
         Rotation::Reused(family) => {

@@ -6,6 +6,7 @@ pub(crate) mod token;
 use crate::live::now;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::view::wallet as wallet_text;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -47,6 +48,20 @@ pub(crate) fn wallet_of(text: &str) -> Result<[u8; 32], Problem> {
     }
     let bytes = bs58::decode(text).into_vec().map_err(|_| refused())?;
     bytes.try_into().map_err(|_| refused())
+}
+
+/// What a wallet may do now: the configuration names operators, and they give every other role. Whom the
+/// configuration names no more is no operator any more, unless one made them so.
+pub(crate) async fn role(app: &App, wallet: [u8; 32]) -> Result<Role, Problem> {
+    if is_named_operator(app, wallet) {
+        return Ok(Role::Operator);
+    }
+    Ok(app.store.role(wallet).await?)
+}
+
+/// Whether the configuration names a wallet as operator.
+pub(crate) fn is_named_operator(app: &App, wallet: [u8; 32]) -> bool {
+    app.config.operators.contains(&wallet_text(wallet))
 }
 
 impl Caller {

@@ -66,12 +66,14 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
             .unwrap(),
         user
     );
-    assert!(store.set_role([7; 32], Role::Maker).await.unwrap());
-    assert!(!store.set_role([8; 32], Role::Maker).await.unwrap());
-    assert_eq!(
-        store.user([7; 32]).await.unwrap().unwrap().role,
-        Role::Maker
-    );
+    // As an earlier version kept those whom its configuration named.
+    store
+        .user_or_new([6; 32], Role::Operator, BEGIN)
+        .await
+        .unwrap();
+    let role = async |wallet: u8| store.role([wallet; 32]).await.unwrap();
+    assert_eq!((role(5).await, role(6).await), (Role::User, Role::User));
+    assert_eq!(store.stray_operators().await.unwrap(), [[6; 32]]);
     let given = |time, wallet, role| RoleGiven {
         time,
         wallet: [wallet; 32],
@@ -87,12 +89,18 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         store.give_role(gift).await.unwrap();
     }
     for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
-        assert_eq!(store.user([wallet; 32]).await.unwrap().unwrap().role, role);
+        assert_eq!(store.role([wallet; 32]).await.unwrap(), role);
     }
     let newest = store.roles_given(None, 2).await.unwrap().value;
     assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
     let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
     assert_eq!(oldest, gifts[..1]);
+    store
+        .give_role(&given(Nanos(late.0 + 2), 6, Role::Operator))
+        .await
+        .unwrap();
+    assert_eq!(role(6).await, Role::Operator);
+    assert_eq!(store.stray_operators().await.unwrap(), [[0; 32]; 0]);
 
     let token = RefreshToken {
         hash: [1; 32],

@@ -1,0 +1,30 @@
+//! What the gateway does by itself, beside answering requests.
+
+use crate::auth::is_named_operator;
+use crate::state::App;
+use crate::view::wallet;
+
+/// Runs for as long as the gateway serves.
+pub(crate) async fn run(app: &App) {
+    tell_stray_operators(app).await;
+}
+
+/// Says which operators an earlier version kept because its configuration named them, and this one does not.
+async fn tell_stray_operators(app: &App) {
+    let stray = match app.store.stray_operators().await {
+        Ok(stray) => stray,
+        Err(error) => {
+            tracing::warn!(%error, "the store does not say which operators it has");
+            return;
+        }
+    };
+    for stray in stray {
+        if !is_named_operator(app, stray) {
+            tracing::warn!(
+                wallet = wallet(stray),
+                "the store has this wallet as operator, but gateway.operators does not name it and nothing says \
+                 that an operator made it one: it is a user; PUT /api/v1/admin/roles makes it an operator again"
+            );
+        }
+    }
+}
