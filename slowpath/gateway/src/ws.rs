@@ -14,7 +14,8 @@ use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use domain::{MarketId, SessionId};
+use domain::{MarketId, Seq, SessionId};
+use engine::Engine;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::pin::Pin;
@@ -54,6 +55,8 @@ enum Ask {
         subscription: Wanted,
         /// The last number that it has of the stream.
         resume_from: Option<U64>,
+        /// The epoch of which that number is, as `Subscribed` said it.
+        epoch: Option<u32>,
     },
     Unsubscribe {
         subscription: Wanted,
@@ -69,6 +72,17 @@ enum Wanted {
     Trades { market: String },
     UserOrders,
     Markets,
+}
+
+/// A stream's number.
+fn number(engine: &Engine, seq: Seq, stream: Stream) -> u64 {
+    match stream {
+        Stream::Book(_) | Stream::Markets => seq.0,
+        Stream::Trades(_) => engine.next_trade_id() - 1,
+        Stream::User(session) => engine
+            .session(session)
+            .map_or(0, |session| session.next_report_no - 1),
+    }
 }
 
 /// Answers the upgrade.
@@ -248,6 +262,7 @@ impl Connection {
             Ask::Subscribe {
                 subscription,
                 resume_from,
+                epoch,
             } => {
                 if let Err(problem) = self.app.live.ensure_live() {
                     return Ok(Err(problem));
@@ -259,9 +274,8 @@ impl Connection {
                 if self.streams.len() >= SUBSCRIPTIONS {
                     return Err(End::Told(close_code::POLICY, "too-many-subscriptions"));
                 }
-                return self
-                    .subscribe(stream, resume_from.map(|number| number.0))
-                    .await;
+                let after = resume_from.map(|number| (number.0, epoch));
+                return self.subscribe(stream, after).await;
             }
         }
         Ok(Ok(()))
@@ -301,13 +315,9 @@ impl Connection {
 
     /// The stream's number as of now.
     fn number(&self, stream: Stream) -> u64 {
-        self.app.live.read(|engine, seq| match stream {
-            Stream::Book(_) | Stream::Markets => seq.0,
-            Stream::Trades(_) => engine.next_trade_id() - 1,
-            Stream::User(session) => engine
-                .session(session)
-                .map_or(0, |session| session.next_report_no - 1),
-        })
+        self.app
+            .live
+            .read(|engine, seq| number(engine, seq, stream))
     }
 
     /// Tells what was missed, or a snapshot, and then what comes.
@@ -317,20 +327,28 @@ impl Connection {
     async fn subscribe(
         &mut self,
         stream: Stream,
-        after: Option<u64>,
+        after: Option<(u64, Option<u32>)>,
     ) -> Result<Result<(), Problem>, End> {
-        let now = self.number(stream);
-        let Subscription { missed, receiver } = self.app.live.hub().subscribe(stream, now, after);
+        let live = &self.app.live;
+        let Subscription {
+            after,
+            missed,
+            receiver,
+        } = live.read(|engine, seq| {
+            // Numbers of an epoch that has ended may have been given again since.
+            let own = |epoch: Option<u32>| epoch.is_none_or(|epoch| epoch == engine.epoch());
+            let after = after.filter(|(_, epoch)| own(*epoch));
+            let now = number(engine, seq, stream);
+            live.hub()
+                .subscribe(stream, now, after.map(|(number, _)| number))
+        });
         let name = self.name(stream);
         let until = match missed {
             Some(missed) => {
                 let last = missed
                     .last()
                     .map_or(after.unwrap_or(0), |update| update.number);
-                self.tell(json!({
-                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after.unwrap_or(0)),
-                }))
-                .await?;
+                self.subscribed(&name, true, after.unwrap_or(0)).await?;
                 for update in missed {
                     self.send(update.text.clone()).await?;
                 }
@@ -360,7 +378,7 @@ impl Connection {
             Stream::Book(market) => {
                 let book = book(&self.app, market, LEVELS);
                 let until = book.sequence_number;
-                self.subscribed(name, until.0).await?;
+                self.subscribed(name, false, until.0).await?;
                 self.tell(json!({
                     "type": "MarketData", "stream": name, "sequence": until,
                     "data": { "update_type": "OrderBookSnapshot", "order_book": book },
@@ -374,9 +392,11 @@ impl Connection {
         }
     }
 
-    async fn subscribed(&mut self, name: &str, sequence: u64) -> Result<(), End> {
+    async fn subscribed(&mut self, name: &str, resumed: bool, sequence: u64) -> Result<(), End> {
+        let epoch = self.app.live.read(|engine, _| engine.epoch());
         self.tell(json!({
-            "type": "Subscribed", "stream": name, "resumed": false, "sequence": U64(sequence),
+            "type": "Subscribed", "stream": name, "resumed": resumed, "sequence": U64(sequence),
+            "epoch": epoch,
         }))
         .await
     }
@@ -397,7 +417,7 @@ impl Connection {
                 json!({ "market": hub.symbol(market), "best_bid": bid, "best_ask": ask })
             })
             .collect();
-        self.subscribed(name, seq).await?;
+        self.subscribed(name, false, seq).await?;
         self.tell(json!({
             "type": "MarketData", "stream": name, "sequence": U64(seq),
             "data": { "update_type": "MarketsSnapshot", "markets": markets },
@@ -444,16 +464,13 @@ impl Connection {
             .collect();
         match after {
             Some(after) => {
-                self.tell(json!({
-                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
-                }))
-                .await?;
+                self.subscribed(name, true, after).await?;
                 for trade in views.drain(..) {
                     self.tell(trade_message(&trade)).await?;
                 }
             }
             None => {
-                self.subscribed(name, last).await?;
+                self.subscribed(name, false, last).await?;
                 self.tell(json!({
                     "type": "MarketData", "stream": name, "sequence": U64(last),
                     "data": { "update_type": "TradesSnapshot", "trades": views },
@@ -510,11 +527,6 @@ impl Connection {
         match after {
             Some(after) => {
                 let last = self.number(Stream::User(session));
-                if after > last {
-                    return Ok(Err(Problem::invalid(format!(
-                        "resume_from {after} has not been reached: the last report is {last}"
-                    ))));
-                }
                 self.replay(session, name, &owner, (after, last)).await
             }
             None => {
@@ -529,7 +541,7 @@ impl Connection {
                     .filter(|order| order.session == session)
                     .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone()), time))
                     .collect();
-                self.subscribed(name, last).await?;
+                self.subscribed(name, false, last).await?;
                 self.tell(json!({
                     "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
                     "data": { "orders": orders },
@@ -552,10 +564,7 @@ impl Connection {
         if let Err(problem) = Self::history(&app).await {
             return Ok(Err(problem));
         }
-        self.tell(json!({
-            "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
-        }))
-        .await?;
+        self.subscribed(name, true, after).await?;
         let mut next = after + 1;
         while next <= last {
             let page = self.app.store.reports(session, next, 500).await;

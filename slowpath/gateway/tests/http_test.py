@@ -447,7 +447,7 @@ class Orders(OneExchange):
             self.assertEqual(history["candles"][-1]["close"], "16000")
 
 
-async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC"):
+async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC", epoch=None):
     if token:
         await socket.send(json.dumps({"type": "Authenticate", "token": token}))
     wanted = {"type": kind}
@@ -456,6 +456,8 @@ async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC
     ask = {"type": "Subscribe", "subscription": wanted}
     if resume_from is not None:
         ask["resume_from"] = str(resume_from)
+    if epoch is not None:
+        ask["epoch"] = epoch
     await socket.send(json.dumps(ask))
 
 
@@ -532,6 +534,42 @@ class Streams(OneExchange):
             again = asyncio.run(read(kind, 5, token, 7))
             strip = lambda m: {**m, "data": {**m["data"], "order": None}}
             self.assertEqual([strip(m) for m in again], [strip(m) for m in all_of_it[7:]])
+
+    def test_a_number_that_a_stream_has_not_reached_or_of_another_epoch_begins_anew(self):
+        self.trade(3, 10)
+        kinds = (("OrderBook", None), ("Trades", None), ("Markets", None), ("UserOrders", self.maker.token))
+
+        async def begin(socket, kind, token, *resume):
+            """What `Subscribed` says, and the type of the message behind it if it is a snapshot."""
+            await subscribe(socket, kind, token, *resume[:1], epoch=resume[1] if resume[1:] else None)
+            said = await next_message(socket)
+            if said["type"] == "Authenticated":
+                said = await next_message(socket)
+            self.assertEqual(said["type"], "Subscribed", said)
+            if not said["resumed"]:
+                first = await next_message(socket)
+                self.assertIn("Snapshot", first["type"] + first["data"].get("update_type", ""))
+            return said
+
+        async def run():
+            async with self.connect() as watching:
+                for kind, token in kinds:
+                    said = await begin(watching, kind, token)
+                    now, epoch = int(said["sequence"]), said["epoch"]
+                    for resume, resumed in (
+                        ((now,), True), ((now, epoch), True), ((now, epoch + 1), False),
+                        ((now + 1_000_000,), False), ((2**64 - 1, epoch), False),
+                    ):
+                        async with self.connect() as socket:
+                            said = await begin(socket, kind, token, *resume)
+                            self.assertEqual(said["resumed"], resumed, (kind, resume))
+                async with self.connect() as socket:
+                    await begin(socket, "OrderBook", None, 2**64 - 1)
+                    self.ok(self.maker.place("Bid", 9000, 1), 201)
+                    update = await next_message(socket)
+                    self.assertEqual(update["data"]["update_type"], "OrderBookUpdate")
+
+        asyncio.run(run())
 
     def test_private_streams_are_private_and_nonsense_is_answered(self):
         async def run():
