@@ -38,6 +38,7 @@ pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
 
 use auth::challenge::Challenges;
+use auth::revocation::Unwritten;
 use auth::token::Tokens;
 use limits::Limits;
 use serve::TlsFiles;
@@ -107,6 +108,7 @@ impl Gateway {
             store,
             host: HostSecret::from_bytes(*host_secret),
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
+            unwritten: Unwritten::default(),
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),
             registering: tokio::sync::Mutex::new(()),

@@ -1,6 +1,7 @@
 //! What every request works with.
 
 use crate::auth::challenge::Challenges;
+use crate::auth::revocation::Unwritten;
 use crate::auth::token::Tokens;
 use crate::limits::Limits;
 use crate::live::Live;
@@ -26,6 +27,7 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) unwritten: Unwritten,
     /// The exchange's half of every agreement on a session's secret.
     pub(crate) host: HostSecret,
     pub(crate) challenges: Challenges,

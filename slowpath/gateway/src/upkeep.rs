@@ -1,12 +1,25 @@
 //! What the gateway does by itself, beside answering requests.
 
-use crate::auth::is_named_operator;
+use crate::auth::{is_named_operator, revocation};
 use crate::state::App;
 use crate::view::wallet;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// Time between two looks at what is to be done.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs for as long as the gateway serves.
 pub(crate) async fn run(app: &App) {
     tell_stray_operators(app).await;
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        if let Err(error) = revocation::write_rest(app).await {
+            tracing::warn!(%error, "the store does not take the ends of log-ons; it is tried on");
+        }
+    }
 }
 
 /// Says which operators an earlier version kept because its configuration named them, and this one does not.

@@ -5,7 +5,7 @@
 //! fast enough is told so and the connection ends: nobody waits for it.
 
 use crate::api::market::book;
-use crate::auth::{Caller, Membership};
+use crate::auth::{Caller, Membership, revocation};
 use crate::hub::{Stream, Subscription, Update, order_message, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -85,6 +86,14 @@ fn number(engine: &Engine, seq: Seq, stream: Stream) -> u64 {
     }
 }
 
+/// Comes when the time has come; never if there is none.
+async fn reached(until: Option<std::time::Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Answers the upgrade.
 pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -92,6 +101,7 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
         .max_frame_size(LARGEST)
         .on_upgrade(|socket| async move {
             let connection = Connection {
+                revocations: app.tokens.revocations(),
                 app,
                 socket,
                 streams: StreamMap::new(),
@@ -121,6 +131,8 @@ struct Connection {
     streams: StreamMap<String, Updates>,
     member: Option<Membership>,
     caller: Option<Caller>,
+    /// Changes when some log-on was ended.
+    revocations: watch::Receiver<()>,
 }
 
 impl Connection {
@@ -147,7 +159,11 @@ impl Connection {
         let mut ping = tokio::time::interval(PING);
         let (mut second, mut asked) = (Instant::now(), 0);
         loop {
+            let until = self.caller.as_ref().map(|caller| caller.until);
             let result = tokio::select! {
+                () = reached(until) => self.ensure_logged_on(),
+                // The sender lives as long as the gateway.
+                _ = self.revocations.changed() => self.ensure_logged_on(),
                 update = self.streams.next(), if !self.streams.is_empty() => match update {
                     Some((_, Ok(update))) => match self.ensure_logged_on() {
                         Ok(()) => self.send(update.text.clone()).await,
@@ -186,11 +202,16 @@ impl Connection {
         }
     }
 
-    /// A log-on that was ended takes its streams with it.
+    /// A log-on that was ended takes its streams with it, and so does an access token that was not renewed.
     fn ensure_logged_on(&self) -> Result<(), End> {
-        let caller = self.caller.as_ref();
-        if caller.is_some_and(|caller| self.app.tokens.is_revoked(caller.family)) {
+        let Some(caller) = &self.caller else {
+            return Ok(());
+        };
+        if revocation::has_ended(&self.app, caller.family) {
             return Err(End::Told(close_code::POLICY, "logged-off"));
+        }
+        if std::time::Instant::now() >= caller.until {
+            return Err(End::Told(close_code::POLICY, "token-expired"));
         }
         Ok(())
     }
@@ -211,6 +232,7 @@ impl Connection {
     }
 
     async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.ensure_logged_on()?;
         let text = match message {
             None | Some(Err(_)) | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
@@ -281,8 +303,17 @@ impl Connection {
         Ok(Ok(()))
     }
 
+    /// Says who it is, or goes on with a fresh token of the same wallet.
     fn authenticate(&mut self, token: &str) -> Result<Membership, Problem> {
         let caller = Caller::of_token(&self.app, token)?;
+        let other = |before: &Caller| before.wallet != caller.wallet;
+        if self.caller.as_ref().is_some_and(other) {
+            return Err(Problem::conflict(
+                "other-wallet",
+                "The connection is another wallet's",
+                "open another connection for this wallet",
+            ));
+        }
         let member = caller.membership(&self.app)?;
         self.member = Some(member);
         self.caller = Some(caller);
@@ -567,6 +598,7 @@ impl Connection {
         self.subscribed(name, true, after).await?;
         let mut next = after + 1;
         while next <= last {
+            self.ensure_logged_on()?;
             let page = self.app.store.reports(session, next, 500).await;
             let page = match page {
                 Ok(page) => page.value,

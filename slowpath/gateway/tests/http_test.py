@@ -122,6 +122,29 @@ class LogOn(OneExchange):
             answer = self.exchange.call("GET", "/api/v1/users/me/account", token=token)
             self.refused(answer, 401, "unauthenticated")
 
+    def test_a_log_on_ends_although_the_store_is_locked_when_it_is_revoked(self):
+        """Whether the client repeats it or not: nothing that it gave out works any more."""
+        for wallet, repeats in ((Wallet(92), True), (Wallet(93), False)):
+            user = User(self.exchange, wallet, funds=False)
+            refresh = {"refresh_token": user.tokens["refresh_token"]}
+            path = self.exchange.folder / "state" / "store.db"
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
+                store.execute("BEGIN IMMEDIATE")
+                self.refused(user.call("POST", "/auth/revoke"), 503, "unavailable")
+                store.execute("ROLLBACK")
+                self.refused(user.call("GET", "/users/me/account"), 401, "unauthenticated")
+                if repeats:
+                    self.ok(user.call("POST", "/auth/revoke"), 204)
+                else:
+                    written = "SELECT count(revoked) FROM refresh_tokens WHERE wallet = ?"
+                    deadline = time.monotonic() + 60
+                    while store.execute(written, (bytes(wallet.key.verify_key),)).fetchone() == (0,):
+                        self.assertLess(time.monotonic(), deadline)
+                        time.sleep(0.1)
+            self.refused(
+                self.exchange.call("POST", "/api/v1/auth/refresh", refresh), 401, "unauthenticated"
+            )
+
     def test_one_account_and_session_for_a_wallet_however_often_it_logs_on(self):
         wallet = Wallet(5)
         accounts = set()
@@ -591,6 +614,59 @@ class Streams(OneExchange):
                     while True:
                         await next_message(socket)
                 self.assertEqual(closed.exception.rcvd.reason, "too-many-messages")
+
+        asyncio.run(run())
+
+
+class EndsOfLogOns(OneExchange):
+    gateway = "address_rate = 100000\norder_rate = 100000\naccess_token_s = 10"
+
+    async def listen(self, socket, user):
+        await subscribe(socket, "UserOrders", user.token)
+        for kind in ("Authenticated", "Subscribed", "OrderSnapshot"):
+            self.assertEqual((await next_message(socket))["type"], kind)
+
+    async def end(self, socket):
+        """Why the exchange closes it; nothing else may come before."""
+        message = await next_message(socket, 15)
+        self.assertEqual(message["type"], "Error", message)
+        with self.assertRaises(websockets.ConnectionClosed) as closed:
+            await next_message(socket)
+        self.assertEqual(closed.exception.rcvd.reason, message["code"])
+        return message["code"]
+
+    def test_a_stream_ends_with_its_log_on(self):
+        user, other = User(self.exchange, Wallet(94)), User(self.exchange, Wallet(95))
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as socket, \
+                    websockets.connect(self.exchange.websocket()) as others:
+                await self.listen(socket, user)
+                await self.listen(others, other)
+                self.ok(user.call("POST", "/auth/revoke"), 204)
+                self.assertEqual(await self.end(socket), "logged-off")
+                self.ok(other.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(others))["type"], "OrderUpdate")
+
+        asyncio.run(run())
+
+    def test_a_stream_ends_with_its_token_unless_a_fresh_one_comes(self):
+        user, stranger = User(self.exchange, Wallet(96)), User(self.exchange, Wallet(97), funds=False)
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as renewed, \
+                    websockets.connect(self.exchange.websocket()) as left:
+                await self.listen(renewed, user)
+                await self.listen(left, user)
+                await renewed.send(json.dumps({"type": "Authenticate", "token": stranger.token}))
+                self.assertEqual((await next_message(renewed))["code"], "other-wallet")
+                await asyncio.sleep(2)
+                user.log_on()
+                await renewed.send(json.dumps({"type": "Authenticate", "token": user.token}))
+                self.assertEqual((await next_message(renewed))["type"], "Authenticated")
+                self.assertEqual(await self.end(left), "token-expired")
+                self.ok(user.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(renewed))["type"], "OrderUpdate")
 
         asyncio.run(run())
 

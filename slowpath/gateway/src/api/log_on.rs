@@ -2,7 +2,7 @@
 
 use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
-use crate::auth::{self, Caller, wallet_of};
+use crate::auth::{self, Leaving, revocation, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::U64;
@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::Nanos;
 use serde::{Deserialize, Serialize};
+use std::time::Instant;
 use store::{RefreshToken, Role, Rotation};
 use topology::Registration;
 use utoipa::ToSchema;
@@ -178,7 +179,9 @@ fn refresh_expiry(app: &App) -> Nanos {
 fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) -> Tokens {
     let wallet = wallet_text(token.wallet);
     Tokens {
-        access_token: app.tokens.issue(&wallet, role, token.family, now()),
+        access_token: app
+            .tokens
+            .issue(&wallet, role, token.family, Instant::now()),
         token_type: "Bearer",
         expires_in: app.tokens.lifetime(),
         refresh_token,
@@ -219,23 +222,32 @@ pub(crate) async fn refresh(
         )
         .await?;
     match rotation {
+        Rotation::Rotated(token) if revocation::has_ended(&app, token.family) => {
+            // The store did not have it yet.
+            revocation::end(&app, token.family).await?;
+            Err(ended())
+        }
         Rotation::Rotated(token) => {
             let role = auth::role(&app, token.wallet).await?;
             Ok(Json(tokens(&app, &token, role, next)))
         }
         Rotation::Reused(family) => {
-            app.tokens.revoke(family, now());
+            app.tokens.revoke(family, Instant::now());
             Err(Problem::unauthenticated(
                 "this refresh token was used before: somebody may have a copy, so this log-on has ended; log on again",
             ))
         }
-        Rotation::Unknown | Rotation::Ended => Err(Problem::unauthenticated(
-            "this refresh token is not valid any more: log on again",
-        )),
+        Rotation::Unknown | Rotation::Ended => Err(ended()),
     }
 }
 
-/// Ends this log-on: no token of it is valid any more.
+fn ended() -> Problem {
+    Problem::unauthenticated("this refresh token is not valid any more: log on again")
+}
+
+/// Ends this log-on: no token of it is valid any more, and its streams are closed.
+///
+/// It may be repeated, also with an access token of the log-on that has ended.
 #[utoipa::path(post, path = "/api/v1/auth/revoke", tag = "log on",
     security(("bearer" = [])),
     responses(
@@ -243,8 +255,16 @@ pub(crate) async fn refresh(
         (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(crate) async fn revoke(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
-    app.tokens.revoke(caller.family, now());
-    app.store.revoke_family(caller.family, now()).await?;
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    Leaving(caller): Leaving,
+) -> Result<StatusCode, Problem> {
+    if let Err(error) = revocation::end(&app, caller.family).await {
+        tracing::warn!(%error, "the store does not take the end of a log-on; it is tried on");
+        return Err(Problem::unavailable(
+            "this log-on has ended, but the store has not taken it yet and is tried on: repeat this to be sure \
+             that it is on disk",
+        ));
+    }
     Ok(StatusCode::NO_CONTENT)
 }
