@@ -9,6 +9,7 @@ import json
 import pathlib
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -320,6 +321,32 @@ class PortSessions(OneExchange):
             time.sleep(0.05)
         self.assertEqual(port.place("Bid", 23, 1, 4), -self.DELEGATION_EXPIRED)
         port.close()
+
+    def test_a_revocation_does_not_bring_back_the_keys_that_were_before(self):
+        user, key, newer = User(self.exchange, Wallet(66), funds=False), ExchangeKey(), ExchangeKey()
+        session = self.open(user.wallet, key)["session"]
+        fastpath, answers = self.exchange.processes["fastpath"], {}
+
+        def ask(name, question):
+            thread = threading.Thread(target=lambda: answers.update({name: question()}))
+            thread.start()
+            time.sleep(0.5)
+            return thread
+
+        fastpath.send_signal(signal.SIGSTOP)
+        try:
+            asked = [
+                ask("new", lambda: self.delegate(user.wallet, newer, session=session)),
+                ask("end", lambda: user.call("DELETE", f"/sessions/{session}")),
+            ]
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        for thread in asked:
+            thread.join()
+        self.assertEqual((answers["new"][0], answers["end"][0]), (200, 204), answers)
+        sessions = self.ok(user.call("GET", "/sessions"))["sessions"]
+        found = [one for one in sessions if one["session"] == session]
+        self.assertEqual([(one["exchange_key"], one["ended"]) for one in found], [(newer.text, True)])
 
     def test_what_may_not_be_delegated_is_refused(self):
         user, key = User(self.exchange, Wallet(64)), ExchangeKey()

@@ -145,7 +145,9 @@ pub(crate) async fn token(
         ));
     }
     let session = match (&wanted, member) {
-        (Some(wanted), Some(member)) => Some(sessions::open(&app, member.account, wanted).await?),
+        (Some(wanted), Some(member)) => {
+            Some(sessions::open(&app, wallet, member.account, wanted).await?)
+        }
         (Some(_), None) => {
             return Err(Problem::forbidden(
                 "this wallet has no account for which a key could trade: ask the operator to make one",
