@@ -22,6 +22,7 @@ mod auth;
 mod connections;
 mod delegation;
 mod desk;
+mod faucet;
 mod hub;
 mod limits;
 mod live;
@@ -40,6 +41,7 @@ pub use live::{Batch, Live, Standing};
 use auth::challenge::Challenges;
 use auth::revocation::Unwritten;
 use auth::token::Tokens;
+use faucet::Given;
 use limits::Limits;
 use serve::TlsFiles;
 use state::{App, Parts};
@@ -111,6 +113,7 @@ impl Gateway {
             unwritten: Unwritten::default(),
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),
+            given: Given::default(),
             registering: tokio::sync::Mutex::new(()),
             asking: tokio::sync::Mutex::new(()),
             config: settings,

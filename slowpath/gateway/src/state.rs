@@ -3,6 +3,7 @@
 use crate::auth::challenge::Challenges;
 use crate::auth::revocation::Unwritten;
 use crate::auth::token::Tokens;
+use crate::faucet::Given;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::problem::Problem;
@@ -32,6 +33,8 @@ pub(crate) struct Parts {
     pub(crate) host: HostSecret,
     pub(crate) challenges: Challenges,
     pub(crate) limits: Limits,
+    /// By the faucet.
+    pub(crate) given: Given,
     /// One log-on at a time makes an account.
     pub(crate) registering: tokio::sync::Mutex<()>,
     /// One command of administration at a time gets its number and is sent.
