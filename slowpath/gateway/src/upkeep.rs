@@ -1,25 +1,36 @@
 //! What the gateway does by itself, beside answering requests.
 
 use crate::auth::{is_named_operator, revocation};
+use crate::live::now;
 use crate::state::App;
 use crate::view::wallet;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// Time between two looks at what is to be done.
 const LOOK: Duration = Duration::from_secs(1);
+/// Time between two times that expired refresh tokens are forgotten; the first is at start.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Runs for as long as the gateway serves.
 pub(crate) async fn run(app: &App) {
     tell_stray_operators(app).await;
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut look, mut hourly) = (every(LOOK), every(HOUR));
     loop {
-        look.tick().await;
-        if let Err(error) = revocation::write_rest(app).await {
-            tracing::warn!(%error, "the store does not take the ends of log-ons; it is tried on");
+        let done = tokio::select! {
+            _ = look.tick() => revocation::write_rest(app).await,
+            _ = hourly.tick() => app.store.forget_tokens(now()).await.map(drop),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the store does not take what ends log-ons; it is tried on");
         }
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// Says which operators an earlier version kept because its configuration named them, and this one does not.

@@ -144,6 +144,25 @@ class LogOn(OneExchange):
                 self.exchange.call("POST", "/api/v1/auth/refresh", refresh), 401, "unauthenticated"
             )
 
+    def test_a_wallet_has_so_many_log_ons_and_the_one_not_used_for_longest_ends(self):
+        wallet = Wallet(98)
+        first, second = User(self.exchange, wallet, funds=False), User(self.exchange, wallet, funds=False)
+        refreshed = self.ok(
+            self.exchange.call(
+                "POST", "/api/v1/auth/refresh", {"refresh_token": first.tokens["refresh_token"]}
+            )
+        )
+        for _ in range(31):
+            last = User(self.exchange, wallet, funds=False)
+        self.refused(second.call("GET", "/users/me/account"), 401, "unauthenticated")
+        refresh = {"refresh_token": second.tokens["refresh_token"]}
+        self.refused(
+            self.exchange.call("POST", "/api/v1/auth/refresh", refresh), 401, "unauthenticated"
+        )
+        first.tokens = refreshed
+        for user in (first, last):
+            self.assertEqual(user.call("GET", "/users/me/account")[0], 200)
+
     def test_one_account_and_session_for_a_wallet_however_often_it_logs_on(self):
         wallet = Wallet(5)
         accounts = set()
@@ -213,6 +232,8 @@ class Operators(OneExchange):
                 for wallet in (OPERATOR, stray):
                     key = bytes(wallet.key.verify_key)
                     store.execute("INSERT OR REPLACE INTO users (wallet, role, created) VALUES (?, 2, 1)", (key,))
+                # And a refresh token that has expired.
+                store.execute("INSERT INTO refresh_tokens VALUES (?, 1, ?, 1, 2, NULL, NULL)", (b"x" * 32, b"y" * 32))
             return config.replace(f'operators = ["{OPERATOR.text}"]', "operators = []")
 
         self.exchange.restart(without_operators)
@@ -226,6 +247,12 @@ class Operators(OneExchange):
             user = User(self.exchange, wallet, funds=False)
             self.assertEqual(user.tokens["role"], role)
             self.assertEqual(user.call("GET", "/admin/audit")[0], 200 if role == "operator" else 403)
+        with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store:
+            expired = "SELECT count(*) FROM refresh_tokens WHERE hash = ?"
+            deadline = time.monotonic() + 30
+            while store.execute(expired, (b"x" * 32,)).fetchone() != (0,):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
 
 
 class PortSessions(OneExchange):

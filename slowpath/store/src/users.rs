@@ -196,13 +196,39 @@ impl Store {
         question.answer(given).await
     }
 
-    /// Keeps the first token of a family.
+    /// Keeps the first token of a family. What of this wallet has expired is forgotten, and so are all families but
+    /// its newest `most`, this one among them; answers with those that were.
     ///
     /// # Errors
-    /// As [`Store::user`]; also if there is a token with this hash.
-    pub async fn add_token(&self, token: &RefreshToken) -> Result<(), StoreError> {
-        let mut connection = self.own.acquire().await?;
-        add_token(&mut connection, token).await
+    /// As [`Store::user`]; also if there is a token with this hash. Then nothing was changed.
+    pub async fn add_token(&self, token: &RefreshToken, most: u32) -> Result<Vec<u64>, StoreError> {
+        let mut transaction = self.own.begin().await?;
+        let values = Values::default()
+            .with(&token.wallet)
+            .with(&bound(token.issued.0));
+        let expired = "DELETE FROM refresh_tokens WHERE wallet = $1 AND expires < $2";
+        run(&mut transaction, expired, values).await?;
+        // The new one counts as the newest, whatever the clock says.
+        let values = Values::default()
+            .with(&token.wallet)
+            .with(&token.family)
+            .with(&at_most(MAX_ROWS))
+            .with(&i64::from(most.saturating_sub(1)));
+        let oldest = "SELECT family FROM refresh_tokens WHERE wallet = $1 AND family <> $2 \
+                      GROUP BY family ORDER BY MAX(issued) DESC, family LIMIT $3 OFFSET $4";
+        let query = sqlx::query_with(oldest, values.into_arguments());
+        let rows = transaction.fetch_all(query).await?;
+        let ended: Vec<u64> = rows
+            .iter()
+            .map(|row| Fields::new(row).get())
+            .collect::<Result<_, _>>()?;
+        for family in &ended {
+            let delete = "DELETE FROM refresh_tokens WHERE family = $1";
+            run(&mut transaction, delete, Values::default().with(family)).await?;
+        }
+        add_token(&mut transaction, token).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Exchanges a token for another, which gets family and owner of the old one. Of two that try at

@@ -19,6 +19,9 @@ use store::{RefreshToken, Role, Rotation};
 use topology::Registration;
 use utoipa::ToSchema;
 
+/// Log-ons that a wallet may have at a time: with one more, the one that was not used for longest ends.
+const LOG_ONS: u32 = 32;
+
 /// Who wants to log on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -166,7 +169,9 @@ pub(crate) async fn token(
         used: None,
         revoked: None,
     };
-    app.store.add_token(&token).await?;
+    for ended in app.store.add_token(&token, LOG_ONS).await? {
+        app.tokens.revoke(ended, Instant::now());
+    }
     Ok(Json(Tokens {
         session,
         ..tokens(&app, &token, role, refresh_token)

@@ -111,7 +111,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         used: None,
         revoked: None,
     };
-    store.add_token(&token).await.unwrap();
+    assert_eq!(store.add_token(&token, 9).await.unwrap(), [0; 0]);
     let rotate = async |old: u8, new: u8, now| {
         store
             .rotate_token([old; 32], [new; 32], now, late)
@@ -143,7 +143,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         family: 5,
         ..token
     };
-    store.add_token(&other).await.unwrap();
+    store.add_token(&other, 9).await.unwrap();
     assert_eq!(
         rotate(20, 21, late).await,
         Rotation::Ended,
@@ -152,6 +152,38 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 1);
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 0);
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
+}
+
+/// A wallet has so many log-ons at a time, and nothing is kept of those that have expired.
+pub(crate) async fn the_oldest_log_ons_of_a_wallet_end(store: &Store) {
+    let token = |number: u8, wallet: u8, life: u64| RefreshToken {
+        hash: [number; 32],
+        family: u64::from(number),
+        wallet: [wallet; 32],
+        issued: Nanos(BEGIN.0 + u64::from(number)),
+        expires: Nanos(BEGIN.0 + u64::from(number) + life),
+        used: None,
+        revoked: None,
+    };
+    let add = async |token: &RefreshToken| store.add_token(token, 2).await.unwrap();
+    assert_eq!(add(&token(30, 1, 100)).await, [0; 0]);
+    assert_eq!(add(&token(31, 2, 100)).await, [0; 0]);
+    assert_eq!(add(&token(32, 1, 5)).await, [0; 0]);
+    // A log-on is as new as the last time that it was used.
+    let now = Nanos(BEGIN.0 + 33);
+    let rotated = store.rotate_token([30; 32], [34; 32], now, Nanos(BEGIN.0 + 200));
+    assert!(matches!(rotated.await.unwrap(), Rotation::Rotated(_)));
+    assert_eq!(add(&token(35, 1, 100)).await, [32]);
+    assert_eq!(
+        add(&token(1, 1, 500)).await,
+        [30],
+        "whatever the clock says"
+    );
+    // One has expired by now, and makes room.
+    assert_eq!(add(&token(36, 1, 100)).await, [1]);
+    assert_eq!(add(&token(200, 1, 100)).await, [0; 0]);
+    let left = store.forget_tokens(Nanos(u64::MAX)).await.unwrap();
+    assert_eq!(left, 2, "this wallet's last and the other's");
 }
 
 /// Who asked stands beside the command that was asked for, and beside no other.
