@@ -5,6 +5,7 @@
 //! sessions of the port than the configuration allows; the same exchange key asked for twice gives the
 //! same session, so an answer that was lost may be asked for again.
 
+use crate::administration::administer;
 use crate::api::users::ensure_done;
 use crate::membership;
 use crate::problem::Problem;
@@ -87,9 +88,10 @@ pub(crate) fn ensure_key(public_key: &[u8; 32]) -> Result<(), Problem> {
     ))
 }
 
-/// Journals what the owner of an account has signed; the session, and the frame of its delegation.
+/// Journals what the wallet `by`, the owner of an account, has signed; the session, and the frame of its delegation.
 pub(crate) async fn journal(
     app: &App,
+    by: [u8; 32],
     account: AccountId,
     wanted: &Wanted,
 ) -> Result<(SessionId, Seq), Problem> {
@@ -98,17 +100,23 @@ pub(crate) async fn journal(
         Some(session) => (session, delegate(session, wanted.delegation)),
         None => open(app, account, wanted.delegation)?,
     };
-    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    let done = administer(app, by, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events)?;
     Ok((session, done.seq))
 }
 
-/// Ends a session's delegation: it can cancel what rests, and nothing else.
+/// Ends a session's delegation, as the wallet `by` asked: it can cancel what rests, and nothing else.
+///
+/// Whoever delegates meanwhile waits, so that keys are not put in the place of newer ones. If the outcome is not
+/// known, the command stands before every later one: a delegation that is asked for then holds, and this one never
+/// makes a key valid, whichever keys it names.
 pub(crate) async fn revoke(
     app: &App,
+    by: [u8; 32],
     account: AccountId,
     session: SessionId,
 ) -> Result<(), Problem> {
+    let _one_at_a_time = app.registering.lock().await;
     ensure_own(app, account, session)?;
     let view = app.live.read(|engine, _| engine.session(session));
     let view = view.ok_or_else(|| Problem::not_found("session", session.0))?;
@@ -117,7 +125,7 @@ pub(crate) async fn revoke(
         ..view.delegation
     };
     let command = delegate(session, ended);
-    let done = app.live.command(Source::ADMINISTRATION, command).await?;
+    let done = administer(app, by, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events)
 }
 

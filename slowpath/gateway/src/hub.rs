@@ -88,6 +88,8 @@ impl Topic {
 
 /// A subscription: what was missed, if it is still known, and what comes.
 pub(crate) struct Subscription {
+    /// Behind which number it goes on; none: from a snapshot.
+    pub(crate) after: Option<u64>,
     pub(crate) missed: Option<Vec<Arc<Update>>>,
     pub(crate) receiver: broadcast::Receiver<Arc<Update>>,
 }
@@ -237,6 +239,9 @@ impl Hub {
     }
 
     /// Subscribes. With `after`, what came after that number is given again if all of it is known.
+    ///
+    /// `now` is the stream's number, and whoever asks holds the shadow engine's lock since it was read: a frame
+    /// between the two would be missing from a topic that is made here.
     pub(crate) fn subscribe(&self, stream: Stream, now: u64, after: Option<u64>) -> Subscription {
         let mut inner = self.lock();
         let topic = inner
@@ -244,6 +249,8 @@ impl Hub {
             .entry(stream)
             .or_insert_with(|| Topic::new(now));
         topic.watched = Instant::now();
+        // Nothing ever comes behind a number that the stream has not reached: it is another past's.
+        let after = after.filter(|after| *after <= now);
         let missed = after.filter(|after| *after >= topic.since).map(|after| {
             let recent = topic.recent.iter();
             recent
@@ -252,6 +259,7 @@ impl Hub {
                 .collect()
         });
         Subscription {
+            after,
             missed,
             receiver: topic.sender.subscribe(),
         }
@@ -605,4 +613,43 @@ pub(crate) fn order_message(
         "sequence": U64(number),
         "data": { "order": order, "report": report, "replayed": replayed },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(subscription: &Subscription) -> Option<Vec<u64>> {
+        let missed = subscription.missed.as_ref()?;
+        Some(missed.iter().map(|update| update.number).collect())
+    }
+
+    #[test]
+    fn a_topic_goes_on_behind_any_number_that_it_has_reached_and_behind_no_other() {
+        let hub = Hub::default();
+        let _watching = hub.subscribe(Stream::Markets, 10, None);
+        for number in [11, 14] {
+            let mut inner = hub.lock();
+            let topic = inner.topics.get_mut(&Stream::Markets).unwrap();
+            topic.publish(number, &json!(number));
+        }
+        for (after, missed) in [
+            (10, vec![11, 14]),
+            (11, vec![14]),
+            (14, vec![]),
+            (15, vec![]),
+        ] {
+            let resumed = hub.subscribe(Stream::Markets, 15, Some(after));
+            assert_eq!(
+                (resumed.after, numbers(&resumed)),
+                (Some(after), Some(missed))
+            );
+        }
+        for ahead in [16, u64::MAX] {
+            let begun = hub.subscribe(Stream::Markets, 15, Some(ahead));
+            assert_eq!((begun.after, numbers(&begun)), (None, None));
+        }
+        let too_old = hub.subscribe(Stream::Markets, 15, Some(9));
+        assert_eq!((too_old.after, numbers(&too_old)), (Some(9), None));
+    }
 }

@@ -22,6 +22,7 @@ mod auth;
 mod connections;
 mod delegation;
 mod desk;
+mod faucet;
 mod hub;
 mod limits;
 mod live;
@@ -33,6 +34,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timeout;
+mod upkeep;
 mod view;
 mod ws;
 
@@ -40,7 +42,9 @@ pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
 
 use auth::challenge::Challenges;
+use auth::revocation::Unwritten;
 use auth::token::Tokens;
+use faucet::Given;
 use limits::Limits;
 use serve::TlsFiles;
 use state::{App, Parts};
@@ -109,8 +113,10 @@ impl Gateway {
             store,
             host: HostSecret::from_bytes(*host_secret),
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
+            unwritten: Unwritten::default(),
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),
+            given: Given::default(),
             registering: tokio::sync::Mutex::new(()),
             asking: tokio::sync::Mutex::new(()),
             config: settings,
@@ -134,8 +140,10 @@ impl Gateway {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), GatewayError> {
-        serve::serve(self.app, self.listener, self.tls, stop)
-            .await
-            .map_err(GatewayError::Serve)
+        let app = self.app.clone();
+        let upkeep = tokio::spawn(async move { upkeep::run(&app).await });
+        let served = serve::serve(self.app, self.listener, self.tls, stop).await;
+        upkeep.abort();
+        served.map_err(GatewayError::Serve)
     }
 }

@@ -115,6 +115,12 @@ impl Live {
         reader(shadow.engine(), shadow.checked_seq())
     }
 
+    /// The exchange's time, UTC ns: the clock's, but never before what is journalled. The clock may have been set
+    /// back since.
+    pub(crate) fn engine_time(&self) -> Nanos {
+        self.read(|engine, _| engine.now()).max(now())
+    }
+
     /// Refuses unless the shadow engine follows the journal.
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {

@@ -183,6 +183,11 @@ impl Problem {
         }
     }
 
+    /// Whether what was asked may yet happen.
+    pub(crate) fn is_unknown_outcome(&self) -> bool {
+        self.status == StatusCode::GATEWAY_TIMEOUT.as_u16()
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.status
     }

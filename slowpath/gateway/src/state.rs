@@ -1,7 +1,9 @@
 //! What every request works with.
 
 use crate::auth::challenge::Challenges;
+use crate::auth::revocation::Unwritten;
 use crate::auth::token::Tokens;
+use crate::faucet::Given;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::problem::Problem;
@@ -26,10 +28,13 @@ pub(crate) struct Parts {
     pub(crate) live: Live,
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
+    pub(crate) unwritten: Unwritten,
     /// The exchange's half of every agreement on a session's secret.
     pub(crate) host: HostSecret,
     pub(crate) challenges: Challenges,
     pub(crate) limits: Limits,
+    /// By the faucet.
+    pub(crate) given: Given,
     /// One log-on at a time makes an account.
     pub(crate) registering: tokio::sync::Mutex<()>,
     /// One command of administration at a time gets its number and is sent.

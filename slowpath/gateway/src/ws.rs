@@ -5,7 +5,7 @@
 //! fast enough is told so and the connection ends: nobody waits for it.
 
 use crate::api::market::book;
-use crate::auth::{Caller, Membership};
+use crate::auth::{Caller, Membership, revocation};
 use crate::hub::{Stream, Subscription, Update, order_message, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
@@ -14,12 +14,14 @@ use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use domain::{MarketId, SessionId};
+use domain::{MarketId, Seq, SessionId};
+use engine::Engine;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -54,6 +56,8 @@ enum Ask {
         subscription: Wanted,
         /// The last number that it has of the stream.
         resume_from: Option<U64>,
+        /// The epoch of which that number is, as `Subscribed` said it.
+        epoch: Option<u32>,
     },
     Unsubscribe {
         subscription: Wanted,
@@ -71,6 +75,25 @@ enum Wanted {
     Markets,
 }
 
+/// A stream's number.
+fn number(engine: &Engine, seq: Seq, stream: Stream) -> u64 {
+    match stream {
+        Stream::Book(_) | Stream::Markets => seq.0,
+        Stream::Trades(_) => engine.next_trade_id() - 1,
+        Stream::User(session) => engine
+            .session(session)
+            .map_or(0, |session| session.next_report_no - 1),
+    }
+}
+
+/// Comes when the time has come; never if there is none.
+async fn reached(until: Option<std::time::Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Answers the upgrade.
 pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -78,6 +101,7 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
         .max_frame_size(LARGEST)
         .on_upgrade(|socket| async move {
             let connection = Connection {
+                revocations: app.tokens.revocations(),
                 app,
                 socket,
                 streams: StreamMap::new(),
@@ -107,6 +131,8 @@ struct Connection {
     streams: StreamMap<String, Updates>,
     member: Option<Membership>,
     caller: Option<Caller>,
+    /// Changes when some log-on was ended.
+    revocations: watch::Receiver<()>,
 }
 
 impl Connection {
@@ -133,7 +159,11 @@ impl Connection {
         let mut ping = tokio::time::interval(PING);
         let (mut second, mut asked) = (Instant::now(), 0);
         loop {
+            let until = self.caller.as_ref().map(|caller| caller.until);
             let result = tokio::select! {
+                () = reached(until) => self.ensure_logged_on(),
+                // The sender lives as long as the gateway.
+                _ = self.revocations.changed() => self.ensure_logged_on(),
                 update = self.streams.next(), if !self.streams.is_empty() => match update {
                     Some((_, Ok(update))) => match self.ensure_logged_on() {
                         Ok(()) => self.send(update.text.clone()).await,
@@ -172,11 +202,16 @@ impl Connection {
         }
     }
 
-    /// A log-on that was ended takes its streams with it.
+    /// A log-on that was ended takes its streams with it, and so does an access token that was not renewed.
     fn ensure_logged_on(&self) -> Result<(), End> {
-        let caller = self.caller.as_ref();
-        if caller.is_some_and(|caller| self.app.tokens.is_revoked(caller.family)) {
+        let Some(caller) = &self.caller else {
+            return Ok(());
+        };
+        if revocation::has_ended(&self.app, caller.family) {
             return Err(End::Told(close_code::POLICY, "logged-off"));
+        }
+        if std::time::Instant::now() >= caller.until {
+            return Err(End::Told(close_code::POLICY, "token-expired"));
         }
         Ok(())
     }
@@ -198,6 +233,7 @@ impl Connection {
     }
 
     async fn hear(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.ensure_logged_on()?;
         let text = match message {
             None | Some(Err(_)) | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
@@ -249,6 +285,7 @@ impl Connection {
             Ask::Subscribe {
                 subscription,
                 resume_from,
+                epoch,
             } => {
                 if let Err(problem) = self.app.live.ensure_live() {
                     return Ok(Err(problem));
@@ -260,16 +297,24 @@ impl Connection {
                 if self.streams.len() >= SUBSCRIPTIONS {
                     return Err(End::Told(close_code::POLICY, "too-many-subscriptions"));
                 }
-                return self
-                    .subscribe(stream, resume_from.map(|number| number.0))
-                    .await;
+                let after = resume_from.map(|number| (number.0, epoch));
+                return self.subscribe(stream, after).await;
             }
         }
         Ok(Ok(()))
     }
 
+    /// Says who it is, or goes on with a fresh token of the same wallet.
     fn authenticate(&mut self, token: &str) -> Result<Membership, Problem> {
         let caller = Caller::of_token(&self.app, token)?;
+        let other = |before: &Caller| before.wallet != caller.wallet;
+        if self.caller.as_ref().is_some_and(other) {
+            return Err(Problem::conflict(
+                "other-wallet",
+                "The connection is another wallet's",
+                "open another connection for this wallet",
+            ));
+        }
         let member = caller.membership(&self.app)?;
         self.member = Some(member);
         self.caller = Some(caller);
@@ -302,13 +347,9 @@ impl Connection {
 
     /// The stream's number as of now.
     fn number(&self, stream: Stream) -> u64 {
-        self.app.live.read(|engine, seq| match stream {
-            Stream::Book(_) | Stream::Markets => seq.0,
-            Stream::Trades(_) => engine.next_trade_id() - 1,
-            Stream::User(session) => engine
-                .session(session)
-                .map_or(0, |session| session.next_report_no - 1),
-        })
+        self.app
+            .live
+            .read(|engine, seq| number(engine, seq, stream))
     }
 
     /// Tells what was missed, or a snapshot, and then what comes.
@@ -318,20 +359,28 @@ impl Connection {
     async fn subscribe(
         &mut self,
         stream: Stream,
-        after: Option<u64>,
+        after: Option<(u64, Option<u32>)>,
     ) -> Result<Result<(), Problem>, End> {
-        let now = self.number(stream);
-        let Subscription { missed, receiver } = self.app.live.hub().subscribe(stream, now, after);
+        let live = &self.app.live;
+        let Subscription {
+            after,
+            missed,
+            receiver,
+        } = live.read(|engine, seq| {
+            // Numbers of an epoch that has ended may have been given again since.
+            let own = |epoch: Option<u32>| epoch.is_none_or(|epoch| epoch == engine.epoch());
+            let after = after.filter(|(_, epoch)| own(*epoch));
+            let now = number(engine, seq, stream);
+            live.hub()
+                .subscribe(stream, now, after.map(|(number, _)| number))
+        });
         let name = self.name(stream);
         let until = match missed {
             Some(missed) => {
                 let last = missed
                     .last()
                     .map_or(after.unwrap_or(0), |update| update.number);
-                self.tell(json!({
-                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after.unwrap_or(0)),
-                }))
-                .await?;
+                self.subscribed(&name, true, after.unwrap_or(0)).await?;
                 for update in missed {
                     self.send(update.text.clone()).await?;
                 }
@@ -361,7 +410,7 @@ impl Connection {
             Stream::Book(market) => {
                 let book = book(&self.app, market, LEVELS);
                 let until = book.sequence_number;
-                self.subscribed(name, until.0).await?;
+                self.subscribed(name, false, until.0).await?;
                 self.tell(json!({
                     "type": "MarketData", "stream": name, "sequence": until,
                     "data": { "update_type": "OrderBookSnapshot", "order_book": book },
@@ -375,9 +424,11 @@ impl Connection {
         }
     }
 
-    async fn subscribed(&mut self, name: &str, sequence: u64) -> Result<(), End> {
+    async fn subscribed(&mut self, name: &str, resumed: bool, sequence: u64) -> Result<(), End> {
+        let epoch = self.app.live.read(|engine, _| engine.epoch());
         self.tell(json!({
-            "type": "Subscribed", "stream": name, "resumed": false, "sequence": U64(sequence),
+            "type": "Subscribed", "stream": name, "resumed": resumed, "sequence": U64(sequence),
+            "epoch": epoch,
         }))
         .await
     }
@@ -398,7 +449,7 @@ impl Connection {
                 json!({ "market": hub.symbol(market), "best_bid": bid, "best_ask": ask })
             })
             .collect();
-        self.subscribed(name, seq).await?;
+        self.subscribed(name, false, seq).await?;
         self.tell(json!({
             "type": "MarketData", "stream": name, "sequence": U64(seq),
             "data": { "update_type": "MarketsSnapshot", "markets": markets },
@@ -445,16 +496,13 @@ impl Connection {
             .collect();
         match after {
             Some(after) => {
-                self.tell(json!({
-                    "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
-                }))
-                .await?;
+                self.subscribed(name, true, after).await?;
                 for trade in views.drain(..) {
                     self.tell(trade_message(&trade)).await?;
                 }
             }
             None => {
-                self.subscribed(name, last).await?;
+                self.subscribed(name, false, last).await?;
                 self.tell(json!({
                     "type": "MarketData", "stream": name, "sequence": U64(last),
                     "data": { "update_type": "TradesSnapshot", "trades": views },
@@ -511,11 +559,6 @@ impl Connection {
         match after {
             Some(after) => {
                 let last = self.number(Stream::User(session));
-                if after > last {
-                    return Ok(Err(Problem::invalid(format!(
-                        "resume_from {after} has not been reached: the last report is {last}"
-                    ))));
-                }
                 self.replay(session, name, &owner, (after, last)).await
             }
             None => {
@@ -530,7 +573,7 @@ impl Connection {
                     .filter(|order| order.session == session)
                     .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone()), time))
                     .collect();
-                self.subscribed(name, last).await?;
+                self.subscribed(name, false, last).await?;
                 self.tell(json!({
                     "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
                     "data": { "orders": orders },
@@ -553,12 +596,10 @@ impl Connection {
         if let Err(problem) = Self::history(&app).await {
             return Ok(Err(problem));
         }
-        self.tell(json!({
-            "type": "Subscribed", "stream": name, "resumed": true, "sequence": U64(after),
-        }))
-        .await?;
+        self.subscribed(name, true, after).await?;
         let mut next = after + 1;
         while next <= last {
+            self.ensure_logged_on()?;
             let page = self.app.store.reports(session, next, 500).await;
             let page = match page {
                 Ok(page) => page.value,

@@ -87,6 +87,16 @@ operators = ["{OPERATOR.text}"]
                 stderr=log,
             )
 
+    def restart(self, change=lambda config: config):
+        """Stops the slowpath and starts it with a changed configuration."""
+        process = self.processes["slowpath"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        config = self.folder / "sluice.toml"
+        config.write_text(change(config.read_text()))
+        self.start("slowpath")
+        self.wait_ready()
+
     def kill(self, program):
         self.processes[program].kill()
         self.processes[program].wait()

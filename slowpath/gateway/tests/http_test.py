@@ -4,11 +4,13 @@
 """
 
 import asyncio
+import contextlib
 import json
 import pathlib
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -68,12 +70,10 @@ class LogOn(OneExchange):
         a, b = Wallet(1), Wallet(2)
         challenge = self.challenge(a)
         self.assertIn(a.text, challenge["message"])
+        # What others try does not use it up.
         self.refused(self.answer(b, challenge), 401, "unauthenticated")
-        self.refused(self.answer(a, challenge), 401, "unauthenticated")
-        challenge = self.challenge(a)
         forged = b.sign(challenge["message"])
         self.refused(self.answer(a, challenge, forged), 401, "unauthenticated")
-        challenge = self.challenge(a)
         tokens = self.ok(self.answer(a, challenge))
         self.assertEqual((tokens["role"], tokens["token_type"]), ("user", "Bearer"))
         self.refused(self.answer(a, challenge), 401, "unauthenticated")
@@ -120,6 +120,48 @@ class LogOn(OneExchange):
         for token in ("", "x", "a.b.c", user.token + "x"):
             answer = self.exchange.call("GET", "/api/v1/users/me/account", token=token)
             self.refused(answer, 401, "unauthenticated")
+
+    def test_a_log_on_ends_although_the_store_is_locked_when_it_is_revoked(self):
+        """Whether the client repeats it or not: nothing that it gave out works any more."""
+        for wallet, repeats in ((Wallet(92), True), (Wallet(93), False)):
+            user = User(self.exchange, wallet, funds=False)
+            refresh = {"refresh_token": user.tokens["refresh_token"]}
+            path = self.exchange.folder / "state" / "store.db"
+            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
+                store.execute("BEGIN IMMEDIATE")
+                self.refused(user.call("POST", "/auth/revoke"), 503, "unavailable")
+                store.execute("ROLLBACK")
+                self.refused(user.call("GET", "/users/me/account"), 401, "unauthenticated")
+                if repeats:
+                    self.ok(user.call("POST", "/auth/revoke"), 204)
+                else:
+                    written = "SELECT count(revoked) FROM refresh_tokens WHERE wallet = ?"
+                    deadline = time.monotonic() + 60
+                    while store.execute(written, (bytes(wallet.key.verify_key),)).fetchone() == (0,):
+                        self.assertLess(time.monotonic(), deadline)
+                        time.sleep(0.1)
+            self.refused(
+                self.exchange.call("POST", "/api/v1/auth/refresh", refresh), 401, "unauthenticated"
+            )
+
+    def test_a_wallet_has_so_many_log_ons_and_the_one_not_used_for_longest_ends(self):
+        wallet = Wallet(98)
+        first, second = User(self.exchange, wallet, funds=False), User(self.exchange, wallet, funds=False)
+        refreshed = self.ok(
+            self.exchange.call(
+                "POST", "/api/v1/auth/refresh", {"refresh_token": first.tokens["refresh_token"]}
+            )
+        )
+        for _ in range(31):
+            last = User(self.exchange, wallet, funds=False)
+        self.refused(second.call("GET", "/users/me/account"), 401, "unauthenticated")
+        refresh = {"refresh_token": second.tokens["refresh_token"]}
+        self.refused(
+            self.exchange.call("POST", "/api/v1/auth/refresh", refresh), 401, "unauthenticated"
+        )
+        first.tokens = refreshed
+        for user in (first, last):
+            self.assertEqual(user.call("GET", "/users/me/account")[0], 200)
 
     def test_one_account_and_session_for_a_wallet_however_often_it_logs_on(self):
         wallet = Wallet(5)
@@ -174,6 +216,43 @@ class LogOn(OneExchange):
             (given["wallet"], given["role"], given["given_by"]), (user.wallet.text, "auditor", OPERATOR.text)
         )
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
+
+
+class Operators(OneExchange):
+    def test_an_operator_that_the_configuration_names_no_more_is_none_and_one_that_was_made_stays(self):
+        named, made, stray = User(self.exchange, OPERATOR, funds=False), Wallet(90), Wallet(91)
+        give = {"wallet": made.text, "role": "operator"}
+        self.ok(named.call("PUT", "/admin/roles", give), 204)
+        demote = {"wallet": OPERATOR.text, "role": "user"}
+        self.refused(named.call("PUT", "/admin/roles", demote), 409, "named-operator")
+
+        def without_operators(config):
+            # As an earlier version left whom it was told in its configuration.
+            with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store, store:
+                for wallet in (OPERATOR, stray):
+                    key = bytes(wallet.key.verify_key)
+                    store.execute("INSERT OR REPLACE INTO users (wallet, role, created) VALUES (?, 2, 1)", (key,))
+                # And a refresh token that has expired.
+                store.execute("INSERT INTO refresh_tokens VALUES (?, 1, ?, 1, 2, NULL, NULL)", (b"x" * 32, b"y" * 32))
+            return config.replace(f'operators = ["{OPERATOR.text}"]', "operators = []")
+
+        self.exchange.restart(without_operators)
+        refreshed = self.ok(
+            self.exchange.call(
+                "POST", "/api/v1/auth/refresh", {"refresh_token": named.tokens["refresh_token"]}
+            )
+        )
+        self.assertEqual(refreshed["role"], "user")
+        for wallet, role in ((OPERATOR, "user"), (stray, "user"), (made, "operator")):
+            user = User(self.exchange, wallet, funds=False)
+            self.assertEqual(user.tokens["role"], role)
+            self.assertEqual(user.call("GET", "/admin/audit")[0], 200 if role == "operator" else 403)
+        with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store:
+            expired = "SELECT count(*) FROM refresh_tokens WHERE hash = ?"
+            deadline = time.monotonic() + 30
+            while store.execute(expired, (b"x" * 32,)).fetchone() != (0,):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.1)
 
 
 class PortSessions(OneExchange):
@@ -266,6 +345,32 @@ class PortSessions(OneExchange):
             time.sleep(0.05)
         self.assertEqual(port.place("Bid", 23, 1, 4), -self.DELEGATION_EXPIRED)
         port.close()
+
+    def test_a_revocation_does_not_bring_back_the_keys_that_were_before(self):
+        user, key, newer = User(self.exchange, Wallet(66), funds=False), ExchangeKey(), ExchangeKey()
+        session = self.open(user.wallet, key)["session"]
+        fastpath, answers = self.exchange.processes["fastpath"], {}
+
+        def ask(name, question):
+            thread = threading.Thread(target=lambda: answers.update({name: question()}))
+            thread.start()
+            time.sleep(0.5)
+            return thread
+
+        fastpath.send_signal(signal.SIGSTOP)
+        try:
+            asked = [
+                ask("new", lambda: self.delegate(user.wallet, newer, session=session)),
+                ask("end", lambda: user.call("DELETE", f"/sessions/{session}")),
+            ]
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        for thread in asked:
+            thread.join()
+        self.assertEqual((answers["new"][0], answers["end"][0]), (200, 204), answers)
+        sessions = self.ok(user.call("GET", "/sessions"))["sessions"]
+        found = [one for one in sessions if one["session"] == session]
+        self.assertEqual([(one["exchange_key"], one["ended"]) for one in found], [(newer.text, True)])
 
     def test_what_may_not_be_delegated_is_refused(self):
         user, key = User(self.exchange, Wallet(64)), ExchangeKey()
@@ -416,7 +521,7 @@ class Orders(OneExchange):
             self.assertEqual(history["candles"][-1]["close"], "16000")
 
 
-async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC"):
+async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC", epoch=None):
     if token:
         await socket.send(json.dumps({"type": "Authenticate", "token": token}))
     wanted = {"type": kind}
@@ -425,6 +530,8 @@ async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC
     ask = {"type": "Subscribe", "subscription": wanted}
     if resume_from is not None:
         ask["resume_from"] = str(resume_from)
+    if epoch is not None:
+        ask["epoch"] = epoch
     await socket.send(json.dumps(ask))
 
 
@@ -621,6 +728,42 @@ class Streams(OneExchange):
             strip = lambda m: {**m, "data": {**m["data"], "order": None}}
             self.assertEqual([strip(m) for m in again], [strip(m) for m in all_of_it[7:]])
 
+    def test_a_number_that_a_stream_has_not_reached_or_of_another_epoch_begins_anew(self):
+        self.trade(3, 10)
+        kinds = (("OrderBook", None), ("Trades", None), ("Markets", None), ("UserOrders", self.maker.token))
+
+        async def begin(socket, kind, token, *resume):
+            """What `Subscribed` says, and the type of the message behind it if it is a snapshot."""
+            await subscribe(socket, kind, token, *resume[:1], epoch=resume[1] if resume[1:] else None)
+            said = await next_message(socket)
+            if said["type"] == "Authenticated":
+                said = await next_message(socket)
+            self.assertEqual(said["type"], "Subscribed", said)
+            if not said["resumed"]:
+                first = await next_message(socket)
+                self.assertIn("Snapshot", first["type"] + first["data"].get("update_type", ""))
+            return said
+
+        async def run():
+            async with self.connect() as watching:
+                for kind, token in kinds:
+                    said = await begin(watching, kind, token)
+                    now, epoch = int(said["sequence"]), said["epoch"]
+                    for resume, resumed in (
+                        ((now,), True), ((now, epoch), True), ((now, epoch + 1), False),
+                        ((now + 1_000_000,), False), ((2**64 - 1, epoch), False),
+                    ):
+                        async with self.connect() as socket:
+                            said = await begin(socket, kind, token, *resume)
+                            self.assertEqual(said["resumed"], resumed, (kind, resume))
+                async with self.connect() as socket:
+                    await begin(socket, "OrderBook", None, 2**64 - 1)
+                    self.ok(self.maker.place("Bid", 9000, 1), 201)
+                    update = await next_message(socket)
+                    self.assertEqual(update["data"]["update_type"], "OrderBookUpdate")
+
+        asyncio.run(run())
+
     def test_private_streams_are_private_and_nonsense_is_answered(self):
         async def run():
             async with self.connect() as socket:
@@ -641,6 +784,59 @@ class Streams(OneExchange):
                     while True:
                         await next_message(socket)
                 self.assertEqual(closed.exception.rcvd.reason, "too-many-messages")
+
+        asyncio.run(run())
+
+
+class EndsOfLogOns(OneExchange):
+    gateway = "address_rate = 100000\norder_rate = 100000\naccess_token_s = 10"
+
+    async def listen(self, socket, user):
+        await subscribe(socket, "UserOrders", user.token)
+        for kind in ("Authenticated", "Subscribed", "OrderSnapshot"):
+            self.assertEqual((await next_message(socket))["type"], kind)
+
+    async def end(self, socket):
+        """Why the exchange closes it; nothing else may come before."""
+        message = await next_message(socket, 15)
+        self.assertEqual(message["type"], "Error", message)
+        with self.assertRaises(websockets.ConnectionClosed) as closed:
+            await next_message(socket)
+        self.assertEqual(closed.exception.rcvd.reason, message["code"])
+        return message["code"]
+
+    def test_a_stream_ends_with_its_log_on(self):
+        user, other = User(self.exchange, Wallet(94)), User(self.exchange, Wallet(95))
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as socket, \
+                    websockets.connect(self.exchange.websocket()) as others:
+                await self.listen(socket, user)
+                await self.listen(others, other)
+                self.ok(user.call("POST", "/auth/revoke"), 204)
+                self.assertEqual(await self.end(socket), "logged-off")
+                self.ok(other.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(others))["type"], "OrderUpdate")
+
+        asyncio.run(run())
+
+    def test_a_stream_ends_with_its_token_unless_a_fresh_one_comes(self):
+        user, stranger = User(self.exchange, Wallet(96)), User(self.exchange, Wallet(97), funds=False)
+
+        async def run():
+            async with websockets.connect(self.exchange.websocket()) as renewed, \
+                    websockets.connect(self.exchange.websocket()) as left:
+                await self.listen(renewed, user)
+                await self.listen(left, user)
+                await renewed.send(json.dumps({"type": "Authenticate", "token": stranger.token}))
+                self.assertEqual((await next_message(renewed))["code"], "other-wallet")
+                await asyncio.sleep(2)
+                user.log_on()
+                await renewed.send(json.dumps({"type": "Authenticate", "token": user.token}))
+                self.assertEqual((await next_message(renewed))["type"], "Authenticated")
+                self.assertEqual(await self.end(left), "token-expired")
+                self.ok(user.place("Bid", 100, 1), 201)
+                self.assertEqual((await next_message(renewed))["type"], "OrderUpdate")
 
         asyncio.run(run())
 

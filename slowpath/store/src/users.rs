@@ -3,8 +3,8 @@
 
 use crate::column::{Column, Fields, Values, numbered};
 use crate::error::StoreError;
-use crate::record::{Record, record, select};
-use crate::store::{At, Store, at_most, bound};
+use crate::record::{Record, all, record, select};
+use crate::store::{At, MAX_ROWS, Store, at_most, bound};
 use domain::Nanos;
 use sqlx::{AnyConnection, AssertSqlSafe, Executor as _};
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
@@ -117,15 +117,44 @@ impl Store {
         Ok(user(&mut connection, wallet).await?.unwrap_or(new))
     }
 
-    /// Gives a user a role; says whether there is such a user.
+    /// The role that a wallet has here: what an operator gave it, a user's otherwise.
+    ///
+    /// Operators of whom nothing says who made them so are users: an earlier version kept those that its
+    /// configuration named. [`Store::stray_operators`] lists them.
     ///
     /// # Errors
     /// As [`Store::user`].
-    pub async fn set_role(&self, wallet: [u8; 32], role: Role) -> Result<bool, StoreError> {
-        let mut connection = self.own.acquire().await?;
-        let values = Values::default().with(&role).with(&wallet);
-        let update = "UPDATE users SET role = $1 WHERE wallet = $2";
-        Ok(run(&mut connection, update, values).await? == 1)
+    pub async fn role(&self, wallet: [u8; 32]) -> Result<Role, StoreError> {
+        let mut connection = self.read.acquire().await?;
+        let role = user(&mut connection, wallet).await?.map(|user| user.role);
+        if role != Some(Role::Operator) {
+            return Ok(role.unwrap_or(Role::User));
+        }
+        let values = Values::default().with(&wallet).with(&Role::Operator);
+        let given = "WHERE wallet = $1 AND role = $2 ORDER BY time DESC LIMIT 1";
+        let given: Vec<RoleGiven> = all(&mut connection, given, values).await?;
+        let was_given = !given.is_empty();
+        Ok(if was_given {
+            Role::Operator
+        } else {
+            Role::User
+        })
+    }
+
+    /// Those who are kept as operators, and of whom nothing says who made them so; at most 500.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn stray_operators(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut connection = self.read.acquire().await?;
+        let values = Values::default()
+            .with(&Role::Operator)
+            .with(&Role::Operator)
+            .with(&at_most(MAX_ROWS));
+        let stray = "WHERE role = $1 AND wallet NOT IN \
+                     (SELECT wallet FROM roles_given WHERE role = $2) ORDER BY wallet LIMIT $3";
+        let stray: Vec<User> = all(&mut connection, stray, values).await?;
+        Ok(stray.into_iter().map(|user| user.wallet).collect())
     }
 
     /// Gives a user, made if there is none, a role, and keeps who gave it.
@@ -167,13 +196,39 @@ impl Store {
         question.answer(given).await
     }
 
-    /// Keeps the first token of a family.
+    /// Keeps the first token of a family. What of this wallet has expired is forgotten, and so are all families but
+    /// its newest `most`, this one among them; answers with those that were.
     ///
     /// # Errors
-    /// As [`Store::user`]; also if there is a token with this hash.
-    pub async fn add_token(&self, token: &RefreshToken) -> Result<(), StoreError> {
-        let mut connection = self.own.acquire().await?;
-        add_token(&mut connection, token).await
+    /// As [`Store::user`]; also if there is a token with this hash. Then nothing was changed.
+    pub async fn add_token(&self, token: &RefreshToken, most: u32) -> Result<Vec<u64>, StoreError> {
+        let mut transaction = self.own.begin().await?;
+        let values = Values::default()
+            .with(&token.wallet)
+            .with(&bound(token.issued.0));
+        let expired = "DELETE FROM refresh_tokens WHERE wallet = $1 AND expires < $2";
+        run(&mut transaction, expired, values).await?;
+        // The new one counts as the newest, whatever the clock says.
+        let values = Values::default()
+            .with(&token.wallet)
+            .with(&token.family)
+            .with(&at_most(MAX_ROWS))
+            .with(&i64::from(most.saturating_sub(1)));
+        let oldest = "SELECT family FROM refresh_tokens WHERE wallet = $1 AND family <> $2 \
+                      GROUP BY family ORDER BY MAX(issued) DESC, family LIMIT $3 OFFSET $4";
+        let query = sqlx::query_with(oldest, values.into_arguments());
+        let rows = transaction.fetch_all(query).await?;
+        let ended: Vec<u64> = rows
+            .iter()
+            .map(|row| Fields::new(row).get())
+            .collect::<Result<_, _>>()?;
+        for family in &ended {
+            let delete = "DELETE FROM refresh_tokens WHERE family = $1";
+            run(&mut transaction, delete, Values::default().with(family)).await?;
+        }
+        add_token(&mut transaction, token).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Exchanges a token for another, which gets family and owner of the old one. Of two that try at

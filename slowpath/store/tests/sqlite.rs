@@ -568,6 +568,16 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
 }
 
 #[test]
+fn a_wallet_has_so_many_log_ons_and_the_oldest_end() {
+    let place = Place::new();
+    run(async {
+        let database = Database::new(&place.url).unwrap();
+        store::prepare(&database, SHARD).await.unwrap();
+        claims::the_oldest_log_ons_of_a_wallet_end(&place.store()).await;
+    });
+}
+
+#[test]
 fn commands_have_the_names_of_those_who_asked_for_them() {
     let place = Place::new();
     run(claims::commands_have_the_names_of_those_who_asked(

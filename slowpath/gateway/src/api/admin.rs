@@ -1,10 +1,10 @@
 //! What operators do. Every command is journalled, and who asked for it is kept beside it; so is who gave which role.
 
 use crate::administration::administer;
-use crate::api::users::{credit, ensure_done};
+use crate::api::users::{asset_of, credit, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
-use crate::auth::{Caller, wallet_of};
+use crate::auth::{Caller, is_named_operator, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
@@ -19,7 +19,7 @@ use domain::{
     Zero,
 };
 use serde::{Deserialize, Serialize};
-use store::RoleGiven;
+use store::{Role, RoleGiven};
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -268,7 +268,8 @@ pub(crate) async fn deposit(
     let wallet = wallet_of(&new.wallet)?;
     let account = app.live.hub().account_of(&wallet);
     let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
-    let seq = credit(&app, caller.wallet, account, &new.asset, new.amount.0).await?;
+    let asset = asset_of(&app, &new.asset)?;
+    let seq = credit(&app, caller.wallet, account, asset, new.amount.0).await?;
     let (id, sequence) = (account.0, U64(seq.0));
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
 }
@@ -305,6 +306,13 @@ pub(crate) async fn set_role(
             give.role
         ))
     })?;
+    if is_named_operator(&app, wallet) && role != Role::Operator {
+        return Err(Problem::conflict(
+            "named-operator",
+            "The configuration names this operator",
+            "gateway.operators names this wallet, whatever role it is given: take it out there and start again",
+        ));
+    }
     let given = RoleGiven {
         time: now(),
         wallet,

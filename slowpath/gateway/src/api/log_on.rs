@@ -2,7 +2,7 @@
 
 use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
-use crate::auth::{Caller, wallet_of};
+use crate::auth::{self, Leaving, revocation, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::U64;
@@ -14,9 +14,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::Nanos;
 use serde::{Deserialize, Serialize};
-use store::{RefreshToken, Role, Rotation, User};
+use std::time::Instant;
+use store::{RefreshToken, Role, Rotation};
 use topology::Registration;
 use utoipa::ToSchema;
+
+/// Log-ons that a wallet may have at a time: with one more, the one that was not used for longest ends.
+const LOG_ONS: u32 = 32;
 
 /// Who wants to log on.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -134,26 +138,17 @@ pub(crate) async fn token(
     app.live.ensure_live()?;
     let may_register = app.config.registration == Registration::Open;
     let member = membership::ensure(&app, wallet, may_register).await?;
-    let role = if app.config.operators.contains(&wallet_text(wallet)) {
-        Role::Operator
-    } else {
-        Role::User
-    };
-    let user = app.store.user_or_new(wallet, role, now()).await?;
-    let user = if role == Role::Operator && user.role != role {
-        // The configuration names operators; the store follows it.
-        app.store.set_role(wallet, role).await?;
-        User { role, ..user }
-    } else {
-        user
-    };
-    if member.is_none() && user.role == Role::User {
+    app.store.user_or_new(wallet, Role::User, now()).await?;
+    let role = auth::role(&app, wallet).await?;
+    if member.is_none() && role == Role::User {
         return Err(Problem::forbidden(
             "this wallet has no account and registration is closed: ask the operator to make one",
         ));
     }
     let session = match (&wanted, member) {
-        (Some(wanted), Some(member)) => Some(sessions::open(&app, member.account, wanted).await?),
+        (Some(wanted), Some(member)) => {
+            Some(sessions::open(&app, wallet, member.account, wanted).await?)
+        }
         (Some(_), None) => {
             return Err(Problem::forbidden(
                 "this wallet has no account for which a key could trade: ask the operator to make one",
@@ -172,10 +167,12 @@ pub(crate) async fn token(
         used: None,
         revoked: None,
     };
-    app.store.add_token(&token).await?;
+    for ended in app.store.add_token(&token, LOG_ONS).await? {
+        app.tokens.revoke(ended, Instant::now());
+    }
     Ok(Json(Tokens {
         session,
-        ..tokens(&app, &token, user.role, refresh_token)
+        ..tokens(&app, &token, role, refresh_token)
     }))
 }
 
@@ -187,7 +184,9 @@ fn refresh_expiry(app: &App) -> Nanos {
 fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) -> Tokens {
     let wallet = wallet_text(token.wallet);
     Tokens {
-        access_token: app.tokens.issue(&wallet, role, token.family, now()),
+        access_token: app
+            .tokens
+            .issue(&wallet, role, token.family, Instant::now()),
         token_type: "Bearer",
         expires_in: app.tokens.lifetime(),
         refresh_token,
@@ -227,32 +226,48 @@ pub(crate) async fn refresh(
         )
         .await?;
     match rotation {
+        Rotation::Rotated(token) if revocation::has_ended(&app, token.family) => {
+            // The store did not have it yet.
+            revocation::end(&app, token.family).await?;
+            Err(ended())
+        }
         Rotation::Rotated(token) => {
-            let user = app.store.user(token.wallet).await?;
-            let role = user.map_or(Role::User, |user| user.role);
+            let role = auth::role(&app, token.wallet).await?;
             Ok(Json(tokens(&app, &token, role, next)))
         }
         Rotation::Reused(family) => {
-            app.tokens.revoke(family, now());
+            app.tokens.revoke(family, Instant::now());
             Err(Problem::unauthenticated(
                 "this refresh token was used before: somebody may have a copy, so this log-on has ended; log on again",
             ))
         }
-        Rotation::Unknown | Rotation::Ended => Err(Problem::unauthenticated(
-            "this refresh token is not valid any more: log on again",
-        )),
+        Rotation::Unknown | Rotation::Ended => Err(ended()),
     }
 }
 
-/// Ends this log-on: no token of it is valid any more.
+fn ended() -> Problem {
+    Problem::unauthenticated("this refresh token is not valid any more: log on again")
+}
+
+/// Ends this log-on: no token of it is valid any more, and its streams are closed.
+///
+/// It may be repeated, also with an access token of the log-on that has ended.
 #[utoipa::path(post, path = "/api/v1/auth/revoke", tag = "log on",
     security(("bearer" = [])),
     responses(
         (status = 204, description = "ended"),
         Refusals,
     ))]
-pub(crate) async fn revoke(State(app): State<App>, caller: Caller) -> Result<StatusCode, Problem> {
-    app.tokens.revoke(caller.family, now());
-    app.store.revoke_family(caller.family, now()).await?;
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    Leaving(caller): Leaving,
+) -> Result<StatusCode, Problem> {
+    if let Err(error) = revocation::end(&app, caller.family).await {
+        tracing::warn!(%error, "the store does not take the end of a log-on; it is tried on");
+        return Err(Problem::unavailable(
+            "this log-on has ended, but the store has not taken it yet and is tried on: repeat this to be sure \
+             that it is on disk",
+        ));
+    }
     Ok(StatusCode::NO_CONTENT)
 }

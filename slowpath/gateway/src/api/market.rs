@@ -1,7 +1,6 @@
 //! Market data: books from the shadow engine, trades and candles from the store.
 
 use crate::api::{Page, Paging, limit, number};
-use crate::live::now;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Query};
@@ -268,7 +267,10 @@ pub(crate) async fn stats(
     let (bid, ask, seq) = app
         .live
         .read(|engine, seq| (engine.best_bid(market), engine.best_ask(market), seq));
-    let history = app.store.market_stats(market, now()).await?;
+    let history = app
+        .store
+        .market_stats(market, app.live.engine_time())
+        .await?;
     let day = history.value.as_ref().and_then(|stats| stats.day.as_ref());
     let price = |price: domain::Price| I64(price.0);
     Ok(Json(Stats {
@@ -389,7 +391,7 @@ pub(crate) async fn price_history(
     let limit = limit(which.limit, store::MAX_ROWS)?;
     let to = match which.to.as_deref() {
         Some(text) => number(text)?,
-        None => now().0.saturating_add(1),
+        None => app.live.engine_time().0.saturating_add(1),
     };
     let from = match which.from.as_deref() {
         Some(text) => number(text)?,

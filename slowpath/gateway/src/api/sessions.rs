@@ -78,13 +78,14 @@ pub(crate) struct OpenedSession {
     sequence: U64,
 }
 
-/// Journals what a wallet has signed.
+/// Journals what the wallet `by` has signed.
 pub(crate) async fn open(
     app: &App,
+    by: [u8; 32],
     account: AccountId,
     wanted: &Wanted,
 ) -> Result<OpenedSession, Problem> {
-    let (session, seq) = delegation::journal(app, account, wanted).await?;
+    let (session, seq) = delegation::journal(app, by, account, wanted).await?;
     let exchange_key = app
         .host
         .exchange_key(session, &wanted.delegation.exchange_key);
@@ -206,6 +207,6 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
-    delegation::revoke(&app, member.account, SessionId(session)).await?;
+    delegation::revoke(&app, caller.wallet, member.account, SessionId(session)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

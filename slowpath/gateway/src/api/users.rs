@@ -9,7 +9,7 @@ use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiSide, ApiStatus, ApiTrade, decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
-use domain::{AccountId, Amount, Command, Deposit, Event, OrderId, Reason, Seq, Source};
+use domain::{AccountId, Amount, AssetId, Command, Deposit, Event, OrderId, Reason, Seq, Source};
 use serde::{Deserialize, Serialize};
 use store::{OrderCursor, OrderFilter, OrderStatus};
 use utoipa::{IntoParams, ToSchema};
@@ -296,7 +296,8 @@ pub(crate) struct Faucet {
 
 /// Credits your account with test funds.
 ///
-/// Only where the operator has turned the faucet on, which is never where funds are real.
+/// Only where the operator has turned the faucet on, which is never where funds are real. It gives at most 10^15 base
+/// units at a time, and 10^16 of an asset to an account before the exchange is started again.
 #[utoipa::path(post, path = "/api/v1/faucet", tag = "users", request_body = Faucet,
     security(("bearer" = [])),
     responses(
@@ -315,9 +316,26 @@ pub(crate) async fn faucet(
     }
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
-    let (asset, amount) = (&wish.asset, wish.amount.0);
-    credit(&app, caller.wallet, member.account, asset, amount).await?;
-    Ok(Json(balances_of(&app, member.account)))
+    let (account, asset, amount) = (member.account, asset_of(&app, &wish.asset)?, wish.amount.0);
+    app.given.take(account, asset, amount)?;
+    if let Err(problem) = credit(&app, caller.wallet, account, asset, amount).await {
+        if !problem.is_unknown_outcome() {
+            app.given.put_back(account, asset, amount);
+        }
+        return Err(problem);
+    }
+    Ok(Json(balances_of(&app, account)))
+}
+
+/// The asset of a symbol.
+pub(crate) fn asset_of(app: &App, name: &str) -> Result<AssetId, Problem> {
+    let named = app.live.read(|engine, _| {
+        engine.asset_ids().find(|id| {
+            let terms = engine.asset_terms(*id);
+            terms.is_some_and(|terms| symbol(terms.symbol) == name)
+        })
+    });
+    named.ok_or_else(|| Problem::not_found("asset", format!("{name:?}")))
 }
 
 /// Credits an account by a journalled deposit, as the wallet `by` asked.
@@ -325,16 +343,9 @@ pub(crate) async fn credit(
     app: &App,
     by: [u8; 32],
     account: AccountId,
-    asset: &str,
+    asset: AssetId,
     amount: u64,
 ) -> Result<Seq, Problem> {
-    let named = app.live.read(|engine, _| {
-        engine.asset_ids().find(|id| {
-            let terms = engine.asset_terms(*id);
-            terms.is_some_and(|terms| symbol(terms.symbol) == asset)
-        })
-    });
-    let asset = named.ok_or_else(|| Problem::not_found("asset", format!("{asset:?}")))?;
     let command = Command::Deposit(Deposit {
         account,
         asset,

@@ -8,7 +8,7 @@ use crate::delegation::Wanted;
 use domain::Nanos;
 use ed25519_dalek::{Signature, VerifyingKey};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a challenge may be answered.
 pub(crate) const LIFETIME: u64 = 120_000_000_000;
@@ -67,7 +67,7 @@ impl Challenges {
             message,
             expires,
         };
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         if waiting.len() >= MOST {
             waiting.retain(|_, challenge| challenge.expires > now);
         }
@@ -83,7 +83,8 @@ impl Challenges {
         challenge
     }
 
-    /// Takes the answer to a challenge, which is used up by it; gives what it delegates.
+    /// Takes the answer to a challenge, which is used up by it if it is right; gives what it delegates. What others
+    /// try takes no challenge away.
     pub(crate) fn answer(
         &self,
         nonce: &str,
@@ -91,19 +92,21 @@ impl Challenges {
         signature: &[u8; 64],
         now: Nanos,
     ) -> Result<Option<Wanted>, Refused> {
-        let taken = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(nonce);
-        let challenge = taken
+        let found = self.lock().get(nonce).cloned();
+        let challenge = found
             .filter(|challenge| challenge.expires > now)
             .ok_or(Refused::Unknown)?;
         if challenge.wallet != wallet {
             return Err(Refused::OtherWallet);
         }
         verify(wallet, challenge.message.as_bytes(), signature)?;
-        Ok(challenge.wanted)
+        // Of two right answers at once, one finds it.
+        let taken = self.lock().remove(nonce).ok_or(Refused::Unknown)?;
+        Ok(taken.wanted)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Challenge>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,6 +143,19 @@ mod tests {
         assert_eq!(challenges.answer("n", public, &signature, NOW), Ok(None));
         let again = challenges.answer("n", public, &signature, NOW);
         assert_eq!(again, Err(Refused::Unknown));
+    }
+
+    #[test]
+    fn wrong_answers_leave_the_challenge_to_its_wallet() {
+        let ((key, public), (other, other_public)) = (wallet(1), wallet(2));
+        let challenges = Challenges::default();
+        let challenge = challenges.give(public, None, "n", "Test", NOW);
+        let [right, wrong] =
+            [&key, &other].map(|key| key.sign(challenge.message.as_bytes()).to_bytes());
+        for (wallet, signature) in [(other_public, wrong), (public, wrong)] {
+            assert!(challenges.answer("n", wallet, &signature, NOW).is_err());
+        }
+        assert_eq!(challenges.answer("n", public, &right, NOW), Ok(None));
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Who asks: wallet log-on, tokens, roles.
 
 pub(crate) mod challenge;
+pub(crate) mod revocation;
 pub(crate) mod token;
 
-use crate::live::now;
 use crate::problem::Problem;
 use crate::state::App;
+use crate::view::wallet as wallet_text;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{AccountId, SessionId, Source};
+use std::time::Instant;
 use store::Role;
+use token::Claims;
 
 /// Whoever asks, let in by an access token.
 #[derive(Clone, Debug)]
@@ -19,7 +22,12 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// The log-on that the token goes back to.
     pub(crate) family: u64,
+    /// When the access token ends.
+    pub(crate) until: Instant,
 }
+
+/// Whoever ends a log-on: its access token may have been revoked already, so that this can be repeated.
+pub(crate) struct Leaving(pub(crate) Caller);
 
 /// The account of whoever asks, and the session by which the gateway speaks for it.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +62,28 @@ pub(crate) fn wallet_of(text: &str) -> Result<[u8; 32], Problem> {
     bytes.try_into().map_err(|_| refused())
 }
 
+/// What a wallet may do now: the configuration names operators, and they give every other role. Whom the
+/// configuration names no more is no operator any more, unless one made them so.
+pub(crate) async fn role(app: &App, wallet: [u8; 32]) -> Result<Role, Problem> {
+    if is_named_operator(app, wallet) {
+        return Ok(Role::Operator);
+    }
+    Ok(app.store.role(wallet).await?)
+}
+
+/// Whether the configuration names a wallet as operator.
+pub(crate) fn is_named_operator(app: &App, wallet: [u8; 32]) -> bool {
+    app.config.operators.contains(&wallet_text(wallet))
+}
+
 impl Caller {
     /// Of a token.
     pub(crate) fn of_token(app: &App, token: &str) -> Result<Self, Problem> {
-        let claims = app.tokens.check(token, now()).ok_or_else(|| {
+        Self::of_claims(app, app.tokens.check(token, Instant::now()))
+    }
+
+    fn of_claims(app: &App, claims: Option<Claims>) -> Result<Self, Problem> {
+        let claims = claims.ok_or_else(|| {
             Problem::unauthenticated(
                 "the access token is not valid any more: refresh it or log on again",
             )
@@ -74,6 +100,7 @@ impl Caller {
             wallet,
             role,
             family,
+            until: app.tokens.end(&claims),
         })
     }
 
@@ -118,19 +145,31 @@ impl Caller {
     }
 }
 
+fn bearer(parts: &Parts) -> Result<&str, Problem> {
+    let header = parts
+        .headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    header
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(|| {
+            Problem::unauthenticated("send the access token as `Authorization: Bearer TOKEN`")
+        })
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let token = header
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(|| {
-                Problem::unauthenticated("send the access token as `Authorization: Bearer TOKEN`")
-            })?;
-        Self::of_token(app, token)
+        Self::of_token(app, bearer(parts)?)
+    }
+}
+
+impl FromRequestParts<App> for Leaving {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let claims = app.tokens.check_time(bearer(parts)?, Instant::now());
+        Caller::of_claims(app, claims).map(Self)
     }
 }

@@ -3,16 +3,18 @@
 //! The signing key follows from the host secret and from a number of this process: what an earlier process
 //! gave out is not accepted, so that nothing that was revoked comes back with a restart. Clients refresh.
 
+use crate::live::now;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::Nanos;
 use hkdf::Hkdf;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use store::Role;
+use tokio::sync::watch;
 
 const ISSUER: &str = "sluice";
 const SECOND: u64 = 1_000_000_000;
@@ -45,8 +47,13 @@ pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
     lifetime: u64,
-    /// Families that were revoked, until when their access tokens would have been valid, seconds.
-    revoked: Mutex<BTreeMap<u64, u64>>,
+    /// When the process began, and what the clock said then, seconds since 1970. All times of tokens are counted
+    /// from there: a clock that is set must not make a token valid again.
+    began: (Instant, u64),
+    /// Families that were revoked, until when their access tokens would have been valid.
+    revoked: Mutex<BTreeMap<u64, Instant>>,
+    /// Changes whenever a family was revoked.
+    told: watch::Sender<()>,
 }
 
 impl Tokens {
@@ -60,7 +67,9 @@ impl Tokens {
             encoding: EncodingKey::from_secret(&key),
             decoding: DecodingKey::from_secret(&key),
             lifetime,
+            began: (Instant::now(), now().0 / SECOND),
             revoked: Mutex::new(BTreeMap::new()),
+            told: watch::Sender::new(()),
         }
     }
 
@@ -69,9 +78,21 @@ impl Tokens {
         self.lifetime
     }
 
+    /// Seconds since 1970, as if the clock had not been set since the process began.
+    fn seconds(&self, at: Instant) -> u64 {
+        let (began, seconds) = self.began;
+        seconds + at.saturating_duration_since(began).as_secs()
+    }
+
+    /// When a token ends.
+    pub(crate) fn end(&self, claims: &Claims) -> Instant {
+        let (began, seconds) = self.began;
+        began + Duration::from_secs(claims.exp.saturating_sub(seconds))
+    }
+
     /// An access token.
-    pub(crate) fn issue(&self, wallet: &str, role: Role, family: u64, now: Nanos) -> String {
-        let iat = now.0 / SECOND;
+    pub(crate) fn issue(&self, wallet: &str, role: Role, family: u64, at: Instant) -> String {
+        let iat = self.seconds(at);
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: wallet.to_owned(),
@@ -84,18 +105,22 @@ impl Tokens {
             .expect("the claims are strings and numbers")
     }
 
-    /// What a token says, if it is ours, valid at `now` and not revoked.
-    pub(crate) fn check(&self, token: &str, now: Nanos) -> Option<Claims> {
+    /// What a token says, if it is ours, valid and not revoked.
+    pub(crate) fn check(&self, token: &str, at: Instant) -> Option<Claims> {
+        let claims = self.check_time(token, at)?;
+        (!self.is_revoked(claims.family()?)).then_some(claims)
+    }
+
+    /// What a token says, if it is ours and would be valid were it not revoked.
+    pub(crate) fn check_time(&self, token: &str, at: Instant) -> Option<Claims> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.leeway = 0;
-        // Our own clock decides, which tests can set.
+        // Our own clock decides.
         validation.validate_exp = false;
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?;
         let claims = decoded.claims;
-        let family = claims.family()?;
-        let valid = now.0 / SECOND < claims.exp && !self.is_revoked(family);
-        valid.then_some(claims)
+        (self.seconds(at) < claims.exp).then_some(claims)
     }
 
     /// Whether a log-on was ended before its access tokens were.
@@ -105,11 +130,17 @@ impl Tokens {
     }
 
     /// No access token of this family is valid any more.
-    pub(crate) fn revoke(&self, family: u64, now: Nanos) {
-        let seconds = now.0 / SECOND;
+    pub(crate) fn revoke(&self, family: u64, at: Instant) {
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        revoked.retain(|_, until| *until > seconds);
-        revoked.insert(family, seconds + self.lifetime + 1);
+        revoked.retain(|_, until| *until > at);
+        revoked.insert(family, at + Duration::from_secs(self.lifetime + 1));
+        drop(revoked);
+        self.told.send_replace(());
+    }
+
+    /// Says when a family was revoked.
+    pub(crate) fn revocations(&self) -> watch::Receiver<()> {
+        self.told.subscribe()
     }
 }
 
@@ -146,34 +177,45 @@ pub(crate) fn hash(token: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    const NOW: Nanos = Nanos(1_700_000_000 * SECOND);
-
     #[test]
     fn a_token_is_valid_for_its_time_and_until_its_family_is_revoked() {
         let tokens = Tokens::new(&[1; 32], 7, 60);
-        let token = tokens.issue("wallet", Role::Operator, 5, NOW);
-        let claims = tokens.check(&token, NOW).unwrap();
+        let begin = tokens.began.0;
+        let second = |number| begin + Duration::from_secs(number);
+        let token = tokens.issue("wallet", Role::Operator, 5, begin);
+        let claims = tokens.check(&token, begin).unwrap();
         assert_eq!(
             (claims.sub.as_str(), claims.role.as_str()),
             ("wallet", "operator")
         );
-        let last = Nanos(NOW.0 + 59 * SECOND);
-        assert!(tokens.check(&token, last).is_some());
-        assert!(tokens.check(&token, Nanos(last.0 + SECOND)).is_none());
-        tokens.revoke(claims.family().unwrap(), NOW);
-        assert!(tokens.check(&token, NOW).is_none());
-        let other = tokens.issue("wallet", Role::User, 6, NOW);
-        assert!(tokens.check(&other, NOW).is_some());
+        assert_eq!(tokens.end(&claims), second(60));
+        assert!(tokens.check(&token, second(59)).is_some());
+        assert!(tokens.check(&token, second(60)).is_none());
+        let mut told = tokens.revocations();
+        tokens.revoke(claims.family().unwrap(), begin);
+        assert!(told.has_changed().unwrap());
+        told.mark_unchanged();
+        assert!(tokens.check(&token, begin).is_none());
+        assert!(tokens.check_time(&token, second(59)).is_some());
+        assert!(tokens.check_time(&token, second(60)).is_none());
+        let other = tokens.issue("wallet", Role::User, 6, begin);
+        assert!(tokens.check(&other, begin).is_some());
+        // It is remembered for as long as its tokens would be valid, and no longer.
+        tokens.revoke(7, second(60));
+        assert!(tokens.is_revoked(5));
+        tokens.revoke(7, second(61));
+        assert!(!tokens.is_revoked(5) && tokens.is_revoked(7));
     }
 
     #[test]
     fn tokens_of_others_are_refused() {
         let tokens = Tokens::new(&[1; 32], 7, 60);
+        let now = tokens.began.0;
         for other in [Tokens::new(&[2; 32], 7, 60), Tokens::new(&[1; 32], 8, 60)] {
-            let token = other.issue("wallet", Role::User, 5, NOW);
-            assert!(tokens.check(&token, NOW).is_none());
+            let token = other.issue("wallet", Role::User, 5, now);
+            assert!(tokens.check(&token, now).is_none());
         }
-        let token = tokens.issue("wallet", Role::User, 5, NOW);
+        let token = tokens.issue("wallet", Role::User, 5, now);
         let (head, rest) = token.split_once('.').unwrap();
         let (body, _) = rest.split_once('.').unwrap();
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
@@ -182,14 +224,14 @@ mod tests {
             format!("{head}.{body}."),
             String::new(),
         ] {
-            assert!(tokens.check(&forged, NOW).is_none(), "{forged}");
+            assert!(tokens.check(&forged, now).is_none(), "{forged}");
         }
         for at in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
             let last_bits = at + 1 == token.len();
-            assert!(last_bits || tokens.check(&changed, NOW).is_none(), "{at}");
+            assert!(last_bits || tokens.check(&changed, now).is_none(), "{at}");
         }
     }
 }

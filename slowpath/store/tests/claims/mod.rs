@@ -66,12 +66,6 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
             .unwrap(),
         user
     );
-    assert!(store.set_role([7; 32], Role::Maker).await.unwrap());
-    assert!(!store.set_role([8; 32], Role::Maker).await.unwrap());
-    assert_eq!(
-        store.user([7; 32]).await.unwrap().unwrap().role,
-        Role::Maker
-    );
 
     let token = RefreshToken {
         hash: [1; 32],
@@ -82,7 +76,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         used: None,
         revoked: None,
     };
-    store.add_token(&token).await.unwrap();
+    assert_eq!(store.add_token(&token, 9).await.unwrap(), [0; 0]);
     let rotate = async |old: u8, new: u8, now| {
         store
             .rotate_token([old; 32], [new; 32], now, late)
@@ -114,7 +108,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         family: 5,
         ..token
     };
-    store.add_token(&other).await.unwrap();
+    store.add_token(&other, 9).await.unwrap();
     assert_eq!(
         rotate(20, 21, late).await,
         Rotation::Ended,
@@ -128,6 +122,14 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
 /// Roles in a database with tables: the last that was given counts, and who gave each is kept.
 pub(crate) async fn roles_are_kept_with_their_givers(store: &Store) {
     let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
+    // As an earlier version kept those whom its configuration named.
+    store
+        .user_or_new([6; 32], Role::Operator, BEGIN)
+        .await
+        .unwrap();
+    let role = async |wallet: u8| store.role([wallet; 32]).await.unwrap();
+    assert_eq!((role(5).await, role(6).await), (Role::User, Role::User));
+    assert_eq!(store.stray_operators().await.unwrap(), [[6; 32]]);
     let given = |time, wallet, role| RoleGiven {
         time,
         wallet: [wallet; 32],
@@ -143,12 +145,50 @@ pub(crate) async fn roles_are_kept_with_their_givers(store: &Store) {
         store.give_role(gift).await.unwrap();
     }
     for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
-        assert_eq!(store.user([wallet; 32]).await.unwrap().unwrap().role, role);
+        assert_eq!(store.role([wallet; 32]).await.unwrap(), role);
     }
     let newest = store.roles_given(None, 2).await.unwrap().value;
     assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
     let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
     assert_eq!(oldest, gifts[..1]);
+    store
+        .give_role(&given(Nanos(late.0 + 2), 6, Role::Operator))
+        .await
+        .unwrap();
+    assert_eq!(role(6).await, Role::Operator);
+    assert_eq!(store.stray_operators().await.unwrap(), [[0; 32]; 0]);
+}
+
+/// A wallet has so many log-ons at a time, and nothing is kept of those that have expired.
+pub(crate) async fn the_oldest_log_ons_of_a_wallet_end(store: &Store) {
+    let token = |number: u8, wallet: u8, life: u64| RefreshToken {
+        hash: [number; 32],
+        family: u64::from(number),
+        wallet: [wallet; 32],
+        issued: Nanos(BEGIN.0 + u64::from(number)),
+        expires: Nanos(BEGIN.0 + u64::from(number) + life),
+        used: None,
+        revoked: None,
+    };
+    let add = async |token: &RefreshToken| store.add_token(token, 2).await.unwrap();
+    assert_eq!(add(&token(30, 1, 100)).await, [0; 0]);
+    assert_eq!(add(&token(31, 2, 100)).await, [0; 0]);
+    assert_eq!(add(&token(32, 1, 5)).await, [0; 0]);
+    // A log-on is as new as the last time that it was used.
+    let now = Nanos(BEGIN.0 + 33);
+    let rotated = store.rotate_token([30; 32], [34; 32], now, Nanos(BEGIN.0 + 200));
+    assert!(matches!(rotated.await.unwrap(), Rotation::Rotated(_)));
+    assert_eq!(add(&token(35, 1, 100)).await, [32]);
+    assert_eq!(
+        add(&token(1, 1, 500)).await,
+        [30],
+        "whatever the clock says"
+    );
+    // One has expired by now, and makes room.
+    assert_eq!(add(&token(36, 1, 100)).await, [1]);
+    assert_eq!(add(&token(200, 1, 100)).await, [0; 0]);
+    let left = store.forget_tokens(Nanos(u64::MAX)).await.unwrap();
+    assert_eq!(left, 2, "this wallet's last and the other's");
 }
 
 /// Who asked stands beside the command that was asked for, and beside no other.

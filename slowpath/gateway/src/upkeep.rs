@@ -1,0 +1,54 @@
+//! What the gateway does by itself, beside answering requests.
+
+use crate::auth::{is_named_operator, revocation};
+use crate::live::now;
+use crate::state::App;
+use crate::view::wallet;
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// Time between two looks at what is to be done.
+const LOOK: Duration = Duration::from_secs(1);
+/// Time between two times that expired refresh tokens are forgotten; the first is at start.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Runs for as long as the gateway serves.
+pub(crate) async fn run(app: &App) {
+    tell_stray_operators(app).await;
+    let (mut look, mut hourly) = (every(LOOK), every(HOUR));
+    loop {
+        let done = tokio::select! {
+            _ = look.tick() => revocation::write_rest(app).await,
+            _ = hourly.tick() => app.store.forget_tokens(now()).await.map(drop),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the store does not take what ends log-ons; it is tried on");
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Says which operators an earlier version kept because its configuration named them, and this one does not.
+async fn tell_stray_operators(app: &App) {
+    let stray = match app.store.stray_operators().await {
+        Ok(stray) => stray,
+        Err(error) => {
+            tracing::warn!(%error, "the store does not say which operators it has");
+            return;
+        }
+    };
+    for stray in stray {
+        if !is_named_operator(app, stray) {
+            tracing::warn!(
+                wallet = wallet(stray),
+                "the store has this wallet as operator, but gateway.operators does not name it and nothing says \
+                 that an operator made it one: it is a user; PUT /api/v1/admin/roles makes it an operator again"
+            );
+        }
+    }
+}
