@@ -398,7 +398,7 @@ fn http(root: &Path) -> Result<()> {
     instance::build()?;
     let binaries = instance::target_dir()?.join("release");
     let binaries = binaries.to_string_lossy();
-    let env = [("SLUICE_BINARIES", &*binaries)];
+    let env = [("BINARIES", &*binaries)];
     python(
         root,
         "http-venv",

@@ -16,7 +16,7 @@ import urllib.request
 import base58
 from nacl.signing import SigningKey
 
-BINARIES = pathlib.Path(os.environ["SLUICE_BINARIES"])
+BINARIES = pathlib.Path(os.environ["BINARIES"])
 
 
 def free_port(kind):
