@@ -23,6 +23,7 @@ mod desk;
 mod hub;
 mod limits;
 mod live;
+mod measures;
 mod membership;
 mod number;
 mod problem;
@@ -33,6 +34,7 @@ mod ws;
 
 pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
+pub use measures::Measures;
 
 use auth::challenge::Challenges;
 use auth::token::Tokens;
@@ -71,7 +73,7 @@ pub enum GatewayError {
 }
 
 impl Gateway {
-    /// Listens; connections wait until [`Gateway::serve`].
+    /// Listens; connections wait until [`Gateway::serve`]. What it does is counted in `measures`.
     ///
     /// # Errors
     /// [`GatewayError`]: the address is taken, or there is no randomness.
@@ -80,6 +82,7 @@ impl Gateway {
         host_secret: &[u8; 32],
         live: Live,
         store: Store,
+        measures: Measures,
     ) -> Result<Self, GatewayError> {
         let address = config.gateway.bind;
         let listener =
@@ -101,6 +104,7 @@ impl Gateway {
             port: config.port.bind.to_string(),
             live,
             store,
+            measures,
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             challenges: Challenges::default(),
             limits: Limits::new(settings.address_rate, settings.order_rate),

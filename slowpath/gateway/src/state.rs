@@ -4,6 +4,7 @@ use crate::auth::challenge::Challenges;
 use crate::auth::token::Tokens;
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::measures::Measures;
 use crate::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts};
 use domain::MarketId;
@@ -24,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) port: String,
     pub(crate) live: Live,
     pub(crate) store: Store,
+    pub(crate) measures: Measures,
     pub(crate) tokens: Tokens,
     pub(crate) challenges: Challenges,
     pub(crate) limits: Limits,

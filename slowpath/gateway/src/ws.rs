@@ -111,6 +111,7 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self) {
+        let _open = self.app.measures.websocket();
         let end = self.serve().await;
         if let End::Told(code, reason) = end {
             let message = json!({ "type": "Error", "code": reason });
@@ -137,6 +138,7 @@ impl Connection {
                 update = self.streams.next(), if !self.streams.is_empty() => match update {
                     Some((_, Ok(update))) => self.send(update.text.clone()).await,
                     Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
+                        self.app.measures.slow_consumer();
                         Err(End::Told(close_code::POLICY, "slow-consumer"))
                     }
                     None => Ok(()),

@@ -4,7 +4,10 @@
     reason = "a test that cannot do what it needs fails where that shows"
 )]
 
+mod commands;
 mod instance;
+mod logging;
+mod metrics;
 mod operator;
 mod process;
 mod snapshots;

@@ -157,6 +157,7 @@ pub(crate) async fn token(
         revoked: None,
     };
     app.store.add_token(&token).await?;
+    app.measures.log_on();
     Ok(Json(tokens(&app, &token, user.role, refresh_token)))
 }
 
