@@ -67,6 +67,12 @@ pub fn begin(config: &Config) -> Result<Levels> {
         .try_init()
         .context("begin the log")?;
     let _first = FORMAT.set(config.log.format);
+    if is_json() {
+        // Else a panic would be the one thing that is no JSON.
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!(target: TARGET, "alarm: a thread panicked: {panic}");
+        }));
+    }
     let levels = Levels {
         handle,
         configured,

@@ -88,12 +88,23 @@ class Figures(unittest.TestCase):
         dead = scrape(exchange.metrics_port)[1]
         self.assertEqual(dead[("sluice_process_state", *killed)], 1)
         self.assertEqual(dead[("sluice_tile_up", ("tile", "match"))], 0)
+        refusal = ""
+
+        def is_refused():
+            nonlocal refusal
+            status, refusal = exchange.call("GET", "/ready", raw=True)
+            return status == 503
+
+        wait("it is not ready", is_refused)
+        self.assertIn("the fastpath does not run", refusal)
+        self.assertEqual(exchange.call("GET", "/health", raw=True)[0], 200)
         exchange.start("fastpath")
         wait("the fastpath is up", lambda: self.up(exchange, "fastpath") == 1)
         wait(
             "its tiles run",
             lambda: scrape(exchange.metrics_port)[1][("sluice_tile_up", ("tile", "out"))] == 1,
         )
+        wait("it is ready", lambda: exchange.call("GET", "/ready", raw=True)[0] == 200)
         self.assertEqual(exchange.stop(), [0, 0])
         shutil.rmtree(exchange.folder)
 
@@ -127,12 +138,14 @@ class Figures(unittest.TestCase):
         exchange = Exchange()
         self.assertEqual(exchange.call("GET", "/metrics")[0], 404)
         self.assertEqual(exchange.stop(), [0, 0])
+        shutil.rmtree(exchange.folder)
         instance = Instance("[gateway]\nenabled = false\n")
         started = instance.sluice("start", "--detach")
         self.assertEqual(started.returncode, 0, started.stderr)
         samples = scrape(instance.metrics_port)[1]
         self.assertEqual(samples[("sluice_up", ("process", "fastpath"))], 1)
-        self.assertEqual(instance.sluice("stop").returncode, 0)
+        stopped = instance.sluice("stop")
+        self.assertEqual(stopped.returncode, 0, stopped.stdout + stopped.stderr)
 
 
 class Logs(unittest.TestCase):

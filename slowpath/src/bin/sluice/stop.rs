@@ -48,8 +48,10 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         role.ask_to_stop(seen.pid)?;
         let start = Instant::now();
         let end = loop {
+            // Whoever has ended has said how before: it is looked at behind its end.
+            let has_ended = !slowpath::life::is_alive(seen.pid);
             let now = role.look(&config)?;
-            if now.pid != seen.pid || !slowpath::life::is_alive(seen.pid) {
+            if has_ended || now.pid != seen.pid {
                 break now;
             }
             if start.elapsed() > Duration::from_secs(arguments.wait) {
