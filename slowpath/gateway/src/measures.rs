@@ -133,7 +133,8 @@ pub(crate) async fn observe(
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let micros = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if response.status().is_server_error() {
+        // Not to be ready is an answer like any other.
+        if response.status().is_server_error() && route != "/ready" {
             tracing::warn!(target: "gateway", status, micros, "answered");
         } else {
             tracing::debug!(target: "gateway", status, micros, "answered");
