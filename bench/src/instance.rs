@@ -470,6 +470,9 @@ every_frames = {snapshot_frames}
 [slowpath]
 cpus = [{slowpath}]
 
+[metrics]
+enabled = false
+
 [gateway]
 enabled = {gateway}
 bind = "127.0.0.1:{gateway_port}"

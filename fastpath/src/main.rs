@@ -45,7 +45,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 /// with 1, and says why, if it cannot go on, or if frames stay in journal memory because no slowpath
 /// archives them: they wait there for the next slowpath, but not beyond a loss of power.
 ///
-/// `sluice config default` prints a file with every key and what it means.
+/// `sluice config default` prints a file with every key and what it means; variables of the environment win over the
+/// file (SLUICE_SECTION__KEY). `sluice start` runs this process and the slowpath and watches both.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
+    console::begin(config.log.format);
     if arguments.check {
         let genesis = config.load_genesis()?;
         console::say(format_args!(

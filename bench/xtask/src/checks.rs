@@ -154,6 +154,12 @@ const CHECKS: &[Check] = &[
         run: http,
     },
     Check {
+        name: "operate",
+        shows: "start, stop, logs and figures of a real instance, the figures by Prometheus's own parser",
+        needs: &[PYTHON, VENV],
+        run: operate,
+    },
+    Check {
         name: "crash",
         shows: "20 SIGKILLs of either process under load: nothing acknowledged is lost",
         needs: &[],
@@ -375,17 +381,20 @@ fn sbe(root: &Path) -> Result<()> {
 }
 
 fn http(root: &Path) -> Result<()> {
+    with_binaries(root, "http_test.py")
+}
+
+fn operate(root: &Path) -> Result<()> {
+    with_binaries(root, "operate_test.py")
+}
+
+/// Runs one of the gateway's scripts on the release binaries.
+fn with_binaries(root: &Path, script: &str) -> Result<()> {
     instance::build()?;
     let binaries = instance::target_dir()?.join("release");
     let binaries = binaries.to_string_lossy();
-    let env = [("SLUICE_BINARIES", &*binaries)];
-    python(
-        root,
-        "http-venv",
-        "slowpath/gateway/tests",
-        "http_test.py",
-        &env,
-    )
+    let env = [("BINARIES", &*binaries)];
+    python(root, "http-venv", "slowpath/gateway/tests", script, &env)
 }
 
 /// Runs a script of `folder` with what the folder's `requirements.txt` names, each file by its hash.

@@ -27,6 +27,8 @@ pub trait CommandRing: Send {
     fn push(&mut self, slot: &[u64; REQUEST_WORDS]) -> bool;
     /// Whether the fastpath has taken everything.
     fn is_drained(&self) -> bool;
+    /// Whether there is a fastpath that takes anything.
+    fn is_served(&self) -> bool;
 }
 
 /// What became of a command: its frame.
@@ -173,6 +175,11 @@ impl Desk {
         }
     }
 
+    /// Whether there is a fastpath that takes commands.
+    pub(crate) fn is_served(&self) -> bool {
+        self.lock().ring.is_served()
+    }
+
     /// How many commands were sent, if the fastpath has taken all of them.
     pub(crate) fn drained_after(&self) -> Option<u64> {
         let inner = self.lock();
@@ -279,6 +286,9 @@ mod tests {
         }
         fn is_drained(&self) -> bool {
             *self.drained.lock().unwrap()
+        }
+        fn is_served(&self) -> bool {
+            true
         }
     }
 

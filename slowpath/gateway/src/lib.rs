@@ -26,6 +26,7 @@ mod faucet;
 mod hub;
 mod limits;
 mod live;
+mod measures;
 mod membership;
 mod number;
 mod problem;
@@ -40,6 +41,7 @@ mod ws;
 
 pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
+pub use measures::Measures;
 
 use auth::challenge::Challenges;
 use auth::revocation::Unwritten;
@@ -81,7 +83,7 @@ pub enum GatewayError {
 }
 
 impl Gateway {
-    /// Listens; connections wait until [`Gateway::serve`].
+    /// Listens; connections wait until [`Gateway::serve`]. What it does is counted in `measures`.
     ///
     /// # Errors
     /// [`GatewayError`]: the address is taken, or there is no randomness.
@@ -90,6 +92,7 @@ impl Gateway {
         host_secret: &[u8; 32],
         live: Live,
         store: Store,
+        measures: Measures,
     ) -> Result<Self, GatewayError> {
         let address = config.gateway.bind;
         let listener =
@@ -112,6 +115,7 @@ impl Gateway {
             live,
             store,
             host: HostSecret::from_bytes(*host_secret),
+            measures,
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             unwritten: Unwritten::default(),
             challenges: Challenges::default(),

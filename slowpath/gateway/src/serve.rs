@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::state::App;
-use crate::{api, timeout, ws};
+use crate::{api, measures, timeout, ws};
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -42,6 +42,10 @@ pub(crate) fn router(app: &App) -> Router {
                 .into_response()
         }))
         .layer(middleware::map_response(as_problem))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            measures::observe,
+        ))
         .with_state(app.clone())
 }
 

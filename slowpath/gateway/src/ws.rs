@@ -137,6 +137,7 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self) {
+        let _open = self.app.measures.websocket();
         let end = self.serve().await;
         if let End::Told(code, reason) = end {
             let message = json!({ "type": "Error", "code": reason });
@@ -170,6 +171,7 @@ impl Connection {
                         Err(end) => Err(end),
                     },
                     Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
+                        self.app.measures.slow_consumer();
                         Err(End::Told(close_code::POLICY, "slow-consumer"))
                     }
                     None => Ok(()),

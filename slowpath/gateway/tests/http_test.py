@@ -1,6 +1,6 @@
 """The gateway of a real exchange: log-on, orders, history, streams, kills, limits, TLS, the API's description.
 
-`cargo xtask test http` runs it with the release binaries; SLUICE_BINARIES names their folder.
+`cargo xtask test http` runs it with the release binaries; BINARIES names their folder.
 """
 
 import asyncio

@@ -156,9 +156,14 @@ fn write_config(folder: &Path, more: &str) {
     } else {
         "[gateway]\nenabled = false\n"
     };
+    let metrics = if more.contains("[metrics]") {
+        ""
+    } else {
+        "[metrics]\nenabled = false\n"
+    };
     let text = format!(
         "[instance]\nname = \"test\"\nshard = 3\n\
-         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{more}",
+         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{metrics}{more}",
         folder.join("shm").display()
     );
     fs::write(folder.join("sluice.toml"), text).unwrap();

@@ -242,7 +242,10 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let ring = Ring::new(shm::command_ring_producer(&own.memory, &fast).unwrap());
+        let ring = Ring::new(
+            shm::command_ring_producer(&own.memory, &fast).unwrap(),
+            shm::FastView::new(fast.clone()).unwrap(),
+        );
         let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
         let live = Live::new(shadow, Box::new(ring), true);
         let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();

@@ -170,6 +170,7 @@ pub(crate) async fn token(
     for ended in app.store.add_token(&token, LOG_ONS).await? {
         app.tokens.revoke(ended, Instant::now());
     }
+    app.measures.log_on();
     Ok(Json(Tokens {
         session,
         ..tokens(&app, &token, role, refresh_token)

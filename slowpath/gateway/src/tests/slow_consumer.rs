@@ -1,6 +1,7 @@
 //! Subscribers that do not read: each costs itself.
 
 use super::exchange::{Exchange, SHARD};
+use crate::Measures;
 use crate::{Batch, CommandRing, Gateway, Live, Standing};
 use domain::{
     ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Side,
@@ -35,6 +36,9 @@ impl CommandRing for NoRing {
         false
     }
     fn is_drained(&self) -> bool {
+        true
+    }
+    fn is_served(&self) -> bool {
         true
     }
 }
@@ -72,7 +76,14 @@ impl Market {
             projector.write().await.unwrap();
             projector.close().await.unwrap();
             let store = Store::new(&database, 1).unwrap();
-            Gateway::new(&config, &[1; 32], live.clone(), store).unwrap()
+            Gateway::new(
+                &config,
+                &[1; 32],
+                live.clone(),
+                store,
+                Measures::new().unwrap(),
+            )
+            .unwrap()
         });
         let address = gateway.address().unwrap();
         runtime.spawn(gateway.serve(std::future::pending()));
