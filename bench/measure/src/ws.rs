@@ -29,8 +29,9 @@ use crate::gate;
 
 /// Files of a process besides its connections.
 const OTHER_FILES: u64 = 500;
-/// For clients that do not read to be let go: their buffers fill, and then the gateway's patience ends.
-const STALL_TIME: Duration = Duration::from_secs(15);
+/// Most for clients that do not read to be let go: the kernel's buffers of some megabytes fill first, and
+/// then the gateway's patience ends.
+const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -137,7 +138,7 @@ fn exchange(arguments: &Arguments, instance: &Instance) -> Result<Side> {
     let heard = listening.stop()?;
     traded?;
     let after = resident(pid);
-    let stalled = stalled(gateway, &users, arguments.stalled)?;
+    let stalled = stalled(gateway, &users, arguments.stalled, pid)?;
     Ok(Side {
         heard,
         resident: [alone, together.0, after],
@@ -147,12 +148,13 @@ fn exchange(arguments: &Arguments, instance: &Instance) -> Result<Side> {
     })
 }
 
-/// Trades as fast as two users can, until those that do not read should be gone.
-fn stalled(gateway: SocketAddr, users: &[WebUser], count: usize) -> Result<Stalled> {
+/// Trades as fast as two users can, until those that do not read are gone or the time is over.
+fn stalled(gateway: SocketAddr, users: &[WebUser], count: usize, pid: u32) -> Result<Stalled> {
+    let files = || std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
     let sockets = clients::stall(gateway, count)?;
     let crowd = Crowd::connect(gateway, 1, None)?.listen();
-    let (begin, mut trades) = (Instant::now(), 0);
-    while begin.elapsed() < STALL_TIME {
+    let (begin, mut trades, with) = (Instant::now(), 0, files());
+    while begin.elapsed() < STALL_TIME && files() + count > with {
         exchange_once(users)?;
         trades += 1;
     }
