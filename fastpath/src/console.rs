@@ -12,19 +12,19 @@ use topology::LogFormat;
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// From now on lines are written like this; before, as text.
-pub(crate) fn begin(format: LogFormat) {
+pub fn begin(format: LogFormat) {
     let _first = FORMAT.set(format);
 }
 
 /// Writes one line to standard output. An operator who is not listening is no reason to stop: a closed
 /// output is ignored.
-pub(crate) fn say(line: fmt::Arguments<'_>) {
+pub fn say(line: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     let _ignored = write(&mut out, "INFO", line).and_then(|()| out.flush());
 }
 
 /// The same on standard error, for the reason of a failure.
-pub(crate) fn complain(line: fmt::Arguments<'_>) {
+pub fn complain(line: fmt::Arguments<'_>) {
     let _ignored = write(&mut io::stderr().lock(), "ERROR", line);
 }
 

@@ -4,31 +4,9 @@
 //! SIGINT or SIGHUP. After the line `ready` nothing allocates.
 #![forbid(unsafe_code)]
 
-mod assembly;
-mod boot;
-mod claim;
-mod console;
-mod counters;
-mod epochs;
-mod feed;
-mod keys;
-mod lane;
-mod match_tile;
-mod net;
-mod out;
-mod port;
-mod post;
-mod recovery;
-mod replies;
-mod sequencer;
-mod supervisor;
-#[cfg(test)]
-mod tests;
-mod watermark;
-mod window;
-
 use anyhow::Result;
 use clap::Parser;
+use fastpath::console;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tile::allocator::CountingAllocator;
@@ -81,6 +59,5 @@ fn run(arguments: &Arguments) -> Result<()> {
         ));
         return Ok(());
     }
-    let machine = boot::boot(&config)?;
-    supervisor::supervise(&config, machine, &ALLOCATOR)
+    fastpath::run(&config, &ALLOCATOR)
 }

@@ -43,6 +43,7 @@ const AARCH64_CC: Need = Need::Program {
 /// The programs are not in the path: it is the folder of the server that counts.
 const POSTGRES: Need = Need::package("postgresql");
 const TSHARK: Need = Need::package("tshark");
+const VALGRIND: Need = Need::package("valgrind");
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
@@ -133,6 +134,24 @@ const CHECKS: &[Check] = &[
                 &["check", "--workspace", "--quiet", "--target", target],
                 &[],
             )
+        },
+    },
+    Check {
+        name: "instructions",
+        shows: "callgrind's count of every function of the hot path is within its bound",
+        needs: &[VALGRIND],
+        run: |root| {
+            let count = [
+                "run",
+                "--quiet",
+                "--release",
+                "--bin",
+                "bench",
+                "--",
+                "functions",
+                "--count",
+            ];
+            cargo(root, &count, &[])
         },
     },
     Check {
