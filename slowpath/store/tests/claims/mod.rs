@@ -211,6 +211,7 @@ pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
             payload: payload.to_vec(),
             wallet: [wallet; 32],
             time: BEGIN,
+            request: (wallet == 99).then(|| "first".to_owned()),
         };
         store.add_asked(&asked).await.unwrap();
     };
@@ -236,4 +237,27 @@ pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
         assert_eq!(named.payload, frame.command.body());
     }
     assert_eq!(named.len(), journalled.len());
+
+    // All of them took the place of the one that was asked for under this name.
+    assert_eq!(store.asked_as("first").await.unwrap(), None);
+    ask(&journalled[0], 99, &[1]).await;
+    ask(&journalled[1], 99, &[2]).await;
+    let asked = store.asked_as("first").await.unwrap().unwrap();
+    assert_eq!(
+        (asked.number, asked.payload),
+        (journalled[1].header.source_seq, vec![2])
+    );
+    for frame in &journalled {
+        let header = &frame.header;
+        let found = store
+            .deposit(header.source, header.source_seq)
+            .await
+            .unwrap()
+            .value;
+        let is_deposit = matches!(frame.command, domain::Command::Deposit(_));
+        assert_eq!(
+            found.map(|deposit| deposit.seq),
+            is_deposit.then_some(header.seq)
+        );
+    }
 }
