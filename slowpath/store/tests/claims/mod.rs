@@ -53,8 +53,8 @@ pub(crate) async fn what_does_not_follow_is_refused(url: &str) {
     assert!(matches!(refused, StoreError::NotNext { .. }), "{refused}");
 }
 
-/// Users and tokens in a database with tables.
-pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
+/// Users and roles in a database with tables.
+pub(crate) async fn operators_are_those_whom_one_made_so(store: &Store) {
     let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
 
     assert_eq!(store.user([7; 32]).await.unwrap(), None);
@@ -101,6 +101,11 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         .unwrap();
     assert_eq!(role(6).await, Role::Operator);
     assert_eq!(store.stray_operators().await.unwrap(), [[0; 32]; 0]);
+}
+
+/// Tokens in a database with tables.
+pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
+    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
 
     let token = RefreshToken {
         hash: [1; 32],
