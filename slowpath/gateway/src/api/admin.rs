@@ -4,7 +4,7 @@ use crate::administration::administer;
 use crate::api::users::{asset_of, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
-use crate::auth::{Caller, is_named_operator, wallet_of};
+use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
 use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
@@ -68,10 +68,9 @@ pub(crate) struct NewAsset {
     ))]
 pub(crate) async fn create_asset(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewAsset>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let (taken, next) = app.live.read(|engine, _| {
@@ -161,10 +160,9 @@ pub(crate) struct NewMarket {
     ))]
 pub(crate) async fn create_market(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewMarket>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let asset = |wanted: &str| {
@@ -222,10 +220,9 @@ pub(crate) struct NewAccount {
     ))]
 pub(crate) async fn create_account(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let wallet = wallet_of(&new.wallet)?;
     let _one_at_a_time = app.registering.lock().await;
     if let Some(account) = app.live.hub().account_of(&wallet) {
@@ -269,10 +266,9 @@ pub(crate) struct Credit {
     ))]
 pub(crate) async fn deposit(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<Credit>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let request = RequestId::of_operators(&new.request_id)?;
     let wallet = wallet_of(&new.wallet)?;
     let account = app.live.hub().account_of(&wallet);
@@ -320,10 +316,9 @@ pub(crate) struct ApiDeposit {
     ))]
 pub(crate) async fn find_deposit(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Path(request_id): Path<String>,
 ) -> Result<Json<ApiDeposit>, Problem> {
-    caller.ensure_auditor()?;
     let request = RequestId::of_operators(&request_id)?;
     let found = deposits::find(&app, &request).await?;
     let (asked, deposit) =
@@ -361,10 +356,9 @@ pub(crate) struct GiveRole {
     ))]
 pub(crate) async fn set_role(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(give): Body<GiveRole>,
 ) -> Result<StatusCode, Problem> {
-    caller.ensure_operator()?;
     let wallet = wallet_of(&give.wallet)?;
     let role = role_of(&give.role).ok_or_else(|| {
         Problem::invalid(format!(
@@ -401,10 +395,9 @@ pub(crate) async fn set_role(
     ))]
 pub(crate) async fn roles(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<GivenRole>>, Problem> {
-    caller.ensure_auditor()?;
     let (before, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.roles_given(before.map(Nanos), limit).await?;
     let page = Page::of(
@@ -462,10 +455,9 @@ pub(crate) struct AuditRow {
     ))]
 pub(crate) async fn audit(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditRow>>, Problem> {
-    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.audited(below.map(Seq), limit).await?;
     let page = Page::of(
@@ -515,10 +507,9 @@ pub(crate) struct SnapshotRow {
     ))]
 pub(crate) async fn snapshots(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<SnapshotRow>>, Problem> {
-    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.snapshots(below.map(Seq), limit).await?;
     let page = Page::of(
