@@ -21,6 +21,7 @@ mod api;
 mod auth;
 mod connections;
 mod delegation;
+mod deposits;
 mod desk;
 mod faucet;
 mod hub;

@@ -21,6 +21,10 @@ pub enum Standing {
     Diverged,
 }
 
+/// What to do when the outcome of a session's command is not known.
+const UNKNOWN: &str = "the command was sent and may still be taken: ask for its outcome by its client order id, \
+                       and do not send it again under another one";
+
 /// What comes of a command that was sent.
 pub(crate) type Answer = tokio::sync::oneshot::Receiver<Done>;
 
@@ -153,7 +157,8 @@ impl Live {
         self.ensure_live()?;
         let last = self.read(|engine, _| engine.last_number(source));
         let sent = self.0.desk.send(source, last, command, now());
-        self.answered(sent.map_err(no_outcome)?).await
+        self.answered(sent.map_err(|error| no_outcome(error, UNKNOWN))?, UNKNOWN)
+            .await
     }
 
     /// The number that a source's next command would have.
@@ -172,22 +177,20 @@ impl Live {
         self.ensure_live()?;
         let last = self.read(|engine, _| engine.last_number(source));
         let sent = self.0.desk.send_as(source, last, number, command, now());
-        sent.map_err(no_outcome)
+        sent.map_err(|error| no_outcome(error, UNKNOWN))
     }
 
-    /// Waits for the frame of a command that was sent.
-    pub(crate) async fn answered(&self, answer: Answer) -> Result<Done, Problem> {
-        outcome(answer).await.map_err(no_outcome)
+    /// Waits for the frame of a command that was sent; `unknown` says what to do if it does not come in time.
+    pub(crate) async fn answered(&self, answer: Answer, unknown: &str) -> Result<Done, Problem> {
+        let done = outcome(answer).await;
+        done.map_err(|error| no_outcome(error, unknown))
     }
 }
 
-fn no_outcome(error: NoOutcome) -> Problem {
+fn no_outcome(error: NoOutcome, unknown: &str) -> Problem {
     match error {
         NoOutcome::Busy => Problem::busy(),
-        NoOutcome::Unknown => Problem::unknown_outcome(
-            "the command was sent and may still be taken: ask for its outcome by its client order id, \
-             and do not send it again under another one",
-        ),
+        NoOutcome::Unknown => Problem::unknown_outcome(unknown),
     }
 }
 

@@ -193,7 +193,7 @@ class LogOn(OneExchange):
         self.ok(operator.call("POST", "/admin/markets", market), 201)
         markets = self.ok(user.call("GET", "/system/markets"))
         self.assertEqual([m["market"] for m in markets], ["SOL/USDC", "JUP/USDC"])
-        deposit = {"wallet": user.wallet.text, "asset": "JUP", "amount": "77"}
+        deposit = {"wallet": user.wallet.text, "asset": "JUP", "amount": "77", "request_id": "jup-1"}
         self.ok(operator.call("POST", "/admin/deposits", deposit), 201)
         balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
         self.assertEqual([b["available"] for b in balances if b["asset"] == "JUP"], ["77"])
@@ -253,6 +253,103 @@ class Operators(OneExchange):
             while store.execute(expired, (b"x" * 32,)).fetchone() != (0,):
                 self.assertLess(time.monotonic(), deadline)
                 time.sleep(0.1)
+
+
+class Deposits(OneExchange):
+    """A deposit is made once for its request id, whatever happens between the asking and the answer."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator, cls.user = User(cls.exchange, OPERATOR, funds=False), User(cls.exchange, Wallet(99), funds=False)
+
+    def ask(self, request_id, amount=1000):
+        deposit = {"wallet": self.user.wallet.text, "asset": "SOL", "amount": str(amount), "request_id": request_id}
+        return self.operator.call("POST", "/admin/deposits", deposit)
+
+    def has(self):
+        balances = self.ok(self.user.call("GET", "/users/me/balances"))["balances"]
+        return next(int(b["available"]) for b in balances if b["asset"] == "SOL")
+
+    def test_repeated_it_is_answered_as_the_first_time(self):
+        before = self.has()
+        first = self.ok(self.ask("again"), 201)
+        self.assertEqual([self.ok(self.ask("again"), 201) for _ in range(3)], [first] * 3)
+        self.assertEqual(self.has(), before + 1000)
+        self.refused(self.ask("again", 1001), 409, "request-used")
+        self.refused(self.ask("a/b"), 422, "invalid-request")
+        found = self.ok(self.operator.call("GET", "/admin/deposits/again"))
+        self.assertEqual(
+            (found["sequence"], found["amount"], found["asked_by"]), (first["sequence"], "1000", OPERATOR.text)
+        )
+        self.refused(self.user.call("GET", "/admin/deposits/again"), 403, "forbidden")
+        self.refused(self.operator.call("GET", "/admin/deposits/never"), 404, "not-found")
+        # Another operator may repeat it. A user's own request ids are not the operators'.
+        give = {"wallet": self.user.wallet.text, "role": "operator"}
+        self.ok(self.operator.call("PUT", "/admin/roles", give), 204)
+        self.user.log_on()
+        wish = {"asset": "SOL", "amount": "5", "request_id": "again"}
+        for _ in range(2):
+            self.ok(self.user.call("POST", "/faucet", wish))
+        self.assertEqual(self.has(), before + 1005)
+        deposit = {"wallet": self.user.wallet.text, "asset": "SOL", "amount": "1000", "request_id": "again"}
+        self.assertEqual(self.ok(self.user.call("POST", "/admin/deposits", deposit), 201), first)
+        self.assertEqual(self.has(), before + 1005)
+
+    def test_many_at_once_are_one(self):
+        before = self.has()
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(self.ask("crowd"))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len({self.ok(answer, 201)["sequence"] for answer in answers}), 1)
+        self.assertEqual(self.has(), before + 1000)
+
+    def test_without_an_answer_it_is_repeated_and_made_once(self):
+        before = self.has()
+        fastpath = self.exchange.processes["fastpath"]
+        fastpath.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                answer = self.ask("silent")
+                self.refused(answer, 504, "outcome-unknown")
+                self.assertIn("request_id", answer[1]["detail"])
+            # What the gateway knew of it is gone; the ring has it still.
+            self.exchange.kill("slowpath")
+            self.exchange.start("slowpath")
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        self.exchange.wait_ready()
+        for user in (self.operator, self.user):
+            user.log_on()
+        made = self.ok(self.ask("silent"), 201)
+        self.assertEqual(self.has(), before + 1000)
+        self.assertEqual(self.ok(self.ask("silent"), 201), made)
+        self.assertEqual(self.has(), before + 1000)
+
+    def test_what_a_crash_leaves_between_store_and_ring_is_made_when_it_is_repeated(self):
+        before = self.has()
+        self.ok(self.ask("whole"), 201)
+
+        def crash(config):
+            # The row of a deposit that never entered the ring, under the number that is next.
+            with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store, store:
+                store.execute(
+                    "INSERT INTO asked SELECT source, number + 1, command, payload, wallet, time, 'operators/half' "
+                    "FROM asked WHERE request = 'operators/whole'"
+                )
+            return config
+
+        self.exchange.restart(crash)
+        for user in (self.operator, self.user):
+            user.log_on()
+        self.refused(self.operator.call("GET", "/admin/deposits/half"), 404, "not-found")
+        self.assertEqual(self.has(), before + 1000)
+        made = self.ok(self.ask("half"), 201)
+        self.assertEqual(self.ok(self.ask("half"), 201), made)
+        self.assertEqual(self.has(), before + 2000)
 
 
 class PortSessions(OneExchange):

@@ -5,7 +5,7 @@
 
 use crate::column::Values;
 use crate::error::StoreError;
-use crate::record::record;
+use crate::record::{all, record};
 use crate::rows::{AuditEntry, Deposit};
 use crate::store::{At, Question, Store, at_most, bound};
 use crate::users::{run, values_of};
@@ -27,6 +27,8 @@ record! {
         wallet: [u8; 32],
         /// When, UTC ns.
         time: Nanos,
+        /// Under which name, if it had one; no two commands have the same.
+        request: Option<String>,
     }
 }
 
@@ -87,18 +89,53 @@ impl From<Deposit> for Audited {
 }
 
 impl Store {
-    /// Keeps who asks for a command; durable when this returns.
+    /// Keeps who asks for a command; durable when this returns. It takes the place of what was asked under this
+    /// number or this name before, which must never have come.
     ///
     /// # Errors
     /// As [`Store::user`]; the command must not be sent then.
     pub async fn add_asked(&self, asked: &Asked) -> Result<(), StoreError> {
-        let mut connection = self.own.acquire().await?;
-        let insert = "INSERT INTO asked (source, number, command, payload, wallet, time) \
-                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source, number) DO UPDATE SET \
+        let mut transaction = self.own.begin().await?;
+        if let Some(request) = &asked.request {
+            let values = Values::default().with(request);
+            let delete = "DELETE FROM asked WHERE request = $1";
+            run(&mut transaction, delete, values).await?;
+        }
+        let insert = "INSERT INTO asked (source, number, command, payload, wallet, time, request) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (source, number) DO UPDATE SET \
                       command = excluded.command, payload = excluded.payload, \
-                      wallet = excluded.wallet, time = excluded.time";
-        run(&mut connection, insert, values_of(asked)).await?;
+                      wallet = excluded.wallet, time = excluded.time, request = excluded.request";
+        run(&mut transaction, insert, values_of(asked)).await?;
+        transaction.commit().await?;
         Ok(())
+    }
+
+    /// What was asked under a name.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn asked_as(&self, request: &str) -> Result<Option<Asked>, StoreError> {
+        let mut connection = self.own.acquire().await?;
+        let values = Values::default().with(&request.to_owned());
+        let asked: Vec<Asked> = all(&mut connection, "WHERE request = $1", values).await?;
+        Ok(asked.into_iter().next())
+    }
+
+    /// The deposit that was journalled under a number of a source.
+    ///
+    /// # Errors
+    /// As [`Store::user`].
+    pub async fn deposit(
+        &self,
+        source: Source,
+        number: u64,
+    ) -> Result<At<Option<Deposit>>, StoreError> {
+        let mut question = self.ask().await?;
+        let values = Values::default().with(&source).with(&bound(number));
+        let found = question
+            .first("WHERE source = $1 AND number = $2", values)
+            .await?;
+        question.answer(found).await
     }
 
     /// Commands of administration and deposits below a seq and who asked for them, the newest first, at most

@@ -143,6 +143,15 @@ impl Column for String {
     }
 }
 
+impl Column for Option<String> {
+    fn put(&self, values: &mut Values) {
+        values.put(self.clone());
+    }
+    fn take(fields: &mut Fields<'_>) -> Result<Self, StoreError> {
+        fields.take()
+    }
+}
+
 impl Column for Vec<u8> {
     fn put(&self, values: &mut Values) {
         values.put(self.clone());

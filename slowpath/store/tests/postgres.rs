@@ -53,8 +53,8 @@ fn it_holds_and_answers_what_sqlite_does() {
         );
         assert_eq!(one.assets().await.unwrap(), other.assets().await.unwrap());
         assert_eq!(one.markets().await.unwrap(), other.markets().await.unwrap());
+        claims::operators_are_those_whom_one_made_so(&one).await;
         claims::a_token_is_exchanged_once(&one).await;
-        claims::roles_are_kept_with_their_givers(&one).await;
         claims::the_oldest_log_ons_of_a_wallet_end(&one).await;
     });
 }

@@ -563,7 +563,16 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         let database = Database::new(&place.url).unwrap();
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
-        claims::roles_are_kept_with_their_givers(&place.store()).await;
+    });
+}
+
+#[test]
+fn operators_are_those_of_whom_it_is_kept_who_made_them_so() {
+    let place = Place::new();
+    run(async {
+        let database = Database::new(&place.url).unwrap();
+        store::prepare(&database, SHARD).await.unwrap();
+        claims::operators_are_those_whom_one_made_so(&place.store()).await;
     });
 }
 

@@ -1,22 +1,23 @@
 //! What operators do. Every command is journalled, and who asked for it is kept beside it; so is who gave which role.
 
 use crate::administration::administer;
-use crate::api::users::{asset_of, credit, ensure_done};
+use crate::api::users::{asset_of, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
-use crate::auth::{Caller, is_named_operator, wallet_of};
+use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
+use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
-use crate::state::{App, Body, Query};
+use crate::state::{App, Body, Path, Query};
 use crate::view::{symbol, wallet as wallet_text};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AssetId, Command, CreateAsset, CreateMarket, FirmId, MarketId, Nanos, Price, Qty, Seq, Source,
-    Zero,
+    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, Nanos, Price,
+    Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
 use store::{Role, RoleGiven};
@@ -66,10 +67,9 @@ pub(crate) struct NewAsset {
     ))]
 pub(crate) async fn create_asset(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewAsset>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let (taken, next) = app.live.read(|engine, _| {
@@ -158,10 +158,9 @@ pub(crate) struct NewMarket {
     ))]
 pub(crate) async fn create_market(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewMarket>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let asset = |wanted: &str| {
@@ -218,10 +217,9 @@ pub(crate) struct NewAccount {
     ))]
 pub(crate) async fn create_account(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
     let wallet = wallet_of(&new.wallet)?;
     let _one_at_a_time = app.registering.lock().await;
     if let Some(account) = app.live.hub().account_of(&wallet) {
@@ -250,9 +248,12 @@ pub(crate) struct Credit {
     asset: String,
     /// Base units.
     amount: U64,
+    /// The operators' name for this deposit: it is made once, however often it is asked for.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    request_id: String,
 }
 
-/// Credits an account.
+/// Credits an account, once for a request id: repeated, it is answered as the first time.
 #[utoipa::path(post, path = "/api/v1/admin/deposits", tag = "administration", request_body = Credit,
     security(("bearer" = [])),
     responses(
@@ -261,17 +262,71 @@ pub(crate) struct Credit {
     ))]
 pub(crate) async fn deposit(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(new): Body<Credit>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    caller.ensure_operator()?;
+    let request = RequestId::of_operators(&new.request_id)?;
     let wallet = wallet_of(&new.wallet)?;
     let account = app.live.hub().account_of(&wallet);
     let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
-    let asset = asset_of(&app, &new.asset)?;
-    let seq = credit(&app, caller.wallet, account, asset, new.amount.0).await?;
+    let deposit = Deposit {
+        account,
+        asset: asset_of(&app, &new.asset)?,
+        amount: Amount(new.amount.0),
+    };
+    let (seq, _) = deposits::make(&app, caller.wallet, deposit, Some(request)).await?;
     let (id, sequence) = (account.0, U64(seq.0));
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
+}
+
+/// A deposit that was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApiDeposit {
+    /// The operators' name for it.
+    request_id: String,
+    /// The account's number.
+    account: u32,
+    /// The asset's number.
+    asset_id: u32,
+    /// Base units.
+    amount: U64,
+    /// Wallet of whoever asked, base58.
+    asked_by: String,
+    /// When it was credited, UTC nanoseconds.
+    timestamp: U64,
+    /// The engine sequence number of its frame.
+    sequence: U64,
+}
+
+/// What became of a deposit. For operators and auditors.
+///
+/// It is answered with the engine's refusal if that is what came of it, 504 if it may still come, and 404 if nothing
+/// was or will be credited under this request id unless it is asked for again.
+#[utoipa::path(get, path = "/api/v1/admin/deposits/{request_id}", tag = "administration", params(
+        ("request_id" = String, Path, description = "as it was given")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "credited", body = ApiDeposit),
+        Refusals,
+    ))]
+pub(crate) async fn find_deposit(
+    State(app): State<App>,
+    _: Auditor,
+    Path(request_id): Path<String>,
+) -> Result<Json<ApiDeposit>, Problem> {
+    let request = RequestId::of_operators(&request_id)?;
+    let found = deposits::find(&app, &request).await?;
+    let (asked, deposit) =
+        found.ok_or_else(|| Problem::not_found("deposit of the request id", &request_id))?;
+    Ok(Json(ApiDeposit {
+        request_id,
+        account: deposit.account.0,
+        asset_id: deposit.asset.0,
+        amount: U64(deposit.amount.0),
+        asked_by: wallet_text(asked.wallet),
+        timestamp: U64(deposit.time.0),
+        sequence: U64(deposit.seq.0),
+    }))
 }
 
 /// A role to give.
@@ -295,10 +350,9 @@ pub(crate) struct GiveRole {
     ))]
 pub(crate) async fn set_role(
     State(app): State<App>,
-    caller: Caller,
+    Operator(caller): Operator,
     Body(give): Body<GiveRole>,
 ) -> Result<StatusCode, Problem> {
-    caller.ensure_operator()?;
     let wallet = wallet_of(&give.wallet)?;
     let role = role_of(&give.role).ok_or_else(|| {
         Problem::invalid(format!(
@@ -334,10 +388,9 @@ pub(crate) async fn set_role(
     ))]
 pub(crate) async fn roles(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<GivenRole>>, Problem> {
-    caller.ensure_auditor()?;
     let (before, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.roles_given(before.map(Nanos), limit).await?;
     let page = Page::of(
@@ -394,10 +447,9 @@ pub(crate) struct AuditRow {
     ))]
 pub(crate) async fn audit(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<AuditRow>>, Problem> {
-    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.audited(below.map(Seq), limit).await?;
     let page = Page::of(
@@ -446,10 +498,9 @@ pub(crate) struct SnapshotRow {
     ))]
 pub(crate) async fn snapshots(
     State(app): State<App>,
-    caller: Caller,
+    _: Auditor,
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<SnapshotRow>>, Problem> {
-    caller.ensure_auditor()?;
     let (below, limit) = (paging.number()?, paging.limit()?);
     let found = app.store.snapshots(below.map(Seq), limit).await?;
     let page = Page::of(

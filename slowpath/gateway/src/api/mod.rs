@@ -161,6 +161,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::create_market))
         .routes(routes!(admin::create_account))
         .routes(routes!(admin::deposit))
+        .routes(routes!(admin::find_deposit))
         .routes(routes!(admin::set_role, admin::roles))
         .routes(routes!(admin::audit))
         .routes(routes!(admin::snapshots))

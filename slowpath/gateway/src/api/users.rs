@@ -1,15 +1,15 @@
 //! A user's orders, trades, account and balances; test funds.
 
-use crate::administration::administer;
 use crate::api::{Page, Paging, number};
 use crate::auth::{Caller, wallet_of};
+use crate::deposits::{self, RequestId};
 use crate::number::U64;
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiSide, ApiStatus, ApiTrade, decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
-use domain::{AccountId, Amount, AssetId, Command, Deposit, Event, OrderId, Reason, Seq, Source};
+use domain::{AccountId, Amount, AssetId, Deposit, Event, OrderId, Reason, Seq};
 use serde::{Deserialize, Serialize};
 use store::{OrderCursor, OrderFilter, OrderStatus};
 use utoipa::{IntoParams, ToSchema};
@@ -292,6 +292,9 @@ pub(crate) struct Faucet {
     asset: String,
     /// Base units.
     amount: U64,
+    /// A name of yours for this wish: asked for again under it, it is granted once.
+    #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    request_id: Option<String>,
 }
 
 /// Credits your account with test funds.
@@ -317,13 +320,21 @@ pub(crate) async fn faucet(
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let (account, asset, amount) = (member.account, asset_of(&app, &wish.asset)?, wish.amount.0);
+    let id = wish.request_id.as_deref();
+    let request = id.map(|id| RequestId::of_user(caller.wallet, id));
+    let request = request.transpose()?;
     app.given.take(account, asset, amount)?;
-    if let Err(problem) = credit(&app, caller.wallet, account, asset, amount).await {
-        if !problem.is_unknown_outcome() {
-            app.given.put_back(account, asset, amount);
-        }
-        return Err(problem);
+    let deposit = Deposit {
+        account,
+        asset,
+        amount: Amount(amount),
+    };
+    let made = deposits::make(&app, caller.wallet, deposit, request).await;
+    let may_come = |problem: &Problem| problem.is_unknown_outcome();
+    if !made.as_ref().map_or_else(may_come, |(_, now)| *now) {
+        app.given.put_back(account, asset, amount);
     }
+    made?;
     Ok(Json(balances_of(&app, account)))
 }
 
@@ -336,24 +347,6 @@ pub(crate) fn asset_of(app: &App, name: &str) -> Result<AssetId, Problem> {
         })
     });
     named.ok_or_else(|| Problem::not_found("asset", format!("{name:?}")))
-}
-
-/// Credits an account by a journalled deposit, as the wallet `by` asked.
-pub(crate) async fn credit(
-    app: &App,
-    by: [u8; 32],
-    account: AccountId,
-    asset: AssetId,
-    amount: u64,
-) -> Result<Seq, Problem> {
-    let command = Command::Deposit(Deposit {
-        account,
-        asset,
-        amount: Amount(amount),
-    });
-    let done = administer(app, by, Source::DEPOSITS, command).await?;
-    ensure_done(&done.events)?;
-    Ok(done.seq)
 }
 
 /// Refuses what the engine refused of a command that no session sent.

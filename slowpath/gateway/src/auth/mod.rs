@@ -26,6 +26,12 @@ pub(crate) struct Caller {
     pub(crate) until: Instant,
 }
 
+/// An operator who asks; others are refused. Either is logged.
+pub(crate) struct Operator(pub(crate) Caller);
+
+/// Somebody who may read everything asks; others are refused. Either is logged.
+pub(crate) struct Auditor;
+
 /// Whoever ends a log-on: its access token may have been revoked already, so that this can be repeated.
 pub(crate) struct Leaving(pub(crate) Caller);
 
@@ -117,27 +123,15 @@ impl Caller {
         }
     }
 
-    /// Refuses whoever is not an operator.
-    pub(crate) fn ensure_operator(&self) -> Result<(), Problem> {
-        if self.role == Role::Operator {
-            // The request's span says what: the journal has no operators' names.
-            tracing::info!(
-                operator = crate::view::wallet(self.wallet),
-                "an operator administers"
-            );
-            return Ok(());
+    /// Refuses whoever has none of these roles, and logs who asked for what.
+    fn ensure(self, roles: &[Role], who: &str, parts: &Parts) -> Result<Self, Problem> {
+        let (wallet, method, path) = (wallet_text(self.wallet), &parts.method, parts.uri.path());
+        if roles.contains(&self.role) {
+            tracing::info!(wallet, %method, path, "administration was asked for");
+            return Ok(self);
         }
-        Err(Problem::forbidden("only operators may do this"))
-    }
-
-    /// Refuses whoever may not read everything.
-    pub(crate) fn ensure_auditor(&self) -> Result<(), Problem> {
-        if matches!(self.role, Role::Operator | Role::Auditor) {
-            return Ok(());
-        }
-        Err(Problem::forbidden(
-            "only operators and auditors may do this",
-        ))
+        tracing::warn!(wallet, %method, path, "administration was refused");
+        Err(Problem::forbidden(format!("only {who} may do this")))
     }
 
     /// Refuses whoever may not read what is not theirs.
@@ -167,6 +161,27 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         Self::of_token(app, bearer(parts)?)
+    }
+}
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::of_token(app, bearer(parts)?)?;
+        let operator = caller.ensure(&[Role::Operator], "operators", parts);
+        operator.map(Self)
+    }
+}
+
+impl FromRequestParts<App> for Auditor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::of_token(app, bearer(parts)?)?;
+        let roles = [Role::Operator, Role::Auditor];
+        caller.ensure(&roles, "operators and auditors", parts)?;
+        Ok(Self)
     }
 }
 

@@ -53,8 +53,8 @@ pub(crate) async fn what_does_not_follow_is_refused(url: &str) {
     assert!(matches!(refused, StoreError::NotNext { .. }), "{refused}");
 }
 
-/// Users and tokens in a database with tables.
-pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
+/// Users and roles in a database with tables.
+pub(crate) async fn operators_are_those_whom_one_made_so(store: &Store) {
     let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
 
     assert_eq!(store.user([7; 32]).await.unwrap(), None);
@@ -66,6 +66,46 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
             .unwrap(),
         user
     );
+    // As an earlier version kept those whom its configuration named.
+    store
+        .user_or_new([6; 32], Role::Operator, BEGIN)
+        .await
+        .unwrap();
+    let role = async |wallet: u8| store.role([wallet; 32]).await.unwrap();
+    assert_eq!((role(5).await, role(6).await), (Role::User, Role::User));
+    assert_eq!(store.stray_operators().await.unwrap(), [[6; 32]]);
+    let given = |time, wallet, role| RoleGiven {
+        time,
+        wallet: [wallet; 32],
+        role,
+        giver: [9; 32],
+    };
+    let gifts = [
+        given(soon, 7, Role::Operator),
+        given(late, 7, Role::Maker),
+        given(Nanos(late.0 + 1), 8, Role::Auditor),
+    ];
+    for gift in &gifts {
+        store.give_role(gift).await.unwrap();
+    }
+    for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
+        assert_eq!(store.role([wallet; 32]).await.unwrap(), role);
+    }
+    let newest = store.roles_given(None, 2).await.unwrap().value;
+    assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
+    let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
+    assert_eq!(oldest, gifts[..1]);
+    store
+        .give_role(&given(Nanos(late.0 + 2), 6, Role::Operator))
+        .await
+        .unwrap();
+    assert_eq!(role(6).await, Role::Operator);
+    assert_eq!(store.stray_operators().await.unwrap(), [[0; 32]; 0]);
+}
+
+/// Tokens in a database with tables.
+pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
+    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
 
     let token = RefreshToken {
         hash: [1; 32],
@@ -117,46 +157,6 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 1);
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 0);
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
-}
-
-/// Roles in a database with tables: the last that was given counts, and who gave each is kept.
-pub(crate) async fn roles_are_kept_with_their_givers(store: &Store) {
-    let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
-    // As an earlier version kept those whom its configuration named.
-    store
-        .user_or_new([6; 32], Role::Operator, BEGIN)
-        .await
-        .unwrap();
-    let role = async |wallet: u8| store.role([wallet; 32]).await.unwrap();
-    assert_eq!((role(5).await, role(6).await), (Role::User, Role::User));
-    assert_eq!(store.stray_operators().await.unwrap(), [[6; 32]]);
-    let given = |time, wallet, role| RoleGiven {
-        time,
-        wallet: [wallet; 32],
-        role,
-        giver: [9; 32],
-    };
-    let gifts = [
-        given(soon, 7, Role::Operator),
-        given(late, 7, Role::Maker),
-        given(Nanos(late.0 + 1), 8, Role::Auditor),
-    ];
-    for gift in &gifts {
-        store.give_role(gift).await.unwrap();
-    }
-    for (wallet, role) in [(7, Role::Maker), (8, Role::Auditor)] {
-        assert_eq!(store.role([wallet; 32]).await.unwrap(), role);
-    }
-    let newest = store.roles_given(None, 2).await.unwrap().value;
-    assert_eq!(newest, [gifts[2].clone(), gifts[1].clone()]);
-    let oldest = store.roles_given(Some(late), 2).await.unwrap().value;
-    assert_eq!(oldest, gifts[..1]);
-    store
-        .give_role(&given(Nanos(late.0 + 2), 6, Role::Operator))
-        .await
-        .unwrap();
-    assert_eq!(role(6).await, Role::Operator);
-    assert_eq!(store.stray_operators().await.unwrap(), [[0; 32]; 0]);
 }
 
 /// A wallet has so many log-ons at a time, and nothing is kept of those that have expired.
@@ -216,6 +216,7 @@ pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
             payload: payload.to_vec(),
             wallet: [wallet; 32],
             time: BEGIN,
+            request: (wallet == 99).then(|| "first".to_owned()),
         };
         store.add_asked(&asked).await.unwrap();
     };
@@ -241,4 +242,27 @@ pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
         assert_eq!(named.payload, frame.command.body());
     }
     assert_eq!(named.len(), journalled.len());
+
+    // All of them took the place of the one that was asked for under this name.
+    assert_eq!(store.asked_as("first").await.unwrap(), None);
+    ask(&journalled[0], 99, &[1]).await;
+    ask(&journalled[1], 99, &[2]).await;
+    let asked = store.asked_as("first").await.unwrap().unwrap();
+    assert_eq!(
+        (asked.number, asked.payload),
+        (journalled[1].header.source_seq, vec![2])
+    );
+    for frame in &journalled {
+        let header = &frame.header;
+        let found = store
+            .deposit(header.source, header.source_seq)
+            .await
+            .unwrap()
+            .value;
+        let is_deposit = matches!(frame.command, domain::Command::Deposit(_));
+        assert_eq!(
+            found.map(|deposit| deposit.seq),
+            is_deposit.then_some(header.seq)
+        );
+    }
 }
