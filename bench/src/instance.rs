@@ -475,6 +475,7 @@ enabled = {gateway}
 bind = "127.0.0.1:{gateway_port}"
 registration = "open"
 faucet = true
+address_connections = 0
 access_token_s = 86400
 "#,
         port = addresses.port,

@@ -3,6 +3,7 @@
 //! Whatever happens here, archiver and shadow engine go on.
 
 use crate::console::say;
+use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
@@ -49,9 +50,11 @@ impl CommandRing for Ring {
 
 /// Serves until the process is to stop. Trouble is said once and tried again.
 pub fn run(config: &Config, live: &Live, signals: &Arc<Signals>) {
+    let mut config = config.clone();
+    config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
     while !signals.is_finishing() {
-        let Err(error) = serve(config, live, signals) else {
+        let Err(error) = serve(&config, live, signals) else {
             return;
         };
         let error = format!("{error:#}");

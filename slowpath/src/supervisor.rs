@@ -4,6 +4,7 @@ use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
+use crate::descriptors;
 use crate::serving::{self, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
@@ -72,6 +73,7 @@ struct Threads {
 /// What keeps it from going on, or what was left undone when it was asked to stop.
 pub fn run(config: &Config) -> Result<()> {
     let asked = Asked::listen()?;
+    descriptors::raise_limit();
     keep_to_cpus(&config.slowpath.cpus)?;
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;

@@ -16,6 +16,7 @@
     reason = "an answer looks for the events that it means"
 )]
 
+mod address;
 mod api;
 mod auth;
 mod connections;

@@ -1,5 +1,6 @@
 //! Rate limits: requests by address, orders by user.
 
+use crate::address::network;
 use crate::problem::Problem;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -28,19 +29,12 @@ impl Limits {
         }
     }
 
-    /// Counts a request of an address. Of IPv6 the first 64 bits count, which one user owns together.
+    /// Counts a request of an address.
     pub(crate) fn request(&self, address: IpAddr) -> Result<(), Problem> {
         if self.addresses.len() > MOST {
             self.addresses.retain_recent();
         }
-        let key = match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let network = v6.to_bits() & (u128::MAX << 64);
-                IpAddr::V6(network.into())
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        check(&self.addresses, &key, "of this address")
+        check(&self.addresses, &network(address), "of this address")
     }
 
     /// Counts an order of a user.

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import ssl
@@ -40,7 +41,9 @@ OPERATOR = Wallet(200)
 class Exchange:
     """Both processes, in a folder of their own."""
 
-    def __init__(self, gateway="", ack="sequenced", tls=None):
+    def __init__(self, gateway="", ack="sequenced", tls=None, files=None):
+        """`files`: how many files each process may open; the system's limit unless said."""
+        self.files = files
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-http-"))
         self.name = f"http-{os.getpid()}-{free_port(socket.SOCK_STREAM)}"
         self.port = free_port(socket.SOCK_STREAM)
@@ -85,7 +88,12 @@ operators = ["{OPERATOR.text}"]
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=self.limit_files,
             )
+
+    def limit_files(self):
+        if self.files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     def kill(self, program):
         self.processes[program].kill()

@@ -5,9 +5,11 @@
 
 import asyncio
 import json
+import os
 import pathlib
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -614,6 +616,85 @@ class Limits(OneExchange):
         opened, refused, pong = asyncio.run(run())
         self.assertEqual((opened <= 8, refused >= 4, pong), (True, True, "Pong"))
         time.sleep(0.5)
+
+
+class Connections(OneExchange):
+    gateway = "address_rate = 100000\naddress_connections = 10\n"
+
+    def connect(self, sent=b""):
+        connection = socket.create_connection(("127.0.0.1", self.exchange.port), timeout=90)
+        connection.sendall(sent)
+        return connection
+
+    def ended(self, connection):
+        """Whether the exchange has closed it; waits if it has not."""
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        return True
+
+    def test_an_address_has_so_many_connections_and_gets_them_back(self):
+        request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+        opened = [self.connect(request) for _ in range(10)]
+        self.assertTrue(all(connection.recv(65536) for connection in opened))
+        self.assertTrue(self.ended(self.connect()))
+        opened.pop().close()
+        deadline = time.monotonic() + 30
+        while True:
+            again = self.connect(request)
+            try:
+                if again.recv(65536):
+                    break
+            except ConnectionResetError:
+                pass
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        for connection in [again, *opened]:
+            connection.close()
+
+    def test_connections_that_ask_for_nothing_are_closed(self):
+        request = b"GET /health HTTP/1.1\r\nHost: a\r\n"
+        silent, partial, idle = self.connect(), self.connect(request), self.connect(request + b"\r\n")
+        self.assertIn(b"200 OK", idle.recv(65536))
+        for connection in (silent, partial, idle):
+            self.assertTrue(self.ended(connection))
+
+
+class Descriptors(unittest.TestCase):
+    FILES = 600
+
+    def test_connections_leave_the_archive_its_descriptors(self):
+        exchange = Exchange("max_connections = 12000\naddress_connections = 0\n", ack="durable", files=self.FILES)
+        user = User(exchange, Wallet(52))
+        slowpath = exchange.processes["slowpath"].pid
+        used = lambda: len(os.listdir(f"/proc/{slowpath}/fd"))
+        silent = []
+        for _ in range(self.FILES + 100):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", exchange.port))
+            silent.append(connection)
+        deadline = time.monotonic() + 30
+        while used() < 300:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.assertLess(used(), self.FILES - 150)
+        for connection in silent:
+            connection.close()
+        while True:
+            try:
+                status = user.place("Bid", 100, 1)[0]
+                break
+            except OSError:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+        self.assertEqual(status, 201)
+        log = (exchange.folder / "slowpath.log").read_text()
+        self.assertIn("gateway.max_connections", log)
+        self.assertEqual(exchange.stop(), [0, 0])
+        shutil.rmtree(exchange.folder)
 
 
 class Tls(unittest.TestCase):

@@ -2,7 +2,7 @@
 
 use crate::error::{Invalid, require};
 use serde::Deserialize;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Section `[gateway]`.
@@ -27,6 +27,10 @@ pub struct Gateway {
     pub threads: usize,
     /// Open connections.
     pub max_connections: usize,
+    /// Open connections of one address; 0: no limit.
+    pub address_connections: usize,
+    /// Proxies, whose connections are those of many.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Size of a request's body.
     pub max_body_kib: usize,
     /// Milliseconds for a request.
@@ -67,6 +71,8 @@ impl Default for Gateway {
             operators: Vec::new(),
             threads: 1,
             max_connections: 12_000,
+            address_connections: 64,
+            trusted_proxies: Vec::new(),
             max_body_kib: 16,
             request_timeout_ms: 10_000,
             address_rate: 200,
@@ -109,6 +115,11 @@ impl Gateway {
             "gateway.max_connections",
             self.max_connections as u64,
             1..=1_000_000,
+        )?;
+        within(
+            "gateway.address_connections",
+            self.address_connections as u64,
+            0..=1_000_000,
         )?;
         within("gateway.max_body_kib", self.max_body_kib as u64, 1..=1024)?;
         within(
