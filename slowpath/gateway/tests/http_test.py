@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -670,17 +671,15 @@ class Descriptors(unittest.TestCase):
         user = User(exchange, Wallet(52))
         slowpath = exchange.processes["slowpath"].pid
         used = lambda: len(os.listdir(f"/proc/{slowpath}/fd"))
-        silent = []
-        for _ in range(self.FILES + 100):
-            connection = socket.socket()
-            connection.setblocking(False)
-            connection.connect_ex(("127.0.0.1", exchange.port))
-            silent.append(connection)
-        deadline = time.monotonic() + 30
-        while used() < 300:
+        address = ("127.0.0.1", exchange.port)
+        silent = [socket.create_connection(address, timeout=30) for _ in range(self.FILES + 50)]
+        deadline = time.monotonic() + 60
+        before, now = 0, used()
+        while now < 300 or now != before:
             self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
-        self.assertLess(used(), self.FILES - 150)
+            time.sleep(0.5)
+            before, now = now, used()
+        self.assertLess(now, self.FILES - 150)
         for connection in silent:
             connection.close()
         while True:
