@@ -15,6 +15,7 @@ pub mod console;
 pub mod counters;
 mod descriptors;
 pub mod follower;
+pub mod pulse;
 pub mod serving;
 pub mod shadowing;
 pub mod signals;

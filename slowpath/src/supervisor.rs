@@ -5,6 +5,7 @@ use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
 use crate::descriptors;
+use crate::pulse::FastPulse;
 use crate::serving::{self, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
@@ -228,7 +229,9 @@ fn start(
     )?;
     let shadow = newest_shadow(config, &own.writer);
     let ring = Ring::new(command_ring_producer(&own.memory, &attached.fast)?);
-    let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
+    let pulse = FastPulse::new(&attached.fast)?;
+    let quiet = !config.gateway.enabled;
+    let live = Live::new(shadow, Box::new(ring), Box::new(pulse), quiet);
     let shadowing = Shadowing::new(config, &attached.journal, &own.writer, live.clone())?;
     let storing = Storing::new(config, &attached.journal, &own.writer)?;
     let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));

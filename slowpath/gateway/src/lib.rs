@@ -34,7 +34,7 @@ mod view;
 mod ws;
 
 pub use desk::CommandRing;
-pub use live::{Batch, Live, Standing};
+pub use live::{Batch, Live, Pulse, Standing};
 
 use auth::challenge::Challenges;
 use auth::token::Tokens;

@@ -10,6 +10,12 @@ use shadow::Shadow;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Whether the fastpath takes commands, as far as can be seen.
+pub trait Pulse: Send + Sync {
+    /// Whether it was alive a moment ago.
+    fn is_beating(&self) -> bool;
+}
+
 /// Where the shadow engine stands, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -25,6 +31,7 @@ struct Shared {
     shadow: RwLock<Shadow>,
     standing: RwLock<Standing>,
     desk: Desk,
+    pulse: Box<dyn Pulse>,
     hub: Hub,
     /// Nobody asks: nothing is told.
     quiet: bool,
@@ -35,16 +42,22 @@ struct Shared {
 pub struct Live(Arc<Shared>);
 
 impl Live {
-    /// Over a shadow engine as it stands and the command ring. `quiet`: there is no gateway, so that nothing
-    /// need be kept for it.
+    /// Over a shadow engine as it stands, the command ring and the pulse of whoever empties it. `quiet`: there is
+    /// no gateway, so that nothing need be kept for it.
     #[must_use]
-    pub fn new(shadow: Shadow, ring: Box<dyn CommandRing>, quiet: bool) -> Self {
+    pub fn new(
+        shadow: Shadow,
+        ring: Box<dyn CommandRing>,
+        pulse: Box<dyn Pulse>,
+        quiet: bool,
+    ) -> Self {
         let hub = Hub::default();
         hub.load(shadow.engine(), shadow.checked_seq().0);
         Self(Arc::new(Shared {
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
             desk: Desk::new(ring),
+            pulse,
             hub,
             quiet,
         }))
@@ -125,9 +138,20 @@ impl Live {
         }
     }
 
+    /// Refuses unless commands are taken: nothing is sent that would only wait.
+    pub(crate) fn ensure_open(&self) -> Result<(), Problem> {
+        self.ensure_live()?;
+        if self.0.pulse.is_beating() {
+            return Ok(());
+        }
+        Err(Problem::unavailable(
+            "the fastpath does not run, so nothing was sent and nothing has an effect: try again",
+        ))
+    }
+
     /// Sends a command of a source and waits for its frame.
     pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
-        self.ensure_live()?;
+        self.ensure_open()?;
         let last = self.read(|engine, _| engine.last_number(source));
         let sent = self.0.desk.send(source, last, command, now());
         let result = match sent {

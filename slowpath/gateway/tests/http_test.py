@@ -619,6 +619,51 @@ class Limits(OneExchange):
         time.sleep(0.5)
 
 
+class DeadFastpath(OneExchange):
+    def test_nothing_waits_for_a_fastpath_that_is_dead(self):
+        user = User(self.exchange, Wallet(94))
+        self.exchange.kill("fastpath")
+        deadline = time.monotonic() + 30
+        while self.exchange.call("GET", "/ready", raw=True)[0] == 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.refused(self.exchange.call("GET", "/ready"), 503, "unavailable")
+        self.refused(user.place("Bid", 100, 1, 7), 503, "unavailable")
+        self.refused(user.call("GET", "/orders/by-client-id/7"), 404, "not-found")
+        # What needs no command goes on.
+        user.log_on()
+        operator = User(self.exchange, OPERATOR, funds=False)
+        self.assertEqual((operator.tokens["role"], "account" in operator.tokens), ("operator", False))
+        self.assertEqual(self.exchange.call("GET", "/health", raw=True)[0], 200)
+        self.exchange.start("fastpath")
+        self.exchange.wait_ready()
+        self.assertEqual(user.place("Bid", 100, 1, 7)[0], 201)
+
+    def test_who_has_an_account_does_not_wait_for_one_who_registers(self):
+        member, answered = User(self.exchange, Wallet(95), funds=False), []
+        fastpath = self.exchange.processes["fastpath"]
+        challenge = self.ok(self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": Wallet(96).text}))
+        body = {
+            "wallet": Wallet(96).text,
+            "nonce": challenge["nonce"],
+            "signature": Wallet(96).sign(challenge["message"]),
+        }
+        register = threading.Thread(
+            target=lambda: answered.append(self.exchange.call("POST", "/api/v1/auth/token", body))
+        )
+        fastpath.send_signal(signal.SIGSTOP)
+        register.start()
+        # Whether the registration waits, or is refused because the fastpath is silent: it is not in the way.
+        time.sleep(0.3)
+        waits = register.is_alive()
+        member.log_on()
+        overtaken = register.is_alive()
+        fastpath.send_signal(signal.SIGCONT)
+        register.join()
+        self.assertEqual(overtaken, waits)
+        self.assertIn(answered[0][0], (200, 503, 504))
+
+
 class Connections(OneExchange):
     gateway = "address_rate = 100000\naddress_connections = 10\n"
 

@@ -8,6 +8,7 @@ use shadow::Shadow;
 use shm::layout::ShadowState;
 use slowpath::attach::{self, OwnRegion, Region};
 use slowpath::follower::Follower;
+use slowpath::pulse::FastPulse;
 use slowpath::serving::Ring;
 use slowpath::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use slowpath::signals::Signals;
@@ -241,7 +242,8 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
         own.writer.set_diverged(doubted);
         let ring = Ring::new(shm::command_ring_producer(&own.memory, &fast).unwrap());
         let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
-        let live = Live::new(shadow, Box::new(ring), true);
+        let pulse = FastPulse::new(&fast).unwrap();
+        let live = Live::new(shadow, Box::new(ring), Box::new(pulse), true);
         let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();
         let signals = Signals::default();
         signals.set_archive_open();
