@@ -53,7 +53,7 @@ pub fn run(config: &Config, live: &Live, signals: &Arc<Signals>) {
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
-    while !signals.is_finishing() {
+    while !signals.is_closing() {
         let Err(error) = serve(&config, live, signals) else {
             return;
         };
@@ -63,7 +63,7 @@ pub fn run(config: &Config, live: &Live, signals: &Arc<Signals>) {
             told = error;
         }
         let mut left = RETRY;
-        while !left.is_zero() && !signals.is_finishing() {
+        while !left.is_zero() && !signals.is_closing() {
             std::thread::sleep(LOOK);
             left = left.saturating_sub(LOOK);
         }
@@ -85,7 +85,7 @@ fn serve(config: &Config, live: &Live, signals: &Arc<Signals>) -> Result<()> {
     let runtime = runtime(config)?;
     let signals = Arc::clone(signals);
     let stop = async move {
-        while !signals.is_finishing() {
+        while !signals.is_closing() {
             tokio::time::sleep(LOOK).await;
         }
     };

@@ -65,6 +65,8 @@ struct Threads {
     shadow: JoinHandle<Ending>,
     /// None if there is no store.
     store: Option<JoinHandle<()>>,
+    /// None if there is no gateway.
+    gateway: Option<JoinHandle<()>>,
     signals: Arc<Signals>,
 }
 
@@ -247,16 +249,16 @@ fn start(
         .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
         .transpose()
         .context("start the store's thread")?;
-    if config.gateway.enabled {
+    let gateway = config.gateway.enabled.then(|| {
         let (config, for_gateway) = (config.clone(), Arc::clone(&signals));
-        thread("gateway")
-            .spawn(move || serving::run(&config, &live, &for_gateway))
-            .context("start the gateway's thread")?;
-    }
+        thread("gateway").spawn(move || serving::run(&config, &live, &for_gateway))
+    });
+    let gateway = gateway.transpose().context("start the gateway's thread")?;
     Ok(Threads {
         archiver,
         shadow,
         store,
+        gateway,
         signals,
     })
 }
@@ -297,8 +299,13 @@ fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> 
     Ok(())
 }
 
-/// Lets the threads finish what the journal holds now.
+/// Lets the gateway answer what it was asked, and then the threads finish what the journal holds.
 fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
+    threads.signals.close();
+    if let Some(gateway) = threads.gateway {
+        // One that panicked has said so, and one that does not end has no more to say.
+        let _ended = wait(own, gateway);
+    }
     let head = Seq(LogReader::new(attached.journal.clone(), 1)?.head());
     threads.signals.finish_at(head);
     let archived = wait(own, threads.archiver)?;

@@ -664,6 +664,29 @@ class DeadFastpath(OneExchange):
         self.assertIn(answered[0][0], (200, 503, 504))
 
 
+class Ending(unittest.TestCase):
+    def test_what_was_asked_is_answered_when_the_slowpath_is_stopped(self):
+        exchange = Exchange()
+        user = User(exchange, Wallet(97))
+        exchange.processes["fastpath"].send_signal(signal.SIGSTOP)
+        answers = []
+        orders = [
+            threading.Thread(target=lambda n=n: answers.append(user.place("Bid", 100, 1, n))) for n in range(1, 6)
+        ]
+        for order in orders:
+            order.start()
+        time.sleep(0.3)
+        exchange.processes["slowpath"].send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        exchange.processes["fastpath"].send_signal(signal.SIGCONT)
+        for order in orders:
+            order.join()
+        self.assertEqual([status for status, _ in answers], [201] * 5)
+        self.assertEqual(exchange.processes["slowpath"].wait(30), 0)
+        self.assertEqual(exchange.stop()[1], 0)
+        shutil.rmtree(exchange.folder)
+
+
 class Connections(OneExchange):
     gateway = "address_rate = 100000\naddress_connections = 10\n"
 
