@@ -283,7 +283,9 @@ mod tests {
     #[tokio::test]
     async fn a_silent_connection_ends_and_one_on_which_something_moves_does_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (stream, address) = listener.accept().await.unwrap();
         let place = enter(&room(1, 1), &address.ip().to_string()).unwrap();
         let silence = Duration::from_millis(300);

@@ -107,7 +107,7 @@ impl Gateway {
             host: HostSecret::from_bytes(*host_secret),
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             challenges: Challenges::default(),
-            limits: Limits::new(settings.address_rate, settings.order_rate),
+            limits: Limits::new(&settings),
             registering: tokio::sync::Mutex::new(()),
             config: settings,
         });

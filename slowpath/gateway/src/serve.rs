@@ -1,11 +1,12 @@
 //! Listens, with TLS or without, within limits.
 
+use crate::address::Client;
 use crate::connections::{Doorman, Peer};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::{api, ws};
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -72,14 +73,16 @@ async fn no_such_method() -> Problem {
 }
 
 /// Counts a request against its address's budget.
-async fn count_request(State(app): State<App>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<Peer>>();
-    if let Some(ConnectInfo(Peer(address))) = address
-        && let Err(problem) = app.limits.request(address.ip())
-    {
-        return problem.into_response();
+async fn count_request(
+    State(app): State<App>,
+    Client(address): Client,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.limits.request(address) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
-    next.run(request).await
 }
 
 /// What layers of others answer becomes a problem too, and nothing is cached or sniffed.

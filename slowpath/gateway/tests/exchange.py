@@ -49,9 +49,13 @@ class Exchange:
         self.port = free_port(socket.SOCK_STREAM)
         self.scheme = "http"
         extra = ""
+        if "registrations" not in gateway:
+            extra += "address_registrations = 100000\nregistrations = 100000\n"
+        if "address_connections" not in gateway:
+            extra += "address_connections = 0\n"
         if tls:
             self.scheme = "https"
-            extra = f'tls_cert = "{tls[0]}"\ntls_key = "{tls[1]}"\n'
+            extra += f'tls_cert = "{tls[0]}"\ntls_key = "{tls[1]}"\n'
         (self.folder / "genesis.toml").write_bytes(
             subprocess.check_output([BINARIES / "sluice", "config", "default", "--genesis"])
         )
@@ -139,11 +143,11 @@ operators = ["{OPERATOR.text}"]
     def websocket(self):
         return f"ws://127.0.0.1:{self.port}/api/v1/ws"
 
-    def call(self, method, path, body=None, token=None, raw=False, data=None):
+    def call(self, method, path, body=None, token=None, raw=False, data=None, headers=None):
         """Status and JSON (or text) of an answer."""
         if body is not None:
             data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url(path), method=method, data=data)
+        request = urllib.request.Request(self.url(path), method=method, data=data, headers=headers or {})
         if data is not None:
             request.add_header("Content-Type", "application/json")
         if token:

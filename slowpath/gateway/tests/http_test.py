@@ -619,6 +619,67 @@ class Limits(OneExchange):
         time.sleep(0.5)
 
 
+class Registration(OneExchange):
+    """Accounts that anybody may open, and those that are kept."""
+
+    gateway = (
+        "address_rate = 100000\naddress_registrations = 3\nregistrations = 5\nreserved_accounts = 1000\n"
+        'trusted_proxies = ["127.0.0.1"]\n'
+    )
+
+    def log_on(self, wallet, address):
+        forwarded = {"X-Forwarded-For": address}
+        status, challenge = self.exchange.call(
+            "POST", "/api/v1/auth/challenge", {"wallet": wallet.text}, headers=forwarded
+        )
+        self.assertEqual(status, 200)
+        body = {
+            "wallet": wallet.text,
+            "nonce": challenge["nonce"],
+            "signature": wallet.sign(challenge["message"]),
+        }
+        return self.exchange.call("POST", "/api/v1/auth/token", body, headers=forwarded)
+
+    def test_an_address_and_all_together_open_so_many_accounts(self):
+        for seed in (80, 81, 82):
+            self.ok(self.log_on(Wallet(seed), "203.0.113.1"))
+        self.refused(self.log_on(Wallet(83), "203.0.113.1"), 429, "rate-limited")
+        self.refused(self.log_on(Wallet(83), "198.51.100.1, 203.0.113.1"), 429, "rate-limited")
+        self.ok(self.log_on(Wallet(83), "203.0.113.2"))
+        self.ok(self.log_on(Wallet(84), "203.0.113.3"))
+        self.refused(self.log_on(Wallet(85), "203.0.113.4"), 429, "rate-limited")
+        # Whoever has an account logs on all the same, and so does an operator.
+        self.ok(self.log_on(Wallet(80), "203.0.113.1"))
+        self.ok(self.log_on(OPERATOR, "203.0.113.1"))
+
+
+class Reserve(OneExchange):
+    gateway = (
+        "address_rate = 100000\naddress_registrations = 100000\nregistrations = 100000\n"
+        "reserved_accounts = 1019\n"
+    )
+
+    def test_operators_have_room_when_everybody_else_has_none(self):
+        # 1,024 of each, of which the genesis file takes two.
+        for seed in (90, 91, 92):
+            User(self.exchange, Wallet(seed), funds=False)
+        challenge = self.ok(self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": Wallet(93).text}))
+        body = {
+            "wallet": Wallet(93).text,
+            "nonce": challenge["nonce"],
+            "signature": Wallet(93).sign(challenge["message"]),
+        }
+        self.refused(self.exchange.call("POST", "/api/v1/auth/token", body), 503, "unavailable")
+        operator = User(self.exchange, OPERATOR, funds=False)
+        self.assertIn("account", operator.tokens)
+        self.ok(operator.call("POST", "/admin/accounts", {"wallet": Wallet(93).text}), 201)
+        self.assertIn("account", User(self.exchange, Wallet(93), funds=False).tokens)
+        # Anybody could sign for these.
+        for weak in (bytes(32), bytes([1] + [0] * 31)):
+            answer = operator.call("POST", "/admin/accounts", {"wallet": base58.b58encode(weak).decode()})
+            self.refused(answer, 422, "invalid-request")
+
+
 class DeadFastpath(OneExchange):
     def test_nothing_waits_for_a_fastpath_that_is_dead(self):
         user = User(self.exchange, Wallet(94))

@@ -39,6 +39,12 @@ pub struct Gateway {
     pub address_rate: u32,
     /// New orders and amendments per second of one user.
     pub order_rate: u32,
+    /// Accounts that wallets of one address may open by logging on, per minute.
+    pub address_registrations: u32,
+    /// Accounts that all wallets together may open by logging on, per minute.
+    pub registrations: u32,
+    /// Accounts, and sessions, that are not opened by logging on.
+    pub reserved_accounts: u32,
     /// Seconds that an access token is valid.
     pub access_token_s: u64,
     /// Seconds that a refresh token is valid.
@@ -77,6 +83,9 @@ impl Default for Gateway {
             request_timeout_ms: 10_000,
             address_rate: 200,
             order_rate: 100,
+            address_registrations: 10,
+            registrations: 120,
+            reserved_accounts: 16,
             access_token_s: 900,
             refresh_token_s: 30 * 86_400,
             port_sessions: 4,
@@ -134,6 +143,17 @@ impl Gateway {
             1..=1 << 20,
         )?;
         within("gateway.order_rate", self.order_rate.into(), 1..=1 << 20)?;
+        for (key, rate) in [
+            ("gateway.address_registrations", self.address_registrations),
+            ("gateway.registrations", self.registrations),
+        ] {
+            within(key, rate.into(), 1..=1 << 20)?;
+        }
+        within(
+            "gateway.reserved_accounts",
+            self.reserved_accounts.into(),
+            0..=1 << 24,
+        )?;
         within("gateway.access_token_s", self.access_token_s, 10..=86_400)?;
         within(
             "gateway.refresh_token_s",

@@ -4,6 +4,7 @@ use crate::api::users::{credit, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::role_of;
 use crate::auth::{Caller, wallet_of};
+use crate::delegation;
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
@@ -219,6 +220,7 @@ pub(crate) async fn create_account(
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     caller.ensure_operator()?;
     let wallet = wallet_of(&new.wallet)?;
+    delegation::ensure_key("wallet", &wallet)?;
     let _one_at_a_time = app.registering.lock().await;
     if let Some(account) = app.live.hub().account_of(&wallet) {
         return Err(Problem::conflict(

@@ -1,10 +1,11 @@
 //! Wallet log-on: a challenge, its signature, tokens.
 
+use crate::address::Client;
 use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
 use crate::auth::{Caller, wallet_of};
 use crate::live::now;
-use crate::membership;
+use crate::membership::{self, Registrant};
 use crate::number::U64;
 use crate::problem::Problem;
 use crate::state::{App, Body};
@@ -125,6 +126,7 @@ fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
     ))]
 pub(crate) async fn token(
     State(app): State<App>,
+    client: Client,
     Body(signed): Body<SignedChallenge>,
 ) -> Result<Json<Tokens>, Problem> {
     let wallet = wallet_of(&signed.wallet)?;
@@ -134,12 +136,23 @@ pub(crate) async fn token(
         .answer(&signed.nonce, wallet, &signature, now())
         .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
     app.live.ensure_live()?;
-    let may_register = app.config.registration == Registration::Open;
-    let member = membership::ensure(&app, wallet, may_register).await?;
     let role = if app.config.operators.contains(&wallet_text(wallet)) {
         Role::Operator
     } else {
         Role::User
+    };
+    let registrant = match (app.config.registration, role) {
+        (Registration::Closed, _) => Registrant::Nobody,
+        (Registration::Open, Role::Operator) => Registrant::Operator,
+        (Registration::Open, _) => Registrant::Anybody(client),
+    };
+    let member = match membership::ensure(&app, wallet, registrant).await {
+        // Whoever is to help is let in all the same.
+        Err(problem) if role == Role::Operator => {
+            tracing::warn!(?problem, "an operator gets no account");
+            None
+        }
+        decided => decided?,
     };
     let user = app.store.user_or_new(wallet, role, now()).await?;
     let user = if role == Role::Operator && user.role != role {
