@@ -5,6 +5,8 @@
 //! Invariants: a topic's sequence numbers rise; what a topic says was true at the ack mode's watermark; a
 //! subscriber that does not keep up loses its subscription and nobody waits for it.
 
+mod live_orders;
+
 use crate::number::U64;
 use crate::view::{ApiReport, ApiTrade, Tracked, symbol, wallet};
 use axum::extract::ws::Utf8Bytes;
@@ -14,6 +16,7 @@ use domain::{
 };
 use engine::Engine;
 use journal::Frame;
+use live_orders::Orders;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,43 +112,6 @@ struct Inner {
     topics: BTreeMap<Stream, Topic>,
     accepted: Accepted,
     past: Past,
-}
-
-/// Live orders. An account's lie together, so that nobody's question takes the time of everybody's orders.
-#[derive(Default)]
-struct Orders {
-    by_id: BTreeMap<OrderId, Tracked>,
-    by_account: BTreeSet<(AccountId, OrderId)>,
-}
-
-impl Orders {
-    fn insert(&mut self, order: Tracked) {
-        self.by_account.insert((order.account, order.order_id));
-        self.by_id.insert(order.order_id, order);
-    }
-
-    fn remove(&mut self, id: OrderId) -> Option<Tracked> {
-        let order = self.by_id.remove(&id)?;
-        self.by_account.remove(&(order.account, id));
-        Some(order)
-    }
-
-    fn get(&self, id: OrderId) -> Option<&Tracked> {
-        self.by_id.get(&id)
-    }
-
-    /// An order's account stays.
-    fn get_mut(&mut self, id: OrderId) -> Option<&mut Tracked> {
-        self.by_id.get_mut(&id)
-    }
-
-    /// Those of an account, lowest id first.
-    fn of(&self, account: AccountId) -> impl Iterator<Item = &Tracked> {
-        let own = (account, OrderId(0))..=(account, OrderId(u64::MAX));
-        self.by_account
-            .range(own)
-            .filter_map(|(_, id)| self.by_id.get(id))
-    }
 }
 
 /// Client order ids that were accepted lately from sessions of the gateway.

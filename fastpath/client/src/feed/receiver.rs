@@ -6,6 +6,8 @@ use wire::market_data::{Content, Message, Packet, PacketError, SessionName};
 
 /// Messages that are held while earlier ones are missing; beyond, the oldest are let go.
 const MAX_HELD: usize = 65_536;
+/// How far ahead of where a subscriber goes on a held message may lie.
+const AHEAD: u64 = 1 << 20;
 /// How long a message that is late is waited for, ns.
 const PATIENCE: u64 = 50_000_000;
 
@@ -205,9 +207,8 @@ impl Receiver {
         self.missing_since = None;
         self.next = next;
         self.held = self.held.split_off(&next);
-        // One stray packet must not be what is missing for ever: only neighbours are waited for, and whatever
-        // else there is the next packet says again.
-        let _strays = self.held.split_off(&next.saturating_add(MAX_HELD as u64));
+        // One stray packet must not be what is missing for ever. If it was none, the next one says so again.
+        let _strays = self.held.split_off(&next.saturating_add(AHEAD));
         let last = self.held.last_key_value();
         self.end = last.map_or(next, |(number, _)| number + 1);
         self.advance(now);
