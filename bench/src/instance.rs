@@ -103,6 +103,11 @@ impl Instance {
 
     /// The same, on given CPUs.
     pub fn create_at(plan: &Plan, placement: Placement) -> Result<Self> {
+        Self::create_with(plan, placement, "")
+    }
+
+    /// The same, with more lines of TOML for the section `[gateway]`.
+    pub fn create_with(plan: &Plan, placement: Placement, gateway: &str) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("sluice-")
             .tempdir()
@@ -117,7 +122,7 @@ impl Instance {
         let config_path = folder.path().join("sluice.toml");
         std::fs::write(
             &config_path,
-            config_text(plan, placement, folder.path(), &addresses),
+            config_text(plan, placement, folder.path(), &addresses) + gateway,
         )?;
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
@@ -470,6 +475,9 @@ every_frames = {snapshot_frames}
 [slowpath]
 cpus = [{slowpath}]
 
+[metrics]
+enabled = false
+
 [gateway]
 enabled = {gateway}
 bind = "127.0.0.1:{gateway_port}"
@@ -490,7 +498,10 @@ access_token_s = 86400
 }
 
 /// Two assets, one market, and as many accounts and sessions as asked for.
-fn genesis_text(sessions: u32) -> Result<String> {
+///
+/// # Errors
+/// None: writing to a text does not fail.
+pub fn genesis_text(sessions: u32) -> Result<String> {
     let mut text = format!(
         r#"
 [capacity]

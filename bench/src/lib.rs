@@ -11,12 +11,16 @@
 
 pub mod chaos;
 pub mod echo;
+pub mod functions;
 pub mod hiccup;
 pub mod instance;
 pub mod load;
+pub mod record;
+pub mod report;
 pub mod snapshot;
 pub mod subscriber;
 pub mod swarm;
 pub mod trader;
+pub mod tuning;
 pub mod web;
 pub mod witness;

@@ -14,6 +14,7 @@ mod rounds;
 pub mod row;
 pub mod schedule;
 mod sections;
+pub mod sweep;
 mod target;
 
 use anyhow::{Result, ensure};
@@ -23,12 +24,13 @@ use std::path::PathBuf;
 use tile::Idle;
 
 use crate::hiccup::Meter;
+use crate::record::Record;
 
 use self::exchange::{Exchange, Style};
 use self::flow::Place;
 use self::generator::Port;
 use self::host::Host;
-use self::report::{Findings, Report};
+use self::report::Findings;
 use self::rounds::Rounds;
 use self::schedule::{Arrivals, Schedule};
 use self::sections::Facts;
@@ -71,9 +73,13 @@ impl IdleStrategy {
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
-    /// Requests a second, one row each.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 5_000, 20_000, 50_000])]
+    /// Requests a second, one row each, with commas or spaces between.
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [1_000, 5_000, 20_000, 50_000])]
     pub rates: Vec<u32>,
+    /// Find the highest rate that is kept: double the first of the rates until a row fails, then
+    /// halve what lies between. The others of the rates are not used.
+    #[arg(long)]
+    pub sweep: bool,
     /// Measured seconds of each segment.
     #[arg(long, default_value_t = 5)]
     pub seconds: u32,
@@ -133,7 +139,10 @@ pub struct Arguments {
     /// Folder for the interval logs.
     #[arg(long, value_name = "FOLDER")]
     pub hlog: Option<PathBuf>,
-    /// Print the report as JSON.
+    /// Write the result for `bench report`.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
 }
@@ -177,7 +186,7 @@ impl Arguments {
 /// # Errors
 /// If the exchange cannot be started or reached, or something of the machine fails. A rate that was
 /// missed is no error: it is in the report.
-pub fn run(arguments: &Arguments) -> Result<Report> {
+pub fn run(arguments: &Arguments) -> Result<Record> {
     arguments.check()?;
     if let Some(folder) = &arguments.hlog {
         std::fs::create_dir_all(folder)?;
@@ -191,9 +200,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         None
     };
     let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port)?;
-    for &rate in &arguments.rates {
-        rounds.rate(rate)?;
-    }
+    let knee = rounds.all()?;
     let Rounds {
         rows,
         stretches,
@@ -224,7 +231,7 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         work: &work,
         files: &files,
     };
-    Ok(Report::new(Findings {
+    report::record(Findings {
         title: if arguments.is_remote() {
             "Round trip of order entry to another machine, open loop"
         } else {
@@ -233,9 +240,10 @@ pub fn run(arguments: &Arguments) -> Result<Report> {
         sections: facts.sections(),
         correct: work.correct,
         virtualised: host.virtualised,
+        knee: knee.map(|knee| knee.sentence("echo")),
         rows,
         stretches,
-    }))
+    })
 }
 
 /// Establishes the sessions and fills the book; gives how many orders rest.

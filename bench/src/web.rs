@@ -57,7 +57,11 @@ impl WebUser {
         self.post("/faucet", &wish).map(drop)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    /// Asks for something of the API and gives its answer.
+    ///
+    /// # Errors
+    /// If the gateway refuses it or does not answer.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = ureq::post(format!("{}{path}", self.api));
         let bearer = format!("Bearer {}", self.access_token);
         let mut answer = request.header("Authorization", bearer).send_json(body)?;

@@ -19,7 +19,7 @@ use topology::{Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
 use crate::claim::{self, Claim};
-use crate::console::say;
+use crate::console::{say, warn};
 use crate::counters::Counters;
 use crate::epochs;
 use crate::keys::KeyMaker;
@@ -108,7 +108,7 @@ fn say_where(journal: &Memory) {
         path.display()
     ));
     if kind == MemoryKind::File {
-        say(format_args!(
+        warn(format_args!(
             "warning: journal memory lies on a disk, which is slow and stalls: let memory.shm_dir name a \
              tmpfs with room for it"
         ));

@@ -4,31 +4,9 @@
 //! SIGINT or SIGHUP. After the line `ready` nothing allocates.
 #![forbid(unsafe_code)]
 
-mod assembly;
-mod boot;
-mod claim;
-mod console;
-mod counters;
-mod epochs;
-mod feed;
-mod keys;
-mod lane;
-mod match_tile;
-mod net;
-mod out;
-mod port;
-mod post;
-mod recovery;
-mod replies;
-mod sequencer;
-mod supervisor;
-#[cfg(test)]
-mod tests;
-mod watermark;
-mod window;
-
 use anyhow::Result;
 use clap::Parser;
+use fastpath::console;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tile::allocator::CountingAllocator;
@@ -45,7 +23,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 /// with 1, and says why, if it cannot go on, or if frames stay in journal memory because no slowpath
 /// archives them: they wait there for the next slowpath, but not beyond a loss of power.
 ///
-/// `sluice config default` prints a file with every key and what it means.
+/// `sluice config default` prints a file with every key and what it means; variables of the environment win over the
+/// file (SLUICE_SECTION__KEY). `sluice start` runs this process and the slowpath and watches both.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -70,6 +49,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
+    console::begin(config.log.format);
     if arguments.check {
         let genesis = config.load_genesis()?;
         console::say(format_args!(
@@ -79,6 +59,5 @@ fn run(arguments: &Arguments) -> Result<()> {
         ));
         return Ok(());
     }
-    let machine = boot::boot(&config)?;
-    supervisor::supervise(&config, machine, &ALLOCATOR)
+    fastpath::run(&config, &ALLOCATOR)
 }

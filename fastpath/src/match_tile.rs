@@ -129,6 +129,10 @@ impl MatchTile {
     }
 
     fn take_slow_slot(&mut self, slot: &[u64; domain::REQUEST_WORDS], now: u64) {
+        // Whoever sent it was told that its outcome is not known, and may have asked again since.
+        if Request::deadline(slot).is_some_and(|deadline| Clock::since_boot() > deadline) {
+            return self.counters.add(counter::slow_late, 1);
+        }
         let engine = self.sequencer.engine();
         let request = Request::decode(slot)
             .ok()

@@ -225,16 +225,15 @@ impl<T: Transmit> OutTile<T> {
     /// There is a word in journal memory that no writer wrote: what follows cannot be known, so
     /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`.
     #[cold]
-    #[expect(clippy::print_stderr, reason = "once, and the hot path ends here")]
     fn fail(&mut self) {
         self.failed = true;
         self.counters.add(counter::corrupt, 1);
         self.block.set_state(TileState::Fail);
-        eprintln!(
+        crate::console::complain(format_args!(
             "alarm: journal memory is damaged at seq {}: no report leaves any more; stop this \
              process, and start it again: it says what it finds (docs/JOURNAL.md, Recovery)",
             self.reader.next_seq()
-        );
+        ));
     }
 
     /// Gives the port what the turn has put into a packet; false if something is owed.

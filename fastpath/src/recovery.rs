@@ -106,7 +106,6 @@ pub(crate) fn replay(sources: &Sources<'_>, sent: u64) -> Result<Replayed> {
 
 /// Loads the newest snapshot up to the frame `needed`; the reader then stands before its frame. If there
 /// is none that holds, the reader stands at the first frame.
-#[expect(clippy::print_stdout, reason = "says what is not used, and why")]
 fn find_start(sources: &Sources<'_>, reader: &mut ArchiveReader, needed: Seq) -> Result<Start> {
     // Clients choose their order ids: with a key of this process nobody can aim at one table slot.
     let probe_key = getrandom::u64().context("draw the key of the client order id table")?;
@@ -125,14 +124,17 @@ fn find_start(sources: &Sources<'_>, reader: &mut ArchiveReader, needed: Seq) ->
             reader,
             needed,
             load,
-            |name, error| println!("snapshot {name} is not used: {error}"),
+            |name, error| say(format_args!("snapshot {name} is not used: {error}")),
         )
         .with_context(|| format!("list the snapshots in {}", folder.display()))?,
     };
     let (engine, seq) = match found {
         Some((header, engine)) => {
             let ms = start.elapsed().as_millis();
-            println!("snapshot of seq {} loaded in {ms} ms", header.seq);
+            say(format_args!(
+                "snapshot of seq {} loaded in {ms} ms",
+                header.seq
+            ));
             (engine, header.seq)
         }
         None => (Engine::with_probe_key(probe_key), Seq(0)),

@@ -21,7 +21,7 @@ pub mod sockets;
 mod transmit;
 
 pub use peer::Peer;
-pub use transmit::Slot;
+pub use transmit::{Handover, Outgoing, Slot, TransmitQueue};
 
 /// Longest payload of a datagram in bytes. With IP and UDP headers it stays below an Ethernet MTU
 /// of 1,500 with room for a tunnel; what is longer is dropped and counted, never cut.

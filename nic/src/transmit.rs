@@ -1,16 +1,21 @@
 //! The slots of a transmitting half: a ring of datagrams between `commit` and the driver.
+//!
+//! What a backend adds is the driver, a function that takes datagrams from the front. One of another crate, such
+//! as that of a measurement, is made of a [`TransmitQueue`] like those of this one.
 
 use crate::{MTU_PAYLOAD, Peer, TxStats};
 
 /// A datagram on its way out.
-pub(crate) struct Outgoing {
+pub struct Outgoing {
     payload: [u8; MTU_PAYLOAD],
     len: usize,
     to: Peer,
 }
 
 impl Outgoing {
-    pub(crate) fn payload(&self) -> &[u8] {
+    /// Its bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
         &self.payload[..self.len]
     }
 
@@ -18,7 +23,9 @@ impl Outgoing {
         &mut self.payload[..self.len]
     }
 
-    pub(crate) fn to(&self) -> Peer {
+    /// Where it goes.
+    #[must_use]
+    pub fn to(&self) -> Peer {
         self.to
     }
 }
@@ -49,7 +56,7 @@ impl Slot<'_> {
 
 /// What a driver said to a stretch of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handover {
+pub enum Handover {
     /// It took that many from the front: at least 1.
     Took(usize),
     /// It has no room now.
@@ -63,7 +70,7 @@ pub(crate) enum Handover {
 /// A ring of slots, filled at one end by [`TransmitQueue::reserve`] and emptied at the other by
 /// [`TransmitQueue::flush`]. What a flush must do with each answer of a driver is decided here, once
 /// for all backends.
-pub(crate) struct TransmitQueue {
+pub struct TransmitQueue {
     slots: Box<[Outgoing]>,
     oldest: usize,
     committed: usize,
@@ -71,7 +78,9 @@ pub(crate) struct TransmitQueue {
 }
 
 impl TransmitQueue {
-    pub(crate) fn new(slots: usize) -> Self {
+    /// So many slots, which are all that is ever allocated.
+    #[must_use]
+    pub fn new(slots: usize) -> Self {
         Self {
             slots: (0..slots)
                 .map(|_| Outgoing {
@@ -86,7 +95,8 @@ impl TransmitQueue {
         }
     }
 
-    pub(crate) fn reserve(&mut self) -> Option<Slot<'_>> {
+    /// As [`crate::Transmit::reserve`].
+    pub fn reserve(&mut self) -> Option<Slot<'_>> {
         if self.committed == self.slots.len() {
             self.stats.tx_full += 1;
             return None;
@@ -100,8 +110,11 @@ impl TransmitQueue {
 
     /// Offers the committed datagrams to `driver` in stretches that do not wrap around. Ends when
     /// all are gone or the driver would have to wait; every round but the last takes at least one
-    /// datagram out, so the number of rounds is bounded.
-    pub(crate) fn flush(&mut self, mut driver: impl FnMut(&mut [Outgoing]) -> Handover) -> usize {
+    /// datagram out, so the number of rounds is bounded. Returns how many the driver took.
+    ///
+    /// # Panics
+    /// If the driver says that it took none, or more than it was offered.
+    pub fn flush(&mut self, mut driver: impl FnMut(&mut [Outgoing]) -> Handover) -> usize {
         let mut taken = 0;
         while self.committed > 0 {
             let end = self.slots.len().min(self.oldest + self.committed);
@@ -138,11 +151,15 @@ impl TransmitQueue {
         self.committed -= count;
     }
 
-    pub(crate) fn pending(&self) -> usize {
+    /// As [`crate::Transmit::pending`].
+    #[must_use]
+    pub fn pending(&self) -> usize {
         self.committed
     }
 
-    pub(crate) fn stats(&self) -> TxStats {
+    /// As [`crate::Transmit::stats`].
+    #[must_use]
+    pub fn stats(&self) -> TxStats {
         self.stats
     }
 }

@@ -1,15 +1,22 @@
-//! What the process tells its operator: one line at a time on standard output.
+//! What the process tells its operator, one line at a time: see [`crate::logging`].
 
 use domain::Nanos;
 use std::fmt;
-use std::io::Write as _;
 use std::time::SystemTime;
 
-/// Writes one line and flushes it. An operator who is not listening is no reason to stop: a closed
-/// output is ignored.
+/// The target of what the process itself says.
+pub const TARGET: &str = "slowpath";
+
+/// Says one line. How it begins is its level: `alarm:` is an error, `trouble:` and `warning:` are warnings.
 pub fn say(line: fmt::Arguments<'_>) {
-    let mut out = std::io::stdout().lock();
-    let _ignored = writeln!(out, "{line}").and_then(|()| out.flush());
+    let line = line.to_string();
+    if line.starts_with("alarm:") {
+        tracing::error!(target: TARGET, "{line}");
+    } else if line.starts_with("trouble:") || line.starts_with("warning:") {
+        tracing::warn!(target: TARGET, "{line}");
+    } else {
+        tracing::info!(target: TARGET, "{line}");
+    }
 }
 
 /// UTC now, nanoseconds.

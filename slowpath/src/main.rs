@@ -14,7 +14,8 @@ use std::process::ExitCode;
 /// with SIGTERM, SIGINT or SIGHUP, after the fastpath: it archives and checks what the journal holds and exits with 0.
 /// It exits with 1, and says why, if it cannot go on or leaves something undone.
 ///
-/// `sluice status` shows how far it is; lines that begin with `alarm:` or `trouble:` want attention.
+/// `sluice start` runs it and the fastpath and watches both. `sluice status` shows how far it is, `sluice log-level`
+/// changes what it logs, metrics.bind serves figures for Prometheus; lines that begin with `alarm:` or `trouble:` want attention.
 #[derive(Debug, Parser)]
 #[command(name = "slowpath", version, max_term_width = 100)]
 struct Arguments {
@@ -31,12 +32,19 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("slowpath: {error:#}");
+            // Without a configuration, or for people: on standard error.
+            if !slowpath::logging::is_json() {
+                eprintln!("slowpath: {error:#}");
+            } else {
+                tracing::error!(target: "slowpath", "slowpath: {error:#}");
+            }
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    slowpath::supervisor::run(&topology::Config::load(&arguments.config)?)
+    let config = topology::Config::load(&arguments.config)?;
+    let levels = slowpath::logging::begin(&config)?;
+    slowpath::supervisor::run(&config, &levels)
 }

@@ -2,18 +2,20 @@
 //!
 //! Whatever happens here, archiver and shadow engine go on.
 
-use crate::console::say;
+use crate::console::{now, say};
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
 use domain::REQUEST_WORDS;
-use gateway::{CommandRing, Gateway, Live};
-use shm::RingProducer;
+use gateway::{CommandRing, Gateway, Live, Measures};
+use shm::layout::fast_layout::TILES;
+use shm::{FastView, RingProducer, TileState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
+use topology::instruments::tile_kind;
 
 /// Wait before a gateway that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -22,36 +24,57 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Questions to the store at a time.
 const READERS: u32 = 4;
 
-/// The command ring with its one producer.
-pub struct Ring(Mutex<RingProducer>);
+/// A match tile that has not been heard of for so long, in nanoseconds, takes no commands.
+const SILENCE: u64 = 2_000_000_000;
+
+/// The command ring with its one producer, and what its consumer shows.
+pub struct Ring {
+    producer: Mutex<RingProducer>,
+    fast: FastView,
+}
 
 impl Ring {
-    /// Of a producer.
+    /// Of a producer, into the fastpath whose region is `fast`.
     #[must_use]
-    pub fn new(producer: RingProducer) -> Self {
-        Self(Mutex::new(producer))
+    pub fn new(producer: RingProducer, fast: FastView) -> Self {
+        Self {
+            producer: Mutex::new(producer),
+            fast,
+        }
     }
 }
 
 impl CommandRing for Ring {
     fn push(&mut self, slot: &[u64; REQUEST_WORDS]) -> bool {
-        let ring = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ring = self
+            .producer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         let pushed = ring.push(slot).is_ok();
         ring.publish();
         pushed
     }
 
     fn is_drained(&self) -> bool {
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
         ring.free() == ring.capacity()
+    }
+
+    fn is_served(&self) -> bool {
+        let mut tiles = (0..TILES).filter_map(|slot| self.fast.tile(slot));
+        tiles.any(|tile| {
+            tile.kind == tile_kind::MATCH
+                && tile.state == Some(TileState::Run)
+                && now().0.saturating_sub(tile.heartbeat) < SILENCE
+        })
     }
 }
 
 /// Serves until the process is to stop. Trouble is said once and tried again.
-pub fn run(config: &Config, live: &Live, signals: &Arc<Signals>) {
+pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) {
     let mut told = String::new();
     while !signals.is_finishing() {
-        let Err(error) = serve(config, live, signals) else {
+        let Err(error) = serve(config, live, measures, signals) else {
             return;
         };
         let error = format!("{error:#}");
@@ -77,7 +100,7 @@ fn runtime(config: &Config) -> Result<Runtime> {
         .context("start the gateway's threads")
 }
 
-fn serve(config: &Config, live: &Live, signals: &Arc<Signals>) -> Result<()> {
+fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) -> Result<()> {
     let secret = topology::secret::load_or_create(&config.secret_file())?;
     let runtime = runtime(config)?;
     let signals = Arc::clone(signals);
@@ -88,7 +111,13 @@ fn serve(config: &Config, live: &Live, signals: &Arc<Signals>) -> Result<()> {
     };
     runtime.block_on(async {
         let store = Store::new(&database(config)?, READERS)?;
-        let gateway = Gateway::new(config, &secret, live.clone(), store.clone())?;
+        let gateway = Gateway::new(
+            config,
+            &secret,
+            live.clone(),
+            store.clone(),
+            measures.clone(),
+        )?;
         let scheme = if config.gateway.tls_cert.is_some() {
             "https"
         } else {

@@ -31,8 +31,10 @@ const RETRY: Duration = Duration::from_secs(1);
 pub enum Ending {
     /// It was asked to, and agrees with all frames that it was asked to check.
     Agreed,
-    /// It did not agree with this frame, or could not read it.
+    /// It did not agree with this frame.
     Diverged(Seq),
+    /// It could not read this frame, which says nothing about whether it would agree.
+    Unreadable(Seq),
 }
 
 /// A shadow engine behind the newest snapshot that holds, else before the first frame.
@@ -167,7 +169,7 @@ impl Shadowing {
                     self.slow.set_unreadable(seq.0);
                     self.live.stand(Standing::Diverged);
                     say(format_args!("alarm: the shadow engine stops: {error}"));
-                    return Ending::Diverged(seq);
+                    return Ending::Unreadable(seq);
                 }
                 Err(Failure::Alarm(seq, what)) => {
                     self.slow.set_diverged(seq.0);

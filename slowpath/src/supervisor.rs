@@ -4,6 +4,8 @@ use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
+use crate::logging::Levels;
+use crate::metrics;
 use crate::serving::{self, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
@@ -11,10 +13,10 @@ use crate::storing::Storing;
 use anyhow::{Context as _, Result, anyhow, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
-use gateway::Live;
+use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
-use shm::{LogReader, Memory, Places, RegionError, command_ring_producer};
+use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
@@ -58,6 +60,15 @@ struct Attached {
     files: [RegionFile; 2],
 }
 
+/// What the process works with as long as it lives.
+struct Process<'a> {
+    config: &'a Config,
+    own: &'a OwnRegion,
+    asked: &'a Asked,
+    levels: &'a Levels,
+    measures: &'a Measures,
+}
+
 struct Threads {
     archiver: JoinHandle<Result<(), Refusal>>,
     shadow: JoinHandle<Ending>,
@@ -70,7 +81,7 @@ struct Threads {
 ///
 /// # Errors
 /// What keeps it from going on, or what was left undone when it was asked to stop.
-pub fn run(config: &Config) -> Result<()> {
+pub fn run(config: &Config, levels: &Levels) -> Result<()> {
     let asked = Asked::listen()?;
     keep_to_cpus(&config.slowpath.cpus)?;
     let places = attach::places(config);
@@ -82,7 +93,16 @@ pub fn run(config: &Config) -> Result<()> {
         own.memory.path().display(),
         std::process::id()
     ));
-    let ended = serve(config, &places, boot_id, &own, &asked);
+    let measures = Measures::new()?;
+    metrics::start(config, &own.memory, &measures)?;
+    let process = Process {
+        config,
+        own: &own,
+        asked: &asked,
+        levels,
+        measures: &measures,
+    };
+    let ended = serve(&process, &places, boot_id);
     own.writer.set_process_state(match &ended {
         Ok(()) => ProcessState::Stopped,
         Err(_) if asked.is_set() => ProcessState::Unfinished,
@@ -92,22 +112,17 @@ pub fn run(config: &Config) -> Result<()> {
 }
 
 /// Archives and checks, with its own region open, until it is asked to stop.
-fn serve(
-    config: &Config,
-    places: &Places,
-    boot_id: [u64; 2],
-    own: &OwnRegion,
-    asked: &Asked,
-) -> Result<()> {
+fn serve(process: &Process<'_>, places: &Places, boot_id: [u64; 2]) -> Result<()> {
+    let &Process { config, own, .. } = process;
     let storage = open_storage(config)?;
     say(format_args!("archive: {}", config.archive_dir().display()));
-    let Some(attached) = wait_for_fastpath(places, boot_id, own, asked)? else {
+    let Some(attached) = wait_for_fastpath(process, places, boot_id)? else {
         say(format_args!("stopped: there was nothing to archive"));
         return Ok(());
     };
     check_published(own, &attached)?;
-    let mut threads = start(config, &attached, storage, own)?;
-    watch(own, &attached, &mut threads, asked)?;
+    let mut threads = start(process, &attached, storage)?;
+    watch(process, &attached, &mut threads)?;
     stop(own, &attached, threads)
 }
 
@@ -144,10 +159,9 @@ fn open_storage(config: &Config) -> Result<FileStorage> {
 
 /// Waits until the fastpath has made its regions, or until it is asked to stop.
 fn wait_for_fastpath(
+    process: &Process<'_>,
     places: &Places,
     boot_id: [u64; 2],
-    own: &OwnRegion,
-    asked: &Asked,
 ) -> Result<Option<Attached>> {
     let mut reminded = None::<Instant>;
     loop {
@@ -158,7 +172,7 @@ fn wait_for_fastpath(
             Err(forbidden @ RegionError::Forbidden { .. }) => forbidden.to_string(),
             Err(error) => return Err(error.into()),
         };
-        if asked.is_set() {
+        if process.asked.is_set() {
             return Ok(None);
         }
         if reminded.is_none_or(|when| when.elapsed() >= REMIND) {
@@ -168,7 +182,8 @@ fn wait_for_fastpath(
                 places.instance
             ));
         }
-        own.writer.heartbeat().beat(now().0);
+        process.own.writer.heartbeat().beat(now().0);
+        process.levels.look();
         std::thread::sleep(BEAT);
     }
 }
@@ -210,12 +225,13 @@ fn check_published(own: &OwnRegion, attached: &Attached) -> Result<()> {
     Ok(())
 }
 
-fn start(
-    config: &Config,
-    attached: &Attached,
-    storage: FileStorage,
-    own: &OwnRegion,
-) -> Result<Threads> {
+fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Result<Threads> {
+    let &Process {
+        config,
+        own,
+        measures,
+        ..
+    } = process;
     let signals = Arc::new(Signals::default());
     let archiving = archiving(
         config,
@@ -225,7 +241,10 @@ fn start(
         own.published,
     )?;
     let shadow = newest_shadow(config, &own.writer);
-    let ring = Ring::new(command_ring_producer(&own.memory, &attached.fast)?);
+    let ring = Ring::new(
+        command_ring_producer(&own.memory, &attached.fast)?,
+        FastView::new(attached.fast.clone())?,
+    );
     let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
     let shadowing = Shadowing::new(config, &attached.journal, &own.writer, live.clone())?;
     let storing = Storing::new(config, &attached.journal, &own.writer)?;
@@ -244,8 +263,9 @@ fn start(
         .context("start the store's thread")?;
     if config.gateway.enabled {
         let (config, for_gateway) = (config.clone(), Arc::clone(&signals));
+        let measures = measures.clone();
         thread("gateway")
-            .spawn(move || serving::run(&config, &live, &for_gateway))
+            .spawn(move || serving::run(&config, &live, &measures, &for_gateway))
             .context("start the gateway's thread")?;
     }
     Ok(Threads {
@@ -257,13 +277,15 @@ fn start(
 }
 
 /// Shows that the process lives until it is asked to stop, or cannot go on.
-fn watch(own: &OwnRegion, attached: &Attached, threads: &mut Threads, asked: &Asked) -> Result<()> {
+fn watch(process: &Process<'_>, attached: &Attached, threads: &mut Threads) -> Result<()> {
+    let &Process { own, asked, .. } = process;
     let mut looked = Instant::now();
     let mut gone_said = false;
     while !asked.is_set() && !threads.archiver.is_finished() {
         own.writer.heartbeat().beat(now().0);
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
+            process.levels.look();
             look_at_files(own, attached, &mut gone_said)?;
         }
         std::thread::sleep(BEAT);
@@ -309,7 +331,12 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
     match wait(own, threads.shadow)? {
         Some(Ending::Agreed) => {}
         Some(Ending::Diverged(seq)) => {
-            bail!("all is archived to seq {head}, but the shadow engine stopped at seq {seq}")
+            bail!(
+                "all is archived to seq {head}, but the shadow engine does not agree with seq {seq}"
+            )
+        }
+        Some(Ending::Unreadable(seq)) => {
+            bail!("all is archived to seq {head}, but the shadow engine cannot read seq {seq}")
         }
         None => bail!(
             "all is archived to seq {head}, but the shadow engine has checked it to seq {} only",

@@ -147,15 +147,34 @@ impl Exchange {
         Ok(self.members.iter().map(|m| m.flow.resting()).sum())
     }
 
+    /// Waits until every command has its answer, and forgets the requests of the segment before.
+    ///
+    /// # Errors
+    /// If that takes longer than half a minute.
+    pub fn calm(&mut self, port: &mut Port) -> Result<()> {
+        let all = |exchange: &mut Self, port: &mut Port| {
+            let now = Clock::now();
+            for place in 0..exchange.members.len() {
+                exchange.transmit(place, now, port);
+            }
+            exchange.members.iter().all(|m| m.session.unanswered() == 0)
+        };
+        ensure!(
+            settle(self, port, 30 * SECOND, all),
+            "the exchange does not answer what was sent beyond its rate"
+        );
+        for member in &mut self.members {
+            member.requests.clear();
+        }
+        Ok(())
+    }
+
     /// What the mix was, over all sessions.
     #[must_use]
     pub fn drawn(&self) -> Drawn {
         let mut all = Drawn::default();
         for drawn in self.members.iter().map(|member| member.flow.drawn) {
-            all.passive += drawn.passive;
-            all.cancels += drawn.cancels;
-            all.amends += drawn.amends;
-            all.takers += drawn.takers;
+            all += drawn;
         }
         all
     }

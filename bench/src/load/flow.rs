@@ -3,13 +3,11 @@
 //! It keeps the session's part of the book at its size: orders enter and leave in equal numbers, and
 //! takers' fills are made up for.
 
+use crate::chaos::Random;
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MarketId, NewOrder, OrderId, OrderType,
     Price, Qty, Side, TimeInForce,
 };
-use std::collections::BTreeMap;
-
-use crate::chaos::Random;
 
 /// In percent; the rest enters and cancels passive orders in equal parts.
 pub const AMENDS: u64 = 5;
@@ -49,6 +47,15 @@ pub struct Drawn {
     pub takers: u64,
 }
 
+impl std::ops::AddAssign for Drawn {
+    fn add_assign(&mut self, other: Self) {
+        self.passive += other.passive;
+        self.cancels += other.cancels;
+        self.amends += other.amends;
+        self.takers += other.takers;
+    }
+}
+
 /// The commands of one session.
 #[derive(Clone, Debug)]
 pub struct Flow {
@@ -56,11 +63,16 @@ pub struct Flow {
     place: Place,
     next_client_id: u64,
     resting: Vec<Resting>,
-    at: BTreeMap<ClientOrderId, usize>,
+    /// Places in `resting`, by the id modulo the length, which is a power of two: ids are consecutive, and an
+    /// order that rests while so many others enter is as good as impossible.
+    at: Vec<usize>,
     target: usize,
     /// What was drawn so far.
     pub drawn: Drawn,
 }
+
+/// How many times as many places as orders rest.
+const PLACES: usize = 32;
 
 impl Flow {
     /// A flow that keeps `target` orders resting. Client order ids start at `first_client_id`.
@@ -71,7 +83,7 @@ impl Flow {
             place,
             next_client_id: first_client_id.max(1),
             resting: Vec::with_capacity(target * 2),
-            at: BTreeMap::new(),
+            at: vec![0; (PLACES * target.max(PLACES)).next_power_of_two()],
             target,
             drawn: Drawn::default(),
         }
@@ -116,13 +128,22 @@ impl Flow {
 
     /// An order is reported done: it rests no more.
     pub fn done(&mut self, client_order_id: ClientOrderId) {
-        let Some(at) = self.at.remove(&client_order_id) else {
+        let place = self.place_of(client_order_id);
+        let at = self.at[place];
+        let rests = self.resting.get(at);
+        if rests.is_none_or(|rests| rests.client_order_id != client_order_id) {
             return;
-        };
+        }
         self.resting.swap_remove(at);
         if let Some(moved) = self.resting.get(at) {
-            self.at.insert(moved.client_order_id, at);
+            let place = self.place_of(moved.client_order_id);
+            self.at[place] = at;
         }
+    }
+
+    fn place_of(&self, client_order_id: ClientOrderId) -> usize {
+        let mask = self.at.len() as u64 - 1;
+        usize::try_from(client_order_id.0 & mask).expect("below a length")
     }
 
     fn passive(&mut self) -> NewOrder {
@@ -134,7 +155,8 @@ impl Flow {
         });
         let order = self.order(side, price, TimeInForce::GoodTillCancel);
         let client_order_id = order.client_order_id;
-        self.at.insert(client_order_id, self.resting.len());
+        let place = self.place_of(client_order_id);
+        self.at[place] = self.resting.len();
         self.resting.push(Resting {
             client_order_id,
             side,

@@ -32,6 +32,13 @@ pub fn system() -> String {
     )
 }
 
+/// The command line that repeats this run.
+#[must_use]
+pub fn repeat() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo run --release --bin bench -- {}", arguments.join(" "))
+}
+
 /// What a command prints in the workspace; "unknown" if it cannot be run.
 fn said(program: &str, arguments: &[&str]) -> String {
     let out = workspace_root().and_then(|root| {
@@ -95,7 +102,7 @@ impl Host {
 }
 
 /// What the kernel was told about keeping CPUs free.
-fn isolation(cmdline: &str) -> String {
+pub(crate) fn isolation(cmdline: &str) -> String {
     let given: Vec<&str> = cmdline
         .split_whitespace()
         .filter(|option| {
@@ -120,7 +127,7 @@ fn field<'a>(cpuinfo: &'a str, name: &str) -> &'a str {
 }
 
 /// What a small file of the kernel says; nothing if there is none.
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path)
         .unwrap_or_default()
         .trim()
@@ -187,6 +194,13 @@ impl Disturbance {
             own: self.own + other.own,
             ticks: self.ticks + other.ticks,
         }
+    }
+
+    /// A part of all ticks, in percent.
+    #[must_use]
+    pub fn share(&self, part: u64) -> String {
+        let hundredths = part * 10_000 / self.ticks.max(1);
+        format!("{}.{:02} %", hundredths / 100, hundredths % 100)
     }
 
     /// Ticks that processes used which are no part of the run; the kernel's own threads are among

@@ -47,6 +47,12 @@ impl Moment {
         self.counter(tile_kind::OUT, out::trades)
     }
 
+    /// Commands handed to the match tile, since the start.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.counter(tile_kind::NET, net::accepted)
+    }
+
     /// Messages answered with `Busy`, since the start.
     #[must_use]
     pub fn busy(&self) -> u64 {

@@ -1,65 +1,11 @@
-//! The report: everything that a reader needs to judge the numbers, with the numbers.
+//! What is recorded of a run: its rows, the exchange in echoes, the stages inside the fastpath.
 
 use anyhow::Result;
-use serde::Serialize;
-use std::fmt::Write as _;
 
-use super::flights::From;
 use super::inside::Stretch;
 use super::row::{Percentiles, Row};
-
-/// A run's report.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    title: &'static str,
-    ok: bool,
-    virtualised: bool,
-    rows: Vec<Shown>,
-    ratios: Vec<Ratio>,
-    stages: Vec<Stages>,
-    sections: Vec<Section>,
-    headline: String,
-}
-
-/// A paragraph under the tables.
-#[derive(Clone, Debug, Serialize)]
-pub struct Section {
-    /// What it is about, in one word.
-    pub name: &'static str,
-    /// What is to be known.
-    pub text: String,
-}
-
-/// A row as it is shown; times in nanoseconds.
-#[derive(Clone, Debug, Serialize)]
-struct Shown {
-    subject: &'static str,
-    rate: u32,
-    planned: usize,
-    sent: usize,
-    answered: usize,
-    from_intended: Percentiles,
-    from_sent: Percentiles,
-    segments: Vec<Percentiles>,
-    fail: Vec<String>,
-}
-
-/// The exchange's latency in echoes, in hundredths.
-#[derive(Clone, Debug, Serialize)]
-struct Ratio {
-    rate: u32,
-    p50: Option<u64>,
-    p99: Option<u64>,
-}
-
-/// Inside the fastpath; times in nanoseconds.
-#[derive(Clone, Debug, Serialize)]
-struct Stages {
-    rate: u32,
-    stages: Vec<(&'static str, Percentiles)>,
-    /// Polls that found work, in hundredths of a percent.
-    busy_polls: Vec<(&'static str, u64)>,
-}
+use crate::record::{FORMAT, INTENDED, Record, Section, Series, Table};
+use crate::report::{hundredths, micros, pairs, ratio};
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -72,260 +18,133 @@ pub struct Findings {
     pub stretches: Vec<Stretch>,
     /// The paragraphs.
     pub sections: Vec<Section>,
+    /// The knee of a sweep, in one sentence.
+    pub knee: Option<String>,
     /// The journal was verified, or is not ours to verify.
     pub correct: bool,
     /// The machine is a virtual one.
     pub virtualised: bool,
 }
 
-impl Report {
-    /// Of these findings.
-    #[must_use]
-    pub fn new(findings: Findings) -> Self {
-        let rows: Vec<Shown> = findings.rows.iter().map(shown).collect();
-        let headline = headline(&rows);
-        Self {
-            title: findings.title,
-            ok: findings.correct && rows.iter().all(|row| row.fail.is_empty()),
-            virtualised: findings.virtualised,
-            ratios: pairs(&rows).map(|(echo, row)| ratio(echo, row)).collect(),
-            rows,
-            stages: findings.stretches.iter().map(stages).collect(),
-            sections: findings.sections,
-            headline,
-        }
+/// The record of these findings.
+///
+/// # Errors
+/// If a histogram cannot be made, which constant bounds exclude.
+pub fn record(findings: Findings) -> Result<Record> {
+    let series: Vec<Series> = findings.rows.iter().map(Series::of).collect();
+    // A sweep ends where rows fail: that is its result.
+    let counts = findings.knee.is_some() || series.iter().all(|row| row.fail.is_empty());
+    let mut headline = headline(&series)?;
+    if let Some(knee) = &findings.knee {
+        headline = format!("{headline}; {knee}");
     }
-
-    /// Whether every row counts and the work was verified.
-    #[must_use]
-    pub fn ok(&self) -> bool {
-        self.ok
-    }
-
-    /// The report as text, or as JSON.
-    ///
-    /// # Errors
-    /// If it cannot be written as JSON.
-    pub fn print(&self, json: bool) -> Result<String> {
-        if json {
-            return Ok(serde_json::to_string_pretty(self)? + "\n");
-        }
-        let mut text = String::new();
-        self.write(&mut text)?;
-        Ok(text)
-    }
-
-    fn write(&self, text: &mut String) -> Result<()> {
-        let status = if self.ok { "OK" } else { "FAIL" };
-        writeln!(text, "# {}    status: {status}\n", self.title)?;
-        if self.virtualised {
-            writeln!(text, "development machine: compare only within one run\n")?;
-        }
-        writeln!(
-            text,
-            "Latency from the intended time, µs (p99 of each segment at the right):\n"
-        )?;
-        write_rows(text, &self.rows)?;
-        writeln!(
-            text,
-            "\nThe same from the time of sending (less than above: the generator was late), µs:\n"
-        )?;
-        write_from_sent(text, &self.rows)?;
-        self.write_ratios(text)?;
-        self.write_stages(text)?;
-        writeln!(text)?;
-        for Section { name, text: about } in &self.sections {
-            writeln!(text, "{name:<9} {about}")?;
-        }
-        writeln!(text, "\n{}", self.headline)?;
-        Ok(())
-    }
-
-    fn write_ratios(&self, text: &mut String) -> Result<()> {
-        if self.ratios.is_empty() {
-            return Ok(());
-        }
-        writeln!(text, "\nExchange in echoes:\n")?;
-        writeln!(text, "| rate/s | p50 | p99 |\n|---:|---:|---:|")?;
-        for Ratio { rate, p50, p99 } in &self.ratios {
-            let (p50, p99) = (hundredths(*p50), hundredths(*p99));
-            writeln!(text, "| {rate} | {p50} | {p99} |")?;
-        }
-        Ok(())
-    }
-
-    fn write_stages(&self, text: &mut String) -> Result<()> {
-        if self.stages.is_empty() {
-            return Ok(());
-        }
-        writeln!(text, "\nInside the fastpath (warm-up included), µs:\n")?;
-        writeln!(
-            text,
-            "| rate/s | stage | p50 | p99 | p99.9 | max | count |\n|---:|---|---:|---:|---:|---:|---:|"
-        )?;
-        for of_rate in &self.stages {
-            for (name, p) in &of_rate.stages {
-                writeln!(
-                    text,
-                    "| {} | {} | {} | {} | {} | {} | {} |",
-                    of_rate.rate,
-                    name.replace('_', " "),
-                    micros(p.p50),
-                    micros(p.p99),
-                    micros(p.p99_9),
-                    micros(Some(p.max)),
-                    p.count
-                )?;
-            }
-        }
-        writeln!(text, "\nPolls that found work, %:\n")?;
-        for of_rate in &self.stages {
-            let tiles: Vec<String> = of_rate
-                .busy_polls
-                .iter()
-                .map(|(name, share)| format!("{name} {}", hundredths(Some(*share))))
-                .collect();
-            writeln!(text, "- {}/s: {}", of_rate.rate, tiles.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-fn shown(row: &Row) -> Shown {
-    Shown {
-        subject: row.subject,
-        rate: row.rate,
-        planned: row.counts.planned,
-        sent: row.counts.sent,
-        answered: row.counts.answered,
-        from_intended: Percentiles::of(row.latencies(From::Intended)),
-        from_sent: Percentiles::of(row.latencies(From::Sent)),
-        segments: row.segments.clone(),
-        fail: row.reasons(),
-    }
-}
-
-/// Echo and exchange of each rate.
-fn pairs(rows: &[Shown]) -> impl Iterator<Item = (&Shown, &Shown)> {
-    let exchanges = rows.iter().filter(|row| row.subject == "exchange");
-    exchanges.filter_map(|row| {
-        let mut echoes = rows.iter().filter(|row| row.subject == "echo");
-        echoes.find(|echo| echo.rate == row.rate).map(|e| (e, row))
+    let mut tables = Vec::new();
+    tables.extend(ratios(&series)?);
+    tables.extend(stages(&findings.stretches));
+    Ok(Record {
+        format: FORMAT,
+        title: findings.title.to_owned(),
+        ok: findings.correct && counts,
+        virtualised: findings.virtualised,
+        latency_from: INTENDED.to_owned(),
+        series,
+        tables,
+        sections: findings.sections,
+        headline,
     })
 }
 
-fn ratio(echo: &Shown, row: &Shown) -> Ratio {
-    let of = |value: Option<u64>, floor: Option<u64>| {
-        value
-            .zip(floor)
-            .map(|(value, floor)| value * 100 / floor.max(1))
-    };
-    Ratio {
-        rate: row.rate,
-        p50: of(row.from_intended.p50, echo.from_intended.p50),
-        p99: of(row.from_intended.p99, echo.from_intended.p99),
+fn ratios(series: &[Series]) -> Result<Option<Table>> {
+    let pairs = pairs(series, "echo", "exchange");
+    if pairs.is_empty() {
+        return Ok(None);
     }
+    let mut rows = Vec::new();
+    for (echo, exchange) in pairs {
+        let [p50, p99] = ratio(
+            &echo.latency.percentiles()?,
+            &exchange.latency.percentiles()?,
+        );
+        rows.push(vec![
+            exchange.rate.to_string(),
+            hundredths(p50),
+            hundredths(p99),
+        ]);
+    }
+    Ok(Some(Table {
+        caption: "Exchange in echoes:".into(),
+        columns: ["rate/s", "p50", "p99"].map(str::to_owned).to_vec(),
+        rows,
+    }))
 }
 
-fn stages(stretch: &Stretch) -> Stages {
-    let busy =
-        |(name, polls, busy): &(&'static str, u64, u64)| (*name, busy * 10_000 / polls.max(&1));
-    Stages {
-        rate: stretch.rate,
-        stages: stretch
-            .stages
-            .iter()
-            .map(|(name, histogram)| (*name, Percentiles::of(histogram)))
-            .collect(),
-        busy_polls: stretch.tiles.iter().map(busy).collect(),
+/// Stages that the fastpath times itself, and how often its tiles found work.
+fn stages(stretches: &[Stretch]) -> Vec<Table> {
+    if stretches.is_empty() {
+        return Vec::new();
     }
-}
-
-fn write_rows(text: &mut String, rows: &[Shown]) -> Result<()> {
-    writeln!(
-        text,
-        "| rate/s | subject | planned | sent | answered | samples | p50 | p90 | p99 | p99.9 | p99.99 | max \
-         | p99 by segment | |"
-    )?;
-    writeln!(
-        text,
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---|"
-    )?;
-    for row in rows {
-        let segments: Vec<String> = row.segments.iter().map(|p| micros(p.p99)).collect();
-        let status = if row.fail.is_empty() {
-            "OK".to_owned()
-        } else {
-            format!("FAIL: {}", row.fail.join(", "))
-        };
-        writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {status} |",
-            row.rate,
-            row.subject,
-            row.planned,
-            row.sent,
-            row.answered,
-            row.from_intended.count,
-            cells(&row.from_intended),
-            segments.join(", "),
-        )?;
+    let (mut timed, mut polls) = (Vec::new(), Vec::new());
+    for Stretch {
+        rate,
+        stages,
+        tiles,
+    } in stretches
+    {
+        for (name, histogram) in stages {
+            let p = Percentiles::of(histogram);
+            let mut row = vec![rate.to_string(), name.replace('_', " ")];
+            row.extend([p.p50, p.p99, p.p99_9, Some(p.max)].map(micros));
+            row.push(p.count.to_string());
+            timed.push(row);
+        }
+        let mut row = vec![rate.to_string()];
+        row.extend(
+            tiles
+                .iter()
+                .map(|(_, polls, busy)| hundredths(Some(busy * 10_000 / polls.max(&1)))),
+        );
+        polls.push(row);
     }
-    Ok(())
-}
-
-fn write_from_sent(text: &mut String, rows: &[Shown]) -> Result<()> {
-    writeln!(
-        text,
-        "| rate/s | subject | p50 | p90 | p99 | p99.9 | p99.99 | max |\n|---:|---|---:|---:|---:|---:|---:|---:|"
-    )?;
-    for row in rows {
-        let (rate, subject) = (row.rate, row.subject);
-        writeln!(text, "| {rate} | {subject} | {} |", cells(&row.from_sent))?;
-    }
-    Ok(())
-}
-
-/// The cells from p50 to the maximum.
-fn cells(p: &Percentiles) -> String {
-    [p.p50, p.p90, p.p99, p.p99_9, p.p99_99, Some(p.max)]
-        .map(micros)
-        .join(" | ")
+    let tiles = stretches
+        .first()
+        .into_iter()
+        .flat_map(|stretch| &stretch.tiles);
+    let names = tiles.map(|(name, _, _)| (*name).to_owned());
+    vec![
+        Table {
+            caption: "Inside the fastpath (warm-up included), µs:".into(),
+            columns: ["rate/s", "stage", "p50", "p99", "p99.9", "max", "count"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: timed,
+        },
+        Table {
+            caption: "Polls that found work, %:".into(),
+            columns: std::iter::once("rate/s".to_owned()).chain(names).collect(),
+            rows: polls,
+        },
+    ]
 }
 
 /// The highest rate of which both rows count, in one line.
-fn headline(rows: &[Shown]) -> String {
-    let counting = pairs(rows).filter(|(echo, row)| echo.fail.is_empty() && row.fail.is_empty());
+fn headline(series: &[Series]) -> Result<String> {
+    let pairs = pairs(series, "echo", "exchange").into_iter();
+    let counting = pairs.filter(|(echo, row)| echo.fail.is_empty() && row.fail.is_empty());
     let Some((echo, row)) = counting.max_by_key(|(_, row)| row.rate) else {
-        return "headline: none, no rate was kept by both exchange and echo".to_owned();
+        return Ok("headline: none, no rate was kept by both exchange and echo".to_owned());
     };
-    let ratio = ratio(echo, row);
-    format!(
+    let (floor, found) = (echo.latency.percentiles()?, row.latency.percentiles()?);
+    let [p50, p99] = ratio(&floor, &found);
+    Ok(format!(
         "headline: p50 {} µs, p99 {} µs at {}/s; echo p50 {} µs, p99 {} µs, ratio p50 {}, p99 {}",
-        micros(row.from_intended.p50),
-        micros(row.from_intended.p99),
+        micros(found.p50),
+        micros(found.p99),
         row.rate,
-        micros(echo.from_intended.p50),
-        micros(echo.from_intended.p99),
-        hundredths(ratio.p50),
-        hundredths(ratio.p99),
-    )
-}
-
-/// Nanoseconds as microseconds with one decimal; a dash where there is nothing to show.
-#[must_use]
-pub fn micros(nanos: Option<u64>) -> String {
-    nanos.map_or_else(
-        || "–".to_owned(),
-        |nanos| format!("{}.{}", nanos / 1_000, nanos % 1_000 / 100),
-    )
-}
-
-fn hundredths(value: Option<u64>) -> String {
-    value.map_or_else(
-        || "–".to_owned(),
-        |value| format!("{}.{:02}", value / 100, value % 100),
-    )
+        micros(floor.p50),
+        micros(floor.p99),
+        hundredths(p50),
+        hundredths(p99),
+    ))
 }
 
 #[cfg(test)]
@@ -334,6 +153,8 @@ mod tests {
     use crate::load::flights::{self, Flights};
     use crate::load::generator::Segment;
     use crate::load::schedule::{Arrivals, Schedule};
+    use crate::record::section;
+    use crate::report::{REQUIRED, render};
 
     /// 2,000 requests that are answered after `latency`, but for the `lost` last.
     fn row(subject: &'static str, rate: u32, latency: u64, lost: usize) -> Row {
@@ -357,23 +178,22 @@ mod tests {
         row
     }
 
-    fn report(rows: Vec<Row>, correct: bool) -> Report {
-        Report::new(Findings {
+    fn recorded(rows: Vec<Row>, knee: Option<&str>, correct: bool) -> Record {
+        record(Findings {
             title: "Round trip",
             rows,
             stretches: vec![Stretch::new(1_000).expect("constant bounds")],
-            sections: vec![Section {
-                name: "Excludes",
-                text: "the network".into(),
-            }],
+            sections: REQUIRED.map(|name| section(name, "the network")).to_vec(),
+            knee: knee.map(str::to_owned),
             correct,
             virtualised: true,
         })
+        .expect("constant bounds")
     }
 
     #[test]
     fn the_headline_is_the_highest_rate_that_counts() {
-        let report = report(
+        let rows = || {
             vec![
                 row("echo", 500, 800, 0),
                 row("exchange", 500, 1_640, 0),
@@ -381,11 +201,11 @@ mod tests {
                 row("exchange", 1_000, 1_500, 0),
                 row("echo", 2_000, 10_000, 0),
                 row("exchange", 2_000, 9_000, 1),
-            ],
-            true,
-        );
-        assert!(!report.ok());
-        let text = report.print(false).expect("text");
+            ]
+        };
+        let found = recorded(rows(), None, true);
+        assert!(!found.ok);
+        let text = render(&found).expect("complete");
         assert!(text.contains("status: FAIL"), "{text}");
         assert!(text.contains("FAIL: 1 of 2000 not answered"), "{text}");
         assert!(
@@ -396,6 +216,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| 500 | 2.05 | 2.05 |"), "{text}");
+        let swept = recorded(rows(), Some("the knee is 1000/s"), true);
+        assert!(swept.ok, "where a sweep ends is its result");
+        assert!(swept.headline.ends_with("p99 2.50; the knee is 1000/s"));
     }
 
     #[test]
@@ -406,7 +229,7 @@ mod tests {
                 row("exchange", 1_000, 9_000, 0),
             ]
         };
-        let text = report(rows(), true).print(false).expect("text");
+        let text = render(&recorded(rows(), None, true)).expect("complete");
         let (warning, table) = (
             text.find("development machine: compare only within one run"),
             text.find("| rate/s |"),
@@ -414,19 +237,25 @@ mod tests {
         assert!(warning.is_some() && warning < table, "{text}");
         assert!(text.contains("status: OK") && text.contains("Excludes"));
         assert!(!text.contains("wire"));
-        assert!(!report(rows(), false).ok(), "unverified work fails the run");
+        let unverified = recorded(rows(), None, false);
+        assert!(!unverified.ok, "unverified work fails the run");
     }
 
     #[test]
-    fn json_carries_the_same_numbers() {
-        let rows = vec![row("exchange", 1_000, 25_000, 0)];
-        let json = report(rows, true).print(true).expect("JSON");
-        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(json["rows"][0]["subject"], "exchange");
-        assert_eq!(json["rows"][0]["from_intended"]["count"], 2_000);
+    fn without_an_echo_there_is_no_headline_and_no_ratio() {
+        let found = recorded(vec![row("exchange", 1_000, 25_000, 0)], None, true);
+        assert_eq!(found.series[0].subject, "exchange");
+        let p = found.series[0].latency.percentiles().expect("bounds");
+        assert_eq!(p.count, 2_000);
         assert_eq!(
-            json["headline"],
+            found.headline,
             "headline: none, no rate was kept by both exchange and echo"
+        );
+        assert!(
+            !found
+                .tables
+                .iter()
+                .any(|table| table.caption.contains("echoes"))
         );
     }
 }

@@ -13,6 +13,7 @@ use super::host::Disturbance;
 use super::inside::{Moment, Stretch};
 use super::row::Row;
 use super::schedule::Schedule;
+use super::sweep::{Knee, Missed, sweep};
 use super::target::Target;
 use crate::echo::{Echo, Echoed};
 
@@ -74,8 +75,21 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    /// All rounds of one rate.
-    pub(super) fn rate(&mut self, rate: u32) -> Result<()> {
+    /// All rates, or as many as a sweep needs; the knee if it is one.
+    pub(super) fn all(&mut self) -> Result<Option<Knee>> {
+        let rates = self.arguments.rates.clone();
+        if self.arguments.sweep {
+            let first = rates.first().copied().unwrap_or(1);
+            return sweep(first, |rate| self.rate(rate)).map(Some);
+        }
+        for rate in rates {
+            self.rate(rate)?;
+        }
+        Ok(None)
+    }
+
+    /// All rounds of one rate; why its rows do not count.
+    fn rate(&mut self, rate: u32) -> Result<Missed> {
         let mut echo = Row::new("echo", rate)?;
         let mut exchange = Row::new("exchange", rate)?;
         let mut stretch = Stretch::new(rate)?;
@@ -95,6 +109,18 @@ impl<'a> Rounds<'a> {
             }
             self.disturbance = self.disturbance.and(round.disturbance);
         }
+        let missed = Missed {
+            exchange: exchange.reasons(),
+            floor: if self.target.has_echo() {
+                echo.reasons()
+            } else {
+                Vec::new()
+            },
+        };
+        if !missed.exchange.is_empty() {
+            // What is still on its way must not be taken for an answer to the next rate's.
+            self.exchange.calm(self.port)?;
+        }
         if self.target.has_echo() {
             self.rows.push(echo);
         }
@@ -102,7 +128,7 @@ impl<'a> Rounds<'a> {
         if self.target.moment().is_some() {
             self.stretches.push(stretch);
         }
-        Ok(())
+        Ok(missed)
     }
 
     /// A round that others did not disturb, or the last of many attempts.

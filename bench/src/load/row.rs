@@ -102,6 +102,12 @@ impl Row {
         &self.latencies[from as usize]
     }
 
+    /// The same, second by second, of one segment after the other.
+    #[must_use]
+    pub fn intervals(&self, from: From) -> &[Interval] {
+        &self.intervals[from as usize]
+    }
+
     /// Why the row does not count; nothing if it does.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::exchange::{ANSWER_WAIT, Reported};
 use super::flow::{AMENDS, DEPTH, Drawn, LARGEST, TAKERS};
-use super::host::{Disturbance, Host, system};
-use super::report::{Section, micros};
+use super::host::{self, Disturbance, Host, system};
 use super::row::{Percentiles, Row};
 use super::target::Work;
 use super::{Ack, Arguments};
-use crate::echo;
+use crate::record::{Section, section};
+use crate::report::micros;
+use crate::{echo, tuning};
 
 /// What is said about a run.
 pub(super) struct Facts<'a> {
@@ -35,6 +36,7 @@ impl Facts<'_> {
             section("Load", self.load()),
             section("System", system()),
             section("Host", self.host.text.clone()),
+            section("Tuning", tuning::report()),
             section("Placement", self.placement()),
             section("Noise", self.noise()),
             section("Correct", self.work.text.clone()),
@@ -44,9 +46,7 @@ impl Facts<'_> {
             let files = format!("{} interval logs in {}", self.files.len(), folder.display());
             sections.push(section("Files", files));
         }
-        let command: Vec<String> = std::env::args().skip(1).collect();
-        let command = format!("cargo run --release --bin bench -- {}", command.join(" "));
-        sections.push(section("Repeat", command));
+        sections.push(section("Repeat", host::repeat()));
         sections.push(section("Limits", self.limits()));
         sections
     }
@@ -155,13 +155,9 @@ impl Facts<'_> {
         let Disturbance {
             fastpath_preempted,
             stolen,
-            ticks,
             ..
         } = self.disturbance;
-        let share = |part: u64| {
-            let hundredths = part * 10_000 / ticks.max(1);
-            format!("{}.{:02} %", hundredths / 100, hundredths % 100)
-        };
+        let share = |part: u64| self.disturbance.share(part);
         let mut text = format!(
             "taken off its CPU: generator {generator_preempted} times, fastpath {fastpath_preempted} times; CPU time used by other processes {}, stolen {}; between \
              two turns of the generator, µs, p99.99 / max: {}",
@@ -215,8 +211,4 @@ impl Facts<'_> {
              market; reports of a maker's fills are taken but are nobody's latency"
         )
     }
-}
-
-fn section(name: &'static str, text: String) -> Section {
-    Section { name, text }
 }

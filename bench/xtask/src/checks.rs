@@ -10,6 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use crate::choice;
+
 /// Something that a check needs and that a machine with Rust and a C compiler may not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -29,36 +31,19 @@ enum Need {
     Root,
 }
 
-const STRACE: Need = Need::Program {
-    name: "strace",
-    package: "strace",
-};
-const PYTHON: Need = Need::Program {
-    name: "python3",
-    package: "python3",
-};
-const OPENSSL: Need = Need::Program {
-    name: "openssl",
-    package: "openssl",
-};
-const VENV: Need = Need::Program {
-    name: "python3-venv",
-    package: "python3-venv",
-};
+const STRACE: Need = Need::package("strace");
+const PYTHON: Need = Need::package("python3");
+const OPENSSL: Need = Need::package("openssl");
+const VENV: Need = Need::package("python3-venv");
 /// SQLite is C, and comes with its source. (The package brings the C compiler and the headers.)
 const AARCH64_CC: Need = Need::Program {
     name: "aarch64-linux-gnu-gcc",
     package: "g++-aarch64-linux-gnu",
 };
 /// The programs are not in the path: it is the folder of the server that counts.
-const POSTGRES: Need = Need::Program {
-    name: "postgresql",
-    package: "postgresql",
-};
-const TSHARK: Need = Need::Program {
-    name: "tshark",
-    package: "tshark",
-};
+const POSTGRES: Need = Need::package("postgresql");
+const TSHARK: Need = Need::package("tshark");
+const VALGRIND: Need = Need::package("valgrind");
 const DENY: Need = Need::CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
@@ -152,6 +137,24 @@ const CHECKS: &[Check] = &[
         },
     },
     Check {
+        name: "instructions",
+        shows: "callgrind's count of every function of the hot path is within its bound",
+        needs: &[VALGRIND],
+        run: |root| {
+            let count = [
+                "run",
+                "--quiet",
+                "--release",
+                "--bin",
+                "bench",
+                "--",
+                "functions",
+                "--count",
+            ];
+            cargo(root, &count, &[])
+        },
+    },
+    Check {
         name: "processes",
         shows: "the release binaries: closed hot path, garbage, restarts, demo and chaos",
         needs: &[STRACE],
@@ -170,6 +173,12 @@ const CHECKS: &[Check] = &[
         run: http,
     },
     Check {
+        name: "operate",
+        shows: "start, stop, logs and figures of a real instance, the figures by Prometheus's own parser",
+        needs: &[PYTHON, VENV],
+        run: operate,
+    },
+    Check {
         name: "crash",
         shows: "20 SIGKILLs of either process under load: nothing acknowledged is lost",
         needs: &[],
@@ -181,15 +190,7 @@ const CHECKS: &[Check] = &[
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let root = workspace_root()?;
-    let chosen: Vec<&Check> = CHECKS
-        .iter()
-        .filter(|c| only.is_empty() || only.iter().any(|o| o == c.name))
-        .collect();
-    ensure!(
-        !chosen.is_empty(),
-        "no check has that name; there are: {}",
-        names()
-    );
+    let chosen = choice::chosen(CHECKS, |check| check.name, only, |word, name| word == name)?;
     print_plan(&chosen);
     install_missing(&chosen)?;
     let (mut passed, mut failed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
@@ -234,10 +235,6 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn names() -> String {
-    CHECKS.iter().map(|c| c.name).collect::<Vec<_>>().join(", ")
-}
-
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 fn print_plan(chosen: &[&Check]) {
     println!(
@@ -266,6 +263,14 @@ fn print_plan(chosen: &[&Check]) {
 }
 
 impl Need {
+    /// A program of the Debian package that has its name.
+    const fn package(name: &'static str) -> Self {
+        Self::Program {
+            name,
+            package: name,
+        }
+    }
+
     fn is_met(self) -> bool {
         match self {
             OPENSSL => succeeds(Command::new("openssl").arg("version")),
@@ -395,17 +400,20 @@ fn sbe(root: &Path) -> Result<()> {
 }
 
 fn http(root: &Path) -> Result<()> {
+    with_binaries(root, "http_test.py")
+}
+
+fn operate(root: &Path) -> Result<()> {
+    with_binaries(root, "operate_test.py")
+}
+
+/// Runs one of the gateway's scripts on the release binaries.
+fn with_binaries(root: &Path, script: &str) -> Result<()> {
     instance::build()?;
     let binaries = instance::target_dir()?.join("release");
     let binaries = binaries.to_string_lossy();
-    let env = [("SLUICE_BINARIES", &*binaries)];
-    python(
-        root,
-        "http-venv",
-        "slowpath/gateway/tests",
-        "http_test.py",
-        &env,
-    )
+    let env = [("BINARIES", &*binaries)];
+    python(root, "http-venv", "slowpath/gateway/tests", script, &env)
 }
 
 /// Runs a script of `folder` with what the folder's `requirements.txt` names, each file by its hash.

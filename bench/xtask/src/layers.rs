@@ -48,6 +48,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "measure",
+        &[
+            "archive", "bench", "domain", "fastpath", "journal", "nic", "shadow", "shm", "tile",
+            "topology", "wire",
+        ],
+    ),
+    (
         "xtask",
         &[
             "bench", "client", "domain", "engine", "journal", "shm", "topology", "wire",

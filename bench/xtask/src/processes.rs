@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{net, out, process};
 
-use crate::{demo, log_on, restarts};
+use crate::{choice, demo, log_on, restarts};
 
 pub(crate) const READY: Duration = Duration::from_secs(60);
 const NET_BLOCK: usize = 0;
@@ -39,10 +39,9 @@ pub(crate) const PLAN: Plan = Plan {
 /// A test that says what it saw.
 type Test = fn() -> Result<String>;
 
-/// Runs all of them.
+/// Runs all of them, or those whose names contain one of the words.
 #[expect(clippy::print_stdout, reason = "a test says what it does")]
 pub(crate) fn run(only: &[String]) -> Result<()> {
-    instance::build()?;
     let tests: &[(&str, Test)] = &[
         ("closed hot path", closed_hot_path),
         ("hostile bytes", hostile_bytes),
@@ -61,10 +60,9 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
             shown(Some("loss=20%,dup,reorder,kill=1s"))
         }),
     ];
-    for (name, test) in tests {
-        if !only.is_empty() && !only.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
+    let chosen = choice::chosen(tests, |test| test.0, only, |part, name| name.contains(part))?;
+    instance::build()?;
+    for (name, test) in chosen {
         let said = test().with_context(|| (*name).to_owned())?;
         println!("    {name}: {said}");
     }

@@ -13,8 +13,10 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// Words of the largest command body.
 pub const MAX_COMMAND_WORDS: usize = 12;
-/// Words of a request in a ring: kind and source, source number, receive time, then the body.
+/// Words of a request in a ring: kind and source, source number, receive time, the body, the deadline.
 pub const REQUEST_WORDS: usize = 3 + MAX_COMMAND_WORDS + 1;
+/// The word of a slot after which a request is worth nothing: nanoseconds since boot, or 0.
+const DEADLINE: usize = REQUEST_WORDS - 1;
 
 /// What a command does. Stable numbers; 0 is never a command.
 #[derive(
@@ -598,17 +600,30 @@ impl Request {
         slot[3..].as_mut_bytes()[..body.len()].copy_from_slice(body);
     }
 
+    /// Writes the request into a ring slot of which it is worth nothing after `deadline`, in nanoseconds since
+    /// boot; at least 1.
+    pub fn encode_until(&self, slot: &mut [u64; REQUEST_WORDS], deadline: u64) {
+        self.encode(slot);
+        slot[DEADLINE] = deadline;
+    }
+
+    /// The deadline of a slot; none if it has none.
+    #[must_use]
+    pub fn deadline(slot: &[u64; REQUEST_WORDS]) -> Option<u64> {
+        Some(slot[DEADLINE]).filter(|&deadline| deadline != 0)
+    }
+
     /// Reads a request from a ring slot that another process may have written.
     ///
     /// # Errors
-    /// [`CommandError`] if the words are not exactly what [`Request::encode`] writes.
+    /// [`CommandError`] if the words, but for the deadline, are not exactly what [`Request::encode`] writes.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the halves of a word are taken apart"
     )]
     pub fn decode(slot: &[u64; REQUEST_WORDS]) -> Result<Self, CommandError> {
         let kind = CommandKind::try_from(slot[0] as u16)?;
-        let (body, rest) = slot[3..].split_at(kind.body_words());
+        let (body, rest) = slot[3..DEADLINE].split_at(kind.body_words());
         if (slot[0] >> 16) as u16 != 0 || rest.iter().any(|&word| word != 0) {
             return Err(CommandError::InvalidField(kind));
         }
@@ -654,11 +669,15 @@ mod tests {
             Err(CommandError::InvalidField(CommandKind::NewOrder))
         );
         let mut bad_tail = slot;
-        bad_tail[REQUEST_WORDS - 1] = 1;
+        bad_tail[REQUEST_WORDS - 2] = 1;
         assert_eq!(
             Request::decode(&bad_tail),
             Err(CommandError::InvalidField(CommandKind::NewOrder))
         );
+        assert_eq!(Request::deadline(&slot), None);
+        request.encode_until(&mut slot, 77);
+        assert_eq!(Request::deadline(&slot), Some(77));
+        assert_eq!(Request::decode(&slot), Ok(request));
     }
 
     #[test]
@@ -720,7 +739,7 @@ mod tests {
             slot[0] = (slot[0] & !0xFFFF_FFFF) | kind;
             if let Ok(request) = Request::decode(&slot) {
                 let mut again = [0; REQUEST_WORDS];
-                request.encode(&mut again);
+                request.encode_until(&mut again, Request::deadline(&slot).unwrap_or(0));
                 prop_assert_eq!(again, slot);
             }
         }

@@ -1,7 +1,7 @@
 //! The corpus: bytes that this version wrote once and must read for ever, and bytes that it must
 //! refuse for ever. A difference means that a layout changed: that is a new format version.
 //!
-//! `SLUICE_WRITE_CORPUS=1 cargo test -p journal --test corpus` writes what is missing.
+//! `WRITE_CORPUS=1 cargo test -p journal --test corpus` writes what is missing.
 
 mod written;
 
@@ -18,7 +18,7 @@ fn corpus(part: &str) -> PathBuf {
 
 /// Compares a file of the corpus with what the code writes now.
 fn check(path: &Path, content: &[u8]) {
-    if !path.exists() && std::env::var_os("SLUICE_WRITE_CORPUS").is_some() {
+    if !path.exists() && std::env::var_os("WRITE_CORPUS").is_some() {
         fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
         fs::write(path, content).expect("it can be written");
     }

@@ -131,6 +131,17 @@ impl HistogramSnapshot {
         }
     }
 
+    /// How many values lie in buckets that end at `value` or below. Exact where a bucket ends at `value`, as one does
+    /// at every power of two less one; else those are missing that share a bucket with what is above.
+    #[must_use]
+    pub fn count_to(&self, value: u64) -> u64 {
+        self.counts
+            .iter()
+            .enumerate()
+            .take_while(|(bucket, _)| bounds(*bucket).1 <= value)
+            .fold(0, |sum, (_, n)| sum.saturating_add(*n))
+    }
+
     /// The value, ns, that `p` percent of the values do not exceed: the greatest of its bucket, thus
     /// at most 3.2 % above the exact one, and never above [`Self::max`]. 0 if nothing was recorded.
     #[must_use]
@@ -208,6 +219,13 @@ mod tests {
             (snapshot.count, snapshot.min, snapshot.max),
             (1, LARGEST, LARGEST)
         );
+    }
+
+    #[test]
+    fn what_lies_below_a_power_of_two_is_counted_exactly() {
+        let snapshot = filled(&[0, 1023, 1024, 1025, 5000, u64::MAX]);
+        let counts = [0, 1023, 2047, LARGEST, u64::MAX].map(|value| snapshot.count_to(value));
+        assert_eq!(counts, [1, 2, 4, 6, 6]);
     }
 
     #[test]

@@ -50,6 +50,32 @@ fn deposit(amount: u64) -> Command {
     })
 }
 
+/// A request whose sender has given it up is not taken, and its number is free; one that has time is.
+#[test]
+fn what_is_late_is_not_taken() {
+    let mut rig = Rig::new();
+    let before = rig.balance(1, 0);
+    let source = Source::DEPOSITS;
+    let number = rig.engine().last_number(source) + 1;
+    let request = Request {
+        source,
+        source_seq: number,
+        receive_time: Nanos(1),
+        command: deposit(5),
+    };
+    let mut producer = ring(&rig);
+    let late = tile::Clock::since_boot() - 1;
+    for (deadline, taken) in [(late, 0), (late, 0), (late + 60_000_000_000, 5)] {
+        let mut slot = [0; REQUEST_WORDS];
+        request.encode_until(&mut slot, deadline);
+        producer.push(&slot).unwrap();
+        producer.publish();
+        rig.settle();
+        assert_eq!(rig.balance(1, 0).0, before.0 + taken);
+    }
+    assert_eq!(rig.count(TileKind::Match, counter::slow_late), 2);
+}
+
 /// A session of the gateway.
 fn open_session(id: u32, account: u32) -> Command {
     Command::OpenSession(OpenSession {

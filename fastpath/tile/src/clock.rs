@@ -25,6 +25,13 @@ impl Clock {
             .get_or_init(|| read(ClockId::Realtime).wrapping_sub(read(ClockId::Boottime)));
         read(ClockId::Boottime).wrapping_add(*at_boot)
     }
+
+    /// Nanoseconds since boot, which every process of the machine reads alike.
+    #[inline]
+    #[must_use]
+    pub fn since_boot() -> u64 {
+        read(ClockId::Boottime)
+    }
 }
 
 #[inline]

@@ -3,13 +3,19 @@
 mod check;
 mod cpu;
 mod gateway;
+mod layers;
+mod log;
+mod profile;
 
-use crate::error::{self, ConfigError};
+use crate::error::ConfigError;
 use crate::genesis::Genesis;
 pub use cpu::Cpu;
 pub use gateway::{Gateway, Registration};
+pub use layers::{Key, Loaded, Origin, every_key};
+pub use log::{Log, LogFormat, check_level};
+pub use profile::Profile;
 use serde::Deserialize;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 /// The shipped configuration: every key with its default and what it means.
@@ -19,6 +25,8 @@ pub const DEFAULT_CONFIG: &str = include_str!("../defaults/sluice.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What the instance is for.
+    pub profile: Profile,
     /// Genesis file as written; resolved: [`Config::genesis_file`].
     pub genesis: PathBuf,
     /// Which instance this is.
@@ -46,6 +54,10 @@ pub struct Config {
     pub store: Store,
     /// HTTP and WebSocket.
     pub gateway: Gateway,
+    /// What the processes tell their operator.
+    pub log: Log,
+    /// Figures for Prometheus.
+    pub metrics: Metrics,
     /// What relative paths are relative to: the folder of the file.
     #[serde(skip)]
     folder: PathBuf,
@@ -246,9 +258,20 @@ pub struct Store {
     pub url: Option<String>,
 }
 
+/// Section `[metrics]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Whether the slowpath serves them.
+    pub enabled: bool,
+    /// Address and TCP port.
+    pub bind: SocketAddr,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            profile: Profile::Development,
             genesis: "genesis.toml".into(),
             instance: Instance::default(),
             memory: Memory::default(),
@@ -266,6 +289,8 @@ impl Default for Config {
             slowpath: Slowpath::default(),
             store: Store::default(),
             gateway: Gateway::default(),
+            log: Log::default(),
+            metrics: Metrics::default(),
             folder: PathBuf::new(),
         }
     }
@@ -356,6 +381,15 @@ impl Default for Store {
     }
 }
 
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            bind: (Ipv4Addr::LOCALHOST, 7490).into(),
+        }
+    }
+}
+
 impl Default for Snapshots {
     fn default() -> Self {
         Self {
@@ -367,28 +401,22 @@ impl Default for Snapshots {
 }
 
 impl Config {
-    /// Reads and checks a file. Its relative paths are relative to its folder.
+    /// Reads and checks a file, and what this process's environment changes of it (`SLUICE_SECTION__KEY`). Its
+    /// relative paths are relative to its folder.
     ///
     /// # Errors
     /// [`ConfigError`] if the file cannot be read, is not understood, or holds what cannot be.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let mut config = Self::parse_from(&error::read(path)?, &path.display().to_string())?;
-        config.folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(config)
+        Ok(Loaded::load(path)?.config)
     }
 
-    /// Parses and checks the text of a file. Its relative paths are relative to the current folder.
+    /// Parses and checks the text of a file; the environment changes nothing. Its relative paths are relative to the
+    /// current folder.
     ///
     /// # Errors
     /// [`ConfigError`] if it is not understood or holds what cannot be.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::parse_from(text, "configuration")
-    }
-
-    fn parse_from(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let config: Self = error::parse(text, origin)?;
-        config.check().map_err(|invalid| invalid.at(origin))?;
-        Ok(config)
+        Ok(Loaded::parse(text, "configuration", &[])?.config)
     }
 
     /// A path of the file, which is relative to the file's folder.
@@ -437,6 +465,12 @@ impl Config {
         self.state_dir().join("host.secret")
     }
 
+    /// The file with the level that the slowpath keeps to instead of `log.level`; see `sluice log-level`.
+    #[must_use]
+    pub fn log_level_file(&self) -> PathBuf {
+        self.state_dir().join("log-level")
+    }
+
     /// The file with the number of the last epoch.
     #[must_use]
     pub fn epoch_file(&self) -> PathBuf {
@@ -464,8 +498,9 @@ impl Config {
     pub fn load_genesis(&self) -> Result<Genesis, ConfigError> {
         let file = self.genesis_file();
         let genesis = Genesis::load(&file)?;
-        self.check_windows(&genesis.capacity)
-            .map_err(|invalid| invalid.at(&file.display().to_string()))?;
+        self.check_windows(&genesis.capacity).map_err(|invalid| {
+            ConfigError::Refused(vec![invalid.at(&file.display().to_string())])
+        })?;
         Ok(genesis)
     }
 }

@@ -3,8 +3,10 @@
 
 mod check;
 mod field;
+mod place;
 
-use crate::error::{self, ConfigError};
+use crate::error::{self, ConfigError, Text};
+use crate::keys;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
     FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
@@ -13,6 +15,7 @@ pub(crate) use field::hex_bytes;
 pub use field::{PublicKey, Symbol};
 use serde::Deserialize;
 use std::path::Path;
+use toml::de::Deserializer;
 
 /// The shipped genesis file: a market to try things out with, and what every key means.
 pub const DEFAULT_GENESIS: &str = include_str!("../defaults/genesis.toml");
@@ -159,9 +162,21 @@ impl Genesis {
     }
 
     fn parse_from(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let genesis: Self = error::parse(text, origin)?;
-        genesis.check().map_err(|invalid| invalid.at(origin))?;
-        Ok(genesis)
+        let text = Text { text, origin };
+        let document = keys::parse(text, &place::schema()).map_err(ConfigError::Refused)?;
+        let genesis = Self::deserialize(Deserializer::from(document.clone())).map_err(|error| {
+            let at = error.span().map(|span| span.start);
+            ConfigError::Refused(vec![text.problem(at, "", error.message().trim_end())])
+        })?;
+        let found = genesis.check().0;
+        if found.is_empty() {
+            return Ok(genesis);
+        }
+        let problems = found.into_iter().map(|invalid| {
+            let place = place::of(&invalid.key, document.get_ref(), text);
+            invalid.at(&place)
+        });
+        Err(ConfigError::Refused(problems.collect()))
     }
 
     /// The commands that make all this, in order: `Genesis`, assets, markets, accounts, sessions,

@@ -27,14 +27,16 @@ pub mod tile_kind {
 }
 
 macro_rules! numbered {
-    ($(#[$doc:meta])* $module:ident { $($(#[$item_doc:meta])* $name:ident),* $(,)? }) => {
+    ($(#[$doc:meta])* $module:ident { $($(#[doc = $item_doc:literal])* $name:ident),* $(,)? }) => {
         $(#[$doc])*
         #[expect(non_upper_case_globals, non_camel_case_types, reason = "names are shown as they are")]
         pub mod $module {
             enum Number { $($name),* }
-            $($(#[$item_doc])* pub const $name: usize = Number::$name as usize;)*
+            $($(#[doc = $item_doc])* pub const $name: usize = Number::$name as usize;)*
             /// The names, by number.
             pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+            /// What they mean, by number.
+            pub const HELP: &[&str] = &[$(concat!($($item_doc),*)),*];
         }
     };
 }
@@ -95,6 +97,8 @@ numbered! {
         stale,
         /// Requests of the slowpath that it may not make, or that are malformed.
         slow_refused,
+        /// Requests of the slowpath that were taken after their deadline, and so not taken.
+        slow_late,
         /// Turns without room in journal memory.
         no_room,
         /// Progress words of the slowpath that cannot be, since the process was started.

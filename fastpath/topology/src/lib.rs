@@ -3,7 +3,7 @@
 //! the figures that the processes show ([`instruments`]).
 //!
 //! Every key has a default and a paragraph in `defaults/sluice.toml`, which is compiled in
-//! ([`DEFAULT_CONFIG`]); a file holds what differs. Unknown keys are errors. What parses has been checked:
+//! ([`DEFAULT_CONFIG`]); a profile changes some, a file holds what differs, the environment wins ([`Loaded`]). Unknown keys are errors. What parses has been checked:
 //! whoever holds a [`Config`] or a [`Genesis`] need not check it again.
 //!
 //! Architecture invariant: this crate reads files and decides nothing; it names no tile's code and
@@ -11,16 +11,19 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod environment;
 mod error;
 mod genesis;
 pub mod instruments;
+mod keys;
 pub mod secret;
 
 pub use config::{
-    Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance,
-    Limits, Memory, Port, Registration, Slowpath, Snapshots, TileKind,
+    Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance, Key,
+    Limits, Loaded, Log, LogFormat, Memory, Metrics, Origin, Port, Profile, Registration, Slowpath,
+    Snapshots, TileKind, check_level, every_key,
 };
-pub use error::ConfigError;
+pub use error::{ConfigError, Problem};
 pub use genesis::{
     Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session, Symbol,
 };

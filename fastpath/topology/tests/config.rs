@@ -17,36 +17,9 @@ fn the_shipped_file_is_the_default() {
     assert_eq!(shipped.limits.duplicate_window, 4096);
 }
 
-/// What a parser that met an unknown key says it knows instead.
-fn known_after(text: &str) -> Vec<String> {
-    let message = refusal(text);
-    let (_, list) = message
-        .split_once("expected ")
-        .expect("it lists what it knows");
-    list.split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
-}
-
 /// Every key that the parser knows, as `section.key`.
 fn every_key() -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
-    for name in known_after("unknown = 1") {
-        match name.as_str() {
-            "genesis" => keys.extend([".genesis".to_owned()]),
-            "core" => {
-                let known = known_after("[[core]]\nunknown = 1");
-                keys.extend(known.iter().map(|key| format!("core.{key}")));
-            }
-            section => {
-                let known = known_after(&format!("[{section}]\nunknown = 1"));
-                keys.extend(known.iter().map(|key| format!("{section}.{key}")));
-            }
-        }
-    }
-    keys
+    topology::every_key().into_iter().collect()
 }
 
 /// The keys that stand in a text, set or commented out, each under its section.
@@ -159,15 +132,74 @@ fn syntax_errors_have_line_and_column() {
         text.contains("line 2") && text.contains("durable"),
         "{text}"
     );
-    for unknown in [
-        "nonsense = 1",
-        "[nonsense]",
-        "[memory]\nx = 1",
-        "[limits]\nx = 1",
-        "[engine]\nx = 1",
-    ] {
-        assert!(refusal(unknown).contains("unknown field"), "{unknown}");
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name_and_line_in_every_section() {
+    let sections: BTreeSet<String> = every_key()
+        .iter()
+        .filter_map(|key| Some(key.split_once('.')?.0.to_owned()))
+        .filter(|section| !section.is_empty())
+        .collect();
+    assert!(sections.len() >= 14, "{sections:?}");
+    for section in sections {
+        let header = if section == "core" {
+            "[[core]]".to_owned()
+        } else {
+            format!("[{section}]")
+        };
+        let message = refusal(&format!("# a comment\n{header}\nnonsense = 1\n"));
+        let says =
+            format!("configuration: line 3, column 1: {section}.nonsense: there is no such key");
+        assert!(message.starts_with(&says), "{message}");
     }
+    let message = refusal("\nnonsense = 1");
+    assert!(message.starts_with("configuration: line 2, column 1: nonsense: there is no such key"));
+    let message = refusal("[nonsense]\n");
+    assert!(message.starts_with("configuration: line 1, column 2: nonsense: there is no such key"));
+}
+
+#[test]
+fn what_was_probably_meant_is_said() {
+    let meant = refusal("[port]\nbrust = 1");
+    assert!(meant.ends_with("did you mean `burst`?"), "{meant}");
+    let meant = refusal("[gatewya]");
+    assert!(meant.ends_with("did you mean `gateway`?"), "{meant}");
+    let meant = refusal("ack = \"durable\"");
+    assert!(meant.contains("under [instance]"), "{meant}");
+    let far = refusal("[port]\ncolour = 1");
+    assert!(far.contains("there are backend, bind, burst"), "{far}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let problems = Config::parse("[port]\nburst = \"x\"\nbind = 7\n[limits]\nnet_ring = []\n");
+    let problems = problems.unwrap_err().problems();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for (problem, begins) in problems.iter().zip([
+        "configuration: line 2, column 9: port.burst: invalid type",
+        "configuration: line 3, column 8: port.bind: ",
+        "configuration: line 5, column 12: limits.net_ring: invalid type",
+    ]) {
+        assert!(problem.starts_with(begins), "{problem}");
+    }
+    let problems = Config::parse("[port]\nburst = 0\n[limits]\nnet_ring = 1000\nsession_burst = 0");
+    assert_eq!(problems.unwrap_err().problems().len(), 3);
+    let problems = Config::parse("a = 1\nb = 1\n[port]\nc = 1")
+        .unwrap_err()
+        .problems();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_by_name_and_line() {
+    let message = refusal("[port]\nburst = 1\nburst = 2");
+    assert!(
+        message.contains("line 3, column 1: burst: duplicate key"),
+        "{message}"
+    );
+    let message = refusal("[port]\nburst = 1\n[feed]\n[port]\n");
+    assert!(message.contains("line 4"), "{message}");
 }
 
 #[test]
@@ -365,9 +397,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
 fn values_that_cannot_be_are_refused_by_key() {
     for (text, key, says) in REFUSED {
         let message = refusal(text);
-        let start = format!("configuration: {key}: ");
+        let named = format!(": {key}: ");
         assert!(
-            message.starts_with(&start) && message.contains(says),
+            message.starts_with("configuration: line ")
+                && message.contains(&named)
+                && message.contains(says),
             "{text}\n{message}"
         );
     }
@@ -474,7 +508,7 @@ fn refusals_name_the_file() {
     let refusal = || Config::load(&file).expect_err("it cannot be").to_string();
     assert!(refusal().contains(&name), "it does not exist");
     std::fs::write(&file, "[port]\nburst = 0").unwrap();
-    assert!(refusal().starts_with(&format!("{name}: port.burst: ")));
+    assert!(refusal().starts_with(&format!("{name}: line 2, column 1: port.burst: ")));
     std::fs::write(&file, "[port\n").unwrap();
-    assert!(refusal().starts_with(&format!("{name}: TOML parse error at line 1")));
+    assert!(refusal().starts_with(&format!("{name}: line 1, ")));
 }

@@ -374,7 +374,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "amount = \"18446744073709551616\"",
         "in quotes if above",
     ),
-    ("firm = 6", "firm = 6\nname = \"x\"", "unknown field `name`"),
+    (
+        "firm = 6",
+        "firm = 6\nname = \"x\"",
+        "account.name: there is no such key",
+    ),
 ];
 
 #[test]
@@ -387,5 +391,52 @@ fn what_an_engine_would_refuse_is_refused_by_name() {
             message.starts_with("genesis: ") && message.contains(says),
             "{to}\n{message}"
         );
+    }
+}
+
+fn refusal(text: &str) -> String {
+    Genesis::parse(text).expect_err("it cannot be").to_string()
+}
+
+#[test]
+fn unknown_keys_wrong_types_and_duplicates_are_refused_by_name_and_line() {
+    for section in ["asset", "market", "account", "session", "deposit"] {
+        let text = format!("{DEFAULT_GENESIS}[[{section}]]\nidd = 1\n");
+        let line = text.lines().count();
+        let message = refusal(&text);
+        let says = format!("genesis: line {line}, column 1: {section}.idd: there is no such key");
+        assert!(message.starts_with(&says), "{message}");
+    }
+    let message = refusal("[capacity]\nmax_asets = 1\n");
+    let says = "genesis: line 2, column 1: capacity.max_asets: there is no such key; did you mean `max_assets`?";
+    assert!(message.starts_with(says), "{message}");
+    let message = refusal("[[market]]\n[[makret]]\n");
+    assert!(
+        message.starts_with("genesis: line 2, column 3: makret: ") && message.contains("`market`"),
+        "{message}"
+    );
+    let message = refusal("[capacity]\nmax_assets = \"8\"\n");
+    assert!(message.contains("line 2, column 14: "), "{message}");
+    let message = refusal("[capacity]\nmax_assets = 8\nmax_assets = 8\n");
+    assert!(
+        message.contains("line 3, column 1: max_assets: duplicate key"),
+        "{message}"
+    );
+}
+
+#[test]
+fn all_values_that_cannot_be_are_refused_each_at_its_line() {
+    let text = DEFAULT_GENESIS
+        .replace("decimals = 6", "decimals = 19")
+        .replace("min_qty = 1", "min_qty = 0");
+    let problems = Genesis::parse(&text).unwrap_err().problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for (problem, (line, key)) in problems.iter().zip([
+        ("decimals = 19", "asset 1, decimals"),
+        ("min_qty = 0", "market 0, min_qty"),
+    ]) {
+        let line = 1 + text.lines().position(|l| l.starts_with(line)).unwrap();
+        let says = format!("genesis: line {line}, column 1: {key}: ");
+        assert!(problem.starts_with(&says), "{problem}");
     }
 }

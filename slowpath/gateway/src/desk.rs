@@ -1,12 +1,16 @@
 //! The desk: sends commands through the command ring and waits for what became of them.
 //!
-//! Data: the last number given out per source, and who waits for which number. Owner: the gateway; the
-//! shadow engine's thread answers. Invariants: a number is never given to two commands; numbers of one
-//! source enter the ring in order; nobody is told an outcome that the shadow engine has not seen in the
-//! journal at the ack mode's watermark.
+//! Data: the last number given out per source, who waits for which number, and the client order ids that
+//! are under way. Owner: the gateway; the shadow engine's thread answers. Invariants: a number is never given
+//! to two commands; numbers of one source enter the ring in order; of a client order id at most one order is
+//! under way; nobody is told an outcome that the shadow engine has not seen in the journal at the ack mode's
+//! watermark. What is worth nothing when it is late carries a deadline, after which the fastpath does not take it.
 
-use domain::{Command, CommandKind, Event, Nanos, REQUEST_WORDS, Request, Seq, Source};
+use domain::{
+    ClientOrderId, Command, CommandKind, Event, Nanos, REQUEST_WORDS, Request, Seq, Source,
+};
 use journal::Frame;
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -23,6 +27,8 @@ pub trait CommandRing: Send {
     fn push(&mut self, slot: &[u64; REQUEST_WORDS]) -> bool;
     /// Whether the fastpath has taken everything.
     fn is_drained(&self) -> bool;
+    /// Whether there is a fastpath that takes anything.
+    fn is_served(&self) -> bool;
 }
 
 /// What became of a command: its frame.
@@ -52,6 +58,24 @@ struct Inner {
     sent: u64,
     given: BTreeMap<Source, u64>,
     waiting: BTreeMap<(Source, u64), Waiting>,
+    /// With the number of the order that was sent; 0 while none was.
+    under_way: BTreeMap<(Source, ClientOrderId), u64>,
+}
+
+/// The right to send an order with a client order id. Dropped, it is given back, unless an order was sent:
+/// then it is kept until its outcome is known.
+pub(crate) struct Reserved<'a> {
+    desk: &'a Desk,
+    key: (Source, ClientOrderId),
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.desk.lock();
+        if inner.under_way.get(&self.key) == Some(&0) {
+            inner.under_way.remove(&self.key);
+        }
+    }
 }
 
 /// See the module.
@@ -64,11 +88,30 @@ impl Desk {
             sent: 0,
             given: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            under_way: BTreeMap::new(),
         }))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a client order id for one order; none if one with it is under way.
+    pub(crate) fn reserve(&self, source: Source, id: ClientOrderId) -> Option<Reserved<'_>> {
+        let key = (source, id);
+        let mut inner = self.lock();
+        if inner.under_way.contains_key(&key) {
+            return None;
+        }
+        inner.under_way.insert(key, 0);
+        Some(Reserved { desk: self, key })
+    }
+
+    /// Whether an order with this client order id was sent whose outcome is not known.
+    pub(crate) fn is_under_way(&self, source: Source, id: ClientOrderId) -> bool {
+        let inner = self.lock();
+        let number = inner.under_way.get(&(source, id));
+        number.is_some_and(|number| *number != 0)
     }
 
     /// Sends a command under the source's next number. `last` is the source's last number that the
@@ -108,8 +151,17 @@ impl Desk {
 
     /// A frame has passed the watermark: whoever waits for it is answered.
     pub(crate) fn frame(&self, frame: &Frame<'_>) {
-        let key = (frame.header.source, frame.header.source_seq);
-        let Some(waiting) = self.lock().waiting.remove(&key) else {
+        let (source, number) = (frame.header.source, frame.header.source_seq);
+        let mut inner = self.lock();
+        if let Command::NewOrder(order) = &frame.command {
+            let key = (source, order.client_order_id);
+            if inner.under_way.get(&key) == Some(&number) {
+                inner.under_way.remove(&key);
+            }
+        }
+        let waiting = inner.waiting.remove(&(source, number));
+        drop(inner);
+        let Some(waiting) = waiting else {
             return;
         };
         if waiting.kind == frame.command.kind() {
@@ -121,6 +173,11 @@ impl Desk {
             // Whoever asked may have gone.
             let _gone = waiting.answer.send(done);
         }
+    }
+
+    /// Whether there is a fastpath that takes commands.
+    pub(crate) fn is_served(&self) -> bool {
+        self.lock().ring.is_served()
     }
 
     /// How many commands were sent, if the fastpath has taken all of them.
@@ -136,6 +193,7 @@ impl Desk {
         if inner.sent == sent {
             inner.given.clear();
             inner.waiting.clear();
+            inner.under_way.retain(|_, number| *number == 0);
         }
     }
 }
@@ -167,9 +225,17 @@ impl Inner {
             command,
         };
         let mut slot = [0; REQUEST_WORDS];
-        request.encode(&mut slot);
+        match deadline(&command) {
+            Some(deadline) => request.encode_until(&mut slot, deadline),
+            None => request.encode(&mut slot),
+        }
         if !self.ring.push(&slot) {
             return Err(NoOutcome::Busy);
+        }
+        if let Command::NewOrder(order) = &command
+            && let Some(sent) = self.under_way.get_mut(&(source, order.client_order_id))
+        {
+            *sent = number;
         }
         let (answer, receiver) = oneshot::channel();
         let kind = command.kind();
@@ -179,6 +245,16 @@ impl Inner {
             .insert((source, number), Waiting { kind, answer });
         Ok(receiver)
     }
+}
+
+/// Until when a command may be taken, in nanoseconds since boot. A cancel is welcome however late.
+fn deadline(command: &Command) -> Option<u64> {
+    if matches!(command, Command::CancelOrder(_)) {
+        return None;
+    }
+    let since_boot = clock_gettime(ClockId::Boottime);
+    let since_boot = Duration::try_from(since_boot).unwrap_or_default();
+    u64::try_from((since_boot + PATIENCE).as_nanos()).ok()
 }
 
 /// Waits for the answer.
@@ -211,6 +287,9 @@ mod tests {
         fn is_drained(&self) -> bool {
             *self.drained.lock().unwrap()
         }
+        fn is_served(&self) -> bool {
+            true
+        }
     }
 
     fn desk(room: bool) -> (Desk, mpsc::Receiver<Request>, Arc<Mutex<bool>>) {
@@ -240,6 +319,57 @@ mod tests {
         }
         let numbers: Vec<u64> = requests.try_iter().map(|r| r.source_seq).collect();
         assert_eq!(numbers, [5, 6, 7, 10]);
+    }
+
+    fn new_order(id: u64) -> Command {
+        Command::NewOrder(domain::NewOrder {
+            client_order_id: ClientOrderId(id),
+            price: domain::Price(1),
+            qty: domain::Qty(1),
+            market: domain::MarketId(0),
+            side: domain::Side::Buy,
+            order_type: domain::OrderType::Limit,
+            time_in_force: domain::TimeInForce::ImmediateOrCancel,
+            post_only: domain::Flag::No,
+        })
+    }
+
+    #[test]
+    fn of_a_client_order_id_one_order_is_under_way() {
+        let (desk, _requests, drained) = desk(true);
+        let (source, id) = (Source::of_session(SessionId(1)), ClientOrderId(7));
+        let first = desk.reserve(source, id).unwrap();
+        assert!(desk.reserve(source, id).is_none());
+        assert!(!desk.is_under_way(source, id), "nothing was sent");
+        let other = desk.reserve(Source::of_session(SessionId(2)), id);
+        assert!(other.is_some(), "another session's");
+        drop(first);
+        let again = desk.reserve(source, id).unwrap();
+        let _answer = desk.send(source, 4, new_order(7), Nanos(1)).unwrap();
+        drop(again);
+        assert!(desk.is_under_way(source, id));
+        assert!(desk.reserve(source, id).is_none(), "it may yet be taken");
+        *drained.lock().unwrap() = true;
+        desk.settle(desk.drained_after().unwrap());
+        assert!(!desk.is_under_way(source, id), "it never will be");
+        assert!(desk.reserve(source, id).is_some());
+    }
+
+    #[test]
+    fn what_was_not_sent_is_not_under_way() {
+        let (desk, _requests, _) = desk(false);
+        let (source, id) = (Source::of_session(SessionId(1)), ClientOrderId(7));
+        let reserved = desk.reserve(source, id);
+        assert!(desk.send(source, 4, new_order(7), Nanos(1)).is_err());
+        drop(reserved);
+        assert!(desk.reserve(source, id).is_some());
+    }
+
+    #[test]
+    fn all_but_cancels_have_a_deadline() {
+        assert_eq!(deadline(&cancel()), None);
+        let now = deadline(&new_order(1)).unwrap();
+        assert!(now > u64::try_from(PATIENCE.as_nanos()).unwrap());
     }
 
     #[test]

@@ -108,12 +108,13 @@ struct Inner {
     books_published: Option<Instant>,
     topics: BTreeMap<Stream, Topic>,
     accepted: Accepted,
+    past: Past,
 }
 
 /// Client order ids that were accepted lately from sessions of the gateway.
 #[derive(Default)]
 struct Accepted {
-    ids: BTreeMap<(SessionId, ClientOrderId), u64>,
+    ids: BTreeMap<(SessionId, ClientOrderId), (u64, OrderId)>,
     order: VecDeque<(u64, (SessionId, ClientOrderId))>,
     /// Everything after this seq is remembered.
     since: u64,
@@ -123,17 +124,42 @@ struct Accepted {
 const ACCEPTED: usize = 1 << 16;
 
 impl Accepted {
-    fn add(&mut self, session: SessionId, id: ClientOrderId, seq: u64) {
+    fn add(&mut self, session: SessionId, id: ClientOrderId, seq: u64, order_id: OrderId) {
         if self.order.len() == ACCEPTED
             && let Some((oldest, key)) = self.order.pop_front()
         {
             self.since = oldest;
-            if self.ids.get(&key) == Some(&oldest) {
+            if self.ids.get(&key).is_some_and(|(seq, _)| *seq == oldest) {
                 self.ids.remove(&key);
             }
         }
-        self.ids.insert((session, id), seq);
+        self.ids.insert((session, id), (seq, order_id));
         self.order.push_back((seq, (session, id)));
+    }
+}
+
+/// Orders that have ended lately, as they were then, for as long as the store may not have them.
+#[derive(Default)]
+struct Past {
+    orders: BTreeMap<OrderId, (Tracked, Nanos)>,
+    order: VecDeque<(u64, OrderId)>,
+    /// Everything that ended after this seq is remembered.
+    since: u64,
+}
+
+/// Ended orders that are remembered.
+const PAST: usize = 1 << 16;
+
+impl Past {
+    fn add(&mut self, order: Tracked, seq: u64, time: Nanos) {
+        if self.order.len() == PAST
+            && let Some((oldest, id)) = self.order.pop_front()
+        {
+            self.since = oldest;
+            self.orders.remove(&id);
+        }
+        self.orders.insert(order.order_id, (order, time));
+        self.order.push_back((seq, order.order_id));
     }
 }
 
@@ -150,6 +176,7 @@ impl Hub {
     pub(crate) fn load(&self, engine: &Engine, seq: u64) {
         let mut inner = self.lock();
         inner.accepted.since = seq;
+        inner.past.since = seq;
         for account in engine.account_ids() {
             inner.know_account(engine, account);
         }
@@ -274,9 +301,28 @@ impl Hub {
         let inner = self.lock();
         let known = since >= inner.accepted.since;
         known.then(|| {
-            let seq = inner.accepted.ids.get(&(session, id));
-            seq.is_some_and(|seq| *seq > since)
+            let accepted = inner.accepted.ids.get(&(session, id));
+            accepted.is_some_and(|(seq, _)| *seq > since)
         })
+    }
+
+    /// The order that was accepted lately with this client order id.
+    pub(crate) fn accepted(&self, session: SessionId, id: ClientOrderId) -> Option<OrderId> {
+        let inner = self.lock();
+        inner.accepted.ids.get(&(session, id)).map(|(_, id)| *id)
+    }
+
+    /// An order that is live, or has ended lately, with the engine's time at its end.
+    pub(crate) fn known(&self, order_id: OrderId) -> Option<(Tracked, Option<Nanos>)> {
+        let inner = self.lock();
+        let live = inner.orders.get(&order_id).map(|order| (*order, None));
+        let past = || inner.past.orders.get(&order_id);
+        live.or_else(|| past().map(|(order, time)| (*order, Some(*time))))
+    }
+
+    /// Whether every order that ended after this frame is known.
+    pub(crate) fn knows_since(&self, seq: u64) -> bool {
+        seq >= self.lock().past.since
     }
 
     /// A live order.
@@ -355,7 +401,13 @@ impl Inner {
     }
 
     fn event(&mut self, event: &Event, frame: &Frame<'_>, engine: &Engine) {
-        let changed = self.change(event, engine, frame.header.seq.0);
+        let seq = frame.header.seq.0;
+        let changed = self.change(event, engine, seq);
+        if let Some(order) = &changed
+            && !self.orders.contains_key(&order.order_id)
+        {
+            self.past.add(*order, seq, frame.header.engine_time);
+        }
         if let Event::Trade(trade) = event {
             self.traded.insert(trade.market, (trade.price, trade.qty));
             let name = self.symbol(trade.market);
@@ -406,7 +458,8 @@ impl Inner {
                 };
                 self.orders.insert(e.order_id, order);
                 if self.doors.get(&order.account) == Some(&e.session) {
-                    self.accepted.add(e.session, e.client_order_id, seq);
+                    let id = e.client_order_id;
+                    self.accepted.add(e.session, id, seq, e.order_id);
                 }
                 Some(order)
             }

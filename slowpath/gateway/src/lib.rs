@@ -27,17 +27,22 @@ mod faucet;
 mod hub;
 mod limits;
 mod live;
+mod measures;
 mod membership;
 mod number;
 mod problem;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
+mod timeout;
 mod upkeep;
 mod view;
 mod ws;
 
 pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
+pub use measures::Measures;
 
 use auth::challenge::Challenges;
 use auth::revocation::Unwritten;
@@ -79,7 +84,7 @@ pub enum GatewayError {
 }
 
 impl Gateway {
-    /// Listens; connections wait until [`Gateway::serve`].
+    /// Listens; connections wait until [`Gateway::serve`]. What it does is counted in `measures`.
     ///
     /// # Errors
     /// [`GatewayError`]: the address is taken, or there is no randomness.
@@ -88,6 +93,7 @@ impl Gateway {
         host_secret: &[u8; 32],
         live: Live,
         store: Store,
+        measures: Measures,
     ) -> Result<Self, GatewayError> {
         let address = config.gateway.bind;
         let listener =
@@ -110,6 +116,7 @@ impl Gateway {
             live,
             store,
             host: HostSecret::from_bytes(*host_secret),
+            measures,
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             unwritten: Unwritten::default(),
             challenges: Challenges::default(),

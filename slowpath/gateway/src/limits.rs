@@ -61,7 +61,7 @@ fn check<K: std::hash::Hash + Eq + Clone>(
         let wait = until.wait_time_from(DefaultClock::default().now());
         let seconds = wait.as_secs() + 1;
         let text = format!("too many requests {whose}: wait {} ms", wait.as_millis());
-        Problem::too_many(text, seconds)
+        Problem::too_many(text, u32::try_from(seconds).unwrap_or(u32::MAX))
     })
 }
 

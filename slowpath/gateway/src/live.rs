@@ -154,6 +154,20 @@ impl Live {
         }
     }
 
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
+    /// Refuses unless a fastpath takes commands.
+    pub(crate) fn ensure_served(&self) -> Result<(), Problem> {
+        if self.0.desk.is_served() {
+            return Ok(());
+        }
+        Err(Problem::unavailable(
+            "no orders can be entered: the fastpath does not run, or its tiles do not",
+        ))
+    }
+
     /// Sends a command of a source and waits for its frame.
     pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
         self.ensure_live()?;

@@ -1,13 +1,16 @@
 //! Errors as RFC 9457 problems. The code is stable; the detail says what to do.
 
+use crate::number::U64;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::Reason;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use store::StoreError;
-use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, response};
+use utoipa::{IntoResponses, ToSchema};
 
 /// A problem, as `application/problem+json`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -18,7 +21,7 @@ pub(crate) struct Problem {
     /// The HTTP status.
     status: u16,
     /// What is wrong, in a few words; the same for every problem of this code.
-    title: String,
+    title: &'static str,
     /// What is wrong here and what to do.
     detail: String,
     /// Stable name of the problem.
@@ -26,25 +29,29 @@ pub(crate) struct Problem {
     /// The engine's reason code, if the engine refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u16>,
+    /// Engine sequence number at which this is so, where that matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<U64>,
     /// Seconds after which it may be tried again.
     #[serde(skip)]
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
 }
 
 impl Problem {
     pub(crate) fn new(
         status: StatusCode,
         code: &str,
-        title: &str,
+        title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
         Self {
             kind: format!("urn:sluice:problem:{code}"),
             status: status.as_u16(),
-            title: title.to_owned(),
+            title,
             detail: detail.into(),
             code: code.to_owned(),
             reason: None,
+            sequence: None,
             retry_after: None,
         }
     }
@@ -67,6 +74,14 @@ impl Problem {
         )
     }
 
+    /// The same, with the engine sequence number at which this is so.
+    pub(crate) fn at(self, sequence: u64) -> Self {
+        Self {
+            sequence: Some(U64(sequence)),
+            ..self
+        }
+    }
+
     pub(crate) fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -85,11 +100,11 @@ impl Problem {
         )
     }
 
-    pub(crate) fn conflict(code: &str, title: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn conflict(code: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, title, detail)
     }
 
-    pub(crate) fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
+    pub(crate) fn too_many(detail: impl Into<String>, retry_after: u32) -> Self {
         Self {
             retry_after: Some(retry_after),
             ..Self::new(
@@ -109,6 +124,19 @@ impl Problem {
                 "busy",
                 "The exchange is busy",
                 "the command was not taken and has no effect: send it again",
+            )
+        }
+    }
+
+    /// The store has not seen yet what would be needed to answer.
+    pub(crate) fn history_behind() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "history-behind",
+                "The history is behind the exchange",
+                "the history has not reached the present yet, so this cannot be told: try again",
             )
         }
     }
@@ -175,6 +203,25 @@ fn code_of(reason: Reason) -> String {
         code.push(letter.to_ascii_lowercase());
     }
     code
+}
+
+/// What every request may be answered with instead, for the description.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let problem = |description: &str| {
+            let content = Content::new(Some(Ref::from_schema_name(<Problem as ToSchema>::name())));
+            let response = ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", content);
+            RefOr::T(response.build())
+        };
+        let answers = [("4XX", "refused"), ("5XX", "not possible now")];
+        answers
+            .map(|(status, description)| (status.to_owned(), problem(description)))
+            .into()
+    }
 }
 
 impl IntoResponse for Problem {

@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::state::App;
-use crate::{api, ws};
+use crate::{api, measures, timeout, ws};
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,7 +15,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// Time between two looks at the files of certificate and key.
@@ -26,17 +25,13 @@ const GRACE: Duration = Duration::from_secs(2);
 /// All of it as one service.
 pub(crate) fn router(app: &App) -> Router {
     let (api, description) = api::routes().split_for_parts();
-    let timeout = Duration::from_millis(app.config.request_timeout_ms);
     let body = app.config.max_body_kib << 10;
     api.route("/health", get(api::system::health))
         .route("/ready", get(api::system::ready))
         .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", description))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            timeout,
-        ))
+        .layer(middleware::from_fn_with_state(app.clone(), timeout::within))
         .route("/api/v1/ws", any(ws::upgrade))
         .route("/ws", any(ws::upgrade))
         .layer(DefaultBodyLimit::max(body))
@@ -47,6 +42,10 @@ pub(crate) fn router(app: &App) -> Router {
                 .into_response()
         }))
         .layer(middleware::map_response(as_problem))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            measures::observe,
+        ))
         .with_state(app.clone())
 }
 
@@ -84,7 +83,6 @@ async fn as_problem(response: Response) -> Response {
     let mut response = if (status.is_client_error() || status.is_server_error()) && is_text {
         let (code, title) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "The body is too large"),
-            StatusCode::GATEWAY_TIMEOUT => ("timeout", "The request took too long"),
             StatusCode::UPGRADE_REQUIRED => ("upgrade-required", "This is a WebSocket"),
             _ => ("refused", "The request was refused"),
         };

@@ -6,6 +6,7 @@ use crate::auth::token::Tokens;
 use crate::faucet::Given;
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::measures::Measures;
 use crate::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts};
 use domain::MarketId;
@@ -27,6 +28,7 @@ pub(crate) struct Parts {
     pub(crate) port: String,
     pub(crate) live: Live,
     pub(crate) store: Store,
+    pub(crate) measures: Measures,
     pub(crate) tokens: Tokens,
     pub(crate) unwritten: Unwritten,
     /// The exchange's half of every agreement on a session's secret.

@@ -137,6 +137,7 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self) {
+        let _open = self.app.measures.websocket();
         let end = self.serve().await;
         if let End::Told(code, reason) = end {
             let message = json!({ "type": "Error", "code": reason });
@@ -170,6 +171,7 @@ impl Connection {
                         Err(end) => Err(end),
                     },
                     Some((_, Err(BroadcastStreamRecvError::Lagged(_)))) => {
+                        self.app.measures.slow_consumer();
                         Err(End::Told(close_code::POLICY, "slow-consumer"))
                     }
                     None => Ok(()),
@@ -219,7 +221,8 @@ impl Connection {
     async fn put(&mut self, message: Message) -> Result<(), End> {
         match timeout(SEND_PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Told(close_code::POLICY, "slow-consumer")),
         }
     }
 

@@ -16,7 +16,7 @@ import urllib.request
 import base58
 from nacl.signing import SigningKey
 
-BINARIES = pathlib.Path(os.environ["SLUICE_BINARIES"])
+BINARIES = pathlib.Path(os.environ["BINARIES"])
 
 
 def free_port(kind):
@@ -40,10 +40,12 @@ OPERATOR = Wallet(200)
 class Exchange:
     """Both processes, in a folder of their own."""
 
-    def __init__(self, gateway="", ack="sequenced", tls=None):
+    def __init__(self, gateway="", ack="sequenced", tls=None, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-http-"))
         self.name = f"http-{os.getpid()}-{free_port(socket.SOCK_STREAM)}"
         self.port = free_port(socket.SOCK_STREAM)
+        self.metrics_port = free_port(socket.SOCK_STREAM)
+        self.environment = environment or {}
         self.scheme = "http"
         extra = ""
         if tls:
@@ -62,6 +64,8 @@ ack = "{ack}"
 journal_mib = 8
 [engine]
 recovery_grace_ms = 0
+[metrics]
+bind = "127.0.0.1:{self.metrics_port}"
 [port]
 bind = "127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
 [gateway]
@@ -85,6 +89,7 @@ operators = ["{OPERATOR.text}"]
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )
 
     def restart(self, change=lambda config: config):

@@ -1,6 +1,6 @@
 """The gateway of a real exchange: log-on, orders, history, streams, kills, limits, TLS, the API's description.
 
-`cargo xtask test http` runs it with the release binaries; SLUICE_BINARIES names their folder.
+`cargo xtask test http` runs it with the release binaries; BINARIES names their folder.
 """
 
 import asyncio
@@ -384,9 +384,8 @@ class PortSessions(OneExchange):
         order = port.place("Bid", 20, 1, 1)
         self.assertGreater(order, 0)
         # It is the account's, so the API shows it.
-        listed = self.ok(user.call("GET", "/users/me/orders?open_only=true"))["items"]
-        self.assertIn(str(order), [item["order_id"] for item in listed])
-        self.assertEqual(port.place("Bid", 10_000_000, 1_000_000, 2), -self.BEYOND_DELEGATION)
+        self.assertEqual(self.ok(user.call("GET", f"/orders/{order}"))["order_id"], str(order))
+        self.assertEqual(port.place("Bid", 1000, 10**9, 2), -self.BEYOND_DELEGATION)
         self.assertTrue(port.cancel(order))
         # Killed and started again, the exchange knows it still.
         order = port.place("Bid", 21, 1, 3)
@@ -635,6 +634,125 @@ async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC
 
 async def next_message(socket, limit=10):
     return json.loads(await asyncio.wait_for(socket.recv(), limit))
+
+
+class Once(OneExchange):
+    """However often an order is sent under one client order id, it is one order, and what became of it is told."""
+
+    def setUp(self):
+        self.maker = User(self.exchange, Wallet(70))
+        self.taker = User(self.exchange, Wallet(71))
+        self.ok(self.maker.place("Ask", 1000, 10_000), 201)
+
+    def take(self, client_order_id, quantity=1):
+        more = {"time_in_force": "ImmediateOrCancel"}
+        return self.taker.place("Bid", 1000, quantity, client_order_id, **more)
+
+    def ask(self, client_order_id):
+        return self.taker.call("GET", f"/orders/by-client-id/{client_order_id}")
+
+    def stop(self):
+        self.exchange.processes["fastpath"].send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.exchange.processes["fastpath"].send_signal(signal.SIGCONT)
+
+    def test_doubles_at_the_same_time_make_one_order(self):
+        for client_order_id in range(1, 11):
+            answers = []
+            ready = threading.Barrier(8)
+
+            def send():
+                ready.wait()
+                answers.append(self.take(client_order_id))
+
+            threads = [threading.Thread(target=send) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            accepted = [answer for answer in answers if answer[0] == 201]
+            self.assertEqual(len(accepted), 1, answers)
+            codes = {answer[1]["code"] for answer in answers if answer[0] != 201}
+            self.assertLessEqual(codes, {"client-order-id-used", "client-order-id-under-way"})
+        self.refused(self.take(1), 409, "client-order-id-used")
+
+    def test_an_order_that_has_just_ended_is_known_at_once(self):
+        for client_order_id in range(100, 130):
+            order = self.ok(self.take(client_order_id), 201)["order"]
+            outcome = self.ok(self.ask(client_order_id))
+            self.assertEqual((outcome["accepted"], outcome["status"]), (True, "Filled"))
+            self.assertEqual(outcome["order"]["order_id"], order["order_id"])
+            found = self.ok(self.taker.call("GET", f"/orders/{order['order_id']}"))
+            self.assertEqual(found["status"], "Filled")
+        status, missing = self.ask(131)
+        self.assertEqual((status, missing["code"]), (404, "not-found"))
+        self.assertGreaterEqual(int(missing["sequence"]), int(outcome["sequence"]))
+
+    def test_what_was_refused_hides_nothing(self):
+        self.ok(self.take(200), 201)
+        self.refused(self.taker.place("Bid", 1000, 10**9, 201), 409, "insufficient-funds")
+        while self.ask(201)[0] != 200:
+            time.sleep(0.02)
+        self.assertEqual(self.ok(self.ask(201))["accepted"], False)
+        self.ok(self.take(201), 201)
+        self.assertEqual(self.ok(self.ask(201))["accepted"], True)
+        self.assertEqual(self.ok(self.ask(200))["accepted"], True)
+
+    def test_an_order_whose_outcome_was_unknown_never_happens_late(self):
+        self.stop()
+        try:
+            self.refused(self.take(300), 504, "outcome-unknown")
+            self.refused(self.take(300), 409, "client-order-id-under-way")
+            self.refused(self.ask(300), 504, "outcome-unknown")
+            time.sleep(0.5)
+        finally:
+            self.go_on()
+        deadline = time.monotonic() + 10
+        while (answer := self.ask(300))[0] == 504 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.refused(answer, 404, "not-found")
+        self.ok(self.take(300), 201)
+        self.refused(self.take(300), 409, "client-order-id-used")
+        mine = self.ok(self.taker.call("GET", "/users/me/trades?limit=500"))["items"]
+        self.assertLessEqual(len([t for t in mine if t.get("client_order_id") == "300"]), 1)
+
+    def test_an_order_is_answered_when_the_fastpath_goes_on_in_time(self):
+        answer = []
+        self.stop()
+        sender = threading.Thread(target=lambda: answer.append(self.take(301)))
+        sender.start()
+        time.sleep(0.3)
+        self.go_on()
+        sender.join()
+        self.ok(answer[0], 201)
+        self.assertEqual(self.ok(self.ask(301))["accepted"], True)
+
+    def test_a_live_order_is_cancelled_by_its_client_order_id(self):
+        self.ok(self.taker.place("Bid", 5, 1, 400), 201)
+        gone = self.ok(self.taker.call("DELETE", "/orders/by-client-id/400"))
+        self.assertEqual(gone["order"]["status"], "Cancelled")
+        self.refused(self.taker.call("DELETE", "/orders/by-client-id/400"), 404, "not-found")
+        self.refused(self.taker.call("DELETE", "/orders/by-client-id/401"), 404, "not-found")
+
+
+class Hurry(OneExchange):
+    gateway = "request_timeout_ms = 1000\naddress_rate = 100000"
+
+    def test_a_request_that_takes_too_long_has_an_unknown_outcome(self):
+        user = User(self.exchange, Wallet(75))
+        fastpath = self.exchange.processes["fastpath"]
+        fastpath.send_signal(signal.SIGSTOP)
+        try:
+            self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        # It was taken in time, after its sender had gone.
+        deadline = time.monotonic() + 10
+        while (answer := user.call("GET", "/orders/by-client-id/1"))[0] != 200:
+            self.assertLess(time.monotonic(), deadline, answer)
+            time.sleep(0.02)
+        self.assertEqual(answer[1]["status"], "New")
 
 
 class Streams(OneExchange):

@@ -6,6 +6,7 @@ import hmac
 import os
 import socket
 import struct
+import time
 
 import base58
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
@@ -104,7 +105,11 @@ class Port:
         while True:
             try:
                 data = self.socket.recv(2048)
-            except (TimeoutError, ConnectionRefusedError):
+            except TimeoutError:
+                return []
+            except ConnectionRefusedError:
+                # Nobody listens at the moment.
+                time.sleep(wait)
                 return []
             _, epoch = struct.unpack_from("<II", data, 8)
             if siphash(self.key(1, epoch), data[:-8]) != data[-8:]:

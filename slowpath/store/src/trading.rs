@@ -5,8 +5,7 @@ use crate::error::StoreError;
 use crate::rows::{Order, OrderStatus, Rejection, ReportRow, Trade};
 use crate::store::{At, Store, at_most, bound};
 use domain::{
-    AccountId, ClientOrderId, CommandKind, Event, Events, MarketId, Nanos, OrderId, Reason, Seq,
-    SessionId,
+    AccountId, ClientOrderId, CommandKind, Event, Events, MarketId, Nanos, OrderId, Seq, SessionId,
 };
 
 /// Which orders of an account.
@@ -74,44 +73,39 @@ impl Store {
         question.answer(order).await
     }
 
-    /// What became of the last new order with this client order id, of any session of the account. An
-    /// id that was refused as a duplicate of a live order is answered by that order.
+    /// What became of the new orders that a session sent with this client order id: the last one that was
+    /// accepted, else the last refusal. What was refused never happened, so it hides no order.
     ///
     /// # Errors
     /// As [`Store::order`].
     pub async fn outcome(
         &self,
-        account: AccountId,
+        (account, session): (AccountId, SessionId),
         client_order_id: ClientOrderId,
     ) -> Result<At<Option<Outcome>>, StoreError> {
         let mut question = self.ask().await?;
-        let values = Values::default().with(&account).with(&client_order_id);
+        let named = || {
+            let values = Values::default().with(&account).with(&client_order_id);
+            values.with(&session)
+        };
         let accepted: Option<Order> = question
             .first(
-                "WHERE account = $1 AND client_order_id = $2 ORDER BY created_seq DESC LIMIT 1",
-                values,
+                "WHERE account = $1 AND client_order_id = $2 AND session = $3 \
+                 ORDER BY created_seq DESC LIMIT 1",
+                named(),
             )
             .await?;
-        let values = Values::default()
-            .with(&account)
-            .with(&client_order_id)
-            .with(&CommandKind::NewOrder)
-            .with(&Reason::DuplicateClientOrderId);
+        if let Some(order) = accepted {
+            return question.answer(Some(Outcome::Accepted(order))).await;
+        }
         let refused: Option<Rejection> = question
             .first(
-                "WHERE account = $1 AND client_order_id = $2 AND command = $3 AND reason <> $4 \
+                "WHERE account = $1 AND client_order_id = $2 AND session = $3 AND command = $4 \
                  ORDER BY seq DESC LIMIT 1",
-                values,
+                named().with(&CommandKind::NewOrder),
             )
             .await?;
-        let outcome = match (accepted, refused) {
-            (Some(order), Some(refused)) if refused.seq > order.created_seq => {
-                Some(Outcome::Refused(refused))
-            }
-            (Some(order), _) => Some(Outcome::Accepted(order)),
-            (None, refused) => refused.map(Outcome::Refused),
-        };
-        question.answer(outcome).await
+        question.answer(refused.map(Outcome::Refused)).await
     }
 
     /// Orders of an account, the newest first, at most `limit` (500).

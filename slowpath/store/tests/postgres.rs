@@ -110,10 +110,10 @@ async fn same_of_account(one: &Store, other: &Store, account: AccountId) {
             other.orders(account, filter, cursor, 20).await.unwrap()
         );
         for order in page.value {
-            let id = order.client_order_id;
+            let (id, session) = (order.client_order_id, order.session);
             assert_eq!(
-                one.outcome(account, id).await.unwrap(),
-                other.outcome(account, id).await.unwrap()
+                one.outcome((account, session), id).await.unwrap(),
+                other.outcome((account, session), id).await.unwrap()
             );
         }
     }

@@ -206,7 +206,9 @@ fn the_outcome_of_a_client_order_id_can_be_asked_for() {
     exchange.order(3, limit(20, Side::Buy, 50, 1));
     of_small(&exchange, async |store| {
         let outcome = async |account, id| {
-            let outcome = store.outcome(AccountId(account), ClientOrderId(id)).await;
+            let outcome = store
+                .outcome((AccountId(account), SessionId(account)), ClientOrderId(id))
+                .await;
             outcome.unwrap().value
         };
         let taker = outcome(2, 7).await;

@@ -3,14 +3,15 @@
 
 use domain::{
     Checkpoint, ClientOrderId, Command as Order, Continue, Effects, Flag, MarketId, Nanos,
-    NewOrder, OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    NewOrder, OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source, Stamp,
+    TimeInForce, Zero,
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use shm::{
-    FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock, fast_spec,
-    journal_spec,
+    FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock,
+    command_ring_consumer, fast_spec, journal_spec,
 };
 use slowpath::attach::{self, Region};
 use slowpath::console::now;
@@ -155,9 +156,14 @@ fn write_config(folder: &Path, more: &str) {
     } else {
         "[gateway]\nenabled = false\n"
     };
+    let metrics = if more.contains("[metrics]") {
+        ""
+    } else {
+        "[metrics]\nenabled = false\n"
+    };
     let text = format!(
         "[instance]\nname = \"test\"\nshard = 3\n\
-         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{more}",
+         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{metrics}{more}",
         folder.join("shm").display()
     );
     fs::write(folder.join("sluice.toml"), text).unwrap();
@@ -270,6 +276,7 @@ pub(crate) struct Fastpath {
     chain: Chain,
     log: LogWriter,
     pub(crate) fast: FastWriter,
+    memory: Memory,
     genesis: Vec<(Source, Order)>,
     numbers: [u64; 2],
     orders: u64,
@@ -291,6 +298,7 @@ impl Fastpath {
         let open = |name, spec| Memory::create_or_open(&places, name, spec, identity).unwrap();
         let (journal, journal_lock, _) = open("journal", journal_spec(1024, 1 << 17));
         let (fast, fast_lock, _) = open("fast", fast_spec(4));
+        let memory = fast.clone();
         let fast = FastWriter::new(fast).unwrap();
         for (slot, kind) in [tile_kind::NET, tile_kind::MATCH, tile_kind::OUT]
             .into_iter()
@@ -306,6 +314,7 @@ impl Fastpath {
             chain: Chain::new(config.instance.shard),
             log: LogWriter::attach(journal.clone()).unwrap(),
             fast,
+            memory,
             genesis: config.load_genesis().unwrap().commands(),
             numbers: [0; 2],
             orders: 0,
@@ -337,12 +346,37 @@ impl Fastpath {
 
     /// Journals the genesis file.
     pub(crate) fn genesis(&mut self) {
-        let mut numbers = std::collections::BTreeMap::new();
-        for (source, command) in std::mem::take(&mut self.genesis) {
-            let number = numbers.entry(source).or_insert(0);
-            *number += 1;
-            self.sequence(source, *number, command);
+        self.genesis_but(0);
+    }
+
+    /// Journals what is left of the genesis file, but for its last commands.
+    pub(crate) fn genesis_but(&mut self, last: usize) {
+        let rest = self.genesis.split_off(self.genesis.len() - last);
+        for (source, command) in std::mem::replace(&mut self.genesis, rest) {
+            let number = self.engine.last_number(source) + 1;
+            self.sequence(source, number, command);
         }
+    }
+
+    /// Begins the first epoch, as a fastpath does behind its genesis.
+    pub(crate) fn begin_epoch(&mut self) {
+        self.own(Order::Recovered(Recovered {
+            epoch: 1,
+            pad: [Zero::Zero; 4],
+            grace: Nanos(0),
+        }));
+    }
+
+    /// The first request in the command ring, which stays there.
+    pub(crate) fn asked(&self, instance: &Instance) -> Option<Request> {
+        let slow = attach::open(&attach::places(&instance.config), Region::Slow).unwrap();
+        let mut ring = command_ring_consumer(&slow.unwrap().0, &self.memory).unwrap();
+        let slot = ring.peek().unwrap();
+        slot.map(|slot| Request::decode(&slot).unwrap())
+    }
+
+    pub(crate) fn last_number(&self, source: Source) -> u64 {
+        self.engine.last_number(source)
     }
 
     /// Journals so many orders, half of which trade, and a checkpoint behind them.

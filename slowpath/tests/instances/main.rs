@@ -4,7 +4,11 @@
     reason = "a test that cannot do what it needs fails where that shows"
 )]
 
+mod commands;
+mod gateway;
 mod instance;
+mod logging;
+mod metrics;
 mod operator;
 mod process;
 mod snapshots;

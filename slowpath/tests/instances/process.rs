@@ -134,6 +134,9 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     assert!(status.out.contains(says), "{status:?}");
     assert!(!status.out.contains("does not agree"), "{status:?}");
     assert_eq!(slowpath.stop().code(), Some(1));
+    let said = slowpath.said();
+    assert!(said.contains("cannot read seq 2\n"), "{said}");
+    assert!(!said.contains("agree"), "{said}");
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
     let _slowpath = instance.start_slowpath();
@@ -239,7 +242,10 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let ring = Ring::new(shm::command_ring_producer(&own.memory, &fast).unwrap());
+        let ring = Ring::new(
+            shm::command_ring_producer(&own.memory, &fast).unwrap(),
+            shm::FastView::new(fast.clone()).unwrap(),
+        );
         let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
         let live = Live::new(shadow, Box::new(ring), true);
         let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();

@@ -1,6 +1,6 @@
 //! The state as bytes: what is saved loads, and nothing else does.
 //!
-//! `SLUICE_WRITE_CORPUS=1 cargo test -p engine snapshot` writes what is missing of the corpus.
+//! `WRITE_CORPUS=1 cargo test -p engine snapshot` writes what is missing of the corpus.
 
 use crate::exchange::*;
 use domain::*;
@@ -243,7 +243,7 @@ fn the_corpus_is_what_it_was() {
             .join("corpus")
             .join(format!("{name}.body"));
         let body = save(&x.engine);
-        if !path.exists() && std::env::var_os("SLUICE_WRITE_CORPUS").is_some() {
+        if !path.exists() && std::env::var_os("WRITE_CORPUS").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, &body).unwrap();
         }

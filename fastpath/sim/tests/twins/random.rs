@@ -1,6 +1,6 @@
 //! Whole streams of commands at random.
 //!
-//! `SLUICE_CASES` sets how many; streams that once failed are kept in `regressions.txt` and run
+//! `CASES` sets how many; streams that once failed are kept in `regressions.txt` and run
 //! first.
 
 use crate::{
@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/twins/regressions.txt");
 
 fn cases() -> u32 {
-    let cases = std::env::var("SLUICE_CASES").ok();
+    let cases = std::env::var("CASES").ok();
     cases.map_or(1_000, |cases| {
-        cases.parse().expect("SLUICE_CASES is a number of streams")
+        cases.parse().expect("CASES is a number of streams")
     })
 }
 

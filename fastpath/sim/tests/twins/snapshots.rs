@@ -1,6 +1,6 @@
 //! The fast engine saved and loaded in the middle of a stream: it must not show.
 //!
-//! `SLUICE_CASES` sets how many streams.
+//! `CASES` sets how many streams.
 
 use crate::{
     generate,
@@ -67,9 +67,9 @@ impl Replay {
 }
 
 fn cases() -> u32 {
-    let cases = std::env::var("SLUICE_CASES").ok();
+    let cases = std::env::var("CASES").ok();
     cases.map_or(500, |cases| {
-        cases.parse().expect("SLUICE_CASES is a number of streams")
+        cases.parse().expect("CASES is a number of streams")
     })
 }
 

@@ -1,7 +1,7 @@
 //! What values a configuration may hold. Every refusal names the key and what to do.
 
 use super::{Config, Cpu, TileKind};
-use crate::error::{Invalid, require};
+use crate::error::{Findings, Invalid, require};
 use crate::genesis::Capacity;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -17,160 +17,180 @@ const WINDOW_BYTES: u64 = 8;
 const WINDOWS_MIB: u64 = 4096;
 
 impl Config {
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        self.check_instance()?;
-        self.check_memory()?;
-        self.check_port()?;
-        self.check_feed()?;
-        self.check_cores()?;
-        self.check_limits()?;
-        self.check_slow_side()?;
-        self.check_store()?;
-        self.gateway.check()
+    pub(super) fn check(&self) -> Findings {
+        let mut findings = Findings::default();
+        let found = &mut findings;
+        self.check_instance(found);
+        self.check_memory(found);
+        self.check_port(found);
+        self.check_feed(found);
+        self.check_cores(found);
+        self.check_limits(found);
+        self.check_slow_side(found);
+        self.check_store(found);
+        self.gateway.check(found);
+        self.log.check(found);
+        self.check_profile(found);
+        findings
     }
 
-    fn check_instance(&self) -> Result<(), Invalid> {
+    fn check_instance(&self, found: &mut Findings) {
         let name = &self.instance.name;
         let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        require(
+        found.require(
             (1..=32).contains(&name.len()) && name.bytes().all(allowed),
             "instance.name",
             format!("{name:?} is no name: use 1 to 32 of a-z, 0-9 and -"),
-        )?;
+        );
         for (key, path) in [
             ("instance.state_dir", &self.instance.state_dir),
             ("genesis", &self.genesis),
         ] {
-            require(!path.as_os_str().is_empty(), key, "is empty: name a path")?;
+            found.require(!path.as_os_str().is_empty(), key, "is empty: name a path");
         }
-        Ok(())
     }
 
-    fn check_memory(&self) -> Result<(), Invalid> {
+    fn check_memory(&self, found: &mut Findings) {
         let memory = &self.memory;
-        power_of_two("memory.journal_mib", memory.journal_mib.into(), 1..=65_536)?;
+        power_of_two(
+            found,
+            "memory.journal_mib",
+            memory.journal_mib.into(),
+            1..=65_536,
+        );
         let frames = u64::from(memory.journal_frames);
-        power_of_two("memory.journal_frames", frames, 1024..=1 << 30)?;
-        let absolute = |key, path: &std::path::Path| {
-            require(
+        power_of_two(found, "memory.journal_frames", frames, 1024..=1 << 30);
+        let mut absolute = |key, path: &std::path::Path| {
+            found.require(
                 path.is_absolute(),
                 key,
                 format!(
                     "{path:?} is relative: both processes need the same place, so write a path from /"
                 ),
-            )
+            );
         };
-        absolute("memory.shm_dir", &memory.shm_dir)?;
-        match &memory.hugetlbfs {
-            Some(path) => absolute("memory.hugetlbfs", path),
-            None => Ok(()),
+        absolute("memory.shm_dir", &memory.shm_dir);
+        if let Some(path) = &memory.hugetlbfs {
+            absolute("memory.hugetlbfs", path);
         }
     }
 
-    fn check_port(&self) -> Result<(), Invalid> {
+    fn check_port(&self, found: &mut Findings) {
         let port = &self.port;
-        within("port.burst", port.burst as u64, BURST)?;
-        require(
+        within(found, "port.burst", port.burst as u64, BURST);
+        found.require(
             !port.bind.ip().is_multicast() && !port.bind.ip().is_broadcast(),
             "port.bind",
             format!(
                 "{} is no address to receive orders on: use one of this machine",
                 port.bind
             ),
-        )?;
+        );
         for (key, kib) in [
             ("port.recv_buffer_kib", port.recv_buffer_kib),
             ("port.send_buffer_kib", port.send_buffer_kib),
         ] {
-            within(key, kib as u64, 16..=1 << 19)?;
+            within(found, key, kib as u64, 16..=1 << 19);
         }
-        match port.busy_poll_us {
-            Some(microseconds) => within("port.busy_poll_us", microseconds.into(), 1..=1_000_000),
-            None => Ok(()),
+        if let Some(microseconds) = port.busy_poll_us {
+            within(
+                found,
+                "port.busy_poll_us",
+                microseconds.into(),
+                1..=1_000_000,
+            );
         }
     }
 
-    fn check_feed(&self) -> Result<(), Invalid> {
+    fn check_feed(&self, found: &mut Findings) {
         let (feed, bind) = (&self.feed, self.port.bind);
         if let Some(to) = feed.destination {
-            require(
+            found.require(
                 to.port() != 0 && !to.ip().is_unspecified() && !to.ip().is_broadcast(),
                 "feed.destination",
                 format!("{to} is nowhere: use an address or a multicast group, and a port"),
-            )?;
+            );
             // 0.0.0.0 is every address of the machine, so it may be this one.
             let own = to.ip() == bind.ip() || bind.ip().is_unspecified();
-            require(
+            found.require(
                 !(own && to.port() == bind.port()),
                 "feed.destination",
                 format!("{to} is the order port, which would read its own feed: use another port"),
-            )?;
+            );
         }
-        require(
+        found.require(
             feed.interface
                 .is_none_or(|address| !address.is_multicast() && !address.is_unspecified()),
             "feed.interface",
             "is no address of an interface: use one of this machine, or leave it out",
-        )
+        );
     }
 
-    fn check_cores(&self) -> Result<(), Invalid> {
+    fn check_cores(&self, found: &mut Findings) {
         let mut cpus = BTreeSet::new();
         for core in &self.cores {
-            require(
+            found.require(
                 !core.tiles.is_empty(),
                 "core.tiles",
                 "is empty: give the core a tile, or remove the [[core]]",
-            )?;
+            );
             if let Cpu::Number(cpu) = core.cpu {
-                require(
+                found.require(
                     cpus.insert(cpu),
                     "core.cpu",
                     format!("{cpu} stands in two [[core]]s: put all tiles of a CPU into one"),
-                )?;
+                );
             }
         }
         for kind in TileKind::ALL {
             let tiles = self.cores.iter().flat_map(|core| &core.tiles);
             let count = tiles.filter(|&&tile| tile == kind).count();
             let name = kind.name();
-            require(
+            found.require(
                 count == 1,
                 "core.tiles",
                 format!(
                     "tile {name:?} stands {count} times in the [[core]]s: put it into exactly one"
                 ),
-            )?;
+            );
         }
         let shared = self.slowpath.cpus.iter().find(|cpu| cpus.contains(cpu));
-        require(
+        found.require(
             shared.is_none(),
             "slowpath.cpus",
             format!(
                 "CPU {} polls tiles already: keep the slowpath off it, or set that core's cpu to \"any\"",
                 shared.copied().unwrap_or_default()
             ),
-        )
+        );
     }
 
-    fn check_limits(&self) -> Result<(), Invalid> {
+    fn check_limits(&self, found: &mut Findings) {
         let limits = &self.limits;
         within(
+            found,
             "limits.session_burst",
             limits.session_burst as u64,
             1..=4096,
-        )?;
+        );
         within(
+            found,
             "limits.command_ring_share",
             limits.command_ring_share as u64,
             1..=4096,
-        )?;
-        power_of_two("limits.net_ring", limits.net_ring as u64, 64..=65_536)?;
+        );
         power_of_two(
+            found,
+            "limits.net_ring",
+            limits.net_ring as u64,
+            64..=65_536,
+        );
+        power_of_two(
+            found,
             "limits.duplicate_window",
             limits.duplicate_window as u64,
             DUPLICATE_WINDOW,
-        )
+        );
     }
 
     /// The windows are allocated for every session that there may ever be.
@@ -188,49 +208,63 @@ impl Config {
         )
     }
 
-    fn check_slow_side(&self) -> Result<(), Invalid> {
+    fn check_slow_side(&self, found: &mut Findings) {
         within(
+            found,
             "engine.checkpoint_interval",
             self.engine.checkpoint_interval,
             1..=1 << 40,
-        )?;
+        );
         within(
+            found,
             "engine.recovery_grace_ms",
             self.engine.recovery_grace_ms,
             0..=86_400_000,
-        )?;
+        );
         within(
+            found,
             "archive.segment_mib",
             self.archive.segment_mib.into(),
             1..=4096,
-        )?;
-        within("archive.group_max_ms", self.archive.group_max_ms, 0..=1000)?;
+        );
         within(
+            found,
+            "archive.group_max_ms",
+            self.archive.group_max_ms,
+            0..=1000,
+        );
+        within(
+            found,
             "snapshots.every_frames",
             self.snapshots.every_frames,
             1..=1 << 40,
-        )?;
-        within("snapshots.keep", self.snapshots.keep as u64, 1..=1000)?;
-        require(
+        );
+        within(
+            found,
+            "snapshots.keep",
+            self.snapshots.keep as u64,
+            1..=1000,
+        );
+        found.require(
             self.archive
                 .dir
                 .as_ref()
                 .is_none_or(|dir| !dir.as_os_str().is_empty()),
             "archive.dir",
             "is empty: name a folder, or leave it out for the one in the state folder",
-        )?;
-        require(
+        );
+        found.require(
             self.slowpath
                 .replay
                 .is_none_or(|address| address.port() != 0),
             "slowpath.replay",
             "has port 0: clients are told this address, so name a port",
-        )
+        );
     }
 
-    fn check_store(&self) -> Result<(), Invalid> {
+    fn check_store(&self, found: &mut Findings) {
         let Some(url) = &self.store.url else {
-            return Ok(());
+            return;
         };
         let sqlite = url.strip_prefix("sqlite:");
         let is_path = sqlite.is_some_and(|path| {
@@ -239,30 +273,30 @@ impl Config {
         let is_server = ["postgres://", "postgresql://"]
             .iter()
             .any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
-        require(
+        found.require(
             is_path || is_server,
             "store.url",
             // Not the address itself: it may hold a password.
             "is no database: write sqlite:PATH or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
-        )
+        );
     }
 }
 
-pub(super) fn within(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+pub(super) fn within(found: &mut Findings, key: &str, value: u64, range: RangeInclusive<u64>) {
     let problem = format!(
         "{value} is out of range: use {} to {}",
         range.start(),
         range.end()
     );
-    require(range.contains(&value), key, problem)
+    found.require(range.contains(&value), key, problem);
 }
 
-fn power_of_two(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), Invalid> {
+fn power_of_two(found: &mut Findings, key: &str, value: u64, range: RangeInclusive<u64>) {
     let (start, end) = (range.start(), range.end());
     let problem = format!("{value} is no power of two from {start} to {end}: use one");
-    require(
+    found.require(
         value.is_power_of_two() && range.contains(&value),
         key,
         problem,
-    )
+    );
 }

@@ -1,6 +1,6 @@
 //! Section `[gateway]`: HTTP and WebSocket.
 
-use crate::error::{Invalid, require};
+use crate::error::Findings;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -80,14 +80,13 @@ impl Default for Gateway {
 }
 
 impl Gateway {
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        use super::check::within;
-        require(
+    pub(super) fn check(&self, found: &mut Findings) {
+        found.require(
             self.tls_cert.is_some() == self.tls_key.is_some(),
             "gateway.tls_key",
             "certificate and key go together: set tls_cert and tls_key, or neither",
-        )?;
-        require(
+        );
+        found.require(
             self.tls_cert.is_some() || self.bind.ip().is_loopback(),
             "gateway.bind",
             format!(
@@ -95,40 +94,74 @@ impl Gateway {
                  tls_cert and tls_key, or bind a loopback address behind a proxy that does TLS",
                 self.bind
             ),
-        )?;
+        );
         for wallet in &self.operators {
             let alphabet = |byte: u8| byte.is_ascii_alphanumeric() && !b"0OIl".contains(&byte);
-            require(
+            found.require(
                 (32..=44).contains(&wallet.len()) && wallet.bytes().all(alphabet),
                 "gateway.operators",
                 format!("{wallet:?} is no wallet: write its public key in base58"),
-            )?;
+            );
         }
-        within("gateway.threads", self.threads as u64, 1..=64)?;
+        self.check_ranges(found);
+    }
+
+    fn check_ranges(&self, found: &mut Findings) {
+        use super::check::within;
+        within(found, "gateway.threads", self.threads as u64, 1..=64);
         within(
+            found,
             "gateway.max_connections",
             self.max_connections as u64,
             1..=1_000_000,
-        )?;
-        within("gateway.max_body_kib", self.max_body_kib as u64, 1..=1024)?;
+        );
         within(
+            found,
+            "gateway.max_body_kib",
+            self.max_body_kib as u64,
+            1..=1024,
+        );
+        within(
+            found,
             "gateway.request_timeout_ms",
             self.request_timeout_ms,
             100..=600_000,
-        )?;
+        );
         within(
+            found,
             "gateway.address_rate",
             self.address_rate.into(),
             1..=1 << 20,
-        )?;
-        within("gateway.order_rate", self.order_rate.into(), 1..=1 << 20)?;
-        within("gateway.access_token_s", self.access_token_s, 10..=86_400)?;
+        );
         within(
+            found,
+            "gateway.order_rate",
+            self.order_rate.into(),
+            1..=1 << 20,
+        );
+        within(
+            found,
+            "gateway.access_token_s",
+            self.access_token_s,
+            10..=86_400,
+        );
+        within(
+            found,
             "gateway.refresh_token_s",
             self.refresh_token_s,
             60..=366 * 86_400,
-        )?;
-        within("gateway.port_sessions", self.port_sessions as u64, 0..=1024)?;
-        within("gateway.delegation_s", self.delegation_s, 60..=366 * 86_400)
+        );
+        within(
+            found,
+            "gateway.port_sessions",
+            self.port_sessions as u64,
+            0..=1024,
+        );
+        within(
+            found,
+            "gateway.delegation_s",
+            self.delegation_s,
+            60..=366 * 86_400,
+        );
     }
 }

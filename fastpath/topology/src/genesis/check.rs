@@ -2,7 +2,7 @@
 //! commands"), said earlier and with the name of the key.
 
 use super::{Capacity, Deposit, Genesis, Market, Session};
-use crate::error::{Invalid, require};
+use crate::error::{Findings, Invalid, require};
 use domain::OrderId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,31 +10,40 @@ const MAX_FEE_PPM: u32 = 1_000_000;
 const MAX_DECIMALS: u8 = 18;
 
 impl Genesis {
-    pub(super) fn check(&self) -> Result<(), Invalid> {
-        self.capacity.check()?;
+    pub(super) fn check(&self) -> Findings {
+        let mut found = Findings::default();
+        if let Err(invalid) = self.capacity.check() {
+            // Whatever else is wrong depends on it.
+            found.0.push(invalid);
+            return found;
+        }
         let capacity = &self.capacity;
+        let to = &mut found.0;
         let ids = self.assets.iter().map(|asset| asset.id);
-        let assets = distinct("asset", ids, "max_assets", capacity.max_assets)?;
+        let assets = distinct(to, "asset", ids, "max_assets", capacity.max_assets);
         let ids = self.markets.iter().map(|market| market.id);
-        distinct("market", ids, "max_markets", capacity.max_markets)?;
+        distinct(to, "market", ids, "max_markets", capacity.max_markets);
         let ids = self.accounts.iter().map(|account| account.id);
-        let accounts = distinct("account", ids, "max_accounts", capacity.max_accounts)?;
+        let accounts = distinct(to, "account", ids, "max_accounts", capacity.max_accounts);
         let ids = self.sessions.iter().map(|session| session.id);
-        distinct("session", ids, "max_sessions", capacity.max_sessions)?;
+        distinct(to, "session", ids, "max_sessions", capacity.max_sessions);
 
         for asset in &self.assets {
             let (key, decimals) = (format!("asset {}, decimals", asset.id), asset.decimals);
             let problem = format!("{decimals} is out of range: use 0 to {MAX_DECIMALS}");
-            require(decimals <= MAX_DECIMALS, key, problem)?;
+            to.extend(require(decimals <= MAX_DECIMALS, key, problem).err());
         }
-        for market in &self.markets {
-            market.check(&assets)?;
-        }
-        self.check_levels()?;
-        for session in &self.sessions {
-            session.check(&accounts)?;
-        }
-        self.check_deposits(&accounts, &assets)
+        let markets = self.markets.iter().map(|market| market.check(&assets));
+        to.extend(markets.filter_map(Result::err));
+        to.extend(self.check_levels().err());
+        let sessions = self.sessions.iter().map(|session| session.check(&accounts));
+        to.extend(sessions.filter_map(Result::err));
+        let mut supply = BTreeMap::new();
+        let deposits = (1..).zip(&self.deposits);
+        to.extend(deposits.filter_map(|(number, deposit)| {
+            deposit.check(number, &accounts, &assets, &mut supply).err()
+        }));
+        found
     }
 
     fn check_levels(&self) -> Result<(), Invalid> {
@@ -52,36 +61,38 @@ impl Genesis {
             ),
         )
     }
+}
 
-    fn check_deposits(
+impl Deposit {
+    /// `supply` is what was deposited of each asset before it.
+    fn check(
         &self,
+        number: usize,
         accounts: &BTreeSet<u32>,
         assets: &BTreeSet<u32>,
+        supply: &mut BTreeMap<u32, u64>,
     ) -> Result<(), Invalid> {
-        let mut supply: BTreeMap<u32, u64> = BTreeMap::new();
-        for (index, deposit) in self.deposits.iter().enumerate() {
-            let Deposit {
-                account,
-                asset,
-                amount,
-            } = *deposit;
-            let key = |field| format!("deposit {}, {field}", index + 1);
-            exists(accounts, account, key("account"), "account")?;
-            exists(assets, asset, key("asset"), "asset")?;
-            require(
-                amount > 0,
-                key("amount"),
-                "is 0: deposit at least 1 base unit",
-            )?;
-            let deposited = supply.entry(asset).or_default();
-            let total = deposited.checked_add(amount);
-            let problem = format!(
-                "takes the supply of asset {asset} beyond {}: deposit less",
-                u64::MAX
-            );
-            require(total.is_some(), key("amount"), problem)?;
-            *deposited = total.unwrap_or(u64::MAX);
-        }
+        let Self {
+            account,
+            asset,
+            amount,
+        } = *self;
+        let key = |field| format!("deposit {number}, {field}");
+        exists(accounts, account, key("account"), "account")?;
+        exists(assets, asset, key("asset"), "asset")?;
+        require(
+            amount > 0,
+            key("amount"),
+            "is 0: deposit at least 1 base unit",
+        )?;
+        let deposited = supply.entry(asset).or_default();
+        let total = deposited.checked_add(amount);
+        let problem = format!(
+            "takes the supply of asset {asset} beyond {}: deposit less",
+            u64::MAX
+        );
+        require(total.is_some(), key("amount"), problem)?;
+        *deposited = total.unwrap_or(u64::MAX);
         Ok(())
     }
 }
@@ -163,23 +174,24 @@ impl Session {
     }
 }
 
-/// The ids, if each stands once and is below the capacity.
+/// The ids. Each must stand once and be below the capacity.
 fn distinct(
+    to: &mut Vec<Invalid>,
     table: &str,
     ids: impl Iterator<Item = u32>,
     limit: &str,
     capacity: u32,
-) -> Result<BTreeSet<u32>, Invalid> {
+) -> BTreeSet<u32> {
     let mut seen = BTreeSet::new();
     for id in ids {
         let key = format!("{table} {id}, id");
         let problem =
             format!("is not below capacity.{limit}, {capacity}: use a lower id or raise {limit}");
-        require(id < capacity, key.clone(), problem)?;
+        to.extend(require(id < capacity, key.clone(), problem).err());
         let problem = format!("stands twice: give every [[{table}]] its own id");
-        require(seen.insert(id), key, problem)?;
+        to.extend(require(seen.insert(id), key, problem).err());
     }
-    Ok(seen)
+    seen
 }
 
 fn exists(ids: &BTreeSet<u32>, id: u32, key: String, table: &str) -> Result<(), Invalid> {

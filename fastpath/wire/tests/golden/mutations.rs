@@ -1,7 +1,7 @@
 //! Any bytes: no panic, no more work than one pass, and what is accepted means one thing.
 //!
 //! Every golden vector is mutated from fixed seeds. `corpus/` holds one input for each way to be
-//! refused, named after it; `SLUICE_WRITE_CORPUS=1 cargo test -p wire --test golden` adds what is missing.
+//! refused, named after it; `WRITE_CORPUS=1 cargo test -p wire --test golden` adds what is missing.
 
 use crate::samples::{datagrams, keys, samples};
 use std::collections::BTreeMap;
@@ -197,7 +197,7 @@ fn mutations_of_golden_vectors_are_read_or_refused() {
         outcomes, OUTCOMES,
         "the mutations reach every way to be refused"
     );
-    if std::env::var_os("SLUICE_WRITE_CORPUS").is_some() {
+    if std::env::var_os("WRITE_CORPUS").is_some() {
         for (outcome, bytes) in found {
             let path = corpus().join(format!("{outcome}.bin"));
             if !path.exists() {

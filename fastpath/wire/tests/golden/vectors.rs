@@ -1,6 +1,6 @@
 //! The golden vectors are what this crate writes, and it reads them back.
 //!
-//! `SLUICE_WRITE_VECTORS=1 cargo test -p wire --test golden` writes them anew; a change of an existing one is
+//! `WRITE_VECTORS=1 cargo test -p wire --test golden` writes them anew; a change of an existing one is
 //! a change of the wire. `sbe_test.py` reads them with the schema alone.
 
 use crate::samples::{DatagramSample, Sample, datagrams, keys, samples};
@@ -81,7 +81,7 @@ fn expected_datagrams(datagrams: &[DatagramSample]) -> String {
 /// The folder's files are these and no others.
 pub(crate) fn check_files(folder: &str, files: &[(String, String)]) {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let write = std::env::var_os("SLUICE_WRITE_VECTORS").is_some();
+    let write = std::env::var_os("WRITE_VECTORS").is_some();
     for (name, text) in files {
         let path = directory.join(name);
         if write {

@@ -9,7 +9,7 @@ use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
 use crate::number::{I64, U64};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{symbol, wallet as wallet_text};
 use axum::Json;
@@ -63,8 +63,7 @@ pub(crate) struct NewAsset {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_asset(
     State(app): State<App>,
@@ -155,8 +154,7 @@ pub(crate) struct NewMarket {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_market(
     State(app): State<App>,
@@ -215,8 +213,7 @@ pub(crate) struct NewAccount {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "made", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn create_account(
     State(app): State<App>,
@@ -261,8 +258,7 @@ pub(crate) struct Credit {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "credited", body = Made),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn deposit(
     State(app): State<App>,
@@ -311,8 +307,7 @@ pub(crate) struct ApiDeposit {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "credited", body = ApiDeposit),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn find_deposit(
     State(app): State<App>,
@@ -351,8 +346,7 @@ pub(crate) struct GiveRole {
     security(("bearer" = [])),
     responses(
         (status = 204, description = "given"),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn set_role(
     State(app): State<App>,
@@ -390,8 +384,7 @@ pub(crate) async fn set_role(
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<GivenRole>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn roles(
     State(app): State<App>,
@@ -450,8 +443,7 @@ pub(crate) struct AuditRow {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<AuditRow>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn audit(
     State(app): State<App>,
@@ -502,8 +494,7 @@ pub(crate) struct SnapshotRow {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<SnapshotRow>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn snapshots(
     State(app): State<App>,

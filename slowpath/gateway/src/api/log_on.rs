@@ -6,7 +6,7 @@ use crate::auth::{self, Leaving, revocation, wallet_of};
 use crate::live::now;
 use crate::membership;
 use crate::number::U64;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body};
 use crate::view::wallet as wallet_text;
 use axum::Json;
@@ -52,8 +52,7 @@ fn no_randomness(error: getrandom::Error) -> Problem {
 #[utoipa::path(post, path = "/api/v1/auth/challenge", tag = "log on", request_body = AskChallenge,
     responses(
         (status = 200, description = "sign it", body = GivenChallenge),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn challenge(
     State(app): State<App>,
@@ -124,8 +123,7 @@ fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
 #[utoipa::path(post, path = "/api/v1/auth/token", tag = "log on", request_body = SignedChallenge,
     responses(
         (status = 200, description = "logged on", body = Tokens),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn token(
     State(app): State<App>,
@@ -172,6 +170,7 @@ pub(crate) async fn token(
     for ended in app.store.add_token(&token, LOG_ONS).await? {
         app.tokens.revoke(ended, Instant::now());
     }
+    app.measures.log_on();
     Ok(Json(Tokens {
         session,
         ..tokens(&app, &token, role, refresh_token)
@@ -211,8 +210,7 @@ pub(crate) struct Refresh {
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "log on", request_body = Refresh,
     responses(
         (status = 200, description = "new tokens", body = Tokens),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn refresh(
     State(app): State<App>,
@@ -259,8 +257,7 @@ fn ended() -> Problem {
     security(("bearer" = [])),
     responses(
         (status = 204, description = "ended"),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn revoke(
     State(app): State<App>,

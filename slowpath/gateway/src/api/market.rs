@@ -2,7 +2,7 @@
 
 use crate::api::{Page, Paging, limit, number};
 use crate::number::{I64, U64};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Query};
 use crate::view::{ApiTrade, decimal};
 use axum::Json;
@@ -168,8 +168,7 @@ pub(crate) struct WhichTrades {
 #[utoipa::path(get, path = "/api/v1/trades", tag = "market", params(WhichTrades),
     responses(
         (status = 200, description = "a page", body = Page<ApiTrade>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn trades(
     State(app): State<App>,
@@ -197,8 +196,7 @@ pub(crate) async fn trades(
 #[utoipa::path(get, path = "/api/v1/trades/recent", tag = "market", params(WhichTrades),
     responses(
         (status = 200, description = "a page", body = Page<ApiTrade>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn recent_trades(
     state: State<App>,
@@ -258,8 +256,7 @@ pub(crate) struct Stats {
 #[utoipa::path(get, path = "/api/v1/market/stats", tag = "market", params(WhichMarket),
     responses(
         (status = 200, description = "the market", body = Stats),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn stats(
     State(app): State<App>,
@@ -383,8 +380,7 @@ pub(crate) struct PriceHistory {
 #[utoipa::path(get, path = "/api/v1/market/price-history", tag = "market", params(WhichCandles),
     responses(
         (status = 200, description = "candles", body = PriceHistory),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn price_history(
     State(app): State<App>,

@@ -106,6 +106,7 @@ pub(crate) fn number(text: &str) -> Result<u64, Problem> {
         license(name = "MIT", identifier = "MIT")
     ),
     modifiers(&Bearer),
+    components(schemas(Problem)),
     tags(
         (name = "orders", description = "Enter, change, cancel, ask"),
         (name = "market", description = "Books, trades, candles"),
@@ -135,7 +136,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(orders::place, orders::cancel_all))
         .routes(routes!(orders::get, orders::modify, orders::cancel))
-        .routes(routes!(orders::outcome))
+        .routes(routes!(orders::outcome, orders::cancel_by_client_id))
         .routes(routes!(market::orderbook))
         .routes(routes!(market::depth))
         .routes(routes!(market::trades))

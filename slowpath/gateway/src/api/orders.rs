@@ -2,9 +2,10 @@
 
 use crate::api::number;
 use crate::auth::{Caller, Membership};
+use crate::desk::{Done, Reserved};
 use crate::live::now;
 use crate::number::{I64, U64};
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{
     ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, ApiTimeInForce, Tracked, wallet,
@@ -13,11 +14,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, Event, MarketId, NewOrder, OrderId, Price,
-    Qty, Reason,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, MarketId, NewOrder, OrderId,
+    Price, Qty, Reason,
 };
 use serde::{Deserialize, Serialize};
 use store::Outcome;
+use tokio::task::JoinSet;
 use utoipa::{IntoParams, ToSchema};
 
 /// A new order.
@@ -79,8 +81,7 @@ pub(crate) struct Applied {
     security(("bearer" = [])),
     responses(
         (status = 201, description = "accepted", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn place(
     State(app): State<App>,
@@ -95,9 +96,10 @@ pub(crate) async fn place(
         Some(U64(id)) => ClientOrderId(id),
         None => ClientOrderId(fresh_id()?),
     };
-    if order.client_order_id.is_some() {
-        ensure_unused(&app, member, client_order_id).await?;
-    }
+    let _reserved = match order.client_order_id {
+        Some(_) => Some(reserve(&app, member, client_order_id).await?),
+        None => None,
+    };
     let (order_type, post_only) = order.order_type.parts();
     let command = Command::NewOrder(NewOrder {
         client_order_id,
@@ -113,7 +115,7 @@ pub(crate) async fn place(
         post_only,
     });
     let done = app.live.command(member.source(), command).await?;
-    let applied = applied(&app, &caller, member, &done)?;
+    let applied = applied(&app, &caller, member, None, &done)?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
 
@@ -125,7 +127,29 @@ fn fresh_id() -> Result<u64, Problem> {
     Ok((now().0 & !0xFFFF) | (random & 0xFFFF))
 }
 
-/// Refuses a client order id that the session has used: it would make two orders of one that was sent twice.
+/// Keeps a client order id for one order. It is refused if the session has used it or is using it: of one order that
+/// was sent twice it would make two.
+async fn reserve(
+    app: &App,
+    member: Membership,
+    id: ClientOrderId,
+) -> Result<Reserved<'_>, Problem> {
+    let reserved = app.live.desk().reserve(member.source(), id);
+    let reserved = reserved.ok_or_else(|| {
+        Problem::conflict(
+            "client-order-id-under-way",
+            "An order with this client order id is under way",
+            format!(
+                "an order with client order id {} was sent and its outcome is not known yet: ask \
+                 /api/v1/orders/by-client-id/{}",
+                id.0, id.0
+            ),
+        )
+    })?;
+    ensure_unused(app, member, id).await?;
+    Ok(reserved)
+}
+
 async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Result<(), Problem> {
     let used = |what: &str| {
         Err(Problem::conflict(
@@ -144,7 +168,10 @@ async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Resu
     if live {
         return used("is live");
     }
-    let outcome = app.store.outcome(member.account, id).await?;
+    if app.live.hub().accepted(member.session, id).is_some() {
+        return used("was accepted");
+    }
+    let outcome = app.store.outcome(member.owner(), id).await?;
     match outcome.value {
         Some(Outcome::Accepted(_)) => return used("was accepted"),
         // What was refused never happened: the id may be used again.
@@ -157,26 +184,25 @@ async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Resu
     match app.live.hub().has_used(member.session, id, outcome.seq.0) {
         Some(false) => Ok(()),
         Some(true) => used("was accepted"),
-        None => Err(Problem::unavailable(
-            "the history is too far behind to know whether this client order id was used: try again, or leave \
-             client_order_id out",
-        )),
+        None => Err(Problem::history_behind()),
     }
 }
 
-/// The answer to a new order, or the engine's refusal.
+/// What a command did to its order: as it was before, if it was there, taken through the frame's events; or the
+/// engine's refusal.
 fn applied(
     app: &App,
     caller: &Caller,
     member: Membership,
-    done: &crate::desk::Done,
+    before: Option<Tracked>,
+    done: &Done,
 ) -> Result<Applied, Problem> {
     let own = |event: &&Event| {
         event
             .report()
             .is_some_and(|(session, _)| session == member.session)
     };
-    let mut order = None::<Tracked>;
+    let mut order = before;
     let mut reports = Vec::new();
     for event in done.events.iter().filter(own) {
         if let Event::Rejected(rejected) = event {
@@ -198,10 +224,10 @@ fn applied(
     })
 }
 
-/// The order of a command as the frame's events leave it.
+/// The order of a command as an event leaves it.
 fn follow(order: Option<Tracked>, event: &Event, member: Membership) -> Option<Tracked> {
     match (event, order) {
-        (Event::Accepted(e), _) => Some(Tracked {
+        (Event::Accepted(e), None) => Some(Tracked {
             order_id: e.order_id,
             client_order_id: e.client_order_id,
             session: e.session,
@@ -217,6 +243,11 @@ fn follow(order: Option<Tracked>, event: &Event, member: Membership) -> Option<T
             filled: Qty(0),
             ended: None,
         }),
+        (Event::Amended(e), Some(mut order)) if order.order_id == e.order_id => {
+            (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
+            order.filled = Qty(e.qty.0.saturating_sub(e.leaves.0));
+            Some(order)
+        }
         (Event::Fill(e), Some(mut order)) if order.order_id == e.order_id => {
             order.filled = Qty(order.filled.0 + e.qty.0);
             order.leaves = e.leaves;
@@ -260,33 +291,39 @@ fn own_order(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Prob
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "the order", body = ApiOrder),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<ApiOrder>, Problem> {
+    app.live.ensure_live()?;
     let id = order_id(&id)?;
+    let (account, order) = find(&app, id).await?;
+    caller.ensure_reader(owner_of(&app, account))?;
+    Ok(Json(order))
+}
+
+/// An order, live or past, and whose it is.
+async fn find(app: &App, id: OrderId) -> Result<(AccountId, ApiOrder), Problem> {
     let hub = app.live.hub();
-    let live = hub.order(id);
-    let view = match live {
+    let (seq, now) = app.live.read(|engine, seq| (seq.0, engine.now()));
+    if let Some((order, ended)) = hub.known(id) {
+        let owner = owner_of(app, order.account).map(wallet);
+        let view = order.view(&hub.symbol(order.market), owner, ended.unwrap_or(now));
+        return Ok((order.account, view));
+    }
+    let found = app.store.order(id).await?;
+    match found.value {
         Some(order) => {
-            let owner = owner_of(&app, order.account);
-            caller.ensure_reader(owner)?;
-            let time = app.live.read(|engine, _| engine.now());
-            order.view(&hub.symbol(order.market), owner.map(wallet), time)
+            let owner = owner_of(app, order.account).map(wallet);
+            let view = ApiOrder::of_row(&order, &hub.symbol(order.market), owner);
+            Ok((order.account, view))
         }
-        None => {
-            let found = app.store.order(id).await?.value;
-            let order = found.ok_or_else(|| Problem::not_found("order", id.0))?;
-            let owner = owner_of(&app, order.account);
-            caller.ensure_reader(owner)?;
-            ApiOrder::of_row(&order, &hub.symbol(order.market), owner.map(wallet))
-        }
-    };
-    Ok(Json(view))
+        None if hub.knows_since(found.seq.0) => Err(Problem::not_found("order", id.0).at(seq)),
+        None => Err(Problem::history_behind()),
+    }
 }
 
 /// The wallet that owns an account.
@@ -302,8 +339,7 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "changed", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn modify(
     State(app): State<App>,
@@ -321,7 +357,7 @@ pub(crate) async fn modify(
         qty: Qty(change.quantity.0),
     });
     let done = app.live.command(member.source(), command).await?;
-    changed(&app, &caller, member, before, &done).map(Json)
+    applied(&app, &caller, member, Some(before), &done).map(Json)
 }
 
 /// Cancels a live order.
@@ -330,8 +366,7 @@ pub(crate) async fn modify(
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "cancelled", body = Applied),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn cancel(
     State(app): State<App>,
@@ -354,47 +389,7 @@ async fn cancel_one(
         client_order_id: ClientOrderId(0),
     });
     let done = app.live.command(member.source(), command).await?;
-    changed(app, caller, member, before, &done)
-}
-
-/// What a change of an order did: the order as it was, taken through the frame's events.
-fn changed(
-    app: &App,
-    caller: &Caller,
-    member: Membership,
-    before: Tracked,
-    done: &crate::desk::Done,
-) -> Result<Applied, Problem> {
-    let mut order = before;
-    let mut reports = Vec::new();
-    for event in &done.events {
-        if event
-            .report()
-            .is_none_or(|(session, _)| session != member.session)
-        {
-            continue;
-        }
-        match event {
-            Event::Rejected(e) => return Err(Problem::refused(e.reason)),
-            Event::Amended(e) if e.order_id == order.order_id => {
-                (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
-                order.filled = Qty(e.qty.0.saturating_sub(e.leaves.0));
-            }
-            Event::Fill(e) if e.order_id == order.order_id => {
-                order.filled = Qty(order.filled.0 + e.qty.0);
-                order.leaves = e.leaves;
-            }
-            Event::Canceled(e) if e.order_id == order.order_id => order.ended = Some(e.reason),
-            _ => {}
-        }
-        reports.extend(ApiReport::of(event));
-    }
-    let name = app.live.hub().symbol(order.market);
-    Ok(Applied {
-        order: order.view(&name, Some(wallet(caller.wallet)), done.time),
-        reports,
-        sequence: U64(done.seq.0),
-    })
+    applied(app, caller, member, Some(before), &done)
 }
 
 /// Which orders to cancel.
@@ -416,18 +411,22 @@ pub(crate) struct CancelledAll {
     cancelled: Vec<ApiOrder>,
     /// Orders that were gone already when their turn came.
     gone: Vec<U64>,
+    /// Orders of which this cannot be told: ask again.
+    unknown: Vec<U64>,
 }
+
+/// Cancels of one request that are under way at a time.
+const CANCELS: usize = 128;
 
 /// Cancels all live orders that you entered here, or those of a market or side.
 ///
-/// One by one, each a command of its own: an order may trade before its turn comes. Orders of sessions on
-/// the binary port are left alone.
+/// Each by a command of its own: an order may trade before its turn comes. Orders of sessions on the binary port are
+/// left alone. If it cannot be finished, `unknown` names what to ask for again.
 #[utoipa::path(delete, path = "/api/v1/orders", tag = "orders", params(Which),
     security(("bearer" = [])),
     responses(
         (status = 200, description = "cancelled", body = CancelledAll),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn cancel_all(
     State(app): State<App>,
@@ -444,21 +443,47 @@ pub(crate) async fn cancel_all(
     let mut result = CancelledAll {
         cancelled: Vec::new(),
         gone: Vec::new(),
+        unknown: Vec::new(),
     };
-    for order in app.live.hub().orders_of(member.account) {
-        let meant = order.session == member.session
+    let mut orders = app.live.hub().orders_of(member.account);
+    orders.retain(|order| {
+        order.session == member.session
             && market.is_none_or(|market| market == order.market)
-            && side.is_none_or(|side| side == order.side);
-        if !meant {
-            continue;
+            && side.is_none_or(|side| side == order.side)
+    });
+    let mut problem = None;
+    for some in orders.chunks(CANCELS) {
+        let mut under_way = JoinSet::new();
+        // After the first that could not be told the others are not tried.
+        for order in some.iter().copied() {
+            if problem.is_some() {
+                result.unknown.push(U64(order.order_id.0));
+                continue;
+            }
+            let (app, caller) = (app.clone(), caller.clone());
+            under_way.spawn(async move {
+                let ended = cancel_one(&app, &caller, member, order).await;
+                (order.order_id, ended)
+            });
         }
-        match cancel_one(&app, &caller, member, order).await {
-            Ok(applied) => result.cancelled.push(applied.order),
-            Err(problem) if problem.status() == 404 => result.gone.push(U64(order.order_id.0)),
-            Err(problem) => return Err(problem),
+        while let Some(joined) = under_way.join_next().await {
+            let Ok((id, ended)) = joined else {
+                continue;
+            };
+            match ended {
+                Ok(applied) => result.cancelled.push(applied.order),
+                Err(refused) if refused.status() == 404 => result.gone.push(U64(id.0)),
+                Err(trouble) => {
+                    result.unknown.push(U64(id.0));
+                    problem = Some(trouble);
+                }
+            }
         }
     }
-    Ok(Json(result))
+    match problem {
+        Some(problem) if result.cancelled.is_empty() => Err(problem),
+        _ => Ok(Json(result)),
+    }
 }
 
 /// What became of an order that you sent.
@@ -479,63 +504,101 @@ pub(crate) struct OrderOutcome {
 
 /// What became of an order, by your own id.
 ///
-/// 404 means that no order with this id has happened up to `sequence` of the problem's time: if one was
-/// under way, ask again.
+/// 404 means that none with this id was accepted up to the problem's `sequence`, and none is under way. While one is
+/// under way, the answer is 504 `outcome-unknown`: it is decided within seconds, so ask again.
 #[utoipa::path(get, path = "/api/v1/orders/by-client-id/{client_order_id}", tag = "orders",
     security(("bearer" = [])),
     params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
     responses(
         (status = 200, description = "accepted or refused", body = OrderOutcome),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn outcome(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<OrderOutcome>, Problem> {
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let id = ClientOrderId(number(&id)?);
-    let hub = app.live.hub();
-    let owner = Some(wallet(caller.wallet));
-    let (live, seq, time) = app
-        .live
-        .read(|engine, seq| (engine.order_id(member.session, id), seq, engine.now()));
-    if let Some(order) = live.and_then(|id| hub.order(id)) {
-        let order = order.view(&hub.symbol(order.market), owner, time);
-        return Ok(Json(OrderOutcome {
-            accepted: true,
-            status: order.status,
-            order: Some(order),
-            reason: None,
-            sequence: U64(seq.0),
-        }));
+    let seq = app.live.read(|_, seq| seq.0);
+    // First of all: what is not under way now is known to those who are asked next.
+    if app.live.desk().is_under_way(member.source(), id) {
+        return Err(Problem::unknown_outcome(
+            "the order was sent and may yet be taken: this is decided within seconds, ask again",
+        ));
     }
-    let found = app.store.outcome(member.account, id).await?;
-    let sequence = U64(found.seq.0);
-    Ok(Json(match found.value {
+    if let Some(order_id) = order_of(&app, member, id) {
+        let (_, order) = find(&app, order_id).await?;
+        return Ok(Json(OrderOutcome::accepted(order, seq)));
+    }
+    let found = app.store.outcome(member.owner(), id).await?;
+    let hub = app.live.hub();
+    match found.value {
         Some(Outcome::Accepted(order)) => {
+            let owner = Some(wallet(caller.wallet));
             let order = ApiOrder::of_row(&order, &hub.symbol(order.market), owner);
-            OrderOutcome {
-                accepted: true,
-                status: order.status,
-                order: Some(order),
-                reason: None,
-                sequence,
-            }
+            Ok(Json(OrderOutcome::accepted(order, found.seq.0)))
         }
-        Some(Outcome::Refused(refused)) => OrderOutcome {
+        Some(Outcome::Refused(refused)) => Ok(Json(OrderOutcome {
             accepted: false,
             order: None,
             reason: Some(u16::from(refused.reason)),
             status: ApiStatus::Rejected,
-            sequence,
-        },
-        None => {
-            return Err(Problem::not_found(
-                "order of yours with client order id",
-                id.0,
-            ));
+            sequence: U64(found.seq.0),
+        })),
+        None if hub.has_used(member.session, id, found.seq.0) == Some(false) => {
+            let what = "order of yours with client order id";
+            Err(Problem::not_found(what, id.0).at(seq))
         }
-    }))
+        None => Err(Problem::history_behind()),
+    }
+}
+
+impl OrderOutcome {
+    fn accepted(order: ApiOrder, sequence: u64) -> Self {
+        Self {
+            accepted: true,
+            status: order.status,
+            order: Some(order),
+            reason: None,
+            sequence: U64(sequence),
+        }
+    }
+}
+
+/// The order that was accepted with a client order id, if it is live or was lately.
+fn order_of(app: &App, member: Membership, id: ClientOrderId) -> Option<OrderId> {
+    let live = app
+        .live
+        .read(|engine, _| engine.order_id(member.session, id));
+    live.or_else(|| app.live.hub().accepted(member.session, id))
+}
+
+/// Cancels a live order by your own id.
+#[utoipa::path(delete, path = "/api/v1/orders/by-client-id/{client_order_id}", tag = "orders",
+    security(("bearer" = [])),
+    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
+    responses(
+        (status = 200, description = "cancelled", body = Applied),
+        Refusals,
+    ))]
+pub(crate) async fn cancel_by_client_id(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Applied>, Problem> {
+    app.live.ensure_live()?;
+    let member = caller.membership(&app)?;
+    let id = ClientOrderId(number(&id)?);
+    if app.live.desk().is_under_way(member.source(), id) {
+        return Err(Problem::unknown_outcome(
+            "the order was sent and may yet be taken: this is decided within seconds, ask again",
+        ));
+    }
+    let order = order_of(&app, member, id);
+    let order = order
+        .ok_or_else(|| Problem::not_found("live order of yours with client order id", id.0))?;
+    let before = own_order(&app, member, order)?;
+    cancel_one(&app, &caller, member, before).await.map(Json)
 }

@@ -4,7 +4,7 @@ use crate::auth::{Caller, wallet_of};
 use crate::delegation::{self, Wanted};
 use crate::live::now;
 use crate::number::U64;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Path};
 use crate::view::wallet as base58;
 use axum::Json;
@@ -168,8 +168,7 @@ pub(crate) struct Sessions {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "all of them", body = Sessions),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -199,8 +198,7 @@ pub(crate) async fn list(
     security(("bearer" = [])),
     responses(
         (status = 204, description = "revoked"),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn revoke(
     State(app): State<App>,

@@ -4,7 +4,7 @@ use crate::api::{Page, Paging, number};
 use crate::auth::{Caller, wallet_of};
 use crate::deposits::{self, RequestId};
 use crate::number::U64;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiSide, ApiStatus, ApiTrade, decimal, symbol, wallet};
 use axum::Json;
@@ -63,8 +63,7 @@ fn order_cursor(text: &str) -> Result<OrderCursor, Problem> {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<ApiOrder>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn orders(
     State(app): State<App>,
@@ -133,8 +132,7 @@ pub(crate) struct UserTrade {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "a page", body = Page<UserTrade>),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn trades(
     State(app): State<App>,
@@ -227,8 +225,7 @@ fn balances_of(app: &App, account: AccountId) -> Balances {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "balances", body = Balances),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn balances(
     State(app): State<App>,
@@ -265,8 +262,7 @@ pub(crate) struct Account {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "the account", body = Account),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn account_of(
     State(app): State<App>,
@@ -309,8 +305,7 @@ pub(crate) struct Faucet {
     security(("bearer" = [])),
     responses(
         (status = 200, description = "credited: the balances after it", body = Balances),
-        (status = "4XX", description = "refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "not possible now", body = Problem, content_type = "application/problem+json"),
+        Refusals,
     ))]
 pub(crate) async fn faucet(
     State(app): State<App>,

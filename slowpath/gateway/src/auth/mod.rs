@@ -43,6 +43,11 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
+    /// By what the store knows whose an order is.
+    pub(crate) fn owner(self) -> (AccountId, SessionId) {
+        (self.account, self.session)
+    }
+
     pub(crate) fn source(self) -> Source {
         Source::of_session(self.session)
     }

@@ -13,6 +13,17 @@ use store::Prepared;
 /// The slowpath does the same when it starts: this is for a database whose owner wants to see it happen,
 /// and for --rebuild. Tables of a newer version, or of another shard, are refused and left alone.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  sluice init-db --config sluice.toml
+  SLUICE_STORE__URL=postgres://sluice@db/main sluice init-db --config sluice.toml
+  sluice init-db --rebuild                       with the slowpath stopped
+
+Exit codes:
+  0  the tables are those of this version
+  1  they are not, and it is said why
+
+Next: `sluice start`; `sluice status` shows how far the store is behind the journal.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     instance: Instance,

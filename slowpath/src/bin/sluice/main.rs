@@ -1,16 +1,22 @@
-//! `sluice`: the operator's command. It reads; only `session-secret` may write one file, the host
-//! secret, if there is none yet, and `init-db` makes the store's tables.
+//! `sluice`: the operator's command. It starts and stops the processes, and reads what they write. It writes little
+//! itself: `session-secret` the host secret if there is none yet, `init-db` the store's tables, `log-level` and
+//! `start --detach` a file each in the state folder.
 #![forbid(unsafe_code)]
 
 mod config;
 mod decimal;
 mod init_db;
 mod journal;
+mod log_level;
 mod notation;
+mod process;
 mod session_secret;
 mod snapshot;
+mod start;
 mod status;
+mod stop;
 mod utc;
+mod validate_config;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -18,12 +24,14 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Looks at a Sluice instance and its journal, whether its processes live or not.
+/// Starts and stops a Sluice instance, and looks at it and its journal, whether its processes live or not.
 ///
 /// Start here: `sluice config default > sluice.toml` and `sluice config default --genesis >
-/// genesis.toml`, edit both, then start `fastpath --config sluice.toml` and `slowpath --config
-/// sluice.toml`. `sluice status` says how they are, `sluice journal verify` proves that what they wrote
-/// follows from the rules.
+/// genesis.toml`, edit both, `sluice validate-config sluice.toml`, then `sluice start`. `sluice status` says how
+/// the processes are, `sluice journal verify` proves that what they wrote follows from the rules.
+///
+/// Keys of the configuration may be set in the environment, SLUICE_SECTION__KEY, for this command and for both
+/// processes.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, max_term_width = 100)]
 struct Arguments {
@@ -33,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Start(start::Arguments),
+    Stop(stop::Arguments),
     Status(status::Arguments),
     /// Reads the journal: the archive's frames, then those in journal memory.
     #[command(subcommand)]
@@ -42,9 +52,11 @@ enum Command {
     Snapshot(snapshot::Command),
     SessionSecret(session_secret::Arguments),
     InitDb(init_db::Arguments),
-    /// Prints or checks configurations.
+    ValidateConfig(validate_config::Arguments),
+    /// Prints configurations: what is shipped, and what is in force.
     #[command(subcommand)]
     Config(config::Command),
+    LogLevel(log_level::Arguments),
 }
 
 /// Which instance.
@@ -104,6 +116,10 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode> {
         Command::SessionSecret(arguments) => session_secret::run(&arguments, out),
         Command::InitDb(arguments) => init_db::run(&arguments, out),
         Command::Config(command) => config::run(&command, out),
+        Command::ValidateConfig(arguments) => validate_config::run(&arguments, out),
+        Command::LogLevel(arguments) => log_level::run(&arguments, out),
+        Command::Start(arguments) => start::run(&arguments),
+        Command::Stop(arguments) => stop::run(&arguments, out),
     }
 }
 

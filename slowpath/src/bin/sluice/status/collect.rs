@@ -3,8 +3,6 @@
 use super::judge;
 use crate::decimal::Decimal;
 use anyhow::{Context as _, Result};
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use shm::layout::fast_layout::TILES;
 use shm::layout::{ProcessState, ShadowState, TileView};
@@ -12,6 +10,7 @@ use shm::{FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, 
 use slowpath::attach::{self, Region};
 use slowpath::console::now;
 use slowpath::counters;
+pub(crate) use slowpath::life::Life;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
@@ -57,23 +56,6 @@ pub(crate) struct Journal {
     pub(crate) frame_capacity: Decimal,
     /// How much of the memory is waiting for the archive, estimated from some of its frames.
     pub(crate) fill_per_mille: u32,
-}
-
-/// Whether a process runs, or how it has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Life {
-    /// It has never been there.
-    Absent,
-    Running,
-    /// It was asked to stop, and left nothing undone.
-    Stopped,
-    /// It was asked to stop, and what was left stays in journal memory.
-    Unfinished,
-    /// It ended because of an error.
-    Failed,
-    /// It has not said that it ended, and no process has its pid.
-    Killed,
 }
 
 /// What the fastpath shows.
@@ -420,37 +402,6 @@ impl Stage {
             max: Decimal(snapshot.max),
         })
     }
-}
-
-impl Life {
-    /// Of the process `pid`, which `said` so of itself; 0 if there never was one.
-    fn of(said: Option<ProcessState>, pid: u64) -> Self {
-        match said {
-            _ if pid == 0 => Self::Absent,
-            Some(ProcessState::Stopped) => Self::Stopped,
-            Some(ProcessState::Unfinished) => Self::Unfinished,
-            Some(ProcessState::Failed) => Self::Failed,
-            Some(ProcessState::Running) | None if is_alive(pid) => Self::Running,
-            Some(ProcessState::Running) | None => Self::Killed,
-        }
-    }
-}
-
-/// Whether there is such a process, ours or not, that can still do something.
-fn is_alive(pid: u64) -> bool {
-    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    id.is_some_and(|id| matches!(test_kill_process(id), Ok(()) | Err(Errno::PERM)))
-        && !is_zombie(pid)
-}
-
-/// Whether a process has ended and its parent has not taken note of it yet.
-fn is_zombie(pid: u64) -> bool {
-    // After the program's name in brackets, which may hold anything, comes the state.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    matches!(state, Some('Z' | 'X'))
 }
 
 /// Nanoseconds since a heartbeat; none if there never was one.

@@ -26,6 +26,13 @@ use std::time::Duration;
 /// shadow engine does not agree, the archive fails, progress was impossible). 2: it cannot be told, because
 /// configuration or regions are missing, or this user may not read them.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  sluice status --config sluice.toml
+  sluice status --watch 1                        with shares of busy polls of the last second
+  sluice status --json | jq .problems
+
+Next: `wrong:` lines say what to do. For figures over time let Prometheus read metrics.bind (docs/OPERATING.md).")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     instance: Instance,

@@ -1,0 +1,6 @@
+//! The gateway in one process with its clients: a shadow engine that is fed here, a store that is empty.
+
+#[path = "../../../store/tests/exchange/mod.rs"]
+#[expect(dead_code, reason = "made for the store, and this needs less of it")]
+mod exchange;
+mod slow_consumer;

@@ -1,0 +1,70 @@
+//! `sluice validate-config`.
+
+use anyhow::Result;
+use clap::Args;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use topology::{Config, ConfigError};
+
+use crate::WRONG;
+
+/// Checks a configuration and the genesis file that it names, as the processes would read them.
+///
+/// Everything that is wrong is said, one a line: the file with line and column, or the environment variable; the key;
+/// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  sluice validate-config sluice.toml
+
+Exit codes:
+  0  both files are valid
+  1  something is wrong with one of them, or it cannot be read
+
+Next: `sluice config show --config sluice.toml` shows what is in force and where each value comes from;
+`sluice start` starts it.")]
+pub(crate) struct Arguments {
+    /// The configuration (TOML).
+    file: PathBuf,
+}
+
+/// Says that it is valid, or what is not.
+pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
+    match check(arguments, out) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match error.downcast_ref::<ConfigError>() {
+            Some(refused) => {
+                let problems = refused.problems();
+                for problem in &problems {
+                    writeln!(out, "{problem}")?;
+                }
+                Ok(ExitCode::from(WRONG))
+            }
+            None => Err(error),
+        },
+    }
+}
+
+fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
+    let file = &arguments.file;
+    let config = Config::load(file)?;
+    let genesis = config.load_genesis()?;
+    writeln!(
+        out,
+        "{} is valid: profile {}, instance {}, shard {}, {} cores",
+        file.display(),
+        config.profile.name(),
+        config.instance.name,
+        config.instance.shard,
+        config.cores.len()
+    )?;
+    writeln!(
+        out,
+        "{} is valid: {} commands",
+        config.genesis_file().display(),
+        genesis.commands().len()
+    )?;
+    writeln!(out, "archive in {}", config.archive_dir().display())?;
+    Ok(())
+}

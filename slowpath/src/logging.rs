@@ -1,0 +1,156 @@
+//! The process's log: text or JSON on standard output, at levels that change while it runs.
+//!
+//! Data: the level in force. Owner: the supervisor's thread, which looks at the file that `sluice log-level`
+//! writes; no signal and no gateway is needed for it.
+
+use crate::console::TARGET;
+use anyhow::{Context as _, Result};
+use std::cell::RefCell;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use topology::{Config, LogFormat, check_level};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, reload};
+
+/// Longest level that is read from the file, in bytes.
+const LONGEST: usize = 4096;
+
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
+/// Whether lines are JSON: false before [`begin`].
+#[must_use]
+pub fn is_json() -> bool {
+    FORMAT.get() == Some(&LogFormat::Json)
+}
+
+/// The level, which may change.
+pub struct Levels {
+    handle: reload::Handle<Targets, Registry>,
+    configured: String,
+    file: PathBuf,
+    /// What the file said at the last look.
+    seen: RefCell<Option<String>>,
+}
+
+/// Begins to write what the process says, as `[log]` says.
+///
+/// # Errors
+/// If it was begun before, or the level is none.
+pub fn begin(config: &Config) -> Result<Levels> {
+    let configured = config.log.level.clone();
+    let (filter, handle) = reload::Layer::new(targets(&configured)?);
+    let lines = match config.log.format {
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .event_format(Text)
+            .with_ansi(false)
+            .log_internal_errors(false)
+            .boxed(),
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .log_internal_errors(false)
+            .boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .context("begin the log")?;
+    let _first = FORMAT.set(config.log.format);
+    if is_json() {
+        // Else a panic would be the one thing that is no JSON.
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!(target: TARGET, "alarm: a thread panicked: {panic}");
+        }));
+    }
+    let levels = Levels {
+        handle,
+        configured,
+        file: config.log_level_file(),
+        seen: RefCell::new(None),
+    };
+    levels.look();
+    Ok(levels)
+}
+
+fn targets(level: &str) -> Result<Targets> {
+    check_level(level).map_err(anyhow::Error::msg)?;
+    level.parse().context("understand the level of the log")
+}
+
+impl Levels {
+    /// Takes over the level that `sluice log-level` has left, or the configured one again if it is gone.
+    pub fn look(&self) {
+        let now = fs::read_to_string(&self.file)
+            .ok()
+            .filter(|text| text.len() <= LONGEST)
+            .map(|text| text.trim().to_owned());
+        if *self.seen.borrow() == now {
+            return;
+        }
+        let level = now.as_deref().unwrap_or(&self.configured);
+        let changed = targets(level).and_then(|targets| Ok(self.handle.reload(targets)?));
+        match changed {
+            Ok(()) => tracing::warn!(
+                target: TARGET,
+                "log level is {level}{}",
+                if now.is_some() {
+                    ", by `sluice log-level`"
+                } else {
+                    " again, as configured"
+                }
+            ),
+            Err(error) => tracing::warn!(
+                target: TARGET,
+                "warning: {} is left aside: {error:#}",
+                self.file.display()
+            ),
+        }
+        *self.seen.borrow_mut() = now;
+    }
+}
+
+/// What the process itself says stands as it is, so that `ready` or `alarm:` begins its line; what others say
+/// has level, target and spans before it.
+struct Text;
+
+impl<S, N> FormatEvent<S, N> for Text
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        if metadata.target() != TARGET {
+            let level = metadata.level().as_str().to_ascii_lowercase();
+            write!(writer, "{level} {}: ", metadata.target())?;
+            for span in context
+                .event_scope()
+                .into_iter()
+                .flat_map(tracing_subscriber::registry::Scope::from_root)
+            {
+                let extensions = span.extensions();
+                let fields = extensions.get::<tracing_subscriber::fmt::FormattedFields<N>>();
+                let fields = fields.map_or("", |fields| fields.as_str());
+                write!(writer, "{}{{{fields}}}: ", span.name())?;
+            }
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

@@ -1,0 +1,207 @@
+//! The figures that there are: name, kind and meaning of each. docs/OPERATING.md shows this table.
+
+use gateway::Measures;
+use prometheus::proto::MetricType;
+use std::collections::BTreeMap;
+use topology::instruments::{matching, net, out, stage};
+
+/// A figure.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// What kind it is.
+    pub kind: MetricType,
+    /// What it means.
+    pub help: String,
+}
+
+const GAUGE: MetricType = MetricType::GAUGE;
+const COUNTER: MetricType = MetricType::COUNTER;
+
+/// Those that are not the counters of a tile, the stages or the gateway's.
+const OURS: &[(&str, MetricType, &str)] = &[
+    (
+        "sluice_info",
+        GAUGE,
+        "1; its labels name instance, shard, version and profile.",
+    ),
+    ("sluice_up", GAUGE, "Whether the process runs: 1 or 0."),
+    (
+        "sluice_process_state",
+        GAUGE,
+        "1 for the state that the process is in, 0 for the others.",
+    ),
+    ("sluice_tile_up", GAUGE, "Whether the tile runs: 1 or 0."),
+    (
+        "sluice_tile_heartbeat_age_seconds",
+        GAUGE,
+        "Time since the tile was last alive.",
+    ),
+    (
+        "sluice_tile_polls_total",
+        COUNTER,
+        "Polls of the tile since the fastpath was started.",
+    ),
+    (
+        "sluice_tile_busy_polls_total",
+        COUNTER,
+        "Polls of the tile that found work, since the fastpath was started.",
+    ),
+    (
+        "sluice_fastpath_allocations_total",
+        COUNTER,
+        "Heap allocations since the fastpath was ready; there should be none.",
+    ),
+    (
+        "sluice_fastpath_recovered_seq",
+        GAUGE,
+        "Seq with which the fastpath's last recovery ended.",
+    ),
+    ("sluice_epoch", GAUGE, "Epoch of the journal."),
+    (
+        "sluice_journal_head_seq",
+        GAUGE,
+        "Last seq in journal memory.",
+    ),
+    (
+        "sluice_journal_oldest_seq",
+        GAUGE,
+        "Oldest seq that journal memory still has.",
+    ),
+    (
+        "sluice_journal_capacity_frames",
+        GAUGE,
+        "Frames that journal memory can index.",
+    ),
+    (
+        "sluice_journal_size_bytes",
+        GAUGE,
+        "Size of journal memory.",
+    ),
+    (
+        "sluice_reader_seq",
+        GAUGE,
+        "Last seq that a reader of the journal is done with.",
+    ),
+    (
+        "sluice_reader_lag_frames",
+        GAUGE,
+        "Frames by which a reader is behind the journal's head.",
+    ),
+    (
+        "sluice_slowpath_heartbeat_age_seconds",
+        GAUGE,
+        "Time since the slowpath was last alive.",
+    ),
+    (
+        "sluice_shadow_agrees",
+        GAUGE,
+        "Whether the shadow engine follows and agrees with the journal: 1 or 0.",
+    ),
+    (
+        "sluice_shadow_lapped_total",
+        COUNTER,
+        "Times that the shadow engine went back to the archive.",
+    ),
+    (
+        "sluice_archive_groups_total",
+        COUNTER,
+        "Groups of frames that were written and synced.",
+    ),
+    (
+        "sluice_archive_troubles_total",
+        COUNTER,
+        "Times that the archive's storage began to fail.",
+    ),
+    (
+        "sluice_archive_in_trouble",
+        GAUGE,
+        "Whether the archive's storage fails now: 1 or 0.",
+    ),
+    (
+        "sluice_store_rows_total",
+        COUNTER,
+        "Rows that were written to the store.",
+    ),
+    (
+        "sluice_store_troubles_total",
+        COUNTER,
+        "Times that the store's database began to fail.",
+    ),
+    (
+        "sluice_store_in_trouble",
+        GAUGE,
+        "Whether the store's database fails now: 1 or 0.",
+    ),
+    ("sluice_snapshots", GAUGE, "Snapshots on the disk."),
+    (
+        "sluice_snapshot_age_seconds",
+        GAUGE,
+        "Time since the newest snapshot was written.",
+    ),
+];
+
+/// Every figure by name.
+#[must_use]
+pub fn catalogue(measures: &Measures) -> BTreeMap<String, Described> {
+    let ours = OURS
+        .iter()
+        .map(|(name, kind, help)| ((*name).to_owned(), *kind, (*help).to_owned()));
+    let tiles = [
+        ("net", net::NAMES, net::HELP),
+        ("match", matching::NAMES, matching::HELP),
+        ("out", out::NAMES, out::HELP),
+    ];
+    let counters = tiles.into_iter().flat_map(|(tile, names, help)| {
+        names
+            .iter()
+            .zip(help)
+            .map(move |(name, help)| (counter(tile, name), COUNTER, sentence(help)))
+    });
+    let stages = stage::NAMES.iter().zip(stage::HELP);
+    let stages =
+        stages.map(|(name, help)| (stage_name(name), MetricType::HISTOGRAM, sentence(help)));
+    let gateway = measures.gather();
+    let gateway = gateway.iter().map(|family| {
+        (
+            family.name().to_owned(),
+            family.get_field_type(),
+            family.help().to_owned(),
+        )
+    });
+    ours.chain(counters)
+        .chain(stages)
+        .chain(gateway)
+        .map(|(name, kind, help)| (name, Described { kind, help }))
+        .collect()
+}
+
+/// The name of a tile's counter.
+pub(super) fn counter(tile: &str, name: &str) -> String {
+    format!("sluice_{tile}_{name}_total")
+}
+
+/// The name of a stage's histogram.
+pub(super) fn stage_name(name: &str) -> String {
+    format!("sluice_{name}_seconds")
+}
+
+/// The words of a comment, which has lines.
+fn sentence(comment: &str) -> String {
+    comment.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The catalogue as the table of docs/OPERATING.md.
+#[must_use]
+pub fn table(measures: &Measures) -> String {
+    let lines = catalogue(measures).into_iter().map(|(name, described)| {
+        let kind = match described.kind {
+            MetricType::COUNTER => "counter",
+            MetricType::GAUGE => "gauge",
+            MetricType::HISTOGRAM => "histogram",
+            MetricType::SUMMARY => "summary",
+            MetricType::UNTYPED => "untyped",
+        };
+        format!("| `{name}` | {kind} | {} |\n", described.help)
+    });
+    lines.collect()
+}

@@ -1,0 +1,98 @@
+//! Figures for Prometheus at `/metrics`, of both processes, on an address of the operators' own.
+//!
+//! A thread of its own serves them from the moment that the slowpath has its region, with or without a gateway and
+//! while the fastpath is down. It only reads shared memory.
+
+mod catalogue;
+mod collect;
+mod family;
+
+pub use catalogue::{catalogue, table};
+pub use collect::Sources;
+
+use crate::console::say;
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use gateway::Measures;
+use prometheus::TextEncoder;
+use shm::Memory;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use topology::Config;
+
+/// Wait before an address that could not be listened on is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Begins to serve, if `[metrics]` says so, until the process ends.
+///
+/// # Errors
+/// If the system gives no thread.
+pub fn start(config: &Config, slow: &Memory, measures: &Measures) -> Result<()> {
+    if !config.metrics.enabled {
+        return Ok(());
+    }
+    let boot_id = shm::boot_id().context("read the boot id")?;
+    let sources = Sources::new(config, slow, boot_id, measures);
+    let sources = Arc::new(Mutex::new(sources));
+    let bind = config.metrics.bind;
+    std::thread::Builder::new()
+        .name("metrics".to_owned())
+        .spawn(move || run(bind, &sources))
+        .context("start the metrics' thread")?;
+    Ok(())
+}
+
+/// Trouble is said once and tried again: figures are no reason to stop anything.
+fn run(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) {
+    let mut told = String::new();
+    loop {
+        let Err(error) = serve(bind, sources) else {
+            return;
+        };
+        let error = format!("{error:#}");
+        if error != told {
+            say(format_args!(
+                "trouble: no metrics, trying again: {error}; name a free port in metrics.bind"
+            ));
+            told = error;
+        }
+        std::thread::sleep(RETRY);
+    }
+}
+
+fn serve(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) -> Result<()> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().build().context("start the runtime")?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(bind)
+            .await
+            .with_context(|| format!("listen on {bind}"))?;
+        say(format_args!(
+            "metrics: http://{}/metrics",
+            listener.local_addr()?
+        ));
+        let sources = Arc::clone(sources);
+        let answer = move || {
+            let sources = Arc::clone(&sources);
+            async move { figures(&mut sources.lock().unwrap_or_else(PoisonError::into_inner)) }
+        };
+        let app = Router::new().route("/metrics", get(answer));
+        axum::serve(listener, app).await.context("serve")
+    })
+}
+
+fn figures(sources: &mut Sources) -> Response {
+    let mut text = String::new();
+    match TextEncoder::new().encode_utf8(&sources.collect(), &mut text) {
+        Ok(()) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the figures cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

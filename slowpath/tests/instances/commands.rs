@@ -1,0 +1,211 @@
+//! `sluice start`, `validate-config`, `config`, and what their help teaches. `operate_test.py` starts and stops the
+//! real processes.
+
+use crate::instance::{Instance, Said};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+fn sluice(instance: &Instance, args: &[&str], environment: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    command
+        .args(args)
+        .current_dir(instance.folder.path())
+        .envs(environment.iter().copied());
+    Said::from(command.output().unwrap())
+}
+
+/// A folder with programs that do as told.
+fn programs(instance: &Instance, fastpath: &str, slowpath: &str) -> String {
+    let folder = instance.folder.path().join("programs");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, body) in [("fastpath", fastpath), ("slowpath", slowpath)] {
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_process_that_ends_before_it_is_ready_is_quoted_and_the_other_one_stopped() {
+    let instance = Instance::new("");
+    let stopped = instance.folder.path().join("stopped");
+    let waits = format!(
+        "trap 'touch {}; kill $!; exit 0' TERM\nsleep 60 & wait",
+        stopped.display()
+    );
+    let folder = programs(
+        &instance,
+        "echo the port is taken; sleep 0.5; exit 3",
+        &waits,
+    );
+    let said = instance.sluice(&["start", "--detach", "--programs", &folder]);
+    assert_eq!(said.code, 1, "{said:?}");
+    for part in [
+        "the fastpath ended with exit status: 3 before it was ready",
+        "fastpath.log",
+        "the port is taken",
+    ] {
+        assert!(said.err.contains(part), "{part}: {said:?}");
+    }
+    assert!(stopped.exists(), "the slowpath was asked to stop");
+}
+
+#[test]
+fn one_that_does_not_become_ready_in_time_is_named_with_what_is_missing() {
+    let instance = Instance::new("");
+    let folder = programs(&instance, "exec sleep 60", "exec sleep 60");
+    let said = instance.sluice(&["start", "--detach", "--wait", "1", "--programs", &folder]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let says = "the fastpath was not ready within 1 s: it has not taken its region yet";
+    assert!(said.err.contains(says), "{said:?}");
+}
+
+#[test]
+fn what_runs_already_is_not_started_again() {
+    let instance = Instance::new("");
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
+    let said = instance.sluice(&["start"]);
+    let says = format!("runs already (pid {})", slowpath.pid());
+    assert!(said.code == 1 && said.err.contains(&says), "{said:?}");
+    let stopped = instance.sluice(&["stop"]);
+    let says = format!("the slowpath (pid {}) has stopped\n", slowpath.pid());
+    assert_eq!(stopped.out, format!("the fastpath does not run\n{says}"));
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert_eq!(
+        instance.sluice(&["stop"]).code,
+        0,
+        "there is nothing to stop"
+    );
+}
+
+#[test]
+fn a_configuration_is_refused_with_everything_that_is_wrong() {
+    let instance = Instance::new("");
+    instance.configure("[port]\nbrust = 1\n[feed]\nttl = \"one\"\n[limits]\nnet = 1\n");
+    let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.out.lines().count(), 2, "keys before types: {said:?}");
+    assert!(
+        said.out
+            .contains("port.brust: there is no such key; did you mean `burst`?")
+    );
+}
+
+#[test]
+fn a_valid_configuration_and_its_genesis_are_said_to_be_so() {
+    let instance = Instance::new("");
+    let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in [
+        "sluice.toml is valid: profile development",
+        "genesis.toml is valid",
+    ] {
+        assert!(said.out.contains(part), "{said:?}");
+    }
+    let genesis = instance.folder.path().join("genesis.toml");
+    fs::write(
+        &genesis,
+        topology::DEFAULT_GENESIS.replace("decimals = 9", "decimal = 9"),
+    )
+    .unwrap();
+    let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(
+        said.out.contains("asset.decimal: there is no such key"),
+        "{said:?}"
+    );
+    let variable = [("SLUICE_PORT__BRUST", "1")];
+    for args in [
+        &["validate-config", "sluice.toml"][..],
+        &["status"],
+        &["config", "show"],
+    ] {
+        let said = sluice(&instance, args, &variable);
+        assert_ne!(said.code, 0, "{said:?}");
+        let all = format!("{}{}", said.out, said.err);
+        assert!(
+            all.contains("environment variable SLUICE_PORT__BRUST"),
+            "{all}"
+        );
+    }
+}
+
+#[test]
+fn the_configuration_in_force_says_where_each_value_comes_from_and_is_one_itself() {
+    let instance = Instance::new("");
+    let environment = [
+        ("SLUICE_PORT__BURST", "9"),
+        ("SLUICE_PROFILE", "production"),
+        ("SLUICE_STORE__URL", "postgres://u:secret@h/d"),
+    ];
+    let said = sluice(&instance, &["config", "show"], &environment);
+    assert_eq!(said.code, 0, "{said:?}");
+    let from = |begins: &str| {
+        let line = said
+            .out
+            .lines()
+            .find(|line| line.starts_with(begins))
+            .unwrap();
+        line.split_once(" # ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        from("burst = 9 "),
+        "environment variable SLUICE_PORT__BURST"
+    );
+    assert_eq!(from("ack = \"durable\""), "profile production");
+    assert!(from("shard = 3").starts_with("sluice.toml: line "));
+    assert_eq!(from("net_ring = 1024"), "default");
+    assert!(
+        said.out.contains("# profile production\n[[core]]"),
+        "{said:?}"
+    );
+    assert!(!said.out.contains("secret"), "{said:?}");
+    let shown = topology::Config::parse(&said.out).unwrap();
+    assert_eq!((shown.port.burst, shown.instance.shard), (9, 3));
+}
+
+#[test]
+fn the_file_of_a_profile_can_be_printed() {
+    let instance = Instance::new("");
+    for profile in topology::Profile::ALL {
+        let args = ["config", "default", "--profile", profile.name()];
+        assert_eq!(sluice(&instance, &args, &[]).out, profile.file());
+    }
+    let wrong = sluice(&instance, &["config", "default", "--profile", "prod"], &[]);
+    assert!(wrong.err.contains("production"), "{wrong:?}");
+}
+
+/// Purpose, an example, exit codes, what to do next.
+#[test]
+fn help_teaches() {
+    let instance = Instance::new("");
+    for command in [
+        &["start"][..],
+        &["stop"],
+        &["status"],
+        &["init-db"],
+        &["validate-config"],
+        &["config", "default"],
+        &["config", "show"],
+        &["log-level"],
+    ] {
+        let said = sluice(&instance, &[command, &["--help"]].concat(), &[]);
+        assert_eq!(said.code, 0);
+        let name = command.join(" ");
+        for part in [
+            "Example",
+            "Exit code",
+            "Next: ",
+            &format!("  sluice {name}"),
+        ] {
+            assert!(
+                said.out.contains(part),
+                "{name} lacks {part:?}: {}",
+                said.out
+            );
+        }
+    }
+}

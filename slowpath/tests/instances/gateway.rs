@@ -1,0 +1,110 @@
+//! The gateway while the shard begins: whom it lets in.
+
+use crate::instance::{Fastpath, Instance, wait};
+use domain::{Command, Source};
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A gateway's clients.
+struct Clients {
+    address: SocketAddr,
+    key: SigningKey,
+}
+
+impl Clients {
+    /// Sends a request; the status and body of its answer.
+    fn call(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let body = body.to_string();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
+    }
+
+    fn wallet(&self) -> String {
+        bs58::encode(self.key.verifying_key().as_bytes()).into_string()
+    }
+
+    /// Logs on, which makes an account for a wallet that has none.
+    fn log_on(&self) -> (u16, String) {
+        let wallet = json!({ "wallet": self.wallet() });
+        let (status, challenge) = self.call("POST", "/api/v1/auth/challenge", &wallet);
+        assert_eq!(status, 200, "{challenge}");
+        let challenge: Value = serde_json::from_str(&challenge).unwrap();
+        let message = challenge["message"].as_str().unwrap();
+        let signature = self.key.sign(message.as_bytes()).to_bytes();
+        let signed = json!({
+            "wallet": self.wallet(),
+            "nonce": challenge["nonce"],
+            "signature": bs58::encode(signature).into_string(),
+        });
+        self.call("POST", "/api/v1/auth/token", &signed)
+    }
+
+    fn ready(&self) -> u16 {
+        self.call("GET", "/ready", &Value::Null).0
+    }
+}
+
+/// The numbers of administration are the genesis file's until it is journalled whole: a command of the gateway
+/// would take one of them, and be dropped.
+#[test]
+fn nobody_is_let_in_before_the_genesis_is_complete() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = port.local_addr().unwrap();
+    drop(port);
+    let instance = Instance::new(&format!(
+        "[gateway]\nbind = \"{address}\"\nregistration = \"open\"\n"
+    ));
+    let mut fastpath = Fastpath::start(&instance);
+    let slowpath = instance.start_slowpath();
+    let clients = Clients {
+        address,
+        key: SigningKey::from_bytes(&[5; 32]),
+    };
+    slowpath.wait_for("gateway: http://");
+    // With nothing, with a part, and with all but the first epoch, which says that it is whole.
+    for left in [usize::MAX, 5, 0] {
+        if left < usize::MAX {
+            fastpath.genesis_but(left);
+        }
+        let head = fastpath.head();
+        wait("it is checked", || instance.slow().shadow_seq() >= head);
+        // The shadow engine stands at the end: longer than it takes to say so.
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(clients.ready(), 503, "{left}");
+        let (status, problem) = clients.log_on();
+        assert_eq!(status, 503, "{problem}");
+        assert!(problem.contains("the exchange is starting"), "{problem}");
+        assert!(fastpath.asked(&instance).is_none(), "{left}");
+    }
+    fastpath.begin_epoch();
+    wait("it is ready", || clients.ready() == 200);
+    let account = std::thread::spawn(move || clients.log_on());
+    let mut asked = None;
+    wait("an account is asked for", || {
+        asked = fastpath.asked(&instance);
+        asked.is_some()
+    });
+    let asked = asked.unwrap();
+    assert!(matches!(asked.command, Command::CreateAccount(_)));
+    let last = fastpath.last_number(Source::ADMINISTRATION);
+    assert_eq!(
+        (asked.source, asked.source_seq),
+        (Source::ADMINISTRATION, last + 1)
+    );
+    // Nobody takes it.
+    let (status, problem) = account.join().unwrap();
+    assert_eq!(status, 504, "{problem}");
+}
