@@ -483,6 +483,9 @@ enabled = {gateway}
 bind = "127.0.0.1:{gateway_port}"
 registration = "open"
 faucet = true
+address_connections = 0
+address_registrations = 1000000
+registrations = 1000000
 access_token_s = 86400
 "#,
         port = addresses.port,

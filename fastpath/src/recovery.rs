@@ -126,7 +126,13 @@ fn find_start(sources: &Sources<'_>, reader: &mut ArchiveReader, needed: Seq) ->
             load,
             |name, error| say(format_args!("snapshot {name} is not used: {error}")),
         )
-        .with_context(|| format!("list the snapshots in {}", folder.display()))?,
+        .unwrap_or_else(|error| {
+            crate::console::warn(format_args!(
+                "no snapshot is used: cannot list {}: {error}",
+                folder.display()
+            ));
+            None
+        }),
     };
     let (engine, seq) = match found {
         Some((header, engine)) => {

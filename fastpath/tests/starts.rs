@@ -234,6 +234,14 @@ fn the_genesis_file_may_change_or_go_once_it_is_journalled() {
     assert_eq!(instance.fast().max_sessions(), sessions);
 }
 
+#[test]
+fn snapshots_that_cannot_be_listed_cost_a_longer_replay() {
+    let instance = Instance::new("\"any\"");
+    let first = instance.served_and_killed();
+    fs::write(instance.path("state/snapshots"), b"").unwrap();
+    assert_eq!(seq(&instance.served_and_killed()), seq(&first) + 1);
+}
+
 /// As a start leaves it that is killed after it made journal memory and before anything else.
 #[test]
 fn bindings_do_not_outlive_their_journal_memory() {

@@ -13,6 +13,7 @@ pub mod archiving;
 pub mod attach;
 pub mod console;
 pub mod counters;
+mod descriptors;
 pub mod follower;
 pub mod life;
 pub mod logging;

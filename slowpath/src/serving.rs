@@ -2,16 +2,18 @@
 //!
 //! Whatever happens here, archiver and shadow engine go on.
 
-use crate::console::{now, say};
+use crate::console::say;
+use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
 use domain::REQUEST_WORDS;
 use gateway::{CommandRing, Gateway, Live, Measures};
+use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
 use shm::{FastView, RingProducer, TileState};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
@@ -24,13 +26,21 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Questions to the store at a time.
 const READERS: u32 = 4;
 
-/// A match tile that has not been heard of for so long, in nanoseconds, takes no commands.
-const SILENCE: u64 = 2_000_000_000;
+/// A match tile that has been silent for so long takes no commands.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The command ring with its one producer, and what its consumer shows.
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
+    pulse: Mutex<Pulse>,
+}
+
+/// The last heartbeat that was seen, and when: by a clock that nobody sets, because the heartbeat is UTC as
+/// the fastpath took it when it was started.
+struct Pulse {
+    heartbeat: u64,
+    seen: Instant,
 }
 
 impl Ring {
@@ -40,7 +50,18 @@ impl Ring {
         Self {
             producer: Mutex::new(producer),
             fast,
+            pulse: Mutex::new(Pulse {
+                heartbeat: 0,
+                seen: Instant::now(),
+            }),
         }
+    }
+}
+
+impl Ring {
+    fn match_tile(&self) -> Option<TileView> {
+        let mut tiles = (0..TILES).filter_map(|slot| self.fast.tile(slot));
+        tiles.find(|tile| tile.kind == tile_kind::MATCH)
     }
 }
 
@@ -61,20 +82,31 @@ impl CommandRing for Ring {
     }
 
     fn is_served(&self) -> bool {
-        let mut tiles = (0..TILES).filter_map(|slot| self.fast.tile(slot));
-        tiles.any(|tile| {
-            tile.kind == tile_kind::MATCH
-                && tile.state == Some(TileState::Run)
-                && now().0.saturating_sub(tile.heartbeat) < SILENCE
-        })
+        self.take_pulse();
+        let runs = self.match_tile().map(|tile| tile.state) == Some(Some(TileState::Run));
+        let pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        runs && pulse.seen.elapsed() < SILENCE
+    }
+
+    fn take_pulse(&self) {
+        let heartbeat = self.match_tile().map_or(0, |tile| tile.heartbeat);
+        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        if pulse.heartbeat != heartbeat {
+            *pulse = Pulse {
+                heartbeat,
+                seen: Instant::now(),
+            };
+        }
     }
 }
 
 /// Serves until the process is to stop. Trouble is said once and tried again.
 pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) {
+    let mut config = config.clone();
+    config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
-    while !signals.is_finishing() {
-        let Err(error) = serve(config, live, measures, signals) else {
+    while !signals.is_closing() {
+        let Err(error) = serve(&config, live, measures, signals) else {
             return;
         };
         let error = format!("{error:#}");
@@ -83,7 +115,7 @@ pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Sign
             told = error;
         }
         let mut left = RETRY;
-        while !left.is_zero() && !signals.is_finishing() {
+        while !left.is_zero() && !signals.is_closing() {
             std::thread::sleep(LOOK);
             left = left.saturating_sub(LOOK);
         }
@@ -105,7 +137,7 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
     let runtime = runtime(config)?;
     let signals = Arc::clone(signals);
     let stop = async move {
-        while !signals.is_finishing() {
+        while !signals.is_closing() {
             tokio::time::sleep(LOOK).await;
         }
     };

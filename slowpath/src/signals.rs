@@ -9,6 +9,8 @@ const GO_ON: u64 = u64::MAX;
 pub struct Signals {
     /// The seq at which to stop; [`GO_ON`] as long as nobody asked. Written by the supervisor.
     finish_at: Word,
+    /// 1 once the gateway is to let nobody in. Written by the supervisor.
+    closing: Word,
     /// 1 once the archive is open, cut to what is durable. Written by the archiver.
     archive_open: Word,
 }
@@ -17,12 +19,24 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             finish_at: Word::new(GO_ON),
+            closing: Word::new(0),
             archive_open: Word::new(0),
         }
     }
 }
 
 impl Signals {
+    /// Asks the gateway to answer what it was asked and to let nobody in.
+    pub fn close(&self) {
+        self.closing.release(1);
+    }
+
+    /// Whether somebody asked the gateway to end.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.closing.acquire() == 1
+    }
+
     /// Asks the threads to end when they are done with the frame `seq`.
     pub fn finish_at(&self, seq: Seq) {
         self.finish_at.release(seq.0);
@@ -60,6 +74,9 @@ mod tests {
     #[test]
     fn a_thread_goes_on_until_it_has_done_what_was_asked() {
         let signals = Signals::default();
+        assert!(!signals.is_closing());
+        signals.close();
+        assert!(signals.is_closing());
         assert!(!signals.is_finishing() && !signals.is_finished_at(Seq(u64::MAX)));
         signals.finish_at(Seq(7));
         assert!(signals.is_finishing());

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The unfinished file: one that a killed process left behind is overwritten by the next.
+/// The unfinished file: one that a killed process left behind is removed by the next.
 const UNFINISHED: &str = "unfinished";
 
 /// A folder of snapshots that one slowpath writes: it holds the region `slow` of its instance.
@@ -55,7 +55,9 @@ impl SnapshotStorage for SnapshotFolder {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        let mut file = File::create(self.unfinished())?;
+        // Removed first, not overwritten: what has this name may lead elsewhere.
+        self.discard()?;
+        let mut file = File::create_new(self.unfinished())?;
         file.write_all(header)?;
         file.write_all(body)
     }

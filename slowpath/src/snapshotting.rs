@@ -179,6 +179,12 @@ impl Writer {
                         begin.elapsed().as_millis()
                     ));
                 }
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    return Some(format!(
+                        "trouble: there is no snapshot of seq {}, because a folder has its name: {error}; the next one is tried",
+                        header.seq
+                    ));
+                }
                 Err(error) if !trouble => {
                     trouble = true;
                     say(format_args!(

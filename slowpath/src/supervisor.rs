@@ -4,6 +4,7 @@ use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::{now, say};
 use crate::counters::STORE_SEQ;
+use crate::descriptors;
 use crate::logging::Levels;
 use crate::metrics;
 use crate::serving::{self, Ring};
@@ -74,6 +75,8 @@ struct Threads {
     shadow: JoinHandle<Ending>,
     /// None if there is no store.
     store: Option<JoinHandle<()>>,
+    /// None if there is no gateway.
+    gateway: Option<JoinHandle<()>>,
     signals: Arc<Signals>,
 }
 
@@ -83,6 +86,7 @@ struct Threads {
 /// What keeps it from going on, or what was left undone when it was asked to stop.
 pub fn run(config: &Config, levels: &Levels) -> Result<()> {
     let asked = Asked::listen()?;
+    descriptors::raise_limit();
     keep_to_cpus(&config.slowpath.cpus)?;
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
@@ -261,17 +265,17 @@ fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Re
         .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
         .transpose()
         .context("start the store's thread")?;
-    if config.gateway.enabled {
+    let gateway = config.gateway.enabled.then(|| {
         let (config, for_gateway) = (config.clone(), Arc::clone(&signals));
         let measures = measures.clone();
-        thread("gateway")
-            .spawn(move || serving::run(&config, &live, &measures, &for_gateway))
-            .context("start the gateway's thread")?;
-    }
+        thread("gateway").spawn(move || serving::run(&config, &live, &measures, &for_gateway))
+    });
+    let gateway = gateway.transpose().context("start the gateway's thread")?;
     Ok(Threads {
         archiver,
         shadow,
         store,
+        gateway,
         signals,
     })
 }
@@ -314,8 +318,13 @@ fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> 
     Ok(())
 }
 
-/// Lets the threads finish what the journal holds now.
+/// Lets the gateway answer what it was asked, and then the threads finish what the journal holds.
 fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
+    threads.signals.close();
+    if let Some(gateway) = threads.gateway {
+        // One that panicked has said so, and one that does not end has no more to say.
+        let _ended = wait(own, gateway);
+    }
     let head = Seq(LogReader::new(attached.journal.clone(), 1)?.head());
     threads.signals.finish_at(head);
     let archived = wait(own, threads.archiver)?;

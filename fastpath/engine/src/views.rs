@@ -4,8 +4,8 @@ use crate::engine::Engine;
 use crate::market::Market;
 use crate::orders::Order;
 use domain::{
-    AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, MarketId,
-    Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId, SessionView, Side,
+    AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
+    MarketId, Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId, SessionView, Side,
 };
 
 /// A place of a table that is taken: its id.
@@ -65,6 +65,12 @@ impl Engine {
     #[must_use]
     pub fn next_feed_no(&self) -> u64 {
         self.next_feed_no
+    }
+
+    /// The sizes of its tables; `None` before genesis.
+    #[must_use]
+    pub fn capacities(&self) -> Option<&Genesis> {
+        self.genesis.as_ref()
     }
 
     /// A session, if it exists.

@@ -11,6 +11,7 @@ use crate::directory::Segments;
 use crate::reader::ArchiveReader;
 use core::fmt;
 use domain::{Command, Event, Genesis, Nanos, Seq};
+use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -299,16 +300,27 @@ impl SnapshotFiles for SnapshotDirectory {
         };
         let mut seqs = Vec::new();
         for entry in entries {
-            let name = SnapshotName::parse(&entry?.file_name().to_string_lossy());
+            let entry = entry?;
+            // A folder is no snapshot, and can neither be read nor removed like one.
+            if entry.file_type()?.is_dir() {
+                continue;
+            }
+            let name = SnapshotName::parse(&entry.file_name().to_string_lossy());
             seqs.extend(name.map(|SnapshotName(seq)| seq));
         }
         Ok(seqs)
     }
 
     fn open(&self, seq: Seq) -> io::Result<(File, u64)> {
-        let file = File::open(self.0.join(SnapshotName(seq).to_string()))?;
-        let bytes = file.metadata()?.len();
-        Ok((file, bytes))
+        // Without waiting, because a pipe waits for a writer; and nothing but a file of this folder.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = self.0.join(SnapshotName(seq).to_string());
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok((file, metadata.len()))
     }
 }
 

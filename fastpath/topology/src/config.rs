@@ -13,13 +13,23 @@ pub use cpu::Cpu;
 pub use gateway::{Gateway, Registration};
 pub use layers::{Key, Loaded, Origin, every_key};
 pub use log::{Log, LogFormat, check_level};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 pub use profile::Profile;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// The shipped configuration: every key with its default and what it means.
 pub const DEFAULT_CONFIG: &str = include_str!("../defaults/sluice.toml");
+
+/// Bytes of a path that are written otherwise in an address.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -400,6 +410,11 @@ impl Default for Snapshots {
     }
 }
 
+fn sqlite_url(path: &Path) -> String {
+    let path = percent_encode(path.as_os_str().as_bytes(), IN_ADDRESS);
+    format!("sqlite:{path}")
+}
+
 impl Config {
     /// Reads and checks a file, and what this process's environment changes of it (`SLUICE_SECTION__KEY`). Its
     /// relative paths are relative to its folder.
@@ -440,16 +455,24 @@ impl Config {
         }
     }
 
-    /// The address of the store's database: `sqlite:` and a path, or `postgres:` and what follows it.
+    /// The address of the store's database: `sqlite:` and a path, or `postgres:` and what follows it. In a
+    /// path, bytes that mean something in an address are written as `%` and two hexadecimal digits.
     #[must_use]
     pub fn store_url(&self) -> String {
-        let sqlite = |path: &Path| format!("sqlite:{}", path.display());
-        let Some(url) = &self.store.url else {
-            return sqlite(&self.state_dir().join("store.db"));
-        };
-        match url.strip_prefix("sqlite:") {
-            Some(path) => sqlite(&self.folder.join(path)),
-            None => url.clone(),
+        match (self.store_file(), &self.store.url) {
+            (None, Some(url)) => url.clone(),
+            (file, _) => sqlite_url(&file.unwrap_or_default()),
+        }
+    }
+
+    /// The file of the store's database; none if it is on a server.
+    #[must_use]
+    pub fn store_file(&self) -> Option<PathBuf> {
+        match &self.store.url {
+            None => Some(self.state_dir().join("store.db")),
+            Some(url) => url
+                .strip_prefix("sqlite:")
+                .map(|path| self.folder.join(path)),
         }
     }
 

@@ -348,6 +348,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("[store]\nurl = \"mysql://x\"", "store.url", "sqlite:PATH"),
     ("[store]\nurl = \"sqlite:\"", "store.url", "sqlite:PATH"),
     (
+        "[store]\nurl = \"sqlite:a?mode=ro\"",
+        "store.url",
+        "without options",
+    ),
+    (
+        "[store]\nenabled = false",
+        "store.enabled",
+        "gateway.enabled = false",
+    ),
+    (
+        "[gateway]\noperators = [\"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\"]",
+        "gateway.operators",
+        "base58",
+    ),
+    (
         "[store]\nurl = \"sqlite::memory:\"",
         "store.url",
         "sqlite:PATH",
@@ -467,6 +482,51 @@ fn the_store_is_a_file_in_the_state_folder_unless_it_is_elsewhere() {
     assert_eq!(absolute, "sqlite:/srv/s.db");
     let server = "postgres://sluice@localhost/x?host=/run/postgresql";
     assert_eq!(url_of(&format!("[store]\nurl = \"{server}\"")), server);
+}
+
+#[test]
+fn a_path_of_the_store_is_taken_as_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    for (name, written) in [
+        ("a?b", "a%3Fb"),
+        ("a%41&mode=ro", "a%2541%26mode%3Dro"),
+        ("a\nb #", "a%0Ab%20%23"),
+        ("stäte", "st%C3%A4te"),
+    ] {
+        std::fs::write(&file, format!("[instance]\nstate_dir = {name:?}")).unwrap();
+        let config = Config::load(&file).unwrap();
+        let url = format!("sqlite:{}/{written}/store.db", folder.path().display());
+        assert_eq!(config.store_url(), url);
+        let expected = folder.path().join(name).join("store.db");
+        assert_eq!(config.store_file(), Some(expected));
+    }
+}
+
+#[test]
+fn the_store_takes_no_file_of_the_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    std::fs::create_dir(folder.path().join("state")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("here")).unwrap();
+    for path in [
+        "sluice.toml",
+        "./state/../sluice.toml",
+        "here/sluice.toml",
+        "genesis.toml",
+        "state/host.secret",
+        "state/epoch",
+        "state/archive",
+        "state/archive/store.db",
+        "state/snapshots/store.db",
+        "/dev/shm/sluice-main/journal",
+    ] {
+        std::fs::write(&file, format!("[store]\nurl = \"sqlite:{path}\"")).unwrap();
+        let message = Config::load(&file).unwrap_err().to_string();
+        assert!(message.contains("store.url"), "{path}: {message}");
+    }
+    std::fs::write(&file, "[store]\nurl = \"sqlite:state/other.db\"").unwrap();
+    Config::load(&file).unwrap();
 }
 
 #[test]

@@ -77,15 +77,15 @@ pub(crate) fn ensure_strong(app: &App, exchange_key: &[u8; 32]) -> Result<(), Pr
         .map_err(|weak| Problem::invalid(format!("exchange_key: {weak}")))
 }
 
-/// Refuses a delegated key that can sign nothing.
-pub(crate) fn ensure_key(public_key: &[u8; 32]) -> Result<(), Problem> {
+/// Refuses a public key that can sign nothing, or for which everybody can sign.
+pub(crate) fn ensure_key(field: &str, public_key: &[u8; 32]) -> Result<(), Problem> {
     let key = VerifyingKey::from_bytes(public_key).ok();
     if key.is_some_and(|key| !key.is_weak()) {
         return Ok(());
     }
-    Err(Problem::invalid(
-        "public_key: this is no ed25519 public key: write the 32 bytes of one in base58",
-    ))
+    Err(Problem::invalid(format!(
+        "{field}: this is no ed25519 public key: write the 32 bytes of one in base58"
+    )))
 }
 
 /// Journals what the wallet `by`, the owner of an account, has signed; the session, and the frame of its delegation.
@@ -179,6 +179,7 @@ fn open(
     account: AccountId,
     delegation: Delegation,
 ) -> Result<(SessionId, Command), Problem> {
+    membership::ensure_session_room(app)?;
     let session = membership::free_session(app);
     let command = Command::OpenSession(OpenSession {
         session,
@@ -212,12 +213,14 @@ mod tests {
 
     #[test]
     fn keys_that_can_sign_nothing_are_refused() {
-        assert!(ensure_key(&[1; 32]).is_err() || VerifyingKey::from_bytes(&[1; 32]).is_ok());
+        assert!(
+            ensure_key("wallet", &[1; 32]).is_err() || VerifyingKey::from_bytes(&[1; 32]).is_ok()
+        );
         let mut identity = [0; 32];
         identity[0] = 1;
-        assert!(ensure_key(&identity).is_err());
+        assert!(ensure_key("wallet", &identity).is_err());
         let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
-        assert!(ensure_key(&key.verifying_key().to_bytes()).is_ok());
+        assert!(ensure_key("wallet", &key.verifying_key().to_bytes()).is_ok());
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(crate) struct Subscription {
 
 #[derive(Default)]
 struct Inner {
-    orders: BTreeMap<OrderId, Tracked>,
+    orders: Orders,
     owners: BTreeMap<[u8; 32], AccountId>,
     doors: BTreeMap<AccountId, SessionId>,
     ports: BTreeMap<AccountId, BTreeSet<SessionId>>,
@@ -109,6 +109,43 @@ struct Inner {
     topics: BTreeMap<Stream, Topic>,
     accepted: Accepted,
     past: Past,
+}
+
+/// Live orders. An account's lie together, so that nobody's question takes the time of everybody's orders.
+#[derive(Default)]
+struct Orders {
+    by_id: BTreeMap<OrderId, Tracked>,
+    by_account: BTreeSet<(AccountId, OrderId)>,
+}
+
+impl Orders {
+    fn insert(&mut self, order: Tracked) {
+        self.by_account.insert((order.account, order.order_id));
+        self.by_id.insert(order.order_id, order);
+    }
+
+    fn remove(&mut self, id: OrderId) -> Option<Tracked> {
+        let order = self.by_id.remove(&id)?;
+        self.by_account.remove(&(order.account, id));
+        Some(order)
+    }
+
+    fn get(&self, id: OrderId) -> Option<&Tracked> {
+        self.by_id.get(&id)
+    }
+
+    /// An order's account stays.
+    fn get_mut(&mut self, id: OrderId) -> Option<&mut Tracked> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// Those of an account, lowest id first.
+    fn of(&self, account: AccountId) -> impl Iterator<Item = &Tracked> {
+        let own = (account, OrderId(0))..=(account, OrderId(u64::MAX));
+        self.by_account
+            .range(own)
+            .filter_map(|(_, id)| self.by_id.get(id))
+    }
 }
 
 /// Client order ids that were accepted lately from sessions of the gateway.
@@ -208,7 +245,7 @@ impl Hub {
                 filled: order.filled,
                 ended: None,
             };
-            inner.orders.insert(order.order_id, tracked);
+            inner.orders.insert(tracked);
         }
     }
 
@@ -315,7 +352,7 @@ impl Hub {
     /// An order that is live, or has ended lately, with the engine's time at its end.
     pub(crate) fn known(&self, order_id: OrderId) -> Option<(Tracked, Option<Nanos>)> {
         let inner = self.lock();
-        let live = inner.orders.get(&order_id).map(|order| (*order, None));
+        let live = inner.orders.get(order_id).map(|order| (*order, None));
         let past = || inner.past.orders.get(&order_id);
         live.or_else(|| past().map(|(order, time)| (*order, Some(*time))))
     }
@@ -327,17 +364,17 @@ impl Hub {
 
     /// A live order.
     pub(crate) fn order(&self, order_id: OrderId) -> Option<Tracked> {
-        self.lock().orders.get(&order_id).copied()
+        self.lock().orders.get(order_id).copied()
     }
 
     /// The live orders of an account, oldest id first.
     pub(crate) fn orders_of(&self, account: AccountId) -> Vec<Tracked> {
-        let inner = self.lock();
-        let orders = inner.orders.values();
-        orders
-            .filter(|order| order.account == account)
-            .copied()
-            .collect()
+        self.lock().orders.of(account).copied().collect()
+    }
+
+    /// How many live orders an account has.
+    pub(crate) fn open_orders(&self, account: AccountId) -> usize {
+        self.lock().orders.of(account).count()
     }
 }
 
@@ -404,7 +441,7 @@ impl Inner {
         let seq = frame.header.seq.0;
         let changed = self.change(event, engine, seq);
         if let Some(order) = &changed
-            && !self.orders.contains_key(&order.order_id)
+            && self.orders.get(order.order_id).is_none()
         {
             self.past.add(*order, seq, frame.header.engine_time);
         }
@@ -456,7 +493,7 @@ impl Inner {
                     filled: Qty(0),
                     ended: None,
                 };
-                self.orders.insert(e.order_id, order);
+                self.orders.insert(order);
                 if self.doors.get(&order.account) == Some(&e.session) {
                     let id = e.client_order_id;
                     self.accepted.add(e.session, id, seq, e.order_id);
@@ -464,26 +501,26 @@ impl Inner {
                 Some(order)
             }
             Event::Fill(e) => {
-                let order = self.orders.get_mut(&e.order_id)?;
+                let order = self.orders.get_mut(e.order_id)?;
                 order.filled = Qty(order.filled.0 + e.qty.0);
                 order.leaves = e.leaves;
                 let order = *order;
                 self.touch(&order);
                 if e.leaves == Qty(0) {
-                    self.orders.remove(&e.order_id);
+                    self.orders.remove(e.order_id);
                 }
                 Some(order)
             }
             Event::Canceled(e) => {
-                let mut order = self.orders.remove(&e.order_id)?;
+                let mut order = self.orders.remove(e.order_id)?;
                 self.touch(&order);
                 order.ended = Some(e.reason);
                 Some(order)
             }
             Event::Amended(e) => {
-                let before = *self.orders.get(&e.order_id)?;
+                let before = *self.orders.get(e.order_id)?;
                 self.touch(&before);
-                let order = self.orders.get_mut(&e.order_id)?;
+                let order = self.orders.get_mut(e.order_id)?;
                 (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
                 let order = *order;
                 self.touch(&order);
@@ -496,7 +533,7 @@ impl Inner {
                     .insert((e.side, e.price));
                 None
             }
-            Event::Rejected(e) => self.orders.get(&e.order_id).copied(),
+            Event::Rejected(e) => self.orders.get(e.order_id).copied(),
             Event::NotApplied(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

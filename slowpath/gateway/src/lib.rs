@@ -16,6 +16,7 @@
     reason = "an answer looks for the events that it means"
 )]
 
+mod address;
 mod administration;
 mod api;
 mod auth;
@@ -120,7 +121,7 @@ impl Gateway {
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             unwritten: Unwritten::default(),
             challenges: Challenges::default(),
-            limits: Limits::new(settings.address_rate, settings.order_rate),
+            limits: Limits::new(&settings),
             given: Given::default(),
             registering: tokio::sync::Mutex::new(()),
             asking: tokio::sync::Mutex::new(()),

@@ -1,10 +1,12 @@
-//! Rate limits: requests by address, orders by user.
+//! Rate limits: requests and new accounts by address, orders by user.
 
+use crate::address::network;
 use crate::problem::Problem;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use topology::Gateway;
 
 /// Addresses or users that are remembered before those that are idle are forgotten.
 const MOST: usize = 1 << 16;
@@ -13,34 +15,45 @@ const MOST: usize = 1 << 16;
 pub(crate) struct Limits {
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     orders: DefaultKeyedRateLimiter<[u8; 32]>,
+    address_registrations: DefaultKeyedRateLimiter<IpAddr>,
+    registrations: DefaultDirectRateLimiter,
 }
 
-fn quota(rate: u32) -> Quota {
-    Quota::per_second(NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN))
+fn rate(rate: u32) -> NonZeroU32 {
+    NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN)
 }
 
 impl Limits {
-    /// So many requests per second of an address, and so many orders of a user.
-    pub(crate) fn new(address_rate: u32, order_rate: u32) -> Self {
+    /// As configured; all that may be used in a second, or of new accounts in a minute, may come at once.
+    pub(crate) fn new(config: &Gateway) -> Self {
+        let second = |most| Quota::per_second(rate(most));
+        let minute = |most| Quota::per_minute(rate(most));
         Self {
-            addresses: RateLimiter::keyed(quota(address_rate)),
-            orders: RateLimiter::keyed(quota(order_rate)),
+            addresses: RateLimiter::keyed(second(config.address_rate)),
+            orders: RateLimiter::keyed(second(config.order_rate)),
+            address_registrations: RateLimiter::keyed(minute(config.address_registrations)),
+            registrations: RateLimiter::direct(minute(config.registrations)),
         }
     }
 
-    /// Counts a request of an address. Of IPv6 the first 64 bits count, which one user owns together.
+    /// Counts a request of an address.
     pub(crate) fn request(&self, address: IpAddr) -> Result<(), Problem> {
         if self.addresses.len() > MOST {
             self.addresses.retain_recent();
         }
-        let key = match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let network = v6.to_bits() & (u128::MAX << 64);
-                IpAddr::V6(network.into())
-            }
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        check(&self.addresses, &key, "of this address")
+        check(&self.addresses, &network(address), "of this address")
+    }
+
+    /// Counts a new account that an address asks for.
+    pub(crate) fn registration(&self, address: IpAddr) -> Result<(), Problem> {
+        if self.address_registrations.len() > MOST {
+            self.address_registrations.retain_recent();
+        }
+        let whose = "for new accounts of this address";
+        check(&self.address_registrations, &network(address), whose)?;
+        self.registrations
+            .check()
+            .map_err(|until| too_many(&until, "for new accounts of all addresses"))
     }
 
     /// Counts an order of a user.
@@ -57,21 +70,46 @@ fn check<K: std::hash::Hash + Eq + Clone>(
     key: &K,
     whose: &str,
 ) -> Result<(), Problem> {
-    limiter.check_key(key).map_err(|until| {
-        let wait = until.wait_time_from(DefaultClock::default().now());
-        let seconds = wait.as_secs() + 1;
-        let text = format!("too many requests {whose}: wait {} ms", wait.as_millis());
-        Problem::too_many(text, u32::try_from(seconds).unwrap_or(u32::MAX))
-    })
+    limiter
+        .check_key(key)
+        .map_err(|until| too_many(&until, whose))
+}
+
+fn too_many(until: &NotUntil<QuantaInstant>, whose: &str) -> Problem {
+    let wait = until.wait_time_from(DefaultClock::default().now());
+    let seconds = wait.as_secs() + 1;
+    let text = format!("too many requests {whose}: wait {} ms", wait.as_millis());
+    Problem::too_many(text, u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn limits(address_rate: u32, order_rate: u32) -> Limits {
+        Limits::new(&Gateway {
+            address_rate,
+            order_rate,
+            address_registrations: 2,
+            registrations: 3,
+            ..Gateway::default()
+        })
+    }
+
+    #[test]
+    fn new_accounts_are_limited_by_address_and_in_all() {
+        let limits = limits(100, 100);
+        let of = |address: &str| limits.registration(address.parse().unwrap()).is_ok();
+        assert_eq!(
+            [of("10.0.0.1"), of("10.0.0.1"), of("10.0.0.1")],
+            [true, true, false]
+        );
+        assert_eq!([of("10.0.0.2"), of("10.0.0.3")], [true, false]);
+    }
+
     #[test]
     fn each_address_and_user_has_its_own_budget() {
-        let limits = Limits::new(2, 1);
+        let limits = limits(2, 1);
         let [a, b] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
         assert!(limits.request(a).is_ok() && limits.request(a).is_ok());
         assert!(
@@ -87,7 +125,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_share_a_budget() {
-        let limits = Limits::new(1, 1);
+        let limits = limits(1, 1);
         assert!(limits.request("2001:db8::1".parse().unwrap()).is_ok());
         assert!(limits.request("2001:db8::2".parse().unwrap()).is_err());
         assert!(limits.request("2001:db8:0:1::1".parse().unwrap()).is_ok());

@@ -158,19 +158,25 @@ impl Live {
         &self.0.desk
     }
 
-    /// Refuses unless a fastpath takes commands.
-    pub(crate) fn ensure_served(&self) -> Result<(), Problem> {
+    /// For the shadow engine's thread, again and again: looks whether the fastpath lives.
+    pub fn take_pulse(&self) {
+        self.0.desk.take_pulse();
+    }
+
+    /// Refuses unless commands are taken: nothing is sent that would only wait.
+    pub(crate) fn ensure_open(&self) -> Result<(), Problem> {
+        self.ensure_live()?;
         if self.0.desk.is_served() {
             return Ok(());
         }
         Err(Problem::unavailable(
-            "no orders can be entered: the fastpath does not run, or its tiles do not",
+            "the fastpath does not run, so nothing was sent and nothing has an effect: try again",
         ))
     }
 
     /// Sends a command of a source and waits for its frame.
     pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
-        self.ensure_live()?;
+        self.ensure_open()?;
         let last = self.read(|engine, _| engine.last_number(source));
         let sent = self.0.desk.send(source, last, command, now());
         self.answered(sent.map_err(|error| no_outcome(error, UNKNOWN))?, UNKNOWN)

@@ -1,5 +1,6 @@
 //! Accounts and the sessions by which the gateway speaks for them: made by journalled commands.
 
+use crate::address::Client;
 use crate::administration::administer;
 use crate::api::users::ensure_done;
 use crate::auth::Membership;
@@ -10,25 +11,79 @@ use domain::{
     Zero,
 };
 
-/// The membership of a wallet. An account is made if there is none and `may_register`; a session is opened
-/// if the account has none.
+/// Whether a wallet that has no account gets one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Registrant {
+    /// It does not: registration is closed.
+    Nobody,
+    /// It asks from this address, as everybody may.
+    Anybody(Client),
+    /// It is an operator's: neither rate nor reserve is for it.
+    Operator,
+}
+
+/// The membership of a wallet. An account is made if there is none and the registrant may have one; a session
+/// is opened if the account has none. Whoever is a member already waits for nobody.
 pub(crate) async fn ensure(
     app: &App,
     wallet: [u8; 32],
-    may_register: bool,
+    registrant: Registrant,
 ) -> Result<Option<Membership>, Problem> {
-    let _one_at_a_time = app.registering.lock().await;
     let hub = app.live.hub();
-    let account = match hub.account_of(&wallet) {
-        Some(account) => account,
-        None if may_register => make_account(app, wallet, wallet, None).await?,
-        None => return Ok(None),
+    match (hub.account_of(&wallet), registrant) {
+        (None, Registrant::Nobody) => return Ok(None),
+        (None, Registrant::Anybody(_) | Registrant::Operator) => {}
+        (Some(account), _) => {
+            if let Some(session) = hub.door_of(account) {
+                return Ok(Some(Membership { account, session }));
+            }
+        }
+    }
+    let _one_at_a_time = app.registering.lock().await;
+    let account = match (hub.account_of(&wallet), registrant) {
+        (Some(account), _) => account,
+        (None, Registrant::Nobody) => return Ok(None),
+        (None, Registrant::Anybody(client)) => {
+            ensure_account_room(app)?;
+            ensure_session_room(app)?;
+            app.limits.registration(client.0)?;
+            make_account(app, wallet, wallet, None).await?
+        }
+        (None, Registrant::Operator) => make_account(app, wallet, wallet, None).await?,
     };
     let session = match hub.door_of(account) {
         Some(session) => session,
         None => open_door(app, account, wallet).await?,
     };
     Ok(Some(Membership { account, session }))
+}
+
+/// Refuses a session that would be one of those that are reserved.
+pub(crate) fn ensure_session_room(app: &App) -> Result<(), Problem> {
+    let (used, most) = app.live.read(|engine, _| {
+        let most = engine.capacities().map_or(0, |most| most.max_sessions);
+        (engine.session_count(), most)
+    });
+    ensure_room(app, "sessions", used, most)
+}
+
+/// Refuses an account that would be one of those that are reserved.
+fn ensure_account_room(app: &App) -> Result<(), Problem> {
+    let (used, most) = app.live.read(|engine, _| {
+        let most = engine.capacities().map_or(0, |most| most.max_accounts);
+        (engine.account_ids().count(), most)
+    });
+    ensure_room(app, "accounts", used, most)
+}
+
+fn ensure_room(app: &App, what: &str, used: usize, most: u32) -> Result<(), Problem> {
+    let reserved = app.config.reserved_accounts;
+    if used.saturating_add(reserved as usize) < most as usize {
+        return Ok(());
+    }
+    Err(Problem::unavailable(format!(
+        "the exchange has no more {what} for everybody: the last {reserved} are its operator's to give; ask there"
+    )))
 }
 
 /// The lowest id that is not used, counted from 1: 0 is left to operators' own.

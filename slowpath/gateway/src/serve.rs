@@ -1,17 +1,19 @@
 //! Listens, with TLS or without, within limits.
 
+use crate::address::Client;
+use crate::connections::{Doorman, Peer};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::{api, measures, timeout, ws};
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use std::net::{SocketAddr, TcpListener};
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -21,6 +23,13 @@ use utoipa_swagger_ui::SwaggerUi;
 const LOOK: Duration = Duration::from_secs(5);
 /// How long connections have to end when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a new connection has for TLS, and again for its first request's head.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+/// How long a connection may be idle before the next request's head has come.
+const NEXT_REQUEST: Duration = Duration::from_secs(30);
+/// How long nothing may move on a connection, WebSockets and answers that nobody reads included.
+const SILENCE: Duration = Duration::from_secs(75);
 
 /// All of it as one service.
 pub(crate) fn router(app: &App) -> Router {
@@ -63,14 +72,16 @@ async fn no_such_method() -> Problem {
 }
 
 /// Counts a request against its address's budget.
-async fn count_request(State(app): State<App>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    if let Some(ConnectInfo(address)) = address
-        && let Err(problem) = app.limits.request(address.ip())
-    {
-        return problem.into_response();
+async fn count_request(
+    State(app): State<App>,
+    Client(address): Client,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.limits.request(address) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
     }
-    next.run(request).await
 }
 
 /// What layers of others answer becomes a problem too, and nothing is cached or sniffed.
@@ -134,26 +145,26 @@ pub(crate) async fn serve(
         stop.await;
         stopping.graceful_shutdown(Some(GRACE));
     });
-    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    let limit = crate::connections::Limited::new(app.config.max_connections);
+    let service = router(&app).into_make_service_with_connect_info::<Peer>();
+    let silence = SILENCE.max(Duration::from_millis(app.config.request_timeout_ms) + FIRST_REQUEST);
+    let doorman = Doorman::new(listener, &app.config, silence)?;
+    let mut server = Server::<Peer>::from_listener(doorman)
+        .handle(handle)
+        .first_request_timeout(FIRST_REQUEST);
+    let http = server.http_builder();
+    http.http1().header_read_timeout(NEXT_REQUEST);
+    http.http2()
+        .keep_alive_interval(NEXT_REQUEST)
+        .keep_alive_timeout(FIRST_REQUEST);
     match tls {
-        None => {
-            axum_server::from_tcp(listener)?
-                .acceptor(limit)
-                .handle(handle)
-                .serve(service)
-                .await
-        }
+        None => server.serve(service).await,
         Some(files) => {
             // Somebody else in the process may have chosen it already.
             let _chosen = rustls::crypto::ring::default_provider().install_default();
             let config = RustlsConfig::from_pem_file(&files.cert, &files.key).await?;
             tokio::spawn(reload(config.clone(), files));
-            axum_server::from_tcp_rustls(listener, config)?
-                .map(|acceptor| acceptor.acceptor(limit))
-                .handle(handle)
-                .serve(service)
-                .await
+            let acceptor = RustlsAcceptor::new(config).handshake_timeout(FIRST_REQUEST);
+            server.acceptor(acceptor).serve(service).await
         }
     }
 }

@@ -37,6 +37,9 @@ const SEND_PATIENCE: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(20);
 /// Largest message of a client.
 const LARGEST: usize = 4096;
+/// Bytes that a connection reads at a time, and writes at once; both have a buffer of this size as long as it
+/// is open.
+const BUFFER: usize = 4096;
 /// Levels of a side in a snapshot of a book.
 const LEVELS: u32 = 500;
 /// How long the history may take to catch up with a resumed stream.
@@ -97,6 +100,8 @@ async fn reached(until: Option<std::time::Instant>) {
 /// Answers the upgrade.
 pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(LARGEST)
         .max_frame_size(LARGEST)
         .on_upgrade(|socket| async move {

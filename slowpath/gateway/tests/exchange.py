@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import ssl
@@ -40,7 +41,9 @@ OPERATOR = Wallet(200)
 class Exchange:
     """Both processes, in a folder of their own."""
 
-    def __init__(self, gateway="", ack="sequenced", tls=None, environment=None):
+    def __init__(self, gateway="", ack="sequenced", tls=None, environment=None, files=None):
+        """`files`: how many files each process may open; the system's limit unless said."""
+        self.files = files
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-http-"))
         self.name = f"http-{os.getpid()}-{free_port(socket.SOCK_STREAM)}"
         self.port = free_port(socket.SOCK_STREAM)
@@ -48,9 +51,13 @@ class Exchange:
         self.environment = environment or {}
         self.scheme = "http"
         extra = ""
+        if "registrations" not in gateway:
+            extra += "address_registrations = 100000\nregistrations = 100000\n"
+        if "address_connections" not in gateway:
+            extra += "address_connections = 0\n"
         if tls:
             self.scheme = "https"
-            extra = f'tls_cert = "{tls[0]}"\ntls_key = "{tls[1]}"\n'
+            extra += f'tls_cert = "{tls[0]}"\ntls_key = "{tls[1]}"\n'
         (self.folder / "genesis.toml").write_bytes(
             subprocess.check_output([BINARIES / "sluice", "config", "default", "--genesis"])
         )
@@ -90,6 +97,7 @@ operators = ["{OPERATOR.text}"]
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.environment},
+                preexec_fn=self.limit_files,
             )
 
     def restart(self, change=lambda config: config):
@@ -101,6 +109,10 @@ operators = ["{OPERATOR.text}"]
         config.write_text(change(config.read_text()))
         self.start("slowpath")
         self.wait_ready()
+
+    def limit_files(self):
+        if self.files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
     def kill(self, program):
         self.processes[program].kill()
@@ -146,11 +158,11 @@ operators = ["{OPERATOR.text}"]
     def websocket(self):
         return f"ws://127.0.0.1:{self.port}/api/v1/ws"
 
-    def call(self, method, path, body=None, token=None, raw=False, data=None):
+    def call(self, method, path, body=None, token=None, raw=False, data=None, headers=None):
         """Status and JSON (or text) of an answer."""
         if body is not None:
             data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url(path), method=method, data=data)
+        request = urllib.request.Request(self.url(path), method=method, data=data, headers=headers or {})
         if data is not None:
             request.add_header("Content-Type", "application/json")
         if token:

@@ -6,10 +6,12 @@
 import asyncio
 import contextlib
 import json
+import os
 import pathlib
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -1059,6 +1061,212 @@ class Limits(OneExchange):
         opened, refused, pong = asyncio.run(run())
         self.assertEqual((opened <= 8, refused >= 4, pong), (True, True, "Pong"))
         time.sleep(0.5)
+
+
+class Registration(OneExchange):
+    """Accounts that anybody may open, and those that are kept."""
+
+    gateway = (
+        "address_rate = 100000\naddress_registrations = 3\nregistrations = 5\nreserved_accounts = 1000\n"
+        'trusted_proxies = ["127.0.0.1"]\n'
+    )
+
+    def log_on(self, wallet, address):
+        forwarded = {"X-Forwarded-For": address}
+        status, challenge = self.exchange.call(
+            "POST", "/api/v1/auth/challenge", {"wallet": wallet.text}, headers=forwarded
+        )
+        self.assertEqual(status, 200)
+        body = {
+            "wallet": wallet.text,
+            "nonce": challenge["nonce"],
+            "signature": wallet.sign(challenge["message"]),
+        }
+        return self.exchange.call("POST", "/api/v1/auth/token", body, headers=forwarded)
+
+    def test_an_address_and_all_together_open_so_many_accounts(self):
+        for seed in (80, 81, 82):
+            self.ok(self.log_on(Wallet(seed), "203.0.113.1"))
+        self.refused(self.log_on(Wallet(83), "203.0.113.1"), 429, "rate-limited")
+        self.refused(self.log_on(Wallet(83), "198.51.100.1, 203.0.113.1"), 429, "rate-limited")
+        self.ok(self.log_on(Wallet(83), "203.0.113.2"))
+        self.ok(self.log_on(Wallet(84), "203.0.113.3"))
+        self.refused(self.log_on(Wallet(85), "203.0.113.4"), 429, "rate-limited")
+        # Whoever has an account logs on all the same, and so does an operator.
+        self.ok(self.log_on(Wallet(80), "203.0.113.1"))
+        self.ok(self.log_on(OPERATOR, "203.0.113.1"))
+
+
+class Reserve(OneExchange):
+    gateway = (
+        "address_rate = 100000\naddress_registrations = 100000\nregistrations = 100000\n"
+        "reserved_accounts = 1019\n"
+    )
+
+    def test_operators_have_room_when_everybody_else_has_none(self):
+        # 1,024 of each, of which the genesis file takes two.
+        for seed in (90, 91, 92):
+            User(self.exchange, Wallet(seed), funds=False)
+        challenge = self.ok(self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": Wallet(93).text}))
+        body = {
+            "wallet": Wallet(93).text,
+            "nonce": challenge["nonce"],
+            "signature": Wallet(93).sign(challenge["message"]),
+        }
+        self.refused(self.exchange.call("POST", "/api/v1/auth/token", body), 503, "unavailable")
+        operator = User(self.exchange, OPERATOR, funds=False)
+        self.assertIn("account", operator.tokens)
+        self.ok(operator.call("POST", "/admin/accounts", {"wallet": Wallet(93).text}), 201)
+        self.assertIn("account", User(self.exchange, Wallet(93), funds=False).tokens)
+        # Anybody could sign for these.
+        for weak in (bytes(32), bytes([1] + [0] * 31)):
+            answer = operator.call("POST", "/admin/accounts", {"wallet": base58.b58encode(weak).decode()})
+            self.refused(answer, 422, "invalid-request")
+
+
+class DeadFastpath(OneExchange):
+    def test_nothing_waits_for_a_fastpath_that_is_dead(self):
+        user = User(self.exchange, Wallet(94))
+        self.exchange.kill("fastpath")
+        deadline = time.monotonic() + 30
+        while self.exchange.call("GET", "/ready", raw=True)[0] == 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        self.refused(self.exchange.call("GET", "/ready"), 503, "unavailable")
+        self.refused(user.place("Bid", 100, 1, 7), 503, "unavailable")
+        self.refused(user.call("GET", "/orders/by-client-id/7"), 404, "not-found")
+        # What needs no command goes on.
+        user.log_on()
+        operator = User(self.exchange, OPERATOR, funds=False)
+        self.assertEqual((operator.tokens["role"], "account" in operator.tokens), ("operator", False))
+        self.assertEqual(self.exchange.call("GET", "/health", raw=True)[0], 200)
+        self.exchange.start("fastpath")
+        self.exchange.wait_ready()
+        self.assertEqual(user.place("Bid", 100, 1, 7)[0], 201)
+
+    def test_who_has_an_account_does_not_wait_for_one_who_registers(self):
+        member, answered = User(self.exchange, Wallet(95), funds=False), []
+        fastpath = self.exchange.processes["fastpath"]
+        challenge = self.ok(self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": Wallet(96).text}))
+        body = {
+            "wallet": Wallet(96).text,
+            "nonce": challenge["nonce"],
+            "signature": Wallet(96).sign(challenge["message"]),
+        }
+        register = threading.Thread(
+            target=lambda: answered.append(self.exchange.call("POST", "/api/v1/auth/token", body))
+        )
+        fastpath.send_signal(signal.SIGSTOP)
+        register.start()
+        # Whether the registration waits, or is refused because the fastpath is silent: it is not in the way.
+        time.sleep(0.3)
+        waits = register.is_alive()
+        member.log_on()
+        overtaken = register.is_alive()
+        fastpath.send_signal(signal.SIGCONT)
+        register.join()
+        self.assertEqual(overtaken, waits)
+        self.assertIn(answered[0][0], (200, 503, 504))
+
+
+class Ending(unittest.TestCase):
+    def test_what_was_asked_is_answered_when_the_slowpath_is_stopped(self):
+        exchange = Exchange()
+        user = User(exchange, Wallet(97))
+        exchange.processes["fastpath"].send_signal(signal.SIGSTOP)
+        answers = []
+        orders = [
+            threading.Thread(target=lambda n=n: answers.append(user.place("Bid", 100, 1, n))) for n in range(1, 6)
+        ]
+        for order in orders:
+            order.start()
+        time.sleep(0.3)
+        exchange.processes["slowpath"].send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        exchange.processes["fastpath"].send_signal(signal.SIGCONT)
+        for order in orders:
+            order.join()
+        self.assertEqual([status for status, _ in answers], [201] * 5)
+        self.assertEqual(exchange.processes["slowpath"].wait(30), 0)
+        self.assertEqual(exchange.stop()[1], 0)
+        shutil.rmtree(exchange.folder)
+
+
+class Connections(OneExchange):
+    gateway = "address_rate = 100000\naddress_connections = 10\n"
+
+    def connect(self, sent=b""):
+        connection = socket.create_connection(("127.0.0.1", self.exchange.port), timeout=90)
+        connection.sendall(sent)
+        return connection
+
+    def ended(self, connection):
+        """Whether the exchange has closed it; waits if it has not."""
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        return True
+
+    def test_an_address_has_so_many_connections_and_gets_them_back(self):
+        request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+        opened = [self.connect(request) for _ in range(10)]
+        self.assertTrue(all(connection.recv(65536) for connection in opened))
+        self.assertTrue(self.ended(self.connect()))
+        opened.pop().close()
+        deadline = time.monotonic() + 30
+        while True:
+            again = self.connect(request)
+            try:
+                if again.recv(65536):
+                    break
+            except ConnectionResetError:
+                pass
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        for connection in [again, *opened]:
+            connection.close()
+
+    def test_connections_that_ask_for_nothing_are_closed(self):
+        request = b"GET /health HTTP/1.1\r\nHost: a\r\n"
+        silent, partial, idle = self.connect(), self.connect(request), self.connect(request + b"\r\n")
+        self.assertIn(b"200 OK", idle.recv(65536))
+        for connection in (silent, partial, idle):
+            self.assertTrue(self.ended(connection))
+
+
+class Descriptors(unittest.TestCase):
+    FILES = 600
+
+    def test_connections_leave_the_archive_its_descriptors(self):
+        exchange = Exchange("max_connections = 12000\naddress_connections = 0\n", ack="durable", files=self.FILES)
+        user = User(exchange, Wallet(52))
+        slowpath = exchange.processes["slowpath"].pid
+        used = lambda: len(os.listdir(f"/proc/{slowpath}/fd"))
+        address = ("127.0.0.1", exchange.port)
+        silent = [socket.create_connection(address, timeout=30) for _ in range(self.FILES + 50)]
+        deadline = time.monotonic() + 60
+        before, now = 0, used()
+        while now < 300 or now != before:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.5)
+            before, now = now, used()
+        self.assertLess(now, self.FILES - 150)
+        for connection in silent:
+            connection.close()
+        while True:
+            try:
+                status = user.place("Bid", 100, 1)[0]
+                break
+            except OSError:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+        self.assertEqual(status, 201)
+        log = (exchange.folder / "slowpath.log").read_text()
+        self.assertIn("gateway.max_connections", log)
+        self.assertEqual(exchange.stop(), [0, 0])
+        shutil.rmtree(exchange.folder)
 
 
 class Tls(unittest.TestCase):

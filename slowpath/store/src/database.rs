@@ -1,9 +1,12 @@
 //! Which database, and how a connection to it is set up.
 
 use crate::error::StoreError;
+use percent_encoding::percent_decode_str;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -39,7 +42,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Understands `sqlite:PATH`, made if it does not exist, and `postgres://…`.
+    /// Understands `sqlite:PATH`, made if it does not exist, and `postgres://…`. In the path, `%` and two
+    /// hexadecimal digits are a byte.
     ///
     /// # Errors
     /// [`StoreError::Url`].
@@ -69,7 +73,9 @@ impl Database {
     pub fn file(&self) -> Option<PathBuf> {
         let path = self.url.strip_prefix("sqlite:")?;
         let path = path.strip_prefix("//").unwrap_or(path);
-        Some(Path::new(path.split('?').next().unwrap_or(path)).to_owned())
+        let path = path.split('?').next().unwrap_or(path);
+        let bytes = percent_decode_str(path).collect();
+        Some(OsString::from_vec(bytes).into())
     }
 
     /// What it is called in messages: without a password.

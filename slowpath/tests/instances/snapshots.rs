@@ -3,7 +3,9 @@
 use crate::instance::{Fastpath, Instance, Slowpath, wait};
 use domain::Seq;
 use journal::{SNAPSHOT_HEADER_BYTES, SnapshotHeader, SnapshotName};
+use rustix::fs::{CWD, Mode};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 /// Every checkpoint is one.
@@ -295,6 +297,47 @@ fn a_folder_that_cannot_be_written_is_told_once_and_nothing_waits_for_it() {
     slowpath.wait_for("trouble over: snapshot of seq");
     assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
     assert_eq!(seqs(&instance).len(), 1);
+}
+
+#[test]
+fn what_is_named_like_a_snapshot_and_is_none_stops_nobody() {
+    let (instance, mut fastpath, two) = with_two();
+    // A pipe waits for a writer, a link may lead anywhere, a folder can be neither read nor removed.
+    fs::remove_file(path(&instance, two[1])).unwrap();
+    rustix::fs::mkfifoat(CWD, path(&instance, two[1]), Mode::RUSR).unwrap();
+    symlink(path(&instance, two[0]), path(&instance, two[1] + 1)).unwrap();
+    fs::create_dir(path(&instance, 1)).unwrap();
+    let said = agrees(&instance, &fastpath);
+    assert!(begins_behind(&said, two[0]), "{said}");
+    assert!(said.contains("it is no regular file"), "{said}");
+    let slowpath = instance.start_slowpath();
+    let newest = [(); 2].map(|()| snapshot(&instance, &mut fastpath, &slowpath));
+    assert_eq!(seqs(&instance), [1, newest[0], newest[1]]);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_snapshot_costs_that_one() {
+    let (instance, mut fastpath, _) = with_two();
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    let next = fastpath.head() + 12;
+    for seq in fastpath.head()..=next {
+        fs::create_dir(path(&instance, seq)).unwrap();
+    }
+    fastpath.trade(11);
+    slowpath.wait_for("because a folder has its name");
+    snapshot(&instance, &mut fastpath, &slowpath);
+}
+
+#[test]
+fn what_is_unfinished_is_removed_and_not_written_through() {
+    let (instance, mut fastpath, _) = with_two();
+    let mine = instance.config.state_dir().join("mine");
+    fs::write(&mine, "mine").unwrap();
+    symlink(&mine, instance.config.snapshot_dir().join("unfinished")).unwrap();
+    let slowpath = instance.start_slowpath();
+    snapshot(&instance, &mut fastpath, &slowpath);
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
 }
 
 /// A frame with which the shadow engine did not agree is not skipped by a snapshot.

@@ -205,7 +205,11 @@ impl Receiver {
         self.missing_since = None;
         self.next = next;
         self.held = self.held.split_off(&next);
-        self.end = self.end.max(next);
+        // One stray packet must not be what is missing for ever: only neighbours are waited for, and whatever
+        // else there is the next packet says again.
+        let _strays = self.held.split_off(&next.saturating_add(MAX_HELD as u64));
+        let last = self.held.last_key_value();
+        self.end = last.map_or(next, |(number, _)| number + 1);
         self.advance(now);
     }
 

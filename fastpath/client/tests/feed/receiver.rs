@@ -87,6 +87,28 @@ fn what_does_not_come_is_a_gap_and_then_silence_until_told() {
 }
 
 #[test]
+fn one_stray_packet_with_a_huge_number_is_got_over() {
+    for number in [1 << 60, u64::MAX - 1, u64::MAX] {
+        let (mut receiver, session) = (Receiver::new(1), session(1));
+        feed(&mut receiver, &packet(session, 1..3));
+        feed(&mut receiver, &packet(session, number..number));
+        if number < u64::MAX {
+            feed(&mut receiver, &packet(session, number..number + 1));
+        }
+        let (_, others) = told(&mut receiver, LATER);
+        assert!(
+            matches!(others[..], [Event::Gap { from: 3, .. }]),
+            "{others:?}"
+        );
+        receiver.resume(3, LATER);
+        receiver.feed(&packet(session, 3..5), LATER).unwrap();
+        let later = Nanos(2 * LATER.0);
+        assert_eq!(told(&mut receiver, later), (vec![3, 4], vec![]));
+        assert!(receiver.is_in_sync());
+    }
+}
+
+#[test]
 fn a_late_packet_behind_a_gap_is_not_lost_for_who_asks_for_it() {
     let (mut receiver, session) = (Receiver::new(1), session(1));
     feed(&mut receiver, &packet(session, 2..4));

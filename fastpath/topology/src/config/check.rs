@@ -5,6 +5,7 @@ use crate::error::{Findings, Invalid, require};
 use crate::genesis::Capacity;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 /// Datagrams per call that the kernel allows.
 const BURST: RangeInclusive<u64> = 1..=1024;
@@ -60,7 +61,7 @@ impl Config {
         );
         let frames = u64::from(memory.journal_frames);
         power_of_two(found, "memory.journal_frames", frames, 1024..=1 << 30);
-        let mut absolute = |key, path: &std::path::Path| {
+        let mut absolute = |key, path: &Path| {
             found.require(
                 path.is_absolute(),
                 key,
@@ -263,12 +264,22 @@ impl Config {
     }
 
     fn check_store(&self, found: &mut Findings) {
+        found.require(
+            self.store.enabled || !self.gateway.enabled,
+            "store.enabled",
+            "is false, but the gateway keeps its users and their history in the store: leave it out, or set \
+             gateway.enabled = false",
+        );
         let Some(url) = &self.store.url else {
             return;
         };
         let sqlite = url.strip_prefix("sqlite:");
         let is_path = sqlite.is_some_and(|path| {
-            !path.is_empty() && !path.starts_with(":memory:") && !path.starts_with("//")
+            let is_file = !path.is_empty() && !path.ends_with('/');
+            is_file
+                && !path.starts_with(":memory:")
+                && !path.starts_with("//")
+                && !path.contains('?')
         });
         let is_server = ["postgres://", "postgresql://"]
             .iter()
@@ -277,9 +288,43 @@ impl Config {
             is_path || is_server,
             "store.url",
             // Not the address itself: it may hold a password.
-            "is no database: write sqlite:PATH or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
+            "is no database: write sqlite:PATH, without options, or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
         );
     }
+    /// The store's file is none of those that the instance keeps already. `own` is the configuration's.
+    pub(super) fn check_store_file(&self, own: &Path, found: &mut Findings) {
+        let (true, Some(file)) = (self.store.enabled, self.store_file()) else {
+            return;
+        };
+        let file = place(&file);
+        let own = own.to_owned();
+        let files = [
+            own,
+            self.genesis_file(),
+            self.secret_file(),
+            self.epoch_file(),
+        ];
+        let folders = [self.archive_dir(), self.snapshot_dir(), self.region_dir()];
+        let is_taken = files.iter().any(|taken| place(taken) == file)
+            || folders.iter().any(|folder| file.starts_with(place(folder)));
+        found.require(
+            !is_taken,
+            "store.url",
+            format!(
+                "{} is, or lies in, what the instance keeps already: name a file of its own",
+                file.display()
+            ),
+        );
+    }
+}
+
+/// Where a path leads, as far as that exists.
+fn place(path: &Path) -> PathBuf {
+    let known = path.canonicalize();
+    known.unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => place(parent).join(name),
+        _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    })
 }
 
 pub(super) fn within(found: &mut Findings, key: &str, value: u64, range: RangeInclusive<u64>) {

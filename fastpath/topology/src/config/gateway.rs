@@ -2,7 +2,7 @@
 
 use crate::error::Findings;
 use serde::Deserialize;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Section `[gateway]`.
@@ -27,6 +27,10 @@ pub struct Gateway {
     pub threads: usize,
     /// Open connections.
     pub max_connections: usize,
+    /// Open connections of one address; 0: no limit.
+    pub address_connections: usize,
+    /// Proxies, whose connections are those of many.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Size of a request's body.
     pub max_body_kib: usize,
     /// Milliseconds for a request.
@@ -35,6 +39,12 @@ pub struct Gateway {
     pub address_rate: u32,
     /// New orders and amendments per second of one user.
     pub order_rate: u32,
+    /// Accounts that wallets of one address may open by logging on, per minute.
+    pub address_registrations: u32,
+    /// Accounts that all wallets together may open by logging on, per minute.
+    pub registrations: u32,
+    /// Accounts, and sessions, that are not opened by logging on.
+    pub reserved_accounts: u32,
     /// Seconds that an access token is valid.
     pub access_token_s: u64,
     /// Seconds that a refresh token is valid.
@@ -67,10 +77,15 @@ impl Default for Gateway {
             operators: Vec::new(),
             threads: 1,
             max_connections: 12_000,
+            address_connections: 64,
+            trusted_proxies: Vec::new(),
             max_body_kib: 16,
             request_timeout_ms: 10_000,
             address_rate: 200,
             order_rate: 100,
+            address_registrations: 10,
+            registrations: 120,
+            reserved_accounts: 16,
             access_token_s: 900,
             refresh_token_s: 30 * 86_400,
             port_sessions: 4,
@@ -96,72 +111,52 @@ impl Gateway {
             ),
         );
         for wallet in &self.operators {
-            let alphabet = |byte: u8| byte.is_ascii_alphanumeric() && !b"0OIl".contains(&byte);
+            // Decoding takes time in the square of the length.
+            let decoded = (wallet.len() <= 44).then(|| bs58::decode(wallet).into_vec());
             found.require(
-                (32..=44).contains(&wallet.len()) && wallet.bytes().all(alphabet),
+                matches!(decoded, Some(Ok(bytes)) if bytes.len() == 32),
                 "gateway.operators",
-                format!("{wallet:?} is no wallet: write its public key in base58"),
+                format!("{wallet:?} is no wallet: write its public key (32 bytes) in base58"),
             );
         }
         self.check_ranges(found);
     }
 
     fn check_ranges(&self, found: &mut Findings) {
-        use super::check::within;
-        within(found, "gateway.threads", self.threads as u64, 1..=64);
-        within(
-            found,
-            "gateway.max_connections",
-            self.max_connections as u64,
-            1..=1_000_000,
-        );
-        within(
-            found,
-            "gateway.max_body_kib",
-            self.max_body_kib as u64,
-            1..=1024,
-        );
-        within(
-            found,
-            "gateway.request_timeout_ms",
-            self.request_timeout_ms,
-            100..=600_000,
-        );
-        within(
-            found,
-            "gateway.address_rate",
-            self.address_rate.into(),
-            1..=1 << 20,
-        );
-        within(
-            found,
-            "gateway.order_rate",
-            self.order_rate.into(),
-            1..=1 << 20,
-        );
-        within(
-            found,
-            "gateway.access_token_s",
-            self.access_token_s,
-            10..=86_400,
-        );
-        within(
-            found,
-            "gateway.refresh_token_s",
-            self.refresh_token_s,
-            60..=366 * 86_400,
-        );
-        within(
-            found,
-            "gateway.port_sessions",
-            self.port_sessions as u64,
-            0..=1024,
-        );
-        within(
-            found,
-            "gateway.delegation_s",
-            self.delegation_s,
-            60..=366 * 86_400,
-        );
+        let sizes = |size: usize| size as u64;
+        for (key, value, range) in [
+            ("threads", sizes(self.threads), 1..=64),
+            (
+                "max_connections",
+                sizes(self.max_connections),
+                1..=1_000_000,
+            ),
+            (
+                "address_connections",
+                sizes(self.address_connections),
+                0..=1_000_000,
+            ),
+            ("max_body_kib", sizes(self.max_body_kib), 1..=1024),
+            ("request_timeout_ms", self.request_timeout_ms, 100..=600_000),
+            ("address_rate", self.address_rate.into(), 1..=1 << 20),
+            ("order_rate", self.order_rate.into(), 1..=1 << 20),
+            (
+                "address_registrations",
+                self.address_registrations.into(),
+                1..=1 << 20,
+            ),
+            ("registrations", self.registrations.into(), 1..=1 << 20),
+            (
+                "reserved_accounts",
+                self.reserved_accounts.into(),
+                0..=1 << 24,
+            ),
+            ("access_token_s", self.access_token_s, 10..=86_400),
+            ("refresh_token_s", self.refresh_token_s, 60..=366 * 86_400),
+            ("port_sessions", sizes(self.port_sessions), 0..=1024),
+            ("delegation_s", self.delegation_s, 60..=366 * 86_400),
+        ] {
+            super::check::within(found, &format!("gateway.{key}"), value, range);
+        }
     }
 }

@@ -108,11 +108,7 @@ impl Loaded {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = error::read(path)?;
         let origin = path.display().to_string();
-        let mut loaded = Self::parse(&text, &origin, &environment::of_process())?;
-        path.parent()
-            .unwrap_or(Path::new(""))
-            .clone_into(&mut loaded.config.folder);
-        Ok(loaded)
+        Self::read(&text, &origin, &environment::of_process(), Some(path))
     }
 
     /// Parses and checks a text that is called `origin`, in an environment of these variables.
@@ -123,6 +119,16 @@ impl Loaded {
         text: &str,
         origin: &str,
         variables: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
+        Self::read(text, origin, variables, None)
+    }
+
+    /// The same of the file at a path, if it is one's.
+    fn read(
+        text: &str,
+        origin: &str,
+        variables: &[(String, String)],
+        path: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let text = Text { text, origin };
         let schema = schema();
@@ -147,9 +153,15 @@ impl Loaded {
             );
             (name, (one.value, Origin::Environment(one.variable)))
         }));
-        let config = Config::deserialize(merged(&said))
+        let mut config = Config::deserialize(merged(&said))
             .map_err(|error| ConfigError::Refused(vec![text.problem(None, "", error.message())]))?;
-        let findings = config.check().0;
+        let mut findings = config.check();
+        if let Some(path) = path {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            folder.clone_into(&mut config.folder);
+            config.check_store_file(path, &mut findings);
+        }
+        let findings = findings.0;
         if findings.is_empty() {
             let keys = listed(said);
             return Ok(Self { config, keys });

@@ -5,6 +5,7 @@ use crate::api::users::{asset_of, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
 use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
+use crate::delegation;
 use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
@@ -221,6 +222,7 @@ pub(crate) async fn create_account(
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let wallet = wallet_of(&new.wallet)?;
+    delegation::ensure_key("wallet", &wallet)?;
     let _one_at_a_time = app.registering.lock().await;
     if let Some(account) = app.live.hub().account_of(&wallet) {
         return Err(Problem::conflict(

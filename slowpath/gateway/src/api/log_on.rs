@@ -1,10 +1,11 @@
 //! Wallet log-on: a challenge, its signature, tokens.
 
+use crate::address::Client;
 use crate::api::sessions::{self, AskDelegation, OpenedSession};
 use crate::auth::token::{hash, random_text, role_name};
 use crate::auth::{self, Leaving, revocation, wallet_of};
 use crate::live::now;
-use crate::membership;
+use crate::membership::{self, Registrant};
 use crate::number::U64;
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body};
@@ -127,6 +128,7 @@ fn signature_of(text: &str) -> Result<[u8; 64], Problem> {
     ))]
 pub(crate) async fn token(
     State(app): State<App>,
+    client: Client,
     Body(signed): Body<SignedChallenge>,
 ) -> Result<Json<Tokens>, Problem> {
     let wallet = wallet_of(&signed.wallet)?;
@@ -136,10 +138,21 @@ pub(crate) async fn token(
         .answer(&signed.nonce, wallet, &signature, now())
         .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
     app.live.ensure_live()?;
-    let may_register = app.config.registration == Registration::Open;
-    let member = membership::ensure(&app, wallet, may_register).await?;
-    app.store.user_or_new(wallet, Role::User, now()).await?;
     let role = auth::role(&app, wallet).await?;
+    let registrant = match (app.config.registration, role) {
+        (Registration::Closed, _) => Registrant::Nobody,
+        (Registration::Open, Role::Operator) => Registrant::Operator,
+        (Registration::Open, _) => Registrant::Anybody(client),
+    };
+    let member = match membership::ensure(&app, wallet, registrant).await {
+        // Whoever is to help is let in all the same.
+        Err(problem) if role == Role::Operator => {
+            tracing::warn!(?problem, "an operator gets no account");
+            None
+        }
+        decided => decided?,
+    };
+    app.store.user_or_new(wallet, Role::User, now()).await?;
     if member.is_none() && role == Role::User {
         return Err(Problem::forbidden(
             "this wallet has no account and registration is closed: ask the operator to make one",

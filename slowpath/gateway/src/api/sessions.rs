@@ -39,7 +39,7 @@ impl AskDelegation {
         let exchange_key = key_of("exchange_key", &self.exchange_key)?;
         delegation::ensure_strong(app, &exchange_key)?;
         let public_key = key_of("public_key", &self.public_key)?;
-        delegation::ensure_key(&public_key)?;
+        delegation::ensure_key("public_key", &public_key)?;
         let asked = self.expires.map(|expires| expires.0);
         Ok(Wanted {
             session: self.session.map(SessionId),

@@ -278,7 +278,7 @@ pub(crate) async fn account_of(
         account: account.0,
         firm: firm.map_or(0, |view| view.firm.0),
         session: hub.door_of(account).map(|session| session.0),
-        open_orders: hub.orders_of(account).len() as u64,
+        open_orders: hub.open_orders(account) as u64,
         balances: balances_of(&app, account),
     }))
 }
