@@ -18,8 +18,7 @@ use tokio::time::Instant;
 
 /// Time between two looks whether a deposit that is under way has come.
 const LOOK: Duration = Duration::from_millis(20);
-const UNKNOWN: &str = "the deposit was sent and may still be taken: repeat it with the same request_id, which makes it once, or not \
-                       at all if it cannot be";
+const UNKNOWN: &str = "the deposit was sent and may still be taken: ask again with the same request_id, which makes it once";
 const UNKNOWN_WITHOUT_ID: &str = "the deposit was sent and may still be taken, and has no request_id by which it could be repeated: read \
                                   your balances before you ask for another";
 

@@ -7,8 +7,8 @@ use domain::{Command, Nanos, Seq, Source};
 use engine::Engine;
 use journal::Frame;
 use shadow::Shadow;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the shadow engine stands, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ struct Shared {
     standing: RwLock<Standing>,
     desk: Desk,
     hub: Hub,
+    /// The engine's time after the last batch, and when that was.
+    seen: Mutex<(Nanos, Instant)>,
     /// Nobody asks: nothing is told.
     quiet: bool,
 }
@@ -48,7 +50,9 @@ impl Live {
     pub fn new(shadow: Shadow, ring: Box<dyn CommandRing>, quiet: bool) -> Self {
         let hub = Hub::default();
         hub.load(shadow.engine(), shadow.checked_seq().0);
+        let seen = (shadow.engine().now(), Instant::now());
         Self(Arc::new(Shared {
+            seen: Mutex::new(seen),
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
             desk: Desk::new(ring),
@@ -72,6 +76,12 @@ impl Live {
             quiet: shared.quiet,
         });
         if !shared.quiet {
+            let time = shadow.engine().now();
+            let mut seen = self.lock_seen();
+            if seen.0 != time {
+                *seen = (time, Instant::now());
+            }
+            drop(seen);
             let seq = shadow.checked_seq().0;
             shared.hub.publish(shadow.engine(), seq);
         }
@@ -119,10 +129,16 @@ impl Live {
         reader(shadow.engine(), shadow.checked_seq())
     }
 
-    /// The exchange's time, UTC ns: the clock's, but never before what is journalled. The clock may have been set
-    /// back since.
+    /// The exchange's time, UTC ns: the last frame's and what has passed since it was seen. The system's clock may have
+    /// been set since the exchange began to count.
     pub(crate) fn engine_time(&self) -> Nanos {
-        self.read(|engine, _| engine.now()).max(now())
+        let (time, seen) = *self.lock_seen();
+        let passed = u64::try_from(seen.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Nanos(time.0.saturating_add(passed))
+    }
+
+    fn lock_seen(&self) -> MutexGuard<'_, (Nanos, Instant)> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses unless the shadow engine follows the journal.
