@@ -39,6 +39,7 @@ pub use rows::{
     Account, Asset, AuditEntry, Balance, Candle, Deposit, Market, MarketTotals, Order, OrderStatus,
     Rejection, Session, Trade,
 };
+pub use schema::VERSION as SCHEMA_VERSION;
 pub use schema::{Prepared, Resume, empty, prepare};
 pub use snapshots::{Snapshot, SnapshotFolder};
 pub use store::{At, MAX_ROWS, Store};

@@ -16,8 +16,8 @@ const STEPS: [&str; 5] = [
     include_str!("../migrations/0005_requests.sql"),
 ];
 
-/// The version that this build knows.
-pub(crate) const VERSION: u64 = STEPS.len() as u64;
+/// The version of the tables that this build knows.
+pub const VERSION: u64 = STEPS.len() as u64;
 
 /// Tables that the journal gives again, and the index of snapshots, which their folder does.
 const DERIVED: [&str; 14] = [

@@ -10,6 +10,7 @@ use slowpath::signals::Signals;
 use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
+use store::SCHEMA_VERSION;
 use store::{Balance, Database, OrderFilter, Projector, Report, Snapshot, Store, Trade};
 
 fn wait_stored(instance: &Instance, seq: u64) {
@@ -285,12 +286,16 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let made = instance.sluice(&["init-db"]);
     assert_eq!(made.code, 0, "{made:?}");
     assert!(
-        made.out.contains("made the tables, version 3, for shard 3"),
+        made.out.contains(&format!(
+            "made the tables, version {SCHEMA_VERSION}, for shard 3"
+        )),
         "{made:?}"
     );
     let again = instance.sluice(&["init-db"]);
     assert!(
-        again.out.contains("version 3 already\nprojected to seq 0"),
+        again.out.contains(&format!(
+            "version {SCHEMA_VERSION} already\nprojected to seq 0"
+        )),
         "{again:?}"
     );
 
