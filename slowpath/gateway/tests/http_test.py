@@ -386,6 +386,11 @@ class PortSessions(OneExchange):
         order = port.place("Bid", 20, 1, 1)
         self.assertGreater(order, 0)
         # It is the account's, so the API shows it.
+        # The port answers as soon as it is in the journal, which the gateway then reads.
+        deadline = time.monotonic() + 30
+        while user.call("GET", f"/orders/{order}")[0] == 404:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
         self.assertEqual(self.ok(user.call("GET", f"/orders/{order}"))["order_id"], str(order))
         self.assertEqual(port.place("Bid", 1000, 10**9, 2), -self.BEYOND_DELEGATION)
         self.assertTrue(port.cancel(order))
