@@ -128,8 +128,21 @@ impl Entry {
         let Some(known) = place.and_then(|place| self.sessions.get_mut(place)) else {
             return;
         };
+        let same = match (&half.keys, &known) {
+            (Some([control, current]), Some(known)) => {
+                known.control_key.expose() == control.expose()
+                    && known.key.expose() == current.expose()
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same {
+            return;
+        }
         let last_accepted = known.as_ref().map_or(0, |known| known.last_accepted);
         *known = half.keys.map(|keys| NetSession::new(keys, last_accepted));
+        // Whoever had the key before hears nothing more.
+        self.fast.set_peer(half.session.0 as usize, 0);
     }
 
     /// One datagram: whose, whether genuine, what it says.

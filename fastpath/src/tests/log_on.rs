@@ -140,6 +140,31 @@ fn another_key_ends_the_one_before_and_the_numbers_go_on() {
     trade(&mut rig, &mut after, 3);
 }
 
+/// A delegation with the key that the session has (a revocation, a log-on that is repeated) moves nothing; another
+/// key unbinds the session, so that whoever had the one before does not even hear of fills.
+#[test]
+fn only_another_key_unbinds_the_session() {
+    let mut rig = rig();
+    let old = key(3);
+    administer(&mut rig, &[open(SESSION, Gate::Port, old.public_key())]);
+    rig.housekeep();
+    let before = client(&rig, &old);
+    let mut before = rig.establish(before);
+    trade(&mut rig, &mut before, 1);
+    administer(&mut rig, &[delegate(old.public_key())]);
+    rig.housekeep();
+    trade(&mut rig, &mut before, 2);
+
+    administer(&mut rig, &[delegate(key(4).public_key())]);
+    rig.housekeep();
+    let mut other = rig.client(1);
+    other.send(1, &[order(1, Side::Buy, 100, 2)]);
+    rig.settle();
+    assert!(!messages(&other.receive()).is_empty());
+    assert_eq!(rig.engine().session(SESSION).unwrap().next_report_no, 5);
+    assert!(before.receive().is_empty(), "fills went to the old address");
+}
+
 #[test]
 fn a_key_with_which_nothing_secret_can_be_agreed_ends_the_session_at_the_port() {
     let mut weak = [0; 32];

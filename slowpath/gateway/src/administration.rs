@@ -19,7 +19,6 @@ pub(crate) async fn administer(
     source: Source,
     command: Command,
 ) -> Result<Done, Problem> {
-    app.live.ensure_live()?;
     let answer = {
         let _one_at_a_time = app.asking.lock().await;
         send(app, by, source, command, None).await?
@@ -35,6 +34,7 @@ pub(crate) async fn send(
     command: Command,
     request: Option<String>,
 ) -> Result<Answer, Problem> {
+    app.live.ensure_open()?;
     loop {
         let number = app.live.next_number(source);
         let asked = Asked {

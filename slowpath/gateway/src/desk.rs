@@ -60,8 +60,16 @@ struct Inner {
     sent: u64,
     given: BTreeMap<Source, u64>,
     waiting: BTreeMap<(Source, u64), Waiting>,
-    /// With the number of the order that was sent; 0 while none was.
-    under_way: BTreeMap<(Source, ClientOrderId), u64>,
+    under_way: BTreeMap<(Source, ClientOrderId), UnderWay>,
+    tickets: u64,
+}
+
+/// A client order id that somebody keeps.
+struct UnderWay {
+    /// Of whoever keeps it.
+    ticket: u64,
+    /// Of the order that was sent; 0 while none was.
+    number: u64,
 }
 
 /// The right to send an order with a client order id. Dropped, it is given back, unless an order was sent:
@@ -69,12 +77,15 @@ struct Inner {
 pub(crate) struct Reserved<'a> {
     desk: &'a Desk,
     key: (Source, ClientOrderId),
+    ticket: u64,
 }
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         let mut inner = self.desk.lock();
-        if inner.under_way.get(&self.key) == Some(&0) {
+        let kept = inner.under_way.get(&self.key);
+        // It may have been given back already, and be another's by now.
+        if kept.is_some_and(|kept| kept.ticket == self.ticket && kept.number == 0) {
             inner.under_way.remove(&self.key);
         }
     }
@@ -91,6 +102,7 @@ impl Desk {
             given: BTreeMap::new(),
             waiting: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            tickets: 0,
         }))
     }
 
@@ -105,15 +117,20 @@ impl Desk {
         if inner.under_way.contains_key(&key) {
             return None;
         }
-        inner.under_way.insert(key, 0);
-        Some(Reserved { desk: self, key })
+        inner.tickets += 1;
+        let ticket = inner.tickets;
+        let number = 0;
+        inner.under_way.insert(key, UnderWay { ticket, number });
+        Some(Reserved {
+            desk: self,
+            key,
+            ticket,
+        })
     }
 
-    /// Whether an order with this client order id was sent whose outcome is not known.
+    /// Whether an order with this client order id is about to be sent, or was and its outcome is not known.
     pub(crate) fn is_under_way(&self, source: Source, id: ClientOrderId) -> bool {
-        let inner = self.lock();
-        let number = inner.under_way.get(&(source, id));
-        number.is_some_and(|number| *number != 0)
+        self.lock().under_way.contains_key(&(source, id))
     }
 
     /// Sends a command under the source's next number. `last` is the source's last number that the
@@ -157,7 +174,8 @@ impl Desk {
         let mut inner = self.lock();
         if let Command::NewOrder(order) = &frame.command {
             let key = (source, order.client_order_id);
-            if inner.under_way.get(&key) == Some(&number) {
+            let sent = inner.under_way.get(&key).map(|sent| sent.number);
+            if sent == Some(number) {
                 inner.under_way.remove(&key);
             }
         }
@@ -200,7 +218,7 @@ impl Desk {
         if inner.sent == sent {
             inner.given.clear();
             inner.waiting.clear();
-            inner.under_way.retain(|_, number| *number == 0);
+            inner.under_way.retain(|_, kept| kept.number == 0);
         }
     }
 }
@@ -242,7 +260,7 @@ impl Inner {
         if let Command::NewOrder(order) = &command
             && let Some(sent) = self.under_way.get_mut(&(source, order.client_order_id))
         {
-            *sent = number;
+            sent.number = number;
         }
         let (answer, receiver) = oneshot::channel();
         let kind = command.kind();
@@ -348,7 +366,7 @@ mod tests {
         let (source, id) = (Source::of_session(SessionId(1)), ClientOrderId(7));
         let first = desk.reserve(source, id).unwrap();
         assert!(desk.reserve(source, id).is_none());
-        assert!(!desk.is_under_way(source, id), "nothing was sent");
+        assert!(desk.is_under_way(source, id), "it is about to be sent");
         let other = desk.reserve(Source::of_session(SessionId(2)), id);
         assert!(other.is_some(), "another session's");
         drop(first);
@@ -360,7 +378,13 @@ mod tests {
         *drained.lock().unwrap() = true;
         desk.settle(desk.drained_after().unwrap());
         assert!(!desk.is_under_way(source, id), "it never will be");
-        assert!(desk.reserve(source, id).is_some());
+        // Who kept it before gives back nothing that is another's by now.
+        let late = desk.reserve(source, id).unwrap();
+        let _answer = desk.send(source, 4, new_order(7), Nanos(1)).unwrap();
+        desk.settle(desk.drained_after().unwrap());
+        let _new = desk.reserve(source, id).unwrap();
+        drop(late);
+        assert!(desk.reserve(source, id).is_none());
     }
 
     #[test]

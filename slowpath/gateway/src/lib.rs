@@ -39,6 +39,7 @@ mod tests;
 mod timeout;
 mod upkeep;
 mod view;
+mod whole;
 mod ws;
 
 pub use desk::CommandRing;

@@ -177,16 +177,18 @@ impl Live {
     /// Sends a command of a source and waits for its frame.
     pub(crate) async fn command(&self, source: Source, command: Command) -> Result<Done, Problem> {
         self.ensure_open()?;
-        let last = self.read(|engine, _| engine.last_number(source));
-        let sent = self.0.desk.send(source, last, command, now());
+        // Under the shadow engine's lock: what it has seen and what was given out are looked at together.
+        let sent = self.read(|engine, _| {
+            let last = engine.last_number(source);
+            self.0.desk.send(source, last, command, now())
+        });
         self.answered(sent.map_err(|error| no_outcome(error, UNKNOWN))?, UNKNOWN)
             .await
     }
 
     /// The number that a source's next command would have.
     pub(crate) fn next_number(&self, source: Source) -> u64 {
-        let last = self.read(|engine, _| engine.last_number(source));
-        self.0.desk.next(source, last)
+        self.read(|engine, _| self.0.desk.next(source, engine.last_number(source)))
     }
 
     /// Sends a command under this number, if it is its source's next; none if it is not any more.
@@ -196,9 +198,11 @@ impl Live {
         number: u64,
         command: Command,
     ) -> Result<Option<Answer>, Problem> {
-        self.ensure_live()?;
-        let last = self.read(|engine, _| engine.last_number(source));
-        let sent = self.0.desk.send_as(source, last, number, command, now());
+        self.ensure_open()?;
+        let sent = self.read(|engine, _| {
+            let last = engine.last_number(source);
+            self.0.desk.send_as(source, last, number, command, now())
+        });
         sent.map_err(|error| no_outcome(error, UNKNOWN))
     }
 

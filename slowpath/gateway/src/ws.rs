@@ -227,7 +227,10 @@ impl Connection {
         match timeout(SEND_PATIENCE, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(End::Told(close_code::POLICY, "slow-consumer")),
+            Err(_) => {
+                self.app.measures.slow_consumer();
+                Err(End::Told(close_code::POLICY, "slow-consumer"))
+            }
         }
     }
 
@@ -257,7 +260,6 @@ impl Connection {
                     .await;
             }
         };
-        self.ensure_logged_on()?;
         let done = self.ask(ask).await?;
         match done {
             Ok(()) => Ok(()),

@@ -49,7 +49,7 @@ impl Database {
     /// [`StoreError::Url`].
     pub fn new(url: &str) -> Result<Self, StoreError> {
         install_default_drivers();
-        let bad = || StoreError::Url(url.to_owned());
+        let bad = || StoreError::Url;
         let (scheme, _) = url.split_once(':').ok_or_else(bad)?;
         let (kind, url) = match scheme {
             "sqlite" if url.contains("mode=") => (Kind::Sqlite, url.to_owned()),
@@ -85,6 +85,8 @@ impl Database {
             (Some(file), _) => format!("sqlite {}", file.display()),
             (None, Some((_, rest))) => {
                 let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                // Behind it there may be a password too.
+                let place = place.split('?').next().unwrap_or_default();
                 format!("postgres {place}")
             }
             (None, None) => "postgres".to_owned(),

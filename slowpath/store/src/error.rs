@@ -20,8 +20,9 @@ pub enum StoreError {
     #[error("the store stops: {0}")]
     Divergence(#[from] shadow::Divergence),
     /// The address is not understood.
-    #[error("store.url {0:?}: write sqlite:PATH or postgres://USER@HOST/DATABASE")]
-    Url(String),
+    // Not the address itself: it may hold a password.
+    #[error("store.url is no database: write sqlite:PATH or postgres://USER@HOST/DATABASE")]
+    Url,
     /// Another version of Sluice made these tables.
     #[error(
         "the store has tables of version {found}, this build knows version {known}: run the version that made them, or name an empty database in store.url"

@@ -214,7 +214,7 @@ impl Store {
             .with(&token.family)
             .with(&at_most(MAX_ROWS))
             .with(&i64::from(most.saturating_sub(1)));
-        let oldest = "SELECT family FROM refresh_tokens WHERE wallet = $1 AND family <> $2 \
+        let oldest = "SELECT family FROM refresh_tokens WHERE wallet = $1 AND family <> $2 AND revoked IS NULL \
                       GROUP BY family ORDER BY MAX(issued) DESC, family LIMIT $3 OFFSET $4";
         let query = sqlx::query_with(oldest, values.into_arguments());
         let rows = transaction.fetch_all(query).await?;

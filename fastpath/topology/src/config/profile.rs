@@ -98,7 +98,7 @@ impl Config {
              profile staging",
         );
         found.require(
-            !self.metrics.bind.ip().is_unspecified(),
+            !self.metrics.bind.ip().to_canonical().is_unspecified(),
             "metrics.bind",
             format!(
                 "{} is every address of the machine, and whoever reaches it reads without a token: name loopback or \

@@ -10,6 +10,7 @@ use crate::number::U64;
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body};
 use crate::view::wallet as wallet_text;
+use crate::whole::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -133,18 +134,23 @@ pub(crate) async fn token(
 ) -> Result<Json<Tokens>, Problem> {
     let wallet = wallet_of(&signed.wallet)?;
     let signature = signature_of(&signed.signature)?;
+    // Before the challenge is used up.
+    app.live.ensure_live()?;
     let wanted = app
         .challenges
         .answer(&signed.nonce, wallet, &signature, now())
         .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
-    app.live.ensure_live()?;
     let role = auth::role(&app, wallet).await?;
     let registrant = match (app.config.registration, role) {
         (Registration::Closed, _) => Registrant::Nobody,
         (Registration::Open, Role::Operator) => Registrant::Operator,
         (Registration::Open, _) => Registrant::Anybody(client),
     };
-    let member = match membership::ensure(&app, wallet, registrant).await {
+    let joined = {
+        let app = app.clone();
+        to_the_end(async move { membership::ensure(&app, wallet, registrant).await }).await
+    };
+    let member = match joined {
         // Whoever is to help is let in all the same.
         Err(problem) if role == Role::Operator => {
             tracing::warn!(?problem, "an operator gets no account");
@@ -160,7 +166,9 @@ pub(crate) async fn token(
     }
     let session = match (&wanted, member) {
         (Some(wanted), Some(member)) => {
-            Some(sessions::open(&app, wallet, member.account, wanted).await?)
+            let (app, wanted) = (app.clone(), *wanted);
+            let open = async move { sessions::open(&app, wallet, member.account, &wanted).await };
+            Some(to_the_end(open).await?)
         }
         (Some(_), None) => {
             return Err(Problem::forbidden(

@@ -88,6 +88,7 @@ pub(crate) async fn place(
     caller: Caller,
     Body(order): Body<PlaceOrder>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let market = app.market_or_only(order.market.as_deref())?;
@@ -347,6 +348,7 @@ pub(crate) async fn modify(
     Path(id): Path<String>,
     Body(change): Body<ModifyOrder>,
 ) -> Result<Json<Applied>, Problem> {
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let before = own_order(&app, member, order_id(&id)?)?;
@@ -373,6 +375,7 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Applied>, Problem> {
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let before = own_order(&app, member, order_id(&id)?)?;
     cancel_one(&app, &caller, member, before).await.map(Json)
@@ -433,6 +436,7 @@ pub(crate) async fn cancel_all(
     caller: Caller,
     Query(which): Query<Which>,
 ) -> Result<Json<CancelledAll>, Problem> {
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let market: Option<MarketId> = which
         .market
@@ -467,8 +471,15 @@ pub(crate) async fn cancel_all(
             });
         }
         while let Some(joined) = under_way.join_next().await {
-            let Ok((id, ended)) = joined else {
-                continue;
+            let (id, ended) = match joined {
+                Ok(ended) => ended,
+                Err(failed) => {
+                    tracing::error!(%failed, "a cancel of many failed");
+                    problem = Some(Problem::unknown_outcome(
+                        "a cancel failed: ask for your orders",
+                    ));
+                    continue;
+                }
             };
             match ended {
                 Ok(applied) => result.cancelled.push(applied.order),

@@ -7,6 +7,7 @@ use crate::number::U64;
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Path};
 use crate::view::wallet as base58;
+use crate::whole::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -207,6 +208,9 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
-    delegation::revoke(&app, caller.wallet, member.account, SessionId(session)).await?;
+    let session = SessionId(session);
+    let revoke =
+        async move { delegation::revoke(&app, caller.wallet, member.account, session).await };
+    to_the_end(revoke).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -317,6 +317,7 @@ pub(crate) async fn faucet(
             "there is no faucet here: the operator has not set gateway.faucet",
         ));
     }
+    app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let (account, asset, amount) = (member.account, asset_of(&app, &wish.asset)?, wish.amount.0);

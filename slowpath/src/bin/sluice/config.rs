@@ -109,13 +109,17 @@ fn print(keys: &[Key], out: &mut impl io::Write) -> io::Result<()> {
 
 /// `postgres://user:…@host` without what nobody else should see.
 fn without_password(text: &str) -> String {
+    let (text, options) = match text.split_once('?') {
+        Some((address, _)) if text.contains("://") => (address, "?…\""),
+        _ => (text, ""),
+    };
     let hidden = || {
         let (scheme, rest) = text.split_once("://")?;
         let (user, rest) = rest.rsplit_once('@')?;
         let (user, _) = user.split_once(':')?;
         Some(format!("{scheme}://{user}:…@{rest}"))
     };
-    hidden().unwrap_or_else(|| text.to_owned())
+    hidden().unwrap_or_else(|| text.to_owned()) + options
 }
 
 #[cfg(test)]
@@ -126,6 +130,8 @@ mod tests {
     fn a_password_is_not_shown() {
         let shown = without_password("\"postgres://u:p@ss:word@h/d\"");
         assert_eq!(shown, "\"postgres://u:…@h/d\"");
+        let shown = without_password("\"postgres://u:p@h/d?password=x\"");
+        assert_eq!(shown, "\"postgres://u:…@h/d?…\"");
         for text in ["\"postgres://u@h/d\"", "\"sqlite:a\"", "7"] {
             assert_eq!(without_password(text), text);
         }
