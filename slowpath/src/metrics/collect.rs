@@ -2,6 +2,7 @@
 
 use super::catalogue::{Described, catalogue, counter, stage_name};
 use super::family::Figures;
+use super::heard::Heard;
 use crate::attach::{self, Fate, Region, RegionFile};
 use crate::console::now;
 use crate::counters;
@@ -15,7 +16,7 @@ use shm::layout::fast_layout::TILES;
 use shm::{FastView, LogReader, Memory, Places, RegionError, SlowView, TileState};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use topology::Config;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 
@@ -30,6 +31,7 @@ pub struct Sources {
     has_store: bool,
     /// Labels of `sluice_info`.
     info: [(&'static str, String); 4],
+    heard: Heard,
     catalogue: BTreeMap<String, Described>,
     measures: Measures,
 }
@@ -77,6 +79,7 @@ impl Sources {
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("profile", config.profile.name().to_owned()),
             ],
+            heard: Heard::default(),
             catalogue: catalogue(measures),
             measures: measures.clone(),
         }
@@ -85,14 +88,16 @@ impl Sources {
     /// All figures that there are now.
     pub fn collect(&mut self) -> Vec<MetricFamily> {
         let journal = self.journal.memory(&self.places);
+        // What another boot of the machine left says nothing of this one.
         let fast = self.fast.memory(&self.places);
+        let fast = fast.filter(|memory| memory.header().boot_id() == self.boot_id);
         let mut to = Figures::new(&self.catalogue);
         let info: Vec<(&str, &str)> = self.info.iter().map(|(k, v)| (*k, &**v)).collect();
         to.add("sluice_info", &info, 1);
         let head = journal
             .filter(|memory| memory.header().boot_id() == self.boot_id)
             .and_then(|memory| journal_figures(&memory, &mut to));
-        let out_seq = fast_figures(fast, &mut to);
+        let out_seq = fast_figures(fast, &mut self.heard, &mut to);
         let mut readers = vec![("out", out_seq)];
         if let Ok(slow) = SlowView::new(self.slow.clone()) {
             readers.extend(slow_figures(&slow, self.has_store, &mut to));
@@ -164,7 +169,7 @@ fn life_figures(name: &str, life: Life, to: &mut Figures<'_>) {
 }
 
 /// Gives how far the out tile is.
-fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
+fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>) -> Option<u64> {
     let header = memory.as_ref().map(Memory::header);
     let fast = memory.clone().and_then(|memory| FastView::new(memory).ok());
     let (Some(header), Some(fast)) = (header, fast) else {
@@ -175,7 +180,8 @@ fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
     let said = fast.process_state();
     let life = Life::of(said, header.pid());
     life_figures("fastpath", life, to);
-    for tile in (0..TILES).filter_map(|slot| fast.tile(slot)) {
+    let tiles = (0..TILES).filter_map(|slot| Some((slot, fast.tile(slot)?)));
+    for (slot, tile) in tiles {
         let name = tile_kind::name(tile.kind);
         let (names, counts) = match tile.kind {
             tile_kind::NET => (net::NAMES, &tile.counters),
@@ -200,7 +206,7 @@ fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
         to.add("sluice_tile_polls_total", &labels, tile.polls);
         to.add("sluice_tile_busy_polls_total", &labels, tile.busy_polls);
         if tile.heartbeat != 0 {
-            let age = now().0.saturating_sub(tile.heartbeat);
+            let age = heard.age(slot, tile.heartbeat, Instant::now());
             to.add_nanos("sluice_tile_heartbeat_age_seconds", &labels, age);
         }
     }

@@ -6,6 +6,7 @@
 mod catalogue;
 mod collect;
 mod family;
+mod heard;
 
 pub use catalogue::{catalogue, table};
 pub use collect::Sources;
