@@ -59,6 +59,25 @@ impl Doorman {
             silence,
         })
     }
+
+    /// The same for a service that has a few clients, whoever they are.
+    pub(crate) fn of_few(
+        listener: std::net::TcpListener,
+        most: usize,
+        silence: Duration,
+    ) -> io::Result<Self> {
+        let config = Gateway {
+            max_connections: most,
+            address_connections: 0,
+            ..Gateway::default()
+        };
+        let mut doorman = Self::new(listener, &config, silence)?;
+        doorman.room = Arc::new(Room {
+            limit: "so many clients are served at a time",
+            ..Room::new(&config)
+        });
+        Ok(doorman)
+    }
 }
 
 impl AddrListener<Connection, Peer> for Doorman {
@@ -84,6 +103,8 @@ impl AddrListener<Connection, Peer> for Doorman {
 
 /// How many connections there may be, and are.
 struct Room {
+    /// What is said of `most`.
+    limit: &'static str,
     most: usize,
     /// Most of one address; 0: no limit.
     most_of_address: usize,
@@ -103,6 +124,7 @@ struct Open {
 impl Room {
     fn new(config: &Gateway) -> Self {
         Self {
+            limit: "gateway.max_connections",
             most: config.max_connections,
             most_of_address: config.address_connections,
             proxies: config.trusted_proxies.clone(),
@@ -121,7 +143,7 @@ impl Room {
         let mut open = room.open();
         let own = open.addresses.get(&address).copied().unwrap_or(0);
         let refused = if open.all >= room.most {
-            Some("gateway.max_connections")
+            Some(room.limit)
         } else if limited && own >= room.most_of_address {
             Some("gateway.address_connections")
         } else {

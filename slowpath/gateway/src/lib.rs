@@ -45,6 +45,7 @@ mod ws;
 pub use desk::CommandRing;
 pub use live::{Batch, Live, Standing};
 pub use measures::Measures;
+pub use serve::serve_few;
 
 use auth::challenge::Challenges;
 use auth::revocation::Unwritten;

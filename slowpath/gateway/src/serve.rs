@@ -112,6 +112,20 @@ async fn as_problem(response: Response) -> Response {
     response
 }
 
+/// Serves a few clients at a time on a listener of its own, without TLS, until the process ends; silent ones make
+/// room for others.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve_few(listener: TcpListener, service: Router, most: usize) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let doorman = Doorman::of_few(listener, most, NEXT_REQUEST + FIRST_REQUEST)?;
+    let mut server = Server::<Peer>::from_listener(doorman).first_request_timeout(FIRST_REQUEST);
+    let http = server.http_builder();
+    http.http1().header_read_timeout(NEXT_REQUEST);
+    server.serve(service.into_make_service()).await
+}
+
 /// Certificate and key.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {

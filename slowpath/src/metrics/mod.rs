@@ -20,14 +20,15 @@ use axum::routing::get;
 use gateway::Measures;
 use prometheus::TextEncoder;
 use shm::Memory;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use topology::Config;
 
 /// Wait before an address that could not be listened on is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// Connections at a time: the archive needs descriptors too.
+const CLIENTS: usize = 16;
 
 /// Begins to serve, if `[metrics]` says so, until the process ends.
 ///
@@ -70,9 +71,7 @@ fn serve(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) -> Result<()> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(bind)
-            .await
-            .with_context(|| format!("listen on {bind}"))?;
+        let listener = TcpListener::bind(bind).with_context(|| format!("listen on {bind}"))?;
         say(format_args!(
             "metrics: http://{}/metrics",
             listener.local_addr()?
@@ -83,7 +82,9 @@ fn serve(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) -> Result<()> {
             async move { figures(&mut sources.lock().unwrap_or_else(PoisonError::into_inner)) }
         };
         let app = Router::new().route("/metrics", get(answer));
-        axum::serve(listener, app).await.context("serve")
+        gateway::serve_few(listener, app, CLIENTS)
+            .await
+            .context("serve")
     })
 }
 

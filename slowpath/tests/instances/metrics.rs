@@ -92,6 +92,27 @@ fn figures_are_served_before_there_is_a_fastpath_and_follow_it() {
     assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
 }
 
+/// Connections that say nothing neither take descriptors from the archive nor keep a scraper out for long.
+#[test]
+fn silent_connections_are_few_and_make_room() {
+    let (instance, port) = with_metrics();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("metrics: http://127.0.0.1:");
+    let silent: Vec<TcpStream> = (0..40)
+        .map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    let is_open = |stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let seen = stream.peek(&mut [0]);
+        seen.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    let open = || silent.iter().filter(|stream| is_open(stream)).count();
+    wait("those beyond the limit are closed", || open() <= 16);
+    wait("the silent ones make room", || open() == 0);
+    assert!(scrape(port).contains_key("sluice_up{process=\"slowpath\"}"));
+    assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
+}
+
 #[test]
 fn a_taken_address_is_told_and_stops_nothing() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
