@@ -8,6 +8,7 @@ use bench::swarm::Swarm;
 use domain::SessionId;
 use shm::FastView;
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -658,15 +659,19 @@ fn interrupted() -> Result<String> {
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    std::thread::sleep(Duration::from_secs(4));
+    let mut shown = BufReader::new(demo.stdout.take().context("its output is piped")?);
+    let mut text = String::new();
+    // It builds first, which may take a while.
+    while !text.contains("orders/s") {
+        let read = shown.read_line(&mut text)?;
+        ensure!(read > 0, "ended before it began: {text}");
+    }
+    std::thread::sleep(Duration::from_secs(3));
     let group = i32::try_from(demo.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
     rustix::process::kill_process_group(group.context("a pid")?, rustix::process::Signal::INT)?;
-    let mut text = String::new();
-    if let Some(mut stdout) = demo.stdout.take() {
-        std::io::Read::read_to_string(&mut stdout, &mut text)?;
-    }
+    shown.read_to_string(&mut text)?;
     let status = demo.wait()?;
     ensure!(status.success(), "ended with {status}: {text}");
     ensure!(

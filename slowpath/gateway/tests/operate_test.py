@@ -167,8 +167,9 @@ class Logs(unittest.TestCase):
                 self.assertIn(line["level"], ("ERROR", "WARN", "INFO", "DEBUG"))
                 self.assertTrue(line["target"] and line["message"])
         self.assertTrue(any(line["message"].startswith("ready ") for line in lines["fastpath"]))
-        administers = [line for line in lines["slowpath"] if "operator" in line]
-        self.assertEqual([line["operator"] for line in administers], [OPERATOR.text])
+        asked = "administration was asked for"
+        administers = [line for line in lines["slowpath"] if line["message"] == asked]
+        self.assertEqual([line["wallet"] for line in administers], [OPERATOR.text])
         span = administers[0]["span"]
         self.assertEqual((span["method"], span["route"]), ("POST", "/api/v1/admin/assets"))
         answered = [
