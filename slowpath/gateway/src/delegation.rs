@@ -41,7 +41,7 @@ impl fmt::Display for Wanted {
         f.write_str("It also lets a key trade for your account by the binary port. The key cannot withdraw.\n")?;
         match self.session {
             Some(session) => writeln!(f, "Session: {}, whose key it replaces", session.0)?,
-            None => f.write_str("Session: a new one\n")?,
+            None => f.write_str("Session: a new one, or the one that has this exchange key\n")?,
         }
         writeln!(f, "Delegated key: {}", base58(*public_key))?;
         writeln!(f, "Exchange key: {}", base58(*exchange_key))?;

@@ -26,6 +26,18 @@ def free_port(kind):
         return s.getsockname()[1]
 
 
+def freeze(process):
+    """Stops a process, and waits until the last of its threads stands: a busy one runs on for a moment."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+
+    def stands(task):
+        return (task / "stat").read_text().rpartition(") ")[2][0] == "T"
+
+    while not all(stands(task) for task in tasks.iterdir()):
+        time.sleep(0.001)
+
+
 class Wallet:
     def __init__(self, seed):
         self.key = SigningKey(bytes([seed]) * 32)

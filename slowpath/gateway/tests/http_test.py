@@ -21,7 +21,7 @@ import unittest
 
 import base58
 import websockets
-from exchange import OPERATOR, Exchange, User, Wallet
+from exchange import OPERATOR, Exchange, User, Wallet, freeze
 from order_entry import ExchangeKey, Port
 
 HERE = pathlib.Path(__file__).parent
@@ -312,7 +312,7 @@ class Deposits(OneExchange):
     def test_without_an_answer_it_is_repeated_and_made_once(self):
         before = self.has()
         fastpath = self.exchange.processes["fastpath"]
-        fastpath.send_signal(signal.SIGSTOP)
+        freeze(fastpath)
         try:
             for _ in range(2):
                 answer = self.ask("silent")
@@ -461,7 +461,7 @@ class PortSessions(OneExchange):
             time.sleep(0.5)
             return thread
 
-        fastpath.send_signal(signal.SIGSTOP)
+        freeze(fastpath)
         try:
             asked = [
                 ask("new", lambda: self.delegate(user.wallet, newer, session=session)),
@@ -659,7 +659,7 @@ class Once(OneExchange):
         return self.taker.call("GET", f"/orders/by-client-id/{client_order_id}")
 
     def stop(self):
-        self.exchange.processes["fastpath"].send_signal(signal.SIGSTOP)
+        freeze(self.exchange.processes["fastpath"])
 
     def go_on(self):
         self.exchange.processes["fastpath"].send_signal(signal.SIGCONT)
@@ -749,7 +749,7 @@ class Hurry(OneExchange):
     def test_a_request_that_takes_too_long_has_an_unknown_outcome(self):
         user = User(self.exchange, Wallet(75))
         fastpath = self.exchange.processes["fastpath"]
-        fastpath.send_signal(signal.SIGSTOP)
+        freeze(fastpath)
         try:
             self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
         finally:
@@ -1161,7 +1161,7 @@ class DeadFastpath(OneExchange):
         register = threading.Thread(
             target=lambda: answered.append(self.exchange.call("POST", "/api/v1/auth/token", body))
         )
-        fastpath.send_signal(signal.SIGSTOP)
+        freeze(fastpath)
         register.start()
         # Whether the registration waits, or is refused because the fastpath is silent: it is not in the way.
         time.sleep(0.3)
@@ -1178,7 +1178,7 @@ class Ending(unittest.TestCase):
     def test_what_was_asked_is_answered_when_the_slowpath_is_stopped(self):
         exchange = Exchange()
         user = User(exchange, Wallet(97))
-        exchange.processes["fastpath"].send_signal(signal.SIGSTOP)
+        freeze(exchange.processes["fastpath"])
         answers = []
         orders = [
             threading.Thread(target=lambda n=n: answers.append(user.place("Bid", 100, 1, n))) for n in range(1, 6)

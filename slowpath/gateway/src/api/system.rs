@@ -42,10 +42,12 @@ pub(crate) struct Status {
 pub(crate) async fn status(State(app): State<App>) -> Json<Status> {
     let history = app.store.last_seq().await.ok();
     let standing = app.live.standing();
+    let is_served = app.live.ensure_open().is_ok();
     Json(app.live.read(|engine, seq| {
         let state = match (standing, engine.phase()) {
             (Standing::CatchingUp, _) => "starting",
             (Standing::Diverged, _) => "stopped",
+            (Standing::Live, _) if !is_served => "stopped",
             (Standing::Live, Phase::Open) => "open",
             (Standing::Live, Phase::CancelOnly) => "cancel-only",
         };
