@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use topology::Config;
 use wire::auth::SessionSecret;
 
+use crate::programs;
+
 /// Base units of the quote asset per whole unit (6 decimals), and what each account starts with.
 const QUOTE_FUNDS: u64 = 10_000_000_000_000;
 const BASE_FUNDS: u64 = 10_000_000_000_000;
@@ -132,7 +134,7 @@ impl Instance {
             config_path,
             port: addresses.port,
             feed: addresses.feed,
-            binaries: target_dir()?.join("release"),
+            binaries: programs::folder()?,
             processes: [None, None],
             restarts: [0, 0],
         })
@@ -383,27 +385,6 @@ impl Drop for Instance {
     }
 }
 
-/// Builds the programs of an instance, with the features of the aliases in `.cargo/config.toml`.
-pub fn build() -> Result<()> {
-    let status = Command::new("cargo")
-        .current_dir(workspace_root()?)
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--bin",
-            "fastpath",
-            "--bin",
-            "slowpath",
-            "--bin",
-            "sluice",
-        ])
-        .status()
-        .context("start cargo")?;
-    ensure!(status.success(), "the build failed");
-    Ok(())
-}
-
 /// A UDP port of loopback that nobody has at the moment.
 fn free_port() -> Result<SocketAddrV4> {
     let socket = UdpSocket::bind("127.0.0.1:0").context("find a free port")?;
@@ -568,20 +549,4 @@ amount = "{QUOTE_FUNDS}"
         )?;
     }
     Ok(text)
-}
-
-/// Where Cargo puts what it builds: `CARGO_TARGET_DIR`, relative to the workspace as [`build`] calls
-/// it, or the workspace's own folder.
-pub fn target_dir() -> Result<PathBuf> {
-    let dir = std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty());
-    Ok(workspace_root()?.join(dir.map_or_else(|| "target".into(), PathBuf::from)))
-}
-
-/// Where the workspace is, from where this crate was built.
-pub fn workspace_root() -> Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here
-        .parent()
-        .context("the bench crate lies in a folder of the workspace")?
-        .to_owned())
 }

@@ -15,6 +15,7 @@ pub mod functions;
 pub mod hiccup;
 pub mod instance;
 pub mod load;
+pub mod programs;
 pub mod record;
 pub mod report;
 pub mod snapshot;

@@ -6,7 +6,8 @@
 
 mod archive;
 
-use crate::instance::{self, Instance, Plan, Role};
+use crate::instance::{Instance, Plan, Role};
+use crate::programs;
 use anyhow::{Context as _, Result};
 use archive::{Size, write_archive};
 use std::fmt::Write as _;
@@ -37,7 +38,7 @@ pub struct Arguments {
 /// # Errors
 /// If the programs cannot be built or do not do their part.
 pub fn run(arguments: &Arguments) -> Result<String> {
-    instance::build()?;
+    programs::build()?;
     let mut instance = Instance::create(&Plan {
         name: "snapshot",
         sessions: 1,

@@ -1,7 +1,8 @@
 //! An exchange of one's own with its gateway's limits out of the way, and users that have logged on.
 
 use anyhow::{Context as _, Result};
-use bench::instance::{self, Instance, Placement, Plan, Role};
+use bench::instance::{Instance, Placement, Plan, Role};
+use bench::programs;
 use bench::web::WebUser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ pub(crate) fn start(
     slowpath: Option<usize>,
     tiles: Option<usize>,
 ) -> Result<Instance> {
-    instance::build()?;
+    programs::build()?;
     let plan = Plan {
         name,
         sessions: 1,

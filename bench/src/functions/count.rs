@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Entry;
-use crate::instance::workspace_root;
+use crate::programs::workspace_root;
 
 /// The function within which is counted, as callgrind names it.
 pub const TOGGLE: &str = "*functions*measured*";

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::instance::workspace_root;
+use crate::programs::workspace_root;
 
 /// Boot options that keep CPUs for tiles.
 const ISOLATION: [&str; 4] = ["isolcpus", "nohz_full", "rcu_nocbs", "idle"];

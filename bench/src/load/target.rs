@@ -12,7 +12,8 @@ use super::exchange::Reported;
 use super::host::Disturbance;
 use super::inside::Moment;
 use super::{Ack, Arguments};
-use crate::instance::{self, Instance, Placement, Plan, Role};
+use crate::instance::{Instance, Placement, Plan, Role};
+use crate::programs;
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -45,7 +46,7 @@ impl Target {
         if let Some(address) = arguments.server {
             return Ok(Self { address, own: None });
         }
-        instance::build()?;
+        programs::build()?;
         let plan = Plan {
             name: "load",
             sessions: arguments.sessions,

@@ -5,7 +5,7 @@
 //! With `CI=true` in the environment a skipped check is a failure.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::instance::{self, workspace_root};
+use bench::programs::{self, workspace_root};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -409,8 +409,8 @@ fn operate(root: &Path) -> Result<()> {
 
 /// Runs one of the gateway's scripts on the release binaries.
 fn with_binaries(root: &Path, script: &str) -> Result<()> {
-    instance::build()?;
-    let binaries = instance::target_dir()?.join("release");
+    programs::build()?;
+    let binaries = programs::folder()?;
     let binaries = binaries.to_string_lossy();
     let env = [("BINARIES", &*binaries)];
     python(root, "http-venv", "slowpath/gateway/tests", script, &env)

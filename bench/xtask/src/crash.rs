@@ -4,7 +4,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use bench::chaos::{Chaos, Proxy, Random};
-use bench::instance::{self, Instance, Plan, Role};
+use bench::instance::{Instance, Plan, Role};
+use bench::programs;
 use bench::trader::{Seen, Style, Trader};
 use domain::SessionId;
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ struct Crowd {
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    instance::build()?;
+    programs::build()?;
     let plan = Plan {
         name: "crash",
         sessions: TRADERS,

@@ -5,7 +5,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use bench::chaos::{Chaos, Proxy};
-use bench::instance::{self, Instance, Plan, Role};
+use bench::instance::{Instance, Plan, Role};
+use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::trader::{Seen, Style, Trader};
 use bench::web::WebUser;
@@ -59,8 +60,11 @@ struct Crowd {
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let start = Instant::now();
-    println!("building fastpath and slowpath (release) ...");
-    instance::build()?;
+    println!(
+        "building fastpath and slowpath (profile {}) ...",
+        programs::profile()
+    );
+    programs::build()?;
     println!("built in {:.1} s", start.elapsed().as_secs_f32());
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -120,7 +124,8 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
     }
     println!("instance     {}", instance.folder().display());
     println!(
-        "status       target/release/sluice status --config {}",
+        "status       {}/sluice status --config {}",
+        programs::folder()?.display(),
         instance.config_path.display()
     );
     let secret = instance.folder().join("session-4.secret");

@@ -1,7 +1,8 @@
 //! The feed against the journal: a subscriber's books, and what a foreign dissector makes of the packets.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::instance::{self, Instance, Plan, Role};
+use bench::instance::{Instance, Plan, Role};
+use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
 use client::feed::Books;
@@ -88,7 +89,7 @@ fn same_books(engine: &Engine, books: &Books) -> Result<()> {
 /// Captures the whole life of an instance's feed and counts what tshark finds in it.
 #[expect(clippy::print_stdout, reason = "a check says what it saw")]
 pub(crate) fn run() -> Result<()> {
-    instance::build()?;
+    programs::build()?;
     let mut instance = Instance::create(&Plan {
         name: "feed",
         sessions: SESSIONS,

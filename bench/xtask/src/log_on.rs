@@ -2,7 +2,8 @@
 //! one, and what it cannot do it says.
 
 use anyhow::{Context as _, Result, ensure};
-use bench::instance::{self, Instance, Plan};
+use bench::instance::{Instance, Plan};
+use bench::programs;
 use bench::web::WebUser;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -68,7 +69,7 @@ fn wallet_with_funds(instance: &Instance) -> Result<String> {
 
 fn example(arguments: &[&str]) -> Result<Output> {
     Command::new("cargo")
-        .current_dir(instance::workspace_root()?)
+        .current_dir(programs::workspace_root()?)
         .args([
             "run",
             "--quiet",

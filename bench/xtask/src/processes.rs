@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::chaos::Random;
-use bench::instance::{self, Instance, Plan, Role};
+use bench::instance::{Instance, Plan, Role};
+use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
 use domain::SessionId;
@@ -62,7 +63,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         }),
     ];
     let chosen = choice::chosen(tests, |test| test.0, only, |part, name| name.contains(part))?;
-    instance::build()?;
+    programs::build()?;
     for (name, test) in chosen {
         let said = test().with_context(|| (*name).to_owned())?;
         println!("    {name}: {said}");
@@ -629,7 +630,7 @@ pub(crate) fn example_with(
     more: &[&str],
 ) -> Result<std::process::Output> {
     Command::new("cargo")
-        .current_dir(instance::workspace_root()?)
+        .current_dir(programs::workspace_root()?)
         .args(["run", "--quiet", "-p", "client", "--example", example, "--"])
         .args(["--server", server, "--session", session])
         .args(["--market", market, "--secret", secret])
