@@ -1,7 +1,7 @@
 //! Datagrams: a [`Context`], messages, a MAC.
 
 use super::NotACommand;
-use super::message::{Block, Context, Message, SCHEMA_ID, Template, takes_number};
+use super::message::{Block, Context, Message, NewOrder, SCHEMA_ID, Template, takes_number};
 use crate::auth::{Mac, MacKey};
 use crate::sbe::MessageHeader;
 use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
@@ -115,9 +115,9 @@ impl DatagramReader {
         let mut rest = blocks;
         let mut numbered = 0_u64;
         while !rest.is_empty() {
-            let (message, after) = split_message(rest)?;
-            check_message(&context, &message)?;
-            numbered += u64::from(message.takes_number());
+            let (template_id, block, after) = split_block(rest)?;
+            check_block(&context, template_id, block)?;
+            numbered += u64::from(takes_number(template_id));
             rest = after;
         }
         let last = context.next_seq_no.checked_add(numbered);
@@ -138,13 +138,17 @@ fn split_context(bytes: &[u8]) -> Result<(Context, &[u8]), DecodeError> {
     if !(MIN_DATAGRAM..=MAX_DATAGRAM).contains(&bytes.len()) {
         return Err(DecodeError::WrongLength { bytes: bytes.len() });
     }
-    match split_message(&bytes[..bytes.len() - Mac::BYTES])? {
-        (Message::Context(context), rest) => Ok((context, rest)),
-        _ => Err(DecodeError::NoContext),
+    let (template_id, block, rest) = split_block(&bytes[..bytes.len() - Mac::BYTES])?;
+    if template_id != Template::Context.number() {
+        return Err(DecodeError::NoContext);
     }
+    let (context, _) =
+        Context::read_from_prefix(block).map_err(|_| DecodeError::ShortBlock { template_id })?;
+    Ok((context, rest))
 }
 
-fn split_message(bytes: &[u8]) -> Result<(Message, &[u8]), DecodeError> {
+/// The first message's template and block, and what follows it.
+fn split_block(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), DecodeError> {
     let (header, rest) = MessageHeader::read_from_prefix(bytes).map_err(|_| DecodeError::CutOff)?;
     let MessageHeader {
         block_length,
@@ -161,43 +165,59 @@ fn split_message(bytes: &[u8]) -> Result<(Message, &[u8]), DecodeError> {
     let (block, rest) = rest
         .split_at_checked(usize::from(block_length))
         .ok_or(DecodeError::CutOff)?;
-    let message =
-        Message::from_block(template_id, block).ok_or(DecodeError::ShortBlock { template_id })?;
-    Ok((message, rest))
+    Ok((template_id, block, rest))
 }
 
-fn check_message(context: &Context, message: &Message) -> Result<(), DecodeError> {
-    let template_id = message.template_id();
+/// Whether a message is whole, may stand where it does, and holds what it may. It is not taken apart for that:
+/// on the hot path this is done before the message is wanted.
+fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), DecodeError> {
     // The control epoch's keys never change: a recorded datagram of it is genuine for ever. So it
     // must not carry anything that has an effect of its own, and the answers are bound by nonces.
     let control = context.epoch == CONTROL_EPOCH;
-    let belongs = match message {
-        Message::Context(_) => return Err(DecodeError::SecondContext),
-        Message::Hello(_)
-        | Message::Challenge(_)
-        | Message::Establish(_)
-        | Message::Established(_) => control,
-        Message::Unknown { template_id } => !(control && takes_number(*template_id)),
-        Message::NewOrder(order) => {
-            domain::NewOrder::try_from(order).map_err(DecodeError::InvalidField)?;
+    let Ok(template) = Template::try_from(template_id) else {
+        return if control && takes_number(template_id) {
+            Err(DecodeError::WrongEpoch { template_id })
+        } else {
+            Ok(())
+        };
+    };
+    if block.len() < template.block_length() {
+        return Err(DecodeError::ShortBlock { template_id });
+    }
+    let belongs = match template {
+        Template::Context => return Err(DecodeError::SecondContext),
+        Template::Hello | Template::Challenge | Template::Establish | Template::Established => {
+            control
+        }
+        Template::NewOrder => {
+            check_order(block)?;
             !control
         }
-        Message::ResendRequest(_)
-        | Message::Refused(_)
-        | Message::CancelOrder(_)
-        | Message::AmendOrder(_)
-        | Message::OrderAccepted(_)
-        | Message::OrderRejected(_)
-        | Message::OrderFilled(_)
-        | Message::OrderCanceled(_)
-        | Message::OrderAmended(_)
-        | Message::NotApplied(_) => !control,
+        Template::ResendRequest
+        | Template::Refused
+        | Template::CancelOrder
+        | Template::AmendOrder
+        | Template::OrderAccepted
+        | Template::OrderRejected
+        | Template::OrderFilled
+        | Template::OrderCanceled
+        | Template::OrderAmended
+        | Template::NotApplied => !control,
     };
     if belongs {
         Ok(())
     } else {
         Err(DecodeError::WrongEpoch { template_id })
     }
+}
+
+/// The only client's message with enumerations.
+fn check_order(block: &[u8]) -> Result<(), DecodeError> {
+    let (order, _) = NewOrder::read_from_prefix(block).map_err(|_| DecodeError::ShortBlock {
+        template_id: Template::NewOrder.number(),
+    })?;
+    let checked = domain::NewOrder::try_from(&order);
+    checked.map(drop).map_err(DecodeError::InvalidField)
 }
 
 /// A well-formed datagram.
@@ -230,9 +250,10 @@ impl Iterator for Messages<'_> {
 
     fn next(&mut self) -> Option<Numbered> {
         // `parse` went over these bytes, so only their end gives an error here.
-        let (message, rest) = split_message(self.rest).ok()?;
+        let (template_id, block, rest) = split_block(self.rest).ok()?;
+        let message = Message::from_block(template_id, block)?;
         self.rest = rest;
-        let number = message.takes_number().then_some(self.next_no);
+        let number = takes_number(template_id).then_some(self.next_no);
         if number.is_some() {
             self.next_no = self.next_no.saturating_add(1);
         }
