@@ -5,6 +5,7 @@
     reason = "a crowd looks at a few messages of many"
 )]
 
+mod book;
 mod gate;
 mod http;
 mod inprocess;
@@ -37,6 +38,8 @@ enum Task {
     FloorWriter(ws::floor::Plan),
     /// The fastpath in this process, archiving on, as fast as one core goes, beside what the disk does alone.
     Inprocess(inprocess::Arguments),
+    /// The common workload for matching cores, by ours, by others and by floors.
+    Book(book::Arguments),
     /// Results that `--out` wrote, as text and as a page with plots.
     Report(report::Arguments),
     /// Start-up behind a snapshot of a large state, beside a replay of all that led to it.
@@ -90,6 +93,11 @@ fn run(task: &Task) -> anyhow::Result<(String, bool)> {
         }
         Task::Inprocess(arguments) => {
             let record = inprocess::run(arguments)?;
+            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
+            Ok((text, record.ok))
+        }
+        Task::Book(arguments) => {
+            let record = book::run(arguments)?;
             let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
             Ok((text, record.ok))
         }

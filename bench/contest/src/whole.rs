@@ -1,0 +1,281 @@
+//! Our whole engine: funds, fees, duplicates, limits, and every event as it is journalled.
+
+use crate::checksum::Outcome;
+use crate::command::{Command as Asked, Lasting, Op, Side as AskedSide, Workload, place_of};
+use crate::core::Core;
+use domain::{
+    AccountId, Amount, AssetId, CancelOrder, ClientOrderId, Command, CreateAccount, CreateAsset,
+    CreateMarket, Delegation, Deposit, Effects, Event, FirmId, Flag, Gate, Genesis, Liquidity,
+    MarketId, Nanos, NewOrder, OpenSession, OrderId, OrderType, Price, Qty, Request, Seq,
+    SessionId, Side, Source, Stamp, TimeInForce, Zero,
+};
+use engine::Engine;
+
+/// Prices of a market.
+const LEVELS: u32 = 1 << 16;
+/// What each account has of each asset, base units.
+const FUNDS: u64 = 1 << 50;
+
+/// The engine, with an account and a session for each owner.
+pub struct Whole<'a> {
+    engine: Engine,
+    effects: Effects,
+    commands: &'a [Asked],
+    /// By number of a command: the engine's id of the order that it names.
+    names: Vec<OrderId>,
+    seq: u64,
+    /// By session.
+    numbers: Vec<u64>,
+    outcome: Outcome,
+}
+
+impl<'a> Whole<'a> {
+    /// With the ids that a first run of the same commands was given: a client names an order by the id that the
+    /// exchange gave it.
+    #[must_use]
+    pub fn new(workload: &'a Workload) -> Self {
+        let mut first = Self::empty(workload, Vec::new());
+        let mut given = vec![OrderId::NONE; place_of(workload.largest_id) + 1];
+        let mut names = Vec::with_capacity(workload.commands.len());
+        for (at, command) in workload.commands.iter().enumerate() {
+            let id = place_of(command.id);
+            names.push(given[id]);
+            first.names.push(given[id]);
+            first.apply(at);
+            for event in first.effects.events().flatten() {
+                if let Event::Accepted(accepted) = event {
+                    given[id] = accepted.order_id;
+                }
+            }
+        }
+        Self::empty(workload, names)
+    }
+
+    fn empty(workload: &'a Workload, names: Vec<OrderId>) -> Self {
+        let owners = workload.commands.iter().map(|command| command.owner);
+        let owners = owners.max().unwrap_or(0) + 1;
+        let mut whole = Self {
+            engine: Engine::new(),
+            effects: Effects::new(),
+            commands: &workload.commands,
+            names,
+            seq: 0,
+            numbers: vec![0; owners as usize],
+            outcome: Outcome::default(),
+        };
+        let orders = most_live(workload);
+        whole.begin(workload.symbols, owners, orders);
+        whole
+    }
+
+    fn begin(&mut self, markets: u32, owners: u32, orders: u32) {
+        let genesis = Genesis {
+            max_assets: 2,
+            max_markets: markets,
+            max_accounts: owners,
+            max_sessions: owners,
+            max_orders: orders,
+            max_levels: markets * LEVELS,
+        };
+        self.administer(Command::Genesis(genesis));
+        for asset in 0..2 {
+            self.administer(Command::CreateAsset(CreateAsset {
+                asset: AssetId(asset),
+                decimals: 0,
+                pad: [Zero::Zero; 3],
+                symbol: [b'A'; 16],
+            }));
+        }
+        for market in 0..markets {
+            self.administer(Command::CreateMarket(market_of(market)));
+        }
+        for owner in 0..owners {
+            self.admit(owner);
+        }
+    }
+
+    fn admit(&mut self, owner: u32) {
+        let account = AccountId(owner);
+        self.administer(Command::CreateAccount(CreateAccount {
+            account,
+            firm: FirmId(0),
+            owner: [0; 32],
+        }));
+        self.administer(Command::OpenSession(OpenSession {
+            session: SessionId(owner),
+            account,
+            delegation: Delegation::unlimited([0; 32]),
+            gate: Gate::Port,
+            pad: [Zero::Zero; 7],
+        }));
+        for asset in 0..2 {
+            let deposit = Command::Deposit(Deposit {
+                account,
+                asset: AssetId(asset),
+                amount: Amount(FUNDS),
+            });
+            self.send(
+                Source::DEPOSITS,
+                u64::from(owner) * 2 + u64::from(asset) + 1,
+                deposit,
+            );
+        }
+    }
+
+    fn administer(&mut self, command: Command) {
+        let number = self.engine.last_number(Source::ADMINISTRATION) + 1;
+        self.send(Source::ADMINISTRATION, number, command);
+    }
+
+    #[inline]
+    fn send(&mut self, source: Source, number: u64, command: Command) {
+        self.seq += 1;
+        let request = Request {
+            source,
+            source_seq: number,
+            receive_time: Nanos(self.seq),
+            command,
+        };
+        let stamp = Stamp {
+            seq: Seq(self.seq),
+            time: Nanos(self.seq),
+        };
+        self.engine.apply(stamp, &request, &mut self.effects);
+    }
+
+    #[inline]
+    fn ask(&mut self, owner: u32, command: Command) {
+        let number = &mut self.numbers[owner as usize];
+        *number += 1;
+        let number = *number;
+        self.send(Source::of_session(SessionId(owner)), number, command);
+        self.note_trades();
+        while let Some(order_id) = self.engine.pending_sweep() {
+            let number = self.engine.last_number(Source::SEQUENCER) + 1;
+            let rest = Command::Continue(domain::Continue { order_id });
+            self.send(Source::SEQUENCER, number, rest);
+            self.note_trades();
+        }
+    }
+
+    /// Both fills of a trade follow one another, the maker's first.
+    #[inline]
+    fn note_trades(&mut self) {
+        let mut maker = 0;
+        for event in self.effects.events() {
+            let Ok(Event::Fill(fill)) = event else {
+                continue;
+            };
+            if fill.liquidity == Liquidity::Maker {
+                maker = fill.client_order_id.0;
+            } else {
+                let price = u32::try_from(fill.price.0).unwrap_or(0);
+                let qty = u32::try_from(fill.qty.0).unwrap_or(0);
+                self.outcome
+                    .trade(maker, fill.client_order_id.0, price, qty);
+            }
+        }
+    }
+}
+
+impl Core for Whole<'_> {
+    #[inline]
+    fn apply(&mut self, at: usize) {
+        let asked = self.commands[at];
+        let named = self.names[at];
+        match asked.op() {
+            Some(Op::New) => self.ask(asked.owner, Command::NewOrder(order_of(&asked))),
+            Some(Op::Cancel) => self.ask(asked.owner, cancel(named)),
+            // There is no command yet that gives an order its last place at any price.
+            Some(Op::Replace) => {
+                let side = self.engine.order(named).map(|order| order.side);
+                if let Some(side) = side {
+                    self.ask(asked.owner, cancel(named));
+                    self.ask(asked.owner, Command::NewOrder(replacement(&asked, side)));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+fn cancel(order_id: OrderId) -> Command {
+    Command::CancelOrder(CancelOrder {
+        order_id,
+        client_order_id: ClientOrderId(0),
+    })
+}
+
+fn order_of(asked: &Asked) -> NewOrder {
+    let (order_type, time_in_force, post_only) = match asked.lasting() {
+        Some(Lasting::AtOnce) => (OrderType::Limit, TimeInForce::ImmediateOrCancel, Flag::No),
+        Some(Lasting::AllOrNothing) => (OrderType::Limit, TimeInForce::FillOrKill, Flag::No),
+        Some(Lasting::Market) => (OrderType::Market, TimeInForce::ImmediateOrCancel, Flag::No),
+        Some(Lasting::PostOnly) => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::Yes),
+        Some(Lasting::Stays) | None => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::No),
+    };
+    let price = if order_type == OrderType::Market {
+        0
+    } else {
+        i64::from(asked.price)
+    };
+    NewOrder {
+        client_order_id: ClientOrderId(asked.id),
+        price: Price(price),
+        qty: Qty(asked.qty.into()),
+        market: MarketId(asked.symbol),
+        side: match asked.side() {
+            Some(AskedSide::Sell) => Side::Sell,
+            Some(AskedSide::Buy) | None => Side::Buy,
+        },
+        order_type,
+        time_in_force,
+        post_only,
+    }
+}
+
+fn replacement(asked: &Asked, side: Side) -> NewOrder {
+    NewOrder {
+        side,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: Flag::No,
+        price: Price(asked.price.into()),
+        ..order_of(asked)
+    }
+}
+
+fn market_of(market: u32) -> CreateMarket {
+    CreateMarket {
+        market: MarketId(market),
+        base: AssetId(0),
+        quote: AssetId(1),
+        maker_fee_ppm: 100,
+        taker_fee_ppm: 300,
+        price_levels: LEVELS - 1,
+        tick_value: 100,
+        lot_size: 10,
+        min_qty: Qty(1),
+        price_min: Price(1),
+        symbol: [b'M'; 16],
+    }
+}
+
+/// An upper bound of the orders that rest at a time.
+fn most_live(workload: &Workload) -> u32 {
+    let mut live = 0_u32;
+    let mut most = 1;
+    for command in &workload.commands {
+        match command.op() {
+            Some(Op::New) => live += 1,
+            Some(Op::Cancel) => live = live.saturating_sub(1),
+            Some(Op::Replace) | None => {}
+        }
+        most = most.max(live);
+    }
+    (most + 1).min(OrderId::MAX_SLOTS)
+}

@@ -1,0 +1,293 @@
+//! `bench book`: the common workload for matching cores, run by ours, by others' and by floors.
+
+use anyhow::{Result, bail, ensure};
+use bench::load::host::{Disturbance, Host, repeat, system};
+use bench::record::{FORMAT, Record, Table, section};
+use bench::tuning;
+use clap::ValueEnum;
+use contest::race::{self, Entrant, Finish, Role};
+use contest::{Kind, Workload, file, generate};
+use std::path::PathBuf;
+
+/// Which workloads, and who runs them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Which workloads (default: all).
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    kinds: Vec<Choice>,
+    /// From which their random numbers follow.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Timed commands of each.
+    #[arg(long, default_value_t = 4_000_000)]
+    timed: usize,
+    /// How often each part taker runs it, in turn with the others; the middle run counts.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Only part takers in whose names one of these stands (default: all).
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    only: Vec<String>,
+    /// Run the commands of this file, and say whether trades, quantity and checksum match its header.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kinds", "seed", "timed"])]
+    commands: Option<PathBuf>,
+    /// Write the workload to this file as well; asks for one kind.
+    #[arg(long, value_name = "FILE", conflicts_with = "commands")]
+    save: Option<PathBuf>,
+    /// Write the result for `bench report`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A workload by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// One market, 20,000 orders.
+    Near,
+    /// 100 markets of 1,000 orders.
+    Multi,
+    /// One market, a million orders.
+    Deep,
+}
+
+impl From<Choice> for Kind {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Near => Self::Near,
+            Choice::Multi => Self::Multi,
+            Choice::Deep => Self::Deep,
+        }
+    }
+}
+
+/// What one workload came to.
+struct Heat {
+    name: String,
+    workload: Workload,
+    finishes: Vec<Finish>,
+}
+
+/// Measures.
+///
+/// # Errors
+/// If a file cannot be used, or nobody of that name takes part.
+pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
+    ensure!(arguments.runs > 0, "--runs must be above 0");
+    let entrants = chosen(&arguments.only)?;
+    let before = Disturbance::look(None, None);
+    let mut heats = Vec::new();
+    for (name, workload) in workloads(arguments)? {
+        let mut tell = |what: &str| progress(&format!("{name}: {what}"));
+        let finishes = race::race(&workload, &entrants, arguments.runs, &mut tell);
+        heats.push(Heat {
+            name,
+            workload,
+            finishes,
+        });
+    }
+    let disturbance = Disturbance::look(None, None).since(before);
+    Ok(record(arguments, &heats, disturbance))
+}
+
+fn chosen(only: &[String]) -> Result<Vec<Entrant>> {
+    let is_meant = |entrant: &Entrant| {
+        only.is_empty() || only.iter().any(|it| entrant.name.contains(it.as_str()))
+    };
+    let names: Vec<_> = race::entrants().iter().map(|it| it.name).collect();
+    let entrants: Vec<_> = race::entrants().into_iter().filter(is_meant).collect();
+    if entrants.is_empty() {
+        bail!(
+            "nobody of that name takes part; there are: {}",
+            names.join(", ")
+        );
+    }
+    Ok(entrants)
+}
+
+fn workloads(arguments: &Arguments) -> Result<Vec<(String, Workload)>> {
+    if let Some(path) = &arguments.commands {
+        return Ok(vec![(path.display().to_string(), file::read(path)?)]);
+    }
+    let all = [Choice::Near, Choice::Multi, Choice::Deep];
+    let kinds = if arguments.kinds.is_empty() {
+        &all[..]
+    } else {
+        &arguments.kinds[..]
+    };
+    let made = kinds.iter().map(|&choice| {
+        let kind = Kind::from(choice);
+        progress(&format!("{}: making the commands", kind.name()));
+        (
+            kind.name().to_owned(),
+            generate(kind, arguments.seed, arguments.timed),
+        )
+    });
+    let made: Vec<_> = made.collect();
+    if let Some(path) = &arguments.save {
+        let [(_, workload)] = &made[..] else {
+            bail!("--save writes one workload: name it with --kinds");
+        };
+        file::write(path, workload)?;
+    }
+    Ok(made)
+}
+
+#[expect(clippy::print_stderr, reason = "progress is not the result")]
+fn progress(line: &str) {
+    eprintln!("{line}");
+}
+
+fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Record {
+    let host = Host::look();
+    let ours = |finish: &&Finish| finish.role == Role::Ours;
+    let ok = heats.iter().all(|heat| {
+        let mut finishes = heat.finishes.iter().filter(ours);
+        finishes.all(|finish| finish.outcome == heat.workload.outcome)
+    });
+    Record {
+        format: FORMAT,
+        title: "The common workload for matching cores".into(),
+        ok,
+        virtualised: host.virtualised,
+        latency_from: String::new(),
+        series: Vec::new(),
+        tables: heats.iter().map(table).collect(),
+        sections: vec![
+            section(
+                "Where",
+                "one thread, in process; commands lie in memory, translated beforehand into the form that each takes, with the ids that an untimed first run was given",
+            ),
+            section(
+                "Excludes",
+                "network, encoding, journal; of peers and floors also funds, fees, duplicates and events; making of the books",
+            ),
+            section("Load", load(arguments)),
+            section("System", system()),
+            section("Host", host.text),
+            section("Tuning", tuning::report()),
+            section(
+                "Noise",
+                format!(
+                    "CPU time used by other processes {}, stolen {}; ns are of the thread's own CPU time",
+                    disturbance.share(disturbance.others()),
+                    disturbance.share(disturbance.stolen)
+                ),
+            ),
+            section("Correct", correct(heats)),
+            section(
+                "Runs",
+                format!(
+                    "{} of each, in turn; the middle one counts; percentiles from one more run that takes the time of one command in 64, less what the clock takes",
+                    arguments.runs
+                ),
+            ),
+            section("Repeat", repeat()),
+            section(
+                "Limits",
+                "our engine has no command yet that replaces an order in one step: it cancels and enters, which are two commands and counted as one; peers that lack a rule are spared it: what it would refuse is not sent",
+            ),
+        ],
+        headline: headline(heats),
+    }
+}
+
+fn load(arguments: &Arguments) -> String {
+    match &arguments.commands {
+        Some(path) => format!("the commands of {}", path.display()),
+        None => format!(
+            "45 % adds, 45 % cancels (most of them of young orders), 5 % replacements, 5 % takers; seed {}; {} timed commands after the adds that make the state and 500000 mixed ones",
+            arguments.seed, arguments.timed
+        ),
+    }
+}
+
+fn correct(heats: &[Heat]) -> String {
+    let one = |heat: &Heat| {
+        let outcome = heat.workload.outcome;
+        format!(
+            "{}: {} trades of {} lots, checksum {:016x}",
+            heat.name, outcome.trades, outcome.quantity, outcome.checksum
+        )
+    };
+    let heats: Vec<_> = heats.iter().map(one).collect();
+    format!(
+        "expected of all commands, the untimed included: {}",
+        heats.join("; ")
+    )
+}
+
+fn table(heat: &Heat) -> Table {
+    let best = best_peer(heat);
+    let rows = heat.finishes.iter().map(|finish| {
+        let percentile = |share: f64| finish.sampled.value_at_quantile(share).to_string();
+        let runs: Vec<_> = finish.ns.iter().map(|ns| format!("{ns:.1}")).collect();
+        vec![
+            finish.name.to_owned(),
+            format!("{:.1}", finish.middle()),
+            best.map_or_else(
+                || "–".to_owned(),
+                |best| format!("{:.2}", finish.middle() / best),
+            ),
+            percentile(0.5),
+            percentile(0.99),
+            percentile(0.999),
+            compared(heat, finish).to_owned(),
+            runs.join(" "),
+        ]
+    });
+    let columns = [
+        "core",
+        "ns/command",
+        "in best peers",
+        "p50",
+        "p99",
+        "p99.9",
+        "outcome",
+        "runs",
+    ];
+    Table {
+        caption: format!(
+            "{}, {} commands, ns:",
+            heat.name,
+            heat.workload.commands.len() - heat.workload.prefix
+        ),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+    }
+}
+
+/// Of those that came to the right outcome, ns a command.
+fn best_peer(heat: &Heat) -> Option<f64> {
+    let peers = heat
+        .finishes
+        .iter()
+        .filter(|it| it.role == Role::Peer && it.outcome == heat.workload.outcome);
+    peers.map(Finish::middle).min_by(f64::total_cmp)
+}
+
+fn compared(heat: &Heat, finish: &Finish) -> &'static str {
+    let (found, expected) = (finish.outcome, heat.workload.outcome);
+    if finish.role == Role::Floor {
+        "–"
+    } else if found == expected {
+        "identical"
+    } else if (found.trades, found.quantity) == (expected.trades, expected.quantity) {
+        "totals equal"
+    } else {
+        "differs"
+    }
+}
+
+fn headline(heats: &[Heat]) -> String {
+    let one = |heat: &Heat| {
+        let ours = heat.finishes.iter().find(|it| it.role == Role::Ours);
+        ours.map(|ours| format!("{} {:.1}", heat.name, ours.middle()))
+    };
+    let ours: Vec<_> = heats.iter().filter_map(one).collect();
+    if ours.is_empty() {
+        return "headline: none, our engine did not take part".into();
+    }
+    format!("headline: whole engine, ns a command: {}", ours.join(", "))
+}
