@@ -354,7 +354,7 @@ fn what_differs_is_refused_with_a_remedy() {
         .to_string();
     assert!(text.contains("layout version 9"), "{text}");
 
-    bytes[8] = 1;
+    bytes[8..16].copy_from_slice(&shm::LAYOUT_VERSION.to_le_bytes());
     bytes.truncate(4096);
     std::fs::write(&path, &bytes).unwrap();
     assert!(
@@ -421,7 +421,7 @@ fn links_and_directories_are_no_regions() {
 #[test]
 fn a_second_writer_is_refused_while_the_first_lives() {
     let root = root();
-    let (memory, lock, _) = make(root.path()).unwrap();
+    let (_memory, lock, _) = make(root.path()).unwrap();
     let text = refusal(make(root.path()));
     let pid = format!("process {}", std::process::id());
     assert!(
