@@ -9,11 +9,12 @@ use crate::storing::database;
 use anyhow::{Context as _, Result};
 use domain::REQUEST_WORDS;
 use gateway::{CommandRing, Gateway, Live, Measures};
+use shm::heartbeat::is_silent;
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, RingProducer, TileState};
+use shm::{FastView, RingProducer, TileState, since_boot};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
@@ -26,21 +27,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Questions to the store at a time.
 const READERS: u32 = 4;
 
-/// A match tile that has been silent for so long takes no commands.
-const SILENCE: Duration = Duration::from_secs(2);
-
 /// The command ring with its one producer, and what its consumer shows.
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
-    pulse: Mutex<Pulse>,
-}
-
-/// The last heartbeat that was seen, and when: by a clock that nobody sets, because the heartbeat is UTC as
-/// the fastpath took it when it was started.
-struct Pulse {
-    heartbeat: u64,
-    seen: Instant,
 }
 
 impl Ring {
@@ -50,10 +40,6 @@ impl Ring {
         Self {
             producer: Mutex::new(producer),
             fast,
-            pulse: Mutex::new(Pulse {
-                heartbeat: 0,
-                seen: Instant::now(),
-            }),
         }
     }
 }
@@ -82,21 +68,9 @@ impl CommandRing for Ring {
     }
 
     fn is_served(&self) -> bool {
-        self.take_pulse();
-        let runs = self.match_tile().map(|tile| tile.state) == Some(Some(TileState::Run));
-        let pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        runs && pulse.seen.elapsed() < SILENCE
-    }
-
-    fn take_pulse(&self) {
-        let heartbeat = self.match_tile().map_or(0, |tile| tile.heartbeat);
-        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        if pulse.heartbeat != heartbeat {
-            *pulse = Pulse {
-                heartbeat,
-                seen: Instant::now(),
-            };
-        }
+        self.match_tile().is_some_and(|tile| {
+            tile.state == Some(TileState::Run) && !is_silent(tile.heartbeat, since_boot())
+        })
     }
 }
 
@@ -160,4 +134,38 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
         store.close().await;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm::heartbeat::SILENCE;
+    use shm::{FastWriter, Identity, Memory, command_ring_producer, fast_spec, slow_spec};
+
+    /// A match tile whose last heartbeat is old is dead although it was only seen now, and says that it runs.
+    #[test]
+    fn only_a_match_tile_that_has_beaten_lately_serves() -> Result<()> {
+        let identity = Identity {
+            shard: 0,
+            boot_id: [1, 2],
+            epoch: 1,
+        };
+        let fast = Memory::anonymous(&fast_spec(1), &identity)?;
+        let slow = Memory::anonymous(&slow_spec(), &identity)?;
+        let producer = command_ring_producer(&slow, &fast)?;
+        let ring = Ring::new(producer, FastView::new(fast.clone())?);
+        assert!(!ring.is_served(), "there is no tile");
+        let block = FastWriter::new(fast)?.tile(1);
+        block.set_kind(tile_kind::MATCH);
+        block.set_state(TileState::Run);
+        let now = since_boot();
+        for (heartbeat, serves) in [(now, true), (now - now.min(2 * SILENCE), false)] {
+            block.beat(heartbeat);
+            assert_eq!(ring.is_served(), serves, "{heartbeat} of {now}");
+        }
+        block.beat(since_boot());
+        block.set_state(TileState::Halt);
+        assert!(!ring.is_served());
+        Ok(())
+    }
 }

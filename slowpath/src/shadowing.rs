@@ -141,7 +141,6 @@ impl Shadowing {
             self.begin_snapshots();
         }
         loop {
-            self.live.take_pulse();
             let drained = self.live.drained_after();
             match self.check_some() {
                 Ok(applied) => {

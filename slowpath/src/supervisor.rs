@@ -2,7 +2,7 @@
 
 use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
-use crate::console::{now, say};
+use crate::console::say;
 use crate::counters::STORE_SEQ;
 use crate::descriptors;
 use crate::logging::Levels;
@@ -17,14 +17,14 @@ use domain::Seq;
 use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
-use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer};
+use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer, since_boot};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use topology::Config;
+use topology::{Config, state_lock};
 
 /// Time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(10);
@@ -88,6 +88,8 @@ pub fn run(config: &Config, levels: &Levels) -> Result<()> {
     let asked = Asked::listen()?;
     descriptors::raise_limit();
     keep_to_cpus(&config.slowpath.cpus)?;
+    // Before it makes a region.
+    state_lock::check(config)?;
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
     let own = OwnRegion::open(&places, config.instance.shard, boot_id)?;
@@ -186,7 +188,7 @@ fn wait_for_fastpath(
                 places.instance
             ));
         }
-        process.own.writer.heartbeat().beat(now().0);
+        process.own.writer.heartbeat().beat(since_boot());
         process.levels.look();
         std::thread::sleep(BEAT);
     }
@@ -286,7 +288,7 @@ fn watch(process: &Process<'_>, attached: &Attached, threads: &mut Threads) -> R
     let mut looked = Instant::now();
     let mut gone_said = false;
     while !asked.is_set() && !threads.archiver.is_finished() {
-        own.writer.heartbeat().beat(now().0);
+        own.writer.heartbeat().beat(since_boot());
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
             process.levels.look();
@@ -380,7 +382,7 @@ fn wait<T>(own: &OwnRegion, thread: JoinHandle<T>) -> Result<Option<T>> {
         if start.elapsed() > PATIENCE {
             return Ok(None);
         }
-        own.writer.heartbeat().beat(now().0);
+        own.writer.heartbeat().beat(since_boot());
         std::thread::sleep(Duration::from_millis(1));
     }
     let ended = thread.join();

@@ -165,7 +165,7 @@ fn measure(arguments: &Arguments, folder: &Path, floor_time: Duration) -> Result
                 .keys(session, config.instance.shard, instance.epoch)
                 .to_exchange,
         );
-        instance.fast.set_peer(id as usize, peer.to_word());
+        instance.bind(session, peer);
     }
     let crowd = Crowd::new(
         keys,

@@ -21,25 +21,21 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn now() -> u64 {
-        let at_boot = UTC_AT_BOOT
-            .get_or_init(|| read(ClockId::Realtime).wrapping_sub(read(ClockId::Boottime)));
-        read(ClockId::Boottime).wrapping_add(*at_boot)
+        let at_boot = UTC_AT_BOOT.get_or_init(|| {
+            nanos(clock_gettime(ClockId::Realtime)).wrapping_sub(shm::since_boot())
+        });
+        shm::since_boot().wrapping_add(*at_boot)
     }
 
     /// Nanoseconds since boot, which every process of the machine reads alike.
     #[inline]
     #[must_use]
     pub fn since_boot() -> u64 {
-        read(ClockId::Boottime)
+        shm::since_boot()
     }
 }
 
-#[inline]
-fn read(clock: ClockId) -> u64 {
-    nanos(clock_gettime(clock))
-}
-
-/// The system's clocks are not negative; if one were, 0 is before everything.
+/// The system's time is not before 1970; if it were, 0 is before everything.
 #[inline]
 fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -11,7 +11,6 @@ use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
     FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
 };
-pub(crate) use field::hex_bytes;
 pub use field::{PublicKey, Symbol};
 use serde::Deserialize;
 use std::path::Path;

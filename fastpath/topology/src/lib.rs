@@ -17,6 +17,7 @@ mod genesis;
 pub mod instruments;
 mod keys;
 pub mod secret;
+pub mod state_lock;
 
 pub use config::{
     Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance, Key,

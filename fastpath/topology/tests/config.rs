@@ -516,6 +516,8 @@ fn the_store_takes_no_file_of_the_instance() {
         "genesis.toml",
         "state/host.secret",
         "state/epoch",
+        "state/LOCK",
+        "state/log-level",
         "state/archive",
         "state/archive/store.db",
         "state/snapshots/store.db",

@@ -29,8 +29,6 @@ pub trait CommandRing: Send {
     fn is_drained(&self) -> bool;
     /// Whether there is a fastpath that takes anything.
     fn is_served(&self) -> bool;
-    /// Looks whether the fastpath lives, which shows only to who looks again and again.
-    fn take_pulse(&self);
 }
 
 /// What became of a command: its frame.
@@ -195,11 +193,6 @@ impl Desk {
         }
     }
 
-    /// Whether there is a fastpath that takes commands.
-    pub(crate) fn take_pulse(&self) {
-        self.lock().ring.take_pulse();
-    }
-
     /// Whether a fastpath takes commands.
     pub(crate) fn is_served(&self) -> bool {
         self.lock().ring.is_served()
@@ -315,7 +308,6 @@ mod tests {
         fn is_served(&self) -> bool {
             true
         }
-        fn take_pulse(&self) {}
     }
 
     fn desk(room: bool) -> (Desk, mpsc::Receiver<Request>, Arc<Mutex<bool>>) {

@@ -158,11 +158,6 @@ impl Live {
         &self.0.desk
     }
 
-    /// For the shadow engine's thread, again and again: looks whether the fastpath lives.
-    pub fn take_pulse(&self) {
-        self.0.desk.take_pulse();
-    }
-
     /// Refuses unless commands are taken: nothing is sent that would only wait.
     pub(crate) fn ensure_open(&self) -> Result<(), Problem> {
         self.ensure_live()?;

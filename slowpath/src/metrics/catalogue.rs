@@ -34,7 +34,7 @@ const OURS: &[(&str, MetricType, &str)] = &[
     (
         "sluice_tile_heartbeat_age_seconds",
         GAUGE,
-        "Time since the tile was last seen to beat; 0 if it has since the look before.",
+        "Time since the tile was last alive.",
     ),
     (
         "sluice_tile_polls_total",

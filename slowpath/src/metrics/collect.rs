@@ -2,9 +2,7 @@
 
 use super::catalogue::{Described, catalogue, counter, stage_name};
 use super::family::Figures;
-use super::heard::Heard;
 use crate::attach::{self, Fate, Region, RegionFile};
-use crate::console::now;
 use crate::counters;
 use crate::life::Life;
 use domain::Seq;
@@ -13,10 +11,12 @@ use journal::{SnapshotDirectory, SnapshotFiles as _, SnapshotName};
 use prometheus::proto::MetricFamily;
 use shm::layout::ShadowState;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, LogReader, Memory, Places, RegionError, SlowView, TileState};
+use shm::{
+    FastView, LogReader, Memory, Places, RegionError, SlowView, TileState, heartbeat, since_boot,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 use topology::Config;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 
@@ -31,7 +31,6 @@ pub struct Sources {
     has_store: bool,
     /// Labels of `sluice_info`.
     info: [(&'static str, String); 4],
-    heard: Heard,
     catalogue: BTreeMap<String, Described>,
     measures: Measures,
 }
@@ -79,7 +78,6 @@ impl Sources {
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("profile", config.profile.name().to_owned()),
             ],
-            heard: Heard::default(),
             catalogue: catalogue(measures),
             measures: measures.clone(),
         }
@@ -97,7 +95,7 @@ impl Sources {
         let head = journal
             .filter(|memory| memory.header().boot_id() == self.boot_id)
             .and_then(|memory| journal_figures(&memory, &mut to));
-        let out_seq = fast_figures(fast, &mut self.heard, &mut to);
+        let out_seq = fast_figures(fast, &mut to);
         let mut readers = vec![("out", out_seq)];
         if let Ok(slow) = SlowView::new(self.slow.clone()) {
             readers.extend(slow_figures(&slow, self.has_store, &mut to));
@@ -169,7 +167,7 @@ fn life_figures(name: &str, life: Life, to: &mut Figures<'_>) {
 }
 
 /// Gives how far the out tile is.
-fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>) -> Option<u64> {
+fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
     let header = memory.as_ref().map(Memory::header);
     let fast = memory.clone().and_then(|memory| FastView::new(memory).ok());
     let (Some(header), Some(fast)) = (header, fast) else {
@@ -180,8 +178,7 @@ fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>)
     let said = fast.process_state();
     let life = Life::of(said, header.pid());
     life_figures("fastpath", life, to);
-    let tiles = (0..TILES).filter_map(|slot| Some((slot, fast.tile(slot)?)));
-    for (slot, tile) in tiles {
+    for tile in (0..TILES).filter_map(|slot| fast.tile(slot)) {
         let name = tile_kind::name(tile.kind);
         let (names, counts) = match tile.kind {
             tile_kind::NET => (net::NAMES, &tile.counters),
@@ -206,7 +203,7 @@ fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>)
         to.add("sluice_tile_polls_total", &labels, tile.polls);
         to.add("sluice_tile_busy_polls_total", &labels, tile.busy_polls);
         if tile.heartbeat != 0 {
-            let age = heard.age(slot, tile.heartbeat, Instant::now());
+            let age = heartbeat::age(tile.heartbeat, since_boot());
             to.add_nanos("sluice_tile_heartbeat_age_seconds", &labels, age);
         }
     }
@@ -228,7 +225,7 @@ fn slow_figures(
     life_figures("slowpath", Life::of(said, slow.pid()), to);
     let count = |number| slow.counter(number).unwrap_or(0);
     if slow.heartbeat() != 0 {
-        let age = now().0.saturating_sub(slow.heartbeat());
+        let age = heartbeat::age(slow.heartbeat(), since_boot());
         to.add_nanos("sluice_slowpath_heartbeat_age_seconds", &[], age);
     }
     let agrees = slow.shadow_state() == Some(ShadowState::Ok);

@@ -6,7 +6,6 @@
 mod catalogue;
 mod collect;
 mod family;
-mod heard;
 
 pub use catalogue::{catalogue, table};
 pub use collect::Sources;

@@ -11,10 +11,9 @@ use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use shm::{
     FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock,
-    command_ring_consumer, fast_spec, journal_spec,
+    command_ring_consumer, fast_spec, journal_spec, since_boot,
 };
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -333,7 +332,7 @@ impl Fastpath {
     /// All tiles are alive, and remain so for the rest of the test.
     pub(crate) fn beat(&self) {
         const HOUR: u64 = 3_600_000_000_000;
-        (0..3).for_each(|slot| self.fast.tile(slot).beat(now().0 + HOUR));
+        (0..3).for_each(|slot| self.fast.tile(slot).beat(since_boot() + HOUR));
     }
 
     pub(crate) fn head(&self) -> u64 {

@@ -291,6 +291,7 @@ impl Config {
             "is no database: write sqlite:PATH, without options, or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
         );
     }
+
     /// The store's file is none of those that the instance keeps already. `own` is the configuration's.
     pub(super) fn check_store_file(&self, own: &Path, found: &mut Findings) {
         let (true, Some(file)) = (self.store.enabled, self.store_file()) else {
@@ -303,6 +304,8 @@ impl Config {
             self.genesis_file(),
             self.secret_file(),
             self.epoch_file(),
+            self.lock_file(),
+            self.log_level_file(),
         ];
         let folders = [self.archive_dir(), self.snapshot_dir(), self.region_dir()];
         let is_taken = files.iter().any(|taken| place(taken) == file)

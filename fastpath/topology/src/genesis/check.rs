@@ -3,11 +3,8 @@
 
 use super::{Capacity, Deposit, Genesis, Market, Session};
 use crate::error::{Findings, Invalid, require};
-use domain::OrderId;
+use domain::{CreateAsset, CreateMarket, OrderId};
 use std::collections::{BTreeMap, BTreeSet};
-
-const MAX_FEE_PPM: u32 = 1_000_000;
-const MAX_DECIMALS: u8 = 18;
 
 impl Genesis {
     pub(super) fn check(&self) -> Findings {
@@ -30,8 +27,9 @@ impl Genesis {
 
         for asset in &self.assets {
             let (key, decimals) = (format!("asset {}, decimals", asset.id), asset.decimals);
-            let problem = format!("{decimals} is out of range: use 0 to {MAX_DECIMALS}");
-            to.extend(require(decimals <= MAX_DECIMALS, key, problem).err());
+            let most = CreateAsset::MAX_DECIMALS;
+            let problem = format!("{decimals} is out of range: use 0 to {most}");
+            to.extend(require(asset.command().is_within_limits(), key, problem).err());
         }
         let markets = self.markets.iter().map(|market| market.check(&assets));
         to.extend(markets.filter_map(Result::err));
@@ -142,9 +140,9 @@ impl Market {
             ("maker_fee_ppm", self.maker_fee_ppm),
             ("taker_fee_ppm", self.taker_fee_ppm),
         ] {
-            let problem =
-                format!("{fee} is out of range: use 0 to {MAX_FEE_PPM}, which is all of it");
-            require(fee <= MAX_FEE_PPM, key(field), problem)?;
+            let most = CreateMarket::MAX_FEE_PPM;
+            let problem = format!("{fee} is out of range: use 0 to {most}, which is all of it");
+            require(fee <= most, key(field), problem)?;
         }
         for (field, value) in [
             ("tick_value", self.tick_value),
@@ -154,11 +152,8 @@ impl Market {
         ] {
             require(value > 0, key(field), "is 0: use at least 1")?;
         }
-        let prices = self.price_min >= 1
-            && self
-                .price_min
-                .checked_add(self.price_levels.into())
-                .is_some();
+        // All but the prices is said by now, and the engine's own rule has the last word.
+        let prices = self.command().is_within_limits();
         let problem = format!(
             "{} with {} price_levels: the lowest price must be at least 1 and the highest fit 63 bits",
             self.price_min, self.price_levels

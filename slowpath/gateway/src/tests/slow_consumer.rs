@@ -41,7 +41,6 @@ impl CommandRing for NoRing {
     fn is_served(&self) -> bool {
         true
     }
-    fn take_pulse(&self) {}
 }
 
 /// A gateway that serves, and the exchange whose frames it is told.

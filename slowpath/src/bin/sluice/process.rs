@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use shm::{FastView, LogReader, SlowView, TileState};
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use slowpath::life::Life;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -68,7 +67,7 @@ impl Role {
         Ok(Seen { life, pid })
     }
 
-    /// Whether the process `pid`, which was started at `since` (UTC ns), serves; if not, what is missing.
+    /// Whether the process `pid`, which was started at `since` (ns since boot), serves; if not, what is missing.
     pub(crate) fn readiness(self, config: &Config, pid: u32, since: u64) -> Result<(), String> {
         let seen = self.look(config).map_err(|error| error.to_string())?;
         if seen.pid != u64::from(pid) || seen.life != Life::Running {
@@ -164,9 +163,4 @@ fn gateway_is_ready(address: SocketAddr, tls: bool) -> Result<(), String> {
         "the gateway is not ready: {}",
         detail.unwrap_or_else(|| answer.lines().next().unwrap_or_default())
     ))
-}
-
-/// UTC now, nanoseconds.
-pub(crate) fn clock() -> u64 {
-    now().0
 }

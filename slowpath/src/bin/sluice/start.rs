@@ -1,7 +1,7 @@
 //! `sluice start`.
 
 use crate::Instance;
-use crate::process::{Role, clock};
+use crate::process::Role;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
@@ -169,7 +169,7 @@ impl Supervisor<'_> {
             self.logs[role as usize] = log.seek(SeekFrom::End(0))?;
             command.stdout(log.try_clone()?).stderr(log);
         }
-        let since = clock();
+        let since = shm::since_boot();
         let child = command
             .spawn()
             .with_context(|| format!("start {}; --programs names its folder", program.display()))?;

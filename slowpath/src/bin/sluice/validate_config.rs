@@ -49,15 +49,15 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
 fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
     let file = &arguments.file;
     let config = Config::load(file)?;
-    let genesis = config.load_genesis()?;
+    let (genesis, cores) = (config.load_genesis()?, config.cores.len());
     writeln!(
         out,
-        "{} is valid: profile {}, instance {}, shard {}, {} cores",
+        "{} is valid: profile {}, instance {}, shard {}, {cores} core{}",
         file.display(),
         config.profile.name(),
         config.instance.name,
         config.instance.shard,
-        config.cores.len()
+        if cores == 1 { "" } else { "s" }
     )?;
     writeln!(
         out,

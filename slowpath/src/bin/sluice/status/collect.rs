@@ -6,9 +6,11 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use shm::layout::fast_layout::TILES;
 use shm::layout::{ProcessState, ShadowState, TileView};
-use shm::{FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState};
+use shm::{
+    FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState, heartbeat,
+    since_boot,
+};
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use slowpath::counters;
 pub(crate) use slowpath::life::Life;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
@@ -405,8 +407,8 @@ impl Stage {
 }
 
 /// Nanoseconds since a heartbeat; none if there never was one.
-fn age(heartbeat: u64) -> Option<Decimal> {
-    (heartbeat != 0).then(|| Decimal(now().0.saturating_sub(heartbeat)))
+fn age(last: u64) -> Option<Decimal> {
+    (last != 0).then(|| Decimal(heartbeat::age(last, since_boot())))
 }
 
 /// `part` in thousandths of `whole`; 0 of nothing.

@@ -2,13 +2,11 @@
 
 use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
+use shm::heartbeat::SILENCE;
 use slowpath::counters::{
     STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED, TROUBLES_BEGUN, TROUBLES_ENDED,
 };
 use topology::TileKind;
-
-/// A process or tile that has not been heard of for so long is in trouble, ns.
-const SILENCE: u64 = 2_000_000_000;
 
 /// Fills in what is wrong, and the verdict.
 pub(crate) fn judge(status: &mut Status) {
