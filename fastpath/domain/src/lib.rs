@@ -22,6 +22,7 @@ mod id;
 mod number;
 mod order;
 mod reason;
+mod utc;
 
 pub use command::*;
 pub use effects::{Effects, EventError, Events, MAX_EVENT_WORDS, MAX_EVENTS, MAX_FILLS};
@@ -31,3 +32,4 @@ pub use id::*;
 pub use number::*;
 pub use order::*;
 pub use reason::{Reason, UnknownReason};
+pub use utc::Utc;
