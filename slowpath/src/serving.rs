@@ -7,11 +7,12 @@ use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
-use domain::REQUEST_WORDS;
+use domain::{REQUEST_WORDS, Seq};
 use gateway::{CommandRing, Gateway, Live, Measures};
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, RingProducer, TileState};
+use shm::{FastView, LogReader, RingProducer, TileState};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use store::Store;
@@ -29,10 +30,11 @@ const READERS: u32 = 4;
 /// A match tile that has been silent for so long takes no commands.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// The command ring with its one producer, and what its consumer shows.
+/// The command ring with its one producer, what its consumer shows, and the journal in which commands appear.
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
+    journal: LogReader,
     pulse: Mutex<Pulse>,
 }
 
@@ -44,12 +46,13 @@ struct Pulse {
 }
 
 impl Ring {
-    /// Of a producer, into the fastpath whose region is `fast`.
+    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`.
     #[must_use]
-    pub fn new(producer: RingProducer, fast: FastView) -> Self {
+    pub fn new(producer: RingProducer, fast: FastView, journal: LogReader) -> Self {
         Self {
             producer: Mutex::new(producer),
             fast,
+            journal,
             pulse: Mutex::new(Pulse {
                 heartbeat: 0,
                 seen: Instant::now(),
@@ -88,6 +91,10 @@ impl CommandRing for Ring {
         runs && pulse.seen.elapsed() < SILENCE
     }
 
+    fn journalled(&self) -> Seq {
+        Seq(self.journal.head())
+    }
+
     fn take_pulse(&self) {
         let heartbeat = self.match_tile().map_or(0, |tile| tile.heartbeat);
         let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,13 +107,17 @@ impl CommandRing for Ring {
     }
 }
 
-/// Serves until the process is to stop. Trouble is said once and tried again.
-pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) {
+/// Serves until the process is to stop, from when there is a shadow engine to be read. Trouble is said once and tried
+/// again.
+pub fn run(config: &Config, live: &Receiver<Live>, measures: &Measures, signals: &Arc<Signals>) {
+    let Some(live) = wait_for(live, signals) else {
+        return;
+    };
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
     while !signals.is_closing() {
-        let Err(error) = serve(&config, live, measures, signals) else {
+        let Err(error) = serve(&config, &live, measures, signals) else {
             return;
         };
         let error = format!("{error:#}");
@@ -120,6 +131,18 @@ pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Sign
             left = left.saturating_sub(LOOK);
         }
     }
+}
+
+/// None if the process is to stop before.
+fn wait_for(live: &Receiver<Live>, signals: &Signals) -> Option<Live> {
+    while !signals.is_closing() {
+        match live.recv_timeout(LOOK) {
+            Ok(live) => return Some(live),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
 }
 
 fn runtime(config: &Config) -> Result<Runtime> {

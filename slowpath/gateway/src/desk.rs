@@ -31,6 +31,8 @@ pub trait CommandRing: Send {
     fn is_served(&self) -> bool;
     /// Looks whether the fastpath lives, which shows only to who looks again and again.
     fn take_pulse(&self);
+    /// The last frame in the journal.
+    fn journalled(&self) -> Seq;
 }
 
 /// What became of a command: its frame.
@@ -205,6 +207,11 @@ impl Desk {
         self.lock().ring.is_served()
     }
 
+    /// The last frame in the journal.
+    pub(crate) fn journalled(&self) -> Seq {
+        self.lock().ring.journalled()
+    }
+
     /// How many commands were sent, if the fastpath has taken all of them.
     pub(crate) fn drained_after(&self) -> Option<u64> {
         let inner = self.lock();
@@ -316,6 +323,9 @@ mod tests {
             true
         }
         fn take_pulse(&self) {}
+        fn journalled(&self) -> Seq {
+            Seq(0)
+        }
     }
 
     fn desk(room: bool) -> (Desk, mpsc::Receiver<Request>, Arc<Mutex<bool>>) {
