@@ -567,6 +567,7 @@ fn assemble(
     let process = Counters::new(&block, process::NAMES);
     process.set(process::epoch, u64::from(epoch));
     process.set(process::recovered_seq, recovered_seq);
+    process.set(process::order_port, u64::from(port.port));
     Ok(Machine {
         tiles: BTreeMap::from([
             (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),

@@ -7,12 +7,13 @@ use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
-use domain::REQUEST_WORDS;
+use domain::{REQUEST_WORDS, Seq};
 use gateway::{CommandRing, Gateway, Live, Measures};
 use shm::heartbeat::is_silent;
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, RingProducer, TileState, since_boot};
+use shm::{FastView, LogReader, RingProducer, TileState, since_boot};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::Store;
@@ -27,19 +28,21 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Questions to the store at a time.
 const READERS: u32 = 4;
 
-/// The command ring with its one producer, and what its consumer shows.
+/// The command ring with its one producer, what its consumer shows, and the journal in which commands appear.
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
+    journal: LogReader,
 }
 
 impl Ring {
-    /// Of a producer, into the fastpath whose region is `fast`.
+    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`.
     #[must_use]
-    pub fn new(producer: RingProducer, fast: FastView) -> Self {
+    pub fn new(producer: RingProducer, fast: FastView, journal: LogReader) -> Self {
         Self {
             producer: Mutex::new(producer),
             fast,
+            journal,
         }
     }
 }
@@ -72,15 +75,23 @@ impl CommandRing for Ring {
             tile.state == Some(TileState::Run) && !is_silent(tile.heartbeat, since_boot())
         })
     }
+
+    fn journalled(&self) -> Seq {
+        Seq(self.journal.head())
+    }
 }
 
-/// Serves until the process is to stop. Trouble is said once and tried again.
-pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) {
+/// Serves until the process is to stop, from when there is a shadow engine to be read. Trouble is said once and tried
+/// again.
+pub fn run(config: &Config, live: &Receiver<Live>, measures: &Measures, signals: &Arc<Signals>) {
+    let Some(live) = wait_for(live, signals) else {
+        return;
+    };
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
     while !signals.is_closing() {
-        let Err(error) = serve(&config, live, measures, signals) else {
+        let Err(error) = serve(&config, &live, measures, signals) else {
             return;
         };
         let error = format!("{error:#}");
@@ -94,6 +105,18 @@ pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Sign
             left = left.saturating_sub(LOOK);
         }
     }
+}
+
+/// None if the process is to stop before.
+fn wait_for(live: &Receiver<Live>, signals: &Signals) -> Option<Live> {
+    while !signals.is_closing() {
+        match live.recv_timeout(LOOK) {
+            Ok(live) => return Some(live),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
 }
 
 fn runtime(config: &Config) -> Result<Runtime> {

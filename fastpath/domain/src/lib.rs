@@ -23,6 +23,7 @@ mod id;
 mod number;
 mod order;
 mod reason;
+mod utc;
 
 pub use command::*;
 pub use effects::{Effects, EventError, Events, MAX_EVENT_WORDS, MAX_EVENTS, MAX_FILLS};
@@ -33,3 +34,4 @@ pub use id::*;
 pub use number::*;
 pub use order::*;
 pub use reason::{Reason, UnknownReason};
+pub use utc::Utc;

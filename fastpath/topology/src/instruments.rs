@@ -153,6 +153,8 @@ numbered! {
         epoch,
         /// Seq that recovery ended with.
         recovered_seq,
+        /// The port's number, which the system chose if the configuration says 0.
+        order_port,
     }
 }
 

@@ -29,6 +29,8 @@ pub trait CommandRing: Send {
     fn is_drained(&self) -> bool;
     /// Whether there is a fastpath that takes anything.
     fn is_served(&self) -> bool;
+    /// The last frame in the journal.
+    fn journalled(&self) -> Seq;
 }
 
 /// What became of a command: its frame.
@@ -198,6 +200,11 @@ impl Desk {
         self.lock().ring.is_served()
     }
 
+    /// The last frame in the journal.
+    pub(crate) fn journalled(&self) -> Seq {
+        self.lock().ring.journalled()
+    }
+
     /// How many commands were sent, if the fastpath has taken all of them.
     pub(crate) fn drained_after(&self) -> Option<u64> {
         let inner = self.lock();
@@ -307,6 +314,9 @@ mod tests {
         }
         fn is_served(&self) -> bool {
             true
+        }
+        fn journalled(&self) -> Seq {
+            Seq(0)
         }
     }
 

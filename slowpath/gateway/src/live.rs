@@ -8,7 +8,7 @@ use engine::Engine;
 use journal::Frame;
 use shadow::Shadow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the shadow engine stands, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub enum Standing {
     /// It does not agree with the journal: nothing may be told any more.
     Diverged,
 }
+
+/// Behind a journal that goes on, a shadow engine that has applied nothing for so long does not follow it.
+const STALL: Duration = Duration::from_secs(2);
 
 /// What to do when the outcome of a session's command is not known.
 const UNKNOWN: &str = "the command was sent and may still be taken: ask for its outcome by its client order id, \
@@ -35,6 +38,8 @@ struct Shared {
     hub: Hub,
     /// The engine's time after the last batch, and when that was.
     seen: Mutex<(Nanos, Instant)>,
+    /// The last frame that was applied, and when the shadow engine last moved or had nothing before it.
+    moved: Mutex<(Seq, Instant)>,
     /// Nobody asks: nothing is told.
     quiet: bool,
 }
@@ -51,8 +56,10 @@ impl Live {
         let hub = Hub::default();
         hub.load(shadow.engine(), shadow.checked_seq().0);
         let seen = (shadow.engine().now(), Instant::now());
+        let moved = (shadow.checked_seq(), Instant::now());
         Self(Arc::new(Shared {
             seen: Mutex::new(seen),
+            moved: Mutex::new(moved),
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
             desk: Desk::new(ring),
@@ -82,8 +89,14 @@ impl Live {
                 *seen = (time, Instant::now());
             }
             drop(seen);
-            let seq = shadow.checked_seq().0;
-            shared.hub.publish(shadow.engine(), seq);
+            let seq = shadow.checked_seq();
+            let is_at_end = shared.desk.journalled() <= seq;
+            let mut moved = self.lock_moved();
+            if is_at_end || moved.0 != seq {
+                *moved = (seq, Instant::now());
+            }
+            drop(moved);
+            shared.hub.publish(shadow.engine(), seq.0);
         }
         result
     }
@@ -141,9 +154,22 @@ impl Live {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_moved(&self) -> MutexGuard<'_, (Seq, Instant)> {
+        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the journal goes on without the shadow engine. Its thread cannot say so itself.
+    fn is_stalled(&self) -> bool {
+        let (seq, when) = *self.lock_moved();
+        when.elapsed() >= STALL && self.0.desk.journalled() > seq
+    }
+
     /// Refuses unless the shadow engine follows the journal.
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {
+            Standing::Live if self.is_stalled() => Err(Problem::unavailable(
+                "the shadow engine has not followed the journal for 2 s, so answers would be old: try again",
+            )),
             Standing::Live => Ok(()),
             Standing::CatchingUp => Err(Problem::unavailable(
                 "the exchange is starting: the journal is still being read; try again",

@@ -5,15 +5,20 @@ use domain::Seq;
 use gateway::Live;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use shadow::Shadow;
+use shm::LogReader;
 use shm::layout::ShadowState;
 use slowpath::attach::{self, OwnRegion, Region};
+use slowpath::counters::SHADOW_TROUBLES;
 use slowpath::follower::Follower;
+use slowpath::rejects::Rejects;
 use slowpath::serving::Ring;
 use slowpath::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use slowpath::signals::Signals;
 use std::cell::Cell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The shadow engine has published that it agrees with everything up to `seq`.
 fn wait_checked(instance: &Instance, seq: u64) {
@@ -25,6 +30,44 @@ fn wait_checked(instance: &Instance, seq: u64) {
 /// Lets two paths change places, with no moment between.
 fn exchange(one: &Path, other: &Path) {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
+fn first_segment(instance: &Instance) -> PathBuf {
+    let first = instance.config.archive_dir();
+    let first = first.join("00000000000000000001.seg");
+    assert_ne!(first, instance.last_segment());
+    first
+}
+
+/// An instance whose memory has lost its first frames, with its first segment and no slowpath.
+fn lapped() -> (Instance, Fastpath, PathBuf) {
+    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.trade_through(3000, &instance);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let first = first_segment(&instance);
+    (instance, fastpath, first)
+}
+
+/// A shadow engine of this process, before the first frame.
+fn shadowing(instance: &Instance, own: &OwnRegion) -> Shadowing {
+    let places = attach::places(&instance.config);
+    let open = |region| attach::open(&places, region).unwrap().unwrap().0;
+    let (journal, fast) = (open(Region::Journal), open(Region::Fast));
+    let journal = || LogReader::new(journal.clone(), 1).unwrap();
+    let ring = Ring::new(
+        shm::command_ring_producer(&own.memory, &fast).unwrap(),
+        shm::FastView::new(fast.clone()).unwrap(),
+        journal(),
+    );
+    let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
+    let live = Live::new(shadow, Box::new(ring), true);
+    let config = &instance.config;
+    Shadowing::new(config, journal(), &own.writer, live, Rejects::default())
 }
 
 #[test]
@@ -109,17 +152,7 @@ fn what_memory_no_longer_has_is_checked_from_the_archive() {
 /// What cannot be read says nothing about whether the engines agree.
 #[test]
 fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
-    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
-    let mut fastpath = Fastpath::start(&instance);
-    fastpath.genesis();
-    let mut slowpath = instance.start_slowpath();
-    slowpath.wait_for("archiving from");
-    fastpath.trade_through(3000, &instance);
-    instance.wait_archived(fastpath.head());
-    slowpath.kill();
-    let first = instance.config.archive_dir();
-    let first = first.join("00000000000000000001.seg");
-    assert_ne!(first, instance.last_segment());
+    let (instance, fastpath, first) = lapped();
     let mut bytes = fs::read(&first).unwrap();
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
@@ -140,8 +173,40 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
     let _slowpath = instance.start_slowpath();
+    // How far it was before stands in the region until then.
+    wait("it agrees", || {
+        instance.slow().shadow_state() == Some(ShadowState::Ok)
+    });
     wait_checked(&instance, fastpath.head());
-    assert_eq!(instance.slow().shadow_state(), Some(ShadowState::Ok));
+}
+
+/// As it may become while it runs: who opens an archive looks at all its segments.
+#[test]
+fn an_archive_that_the_shadow_engine_cannot_read_is_one_trouble_and_shows() {
+    let (instance, fastpath, first) = lapped();
+    let aside = first.with_extension("aside");
+    fs::create_dir(&aside).unwrap();
+    exchange(&first, &aside);
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let shadowing = shadowing(&instance, &own);
+    let signals = Arc::new(Signals::default());
+    signals.set_archive_open();
+    let its_signals = Arc::clone(&signals);
+    let thread = std::thread::spawn(move || shadowing.run(&its_signals));
+    let slow = own.writer.view();
+    let count = |number| slow.counter(number).unwrap();
+    wait("it is in trouble", || SHADOW_TROUBLES.last(count));
+    let status = instance.sluice(&["status"]);
+    let says = "the shadow engine waits for an archive that it cannot read";
+    assert!(status.out.contains(says), "{status:?}");
+    // It tries again meanwhile, which is nothing new.
+    std::thread::sleep(Duration::from_millis(1200));
+    exchange(&first, &aside);
+    wait("it goes on", || !SHADOW_TROUBLES.last(count));
+    assert_eq!(count(SHADOW_TROUBLES.begun), 1);
+    signals.finish_at(Seq(fastpath.head()));
+    assert_eq!(thread.join().unwrap(), Ending::Agreed);
 }
 
 #[test]
@@ -238,17 +303,9 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     fastpath.trade(600);
     let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
     let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
-    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
-    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let ring = Ring::new(
-            shm::command_ring_producer(&own.memory, &fast).unwrap(),
-            shm::FastView::new(fast.clone()).unwrap(),
-        );
-        let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
-        let live = Live::new(shadow, Box::new(ring), true);
-        let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();
+        let shadowing = shadowing(&instance, &own);
         let signals = Signals::default();
         signals.set_archive_open();
         signals.finish_at(Seq(fastpath.head()));

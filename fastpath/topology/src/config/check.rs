@@ -29,6 +29,7 @@ impl Config {
         self.check_limits(found);
         self.check_slow_side(found);
         self.check_store(found);
+        self.check_addresses(found);
         self.gateway.check(found);
         self.log.check(found);
         self.check_profile(found);
@@ -124,6 +125,19 @@ impl Config {
                 .is_none_or(|address| !address.is_multicast() && !address.is_unspecified()),
             "feed.interface",
             "is no address of an interface: use one of this machine, or leave it out",
+        );
+    }
+
+    /// The order port is UDP and has its numbers for itself; gateway and metrics share those of TCP.
+    fn check_addresses(&self, found: &mut Findings) {
+        let (gateway, metrics) = (self.gateway.bind, self.metrics.bind);
+        let both = self.gateway.enabled && self.metrics.enabled;
+        let (one, other) = (gateway.ip().to_canonical(), metrics.ip().to_canonical());
+        let overlap = one == other || one.is_unspecified() || other.is_unspecified();
+        found.require(
+            !(both && overlap && gateway.port() == metrics.port() && gateway.port() != 0),
+            "metrics.bind",
+            format!("{metrics} is the gateway's port: use another"),
         );
     }
 

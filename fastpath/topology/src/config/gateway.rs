@@ -1,6 +1,7 @@
 //! Section `[gateway]`: HTTP and WebSocket.
 
 use crate::error::Findings;
+use crate::genesis::base58_bytes;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -111,10 +112,8 @@ impl Gateway {
             ),
         );
         for wallet in &self.operators {
-            // Decoding takes time in the square of the length.
-            let decoded = (wallet.len() <= 44).then(|| bs58::decode(wallet).into_vec());
             found.require(
-                matches!(decoded, Some(Ok(bytes)) if bytes.len() == 32),
+                base58_bytes(wallet).is_some(),
                 "gateway.operators",
                 format!("{wallet:?} is no wallet: write its public key (32 bytes) in base58"),
             );

@@ -1,7 +1,7 @@
-//! What a genesis file may hold: exactly what the engine's commands accept (`docs/ENGINE.md`, "Other
-//! commands"), said earlier and with the name of the key.
+//! What a genesis file may hold: what the engine's commands accept (`docs/ENGINE.md`, "Other commands"), said earlier
+//! and with the name of the key. Names that stand twice, which mean nothing to an engine, are refused for people's sake.
 
-use super::{Capacity, Deposit, Genesis, Market, Session};
+use super::{Capacity, Deposit, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
 use domain::{CreateAsset, CreateMarket, OrderId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,11 @@ impl Genesis {
         let accounts = distinct(to, "account", ids, "max_accounts", capacity.max_accounts);
         let ids = self.sessions.iter().map(|session| session.id);
         distinct(to, "session", ids, "max_sessions", capacity.max_sessions);
+
+        let names = self.assets.iter().map(|asset| (asset.id, asset.symbol));
+        named_apart(to, "asset", names);
+        let names = self.markets.iter().map(|market| (market.id, market.symbol));
+        named_apart(to, "market", names);
 
         for asset in &self.assets {
             let (key, decimals) = (format!("asset {}, decimals", asset.id), asset.decimals);
@@ -187,6 +192,18 @@ fn distinct(
         to.extend(require(seen.insert(id), key, problem).err());
     }
     seen
+}
+
+/// Each name must stand once.
+fn named_apart(to: &mut Vec<Invalid>, table: &str, names: impl Iterator<Item = (u32, Symbol)>) {
+    let mut seen = BTreeMap::new();
+    for (id, symbol) in names {
+        // The same id twice is said by others.
+        let first = *seen.entry(symbol.0).or_insert(id);
+        let problem =
+            format!("is that of {table} {first} too: give every [[{table}]] its own symbol");
+        to.extend(require(first == id, format!("{table} {id}, symbol"), problem).err());
+    }
 }
 
 fn exists(ids: &BTreeSet<u32>, id: u32, key: String, table: &str) -> Result<(), Invalid> {

@@ -35,10 +35,23 @@ impl TryFrom<String> for PublicKey {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        domain::from_hex(text.as_bytes()).map(Self).ok_or_else(|| {
-            format!("{text:?} is no public key: write its 32 bytes as 64 hexadecimal digits")
+        let key = domain::from_hex(text.as_bytes()).or_else(|| base58_bytes(&text));
+        key.map(Self).ok_or_else(|| {
+            format!(
+                "{text:?} is no public key: write its 32 bytes as wallets show them, in base58, or as 64 hexadecimal digits"
+            )
         })
     }
+}
+
+/// The 32 bytes of a key as wallets show it.
+pub(crate) fn base58_bytes(text: &str) -> Option<[u8; 32]> {
+    // Decoding takes time in the square of the length.
+    if text.len() > 44 {
+        return None;
+    }
+    let bytes = bs58::decode(text).into_vec().ok()?;
+    bytes.try_into().ok()
 }
 
 /// A `u64` as an integer or, because TOML's integers end at 2^63 - 1, as a string of digits.

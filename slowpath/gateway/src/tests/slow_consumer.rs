@@ -41,6 +41,9 @@ impl CommandRing for NoRing {
     fn is_served(&self) -> bool {
         true
     }
+    fn journalled(&self) -> Seq {
+        Seq(0)
+    }
 }
 
 /// A gateway that serves, and the exchange whose frames it is told.

@@ -46,24 +46,26 @@ impl Role {
     /// What its region says.
     pub(crate) fn look(self, config: &Config) -> Result<Seen> {
         let places = attach::places(config);
-        let (said, pid) = match self {
-            Self::Fastpath => match attach::open(&places, Region::Fast)? {
-                // The state before the pid: what has ended is said of the pid before.
-                Some((memory, _)) => {
-                    let said = FastView::new(memory.clone())?.process_state();
-                    (said, memory.header().pid())
-                }
-                None => (None, 0),
-            },
-            Self::Slowpath => match attach::open(&places, Region::Slow)? {
-                Some((memory, _)) => {
-                    let slow = SlowView::new(memory)?;
-                    (slow.process_state(), slow.pid())
-                }
-                None => (None, 0),
-            },
+        let region = match self {
+            Self::Fastpath => Region::Fast,
+            Self::Slowpath => Region::Slow,
         };
-        let life = Life::of(said, pid);
+        let Some((memory, _)) = attach::open(&places, region)? else {
+            let life = Life::Absent;
+            return Ok(Seen { life, pid: 0 });
+        };
+        // The state before the pid: what has ended is said of the pid before.
+        let (said, pid) = match self {
+            Self::Fastpath => {
+                let said = FastView::new(memory.clone())?.process_state();
+                (said, memory.header().pid())
+            }
+            Self::Slowpath => {
+                let slow = SlowView::new(memory.clone())?;
+                (slow.process_state(), slow.pid())
+            }
+        };
+        let life = Life::of(&memory, said, pid);
         Ok(Seen { life, pid })
     }
 
