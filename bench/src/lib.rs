@@ -10,10 +10,13 @@
 )]
 
 pub mod chaos;
+pub mod disk;
 pub mod echo;
+pub mod environment;
 pub mod functions;
 pub mod hiccup;
 pub mod instance;
+pub mod leftovers;
 pub mod load;
 pub mod programs;
 pub mod record;

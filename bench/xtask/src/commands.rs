@@ -46,7 +46,7 @@ enum Task {
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Test { only } => checks::run(&only),
-        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments).map(drop),
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Processes { only } => processes::run(&only),
         Task::Feed => feed::run(),

@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bench::chaos::{Chaos, Proxy};
 use bench::instance::{Instance, Plan, Role};
+use bench::leftovers::InOrder;
 use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::trader::{Seen, Style, Trader};
@@ -19,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::table::Table;
-use crate::feed;
+use crate::feed::{self, Followed};
 
 mod table;
 
@@ -58,7 +59,7 @@ struct Crowd {
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Followed> {
     let start = Instant::now();
     println!(
         "building fastpath and slowpath (profile {}) ...",
@@ -66,10 +67,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     programs::build()?;
     println!("built in {:.1} s", start.elapsed().as_secs_f32());
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
     let mut instance = Instance::create(&Plan {
         name: "demo",
         sessions: 4,
@@ -88,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let subscriber = Subscriber::start(instance.feed.context("the plan has a feed")?)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     let chaos = arguments.chaos.unwrap_or_default();
     let proxy = match arguments.chaos {
         Some(_) => Some(Proxy::start(instance.port.into(), chaos, 1)?),
@@ -102,7 +99,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let show = Show {
         arguments,
         chaos,
-        interrupted: &interrupted,
         subscriber: &subscriber,
     };
     show.watch(&mut instance, &crowd)?;
@@ -168,7 +164,6 @@ fn greet_web(instance: &Instance) -> Result<()> {
 struct Show<'a> {
     arguments: &'a Arguments,
     chaos: Chaos,
-    interrupted: &'a AtomicBool,
     subscriber: &'a Subscriber,
 }
 
@@ -176,12 +171,12 @@ impl Show<'_> {
     /// Shows the table once a second, restarts what dies and kills what chaos wants killed.
     fn watch(&self, instance: &mut Instance, crowd: &Crowd) -> Result<()> {
         let start = Instant::now();
+        let interrupt = InOrder::begin()?;
         let mut table = Table::new();
         let mut next_kill = self.chaos.kill.map(|every| start + every);
         let mut next_victim = Role::Fastpath;
         let mut shown = Instant::now();
-        // ORDER: set by a signal handler; the flag is the whole message.
-        while !self.interrupted.load(Ordering::Relaxed) {
+        while !interrupt.is_asked() {
             if self
                 .arguments
                 .seconds
@@ -300,10 +295,10 @@ fn sum_up(
     instance: &mut Instance,
     told: &[Arc<Mutex<Told>>],
     subscriber: Subscriber,
-) -> Result<()> {
+) -> Result<Followed> {
     let total = total(told);
     instance.revive()?;
-    instance.wait_ready(1 + instance.restarts[0], READY)?;
+    instance.wait_ready(READY)?;
     instance.stop()?;
     let followed = feed::compare(instance, subscriber)?;
     let verified = instance.sluice(&["journal", "verify"])?;
@@ -322,7 +317,7 @@ fn sum_up(
         us(0.99),
         total.latency.max() / 1_000
     );
-    println!("feed       {followed}");
+    println!("feed       {}", followed.text());
     println!(
         "restarts   fastpath {}, slowpath {}",
         instance.restarts[0], instance.restarts[1]
@@ -336,5 +331,5 @@ fn sum_up(
         total.seen.missed == 0,
         "some reports could not be sent again"
     );
-    Ok(())
+    Ok(followed)
 }

@@ -3,10 +3,12 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::chaos::Random;
 use bench::instance::{Instance, Plan, Role};
+use bench::leftovers::Process;
 use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
 use domain::SessionId;
+use rustix::process::Signal;
 use shm::FastView;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -75,7 +77,7 @@ pub(crate) fn start(plan: &Plan) -> Result<Instance> {
     let mut instance = Instance::create(plan)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     Ok(instance)
 }
 
@@ -245,21 +247,18 @@ fn tile_thread(instance: &Instance) -> Result<u32> {
 
 /// System calls of a thread, by name, while `load` runs.
 fn trace_while(thread: u32, load: impl FnOnce() -> Result<()>) -> Result<BTreeMap<String, u64>> {
-    let mut strace = Command::new("strace")
-        .args(["-qq", "-c", "-U", "name,calls", "-p", &thread.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("start strace")?;
+    let strace = Process::start(
+        Command::new("strace")
+            .args(["-qq", "-c", "-U", "name,calls", "-p", &thread.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped()),
+    )?;
     std::thread::sleep(Duration::from_millis(300));
     load()?;
-    let pid = i32::try_from(strace.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process(pid.context("a pid")?, rustix::process::Signal::INT)?;
+    strace.signal(Signal::INT)?;
     let mut text = String::new();
-    if let Some(mut stderr) = strace.stderr.take() {
-        std::io::Read::read_to_string(&mut stderr, &mut text)?;
+    if let Some(mut stderr) = strace.with(|child| child.stderr.take()) {
+        stderr.read_to_string(&mut text)?;
     }
     strace.wait()?;
     let mut calls = BTreeMap::new();
@@ -423,7 +422,7 @@ fn loss_of_power() -> Result<String> {
     for role in Role::BOTH {
         instance.start(role)?;
     }
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     let mut first = swarm(&instance, PLAN.sessions)?;
     for _ in 0..50 {
         for place in 0..first.sessions() {
@@ -438,7 +437,7 @@ fn loss_of_power() -> Result<String> {
     instance.lose_memory()?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(2, READY)?;
+    instance.wait_ready(READY)?;
     let fast = instance.fast()?;
     let epoch = counter(&fast, PROCESS_BLOCK, process::epoch)?;
     ensure!(epoch == 2, "a new epoch begins, this is {epoch}");
@@ -528,7 +527,7 @@ fn death_within_a_sweep() -> Result<String> {
     instance.lose_memory()?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(2, READY)?;
+    instance.wait_ready(READY)?;
     instance.stop()?;
     let truth = crate::audit::Truth::read(&instance.config.archive_dir(), 0)?;
     ensure!(
@@ -643,13 +642,16 @@ pub(crate) fn example_with(
 fn shown(chaos: Option<&str>) -> Result<String> {
     let chaos = chaos.map(str::parse).transpose()?;
     let seconds = Some(if chaos.is_some() { 8 } else { 3 });
-    demo::run(&demo::Arguments {
+    let followed = demo::run(&demo::Arguments {
         seconds,
         chaos,
         rate: 300,
         durable: false,
     })?;
-    Ok("ended by itself, all commands answered, journal valid".to_owned())
+    let books = followed.whole()?;
+    Ok(format!(
+        "ended by itself, all commands answered, journal valid; feed: {books}"
+    ))
 }
 
 /// Ctrl-C in a terminal goes to the whole process group: the demo stops its processes in order and
@@ -671,7 +673,7 @@ fn interrupted() -> Result<String> {
     let group = i32::try_from(demo.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process_group(group.context("a pid")?, rustix::process::Signal::INT)?;
+    rustix::process::kill_process_group(group.context("a pid")?, Signal::INT)?;
     shown.read_to_string(&mut text)?;
     let status = demo.wait()?;
     ensure!(status.success(), "ended with {status}: {text}");
