@@ -19,6 +19,7 @@ pub mod instance;
 pub mod leftovers;
 pub mod load;
 pub mod programs;
+pub mod random;
 pub mod record;
 pub mod report;
 pub mod snapshot;

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tile::{Idle, StopFlag};
 use topology::Config;
-use topology::instruments::{matching, net};
+use topology::instruments::{matching, net, tile_kind};
 
 use self::crowd::{Crowd, Told};
 use self::disk::{Archived, Floor};
@@ -319,9 +319,10 @@ fn watch(
 
 impl Counters {
     fn read(fast: &shm::FastView) -> Self {
-        let of = |block, counter: usize| fast.tile(block).map_or(0, |tile| tile.counters[counter]);
-        let net_of = |counter| of(0, counter);
-        let match_of = |counter| of(1, counter);
+        let now = Inside::read(fast);
+        let of = |kind, counter| now.find(kind, counter).unwrap_or(0);
+        let net_of = |counter| of(tile_kind::NET, counter);
+        let match_of = |counter| of(tile_kind::MATCH, counter);
         Self {
             busy: net_of(net::busy),
             dropped: net_of(net::wrong_mac)

@@ -3,8 +3,9 @@
 //! again with other content.
 
 use anyhow::{Context as _, Result, ensure};
-use bench::chaos::{Chaos, Proxy, Random};
+use bench::chaos::{Chaos, Proxy};
 use bench::instance::{Instance, Plan, Role};
+use bench::random::Random;
 use bench::trader::{Seen, Style, Trader};
 use bench::{disk, programs};
 use domain::SessionId;

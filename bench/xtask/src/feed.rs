@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::instance::{Instance, Plan, Role};
 use bench::leftovers::Process;
+use bench::load::inside::Moment;
 use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
@@ -15,10 +16,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
 use std::time::Duration;
-use topology::instruments::out;
+use topology::instruments::{out, tile_kind};
 
 const READY: Duration = Duration::from_secs(60);
-const OUT_BLOCK: usize = 2;
 const SESSIONS: u32 = 4;
 const ORDERS: usize = 20_000;
 
@@ -184,11 +184,12 @@ struct Tally {
 
 /// As the out tile counted.
 fn published(instance: &Instance) -> Result<Tally> {
-    let counters = instance.fast()?.tile(OUT_BLOCK).context("out")?.counters;
+    let now = Moment::read(&instance.fast()?);
+    let of = |counter| now.find(tile_kind::OUT, counter).context("out");
     Ok(Tally {
-        packets: counters[out::feed_packets],
-        messages: counters[out::feed_messages],
-        heartbeats: counters[out::feed_heartbeats],
+        packets: of(out::feed_packets)?,
+        messages: of(out::feed_messages)?,
+        heartbeats: of(out::feed_heartbeats)?,
         ends: 3,
     })
 }

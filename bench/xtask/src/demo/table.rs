@@ -1,16 +1,15 @@
 //! The demo's live table: what shared memory and the traders say, once a second.
 
 use bench::instance::Instance;
+use bench::load::inside::Moment;
 use bench::subscriber::Heard;
 use shm::FastView;
 use std::io::IsTerminal as _;
 use std::time::Instant;
-use topology::instruments::{matching, out, stage};
+use topology::instruments::{matching, out, stage, tile_kind};
 
 use super::Total;
 
-const MATCH_BLOCK: usize = 1;
-const OUT_BLOCK: usize = 2;
 /// Lines between two headings when the output is no terminal.
 const HEADING_EVERY: u32 = 20;
 
@@ -87,8 +86,9 @@ impl Table {
     fn row(&mut self, instance: &Instance, total: &Total, heard: &Heard) -> Option<String> {
         let (fast, slow) = (instance.fast().ok()?, instance.slow().ok()?);
         let head = instance.journal().ok()?.head();
-        let orders = fast.tile(MATCH_BLOCK)?.counters[matching::from_net];
-        let trades = fast.tile(OUT_BLOCK)?.counters[out::trades];
+        let tiles = Moment::read(&fast);
+        let orders = tiles.find(tile_kind::MATCH, matching::from_net)?;
+        let trades = tiles.find(tile_kind::OUT, out::trades)?;
         let now = Instant::now();
         let (then, old) = self.last.unwrap_or((self.start, [0; 3]));
         self.last = Some((now, [orders, trades, heard.messages]));
