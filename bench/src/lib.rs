@@ -23,6 +23,7 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod snapshot;
+mod stage;
 pub mod subscriber;
 pub mod swarm;
 pub mod trader;
