@@ -12,6 +12,11 @@ use super::Total;
 
 /// Lines between two headings when the output is no terminal.
 const HEADING_EVERY: u32 = 20;
+/// What the headings do not say.
+const LEGEND: &str = "\
+rates of the last second; in→commit, in→send and round trip since the start; behind: frames;
+lost: messages of the feed that its subscriber missed; restart: of fastpath and slowpath, after they died
+";
 
 pub(super) struct Table {
     start: Instant,
@@ -40,6 +45,9 @@ impl Table {
 
     #[expect(clippy::print_stdout, reason = "this is the table")]
     pub(super) fn show(&mut self, instance: &Instance, total: &Total, heard: &Heard) {
+        if self.rows == 0 {
+            println!("{LEGEND}");
+        }
         if self.rows.is_multiple_of(HEADING_EVERY) {
             println!(
                 "{:>5} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
