@@ -163,7 +163,8 @@ numbered! {
     stage {
         /// A message's receipt to the commit of its frame.
         receive_to_commit,
-        /// A message's receipt to the hand-over of its first report to the port.
+        /// A message's receipt until the last report and feed message of its frame is handed to the port,
+        /// before the system call that sends it.
         receive_to_send,
     }
 }

@@ -85,6 +85,15 @@ pub(super) fn remove_old(folder: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
+/// Bytes that are there.
+pub(super) fn left(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
 /// What the disk does alone: sequential writes with an fdatasync each, in the archive's folder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floor {
