@@ -163,7 +163,9 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
 mod tests {
     use super::*;
     use shm::heartbeat::SILENCE;
-    use shm::{FastWriter, Identity, Memory, command_ring_producer, fast_spec, slow_spec};
+    use shm::{
+        FastWriter, Identity, Memory, command_ring_producer, fast_spec, journal_spec, slow_spec,
+    };
 
     /// A match tile whose last heartbeat is old is dead although it was only seen now, and says that it runs.
     #[test]
@@ -176,7 +178,9 @@ mod tests {
         let fast = Memory::anonymous(&fast_spec(1), &identity)?;
         let slow = Memory::anonymous(&slow_spec(), &identity)?;
         let producer = command_ring_producer(&slow, &fast)?;
-        let ring = Ring::new(producer, FastView::new(fast.clone())?);
+        let journal = Memory::anonymous(&journal_spec(1 << 10, 1 << 16), &identity)?;
+        let journal = LogReader::new(journal, 1)?;
+        let ring = Ring::new(producer, FastView::new(fast.clone())?, journal);
         assert!(!ring.is_served(), "there is no tile");
         let block = FastWriter::new(fast)?.tile(1);
         block.set_kind(tile_kind::MATCH);

@@ -1,7 +1,7 @@
 //! `sluice start`.
 
 use crate::Instance;
-use crate::process::{Role, Seen, clock};
+use crate::process::{Role, Seen};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
