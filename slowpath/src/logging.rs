@@ -3,8 +3,9 @@
 //! Data: the level in force. Owner: the supervisor's thread, which looks at the file that `sluice log-level`
 //! writes; no signal and no gateway is needed for it.
 
-use crate::console::TARGET;
+use crate::console::{TARGET, now};
 use anyhow::{Context as _, Result};
+use domain::Utc;
 use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, File};
@@ -144,8 +145,8 @@ impl Levels {
     }
 }
 
-/// What the process itself says stands as it is, so that `ready` or `alarm:` begins its line; what others say
-/// has level, target and spans before it.
+/// Time and process begin each line, because that of the other process may stand beside it. What the process itself
+/// says follows as it is, `alarm:` first; what others say has level, target and spans before it.
 struct Text;
 
 impl<S, N> FormatEvent<S, N> for Text
@@ -160,6 +161,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
+        write!(writer, "{:.6} {TARGET}: ", Utc(now()))?;
         if metadata.target() != TARGET {
             let level = metadata.level().as_str().to_ascii_lowercase();
             write!(writer, "{level} {}: ", metadata.target())?;

@@ -301,7 +301,7 @@ fn a_folder_that_cannot_be_written_is_told_once_and_nothing_waits_for_it() {
     assert_eq!(slowpath.said().matches("trouble").count(), 1);
     fs::remove_file(&folder).unwrap();
     slowpath.wait_for("s: snapshots are written again");
-    slowpath.wait_for("\nsnapshot of seq");
+    slowpath.wait_for("slowpath: snapshot of seq");
     assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
     assert_eq!(seqs(&instance).len(), 1);
 }

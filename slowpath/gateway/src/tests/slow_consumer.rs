@@ -4,7 +4,7 @@ use super::exchange::{Exchange, SHARD};
 use crate::Measures;
 use crate::{Batch, CommandRing, Gateway, Live, Standing};
 use domain::{
-    ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Side,
+    ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Seq, Side,
     TimeInForce,
 };
 use journal::Frame;
