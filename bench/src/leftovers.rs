@@ -293,7 +293,9 @@ mod tests {
     const ROLE: &str = "LEFTOVERS_ROLE";
 
     fn sleeper() -> Process {
-        Process::start(Command::new("sleep").arg("600")).expect("sleep starts")
+        // Without this process's output, which is read to its end.
+        let mut command = Command::new("sleep");
+        Process::start(command.arg("600").stdout(Stdio::null())).expect("sleep starts")
     }
 
     fn is_there(pid: u32) -> bool {
