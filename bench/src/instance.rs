@@ -620,7 +620,7 @@ mod tests {
         let name = "instance::tests::in_an_environment_that_would_change_it_there_is_no_instance";
         let again = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", name])
-            .env(VARIABLE, "main")
+            .env(VARIABLE, "of-a-test")
             .output()
             .expect("it starts");
         let said = String::from_utf8_lossy(&again.stdout);

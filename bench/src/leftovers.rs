@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Between two looks at a child that is waited for.
 const LOOK: Duration = Duration::from_millis(5);
+/// To remove a folder.
+const TRIES: usize = 8;
 
 /// All that lives.
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl Living {
             child.wait().ok();
         }
         for folder in self.folders.values() {
-            std::fs::remove_dir_all(folder).ok();
+            // A thread of this process may still make files in it.
+            (0..TRIES).any(|_| std::fs::remove_dir_all(folder).is_ok());
         }
     }
 }
@@ -293,7 +296,9 @@ mod tests {
     const ROLE: &str = "LEFTOVERS_ROLE";
 
     fn sleeper() -> Process {
-        Process::start(Command::new("sleep").arg("600")).expect("sleep starts")
+        // Without this process's output, which is read to its end.
+        let mut command = Command::new("sleep");
+        Process::start(command.arg("600").stdout(Stdio::null())).expect("sleep starts")
     }
 
     fn is_there(pid: u32) -> bool {

@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn a_pause_between_two_readings_does_not_move_it() {
-        // UTC is 1,000 ahead; once the thread was away for 500 before it read UTC.
-        let tries = [(10, 1_510, 520), (600, 1_604, 608), (700, 1_710, 720)];
+        // UTC is 1,000 ahead; the thread was away before it read UTC, not at all, and after it.
+        let tries = [(10, 1_510, 520), (600, 1_604, 608), (700, 1_710, 1_000)];
         assert_eq!(narrowest(tries.into_iter()), 1_000);
         // A machine whose UTC is before its boot.
         assert_eq!(narrowest([(10, 3, 12)].into_iter()), 3_u64.wrapping_sub(11));
