@@ -25,6 +25,7 @@ mod delegation;
 mod deposits;
 mod desk;
 mod faucet;
+mod http1;
 mod hub;
 mod limits;
 mod live;
