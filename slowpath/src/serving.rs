@@ -65,9 +65,9 @@ impl CommandRing for Ring {
         pushed
     }
 
-    fn is_drained(&self) -> bool {
+    fn waiting(&self) -> u64 {
         let mut ring = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.free() == ring.capacity()
+        (ring.capacity() - ring.free()) as u64
     }
 
     fn is_served(&self) -> bool {

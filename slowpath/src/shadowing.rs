@@ -81,6 +81,15 @@ fn doubted(slow: &SlowWriter) -> Option<Seq> {
     stopped.then(|| Seq(view.diverged_seq()))
 }
 
+/// A moment to which the shadow engine comes, however fast the journal goes on.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// So many of the gateway's commands were taken.
+    taken: u64,
+    /// The journal's end just behind that: what has not come when this is reached never will.
+    head: Seq,
+}
+
 /// What the shadow engine works with.
 pub struct Shadowing {
     live: Live,
@@ -94,6 +103,8 @@ pub struct Shadowing {
     config: Config,
     /// None: they are switched off, or it has not begun.
     snapshotting: Option<Snapshotting>,
+    /// How far the gateway's commands are decided next.
+    mark: Option<Mark>,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
     /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
@@ -127,6 +138,7 @@ impl Shadowing {
             trouble: Trouble::new(slow, SHADOW_TROUBLES, "the shadow engine goes on"),
             config: config.clone(),
             snapshotting: None,
+            mark: None,
             published: (Seq(0), None),
             doubted: doubted(slow),
         }
@@ -145,20 +157,12 @@ impl Shadowing {
             self.begin_snapshots();
         }
         loop {
-            let drained = self.live.drained_after();
             match self.check_some() {
                 Ok(applied) => {
                     self.trouble.end();
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
-                    // Before the first epoch the genesis is not complete: its numbers are not ours to give.
-                    if self.follower.is_at_end()
-                        && self.live.read(|engine, _| engine.epoch() > 0)
-                        && let Some(sent) = drained
-                    {
-                        self.live.settle(sent);
-                        self.live.stand(Standing::Live);
-                    }
+                    self.settle();
                     if finished {
                         return Ending::Agreed;
                     }
@@ -231,6 +235,26 @@ impl Shadowing {
         });
         self.lapped.add(self.follower.lapped() - lapped);
         applied
+    }
+
+    /// The gateway is live from the first mark on that is reached.
+    fn settle(&mut self) {
+        let mark = self.mark.take().or_else(|| {
+            let taken = self.live.taken()?;
+            let head = self.follower.head();
+            Some(Mark { taken, head })
+        });
+        let Some(mark) = mark else {
+            return;
+        };
+        let (epoch, seq) = self.live.read(|engine, seq| (engine.epoch(), seq));
+        // Before the first epoch the genesis is not complete: its numbers are not ours to give.
+        if seq >= mark.head && epoch > 0 {
+            self.live.settle(mark.taken);
+            self.live.stand(Standing::Live);
+        } else {
+            self.mark = Some(mark);
+        }
     }
 
     fn checked_seq(&self) -> Seq {

@@ -12,8 +12,8 @@ use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
     FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
 };
-pub use field::{PublicKey, Symbol};
 pub(crate) use field::base58_bytes;
+pub use field::{PublicKey, Symbol};
 use serde::Deserialize;
 use std::path::Path;
 use toml::de::Deserializer;

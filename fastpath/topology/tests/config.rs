@@ -64,6 +64,7 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
                 "replay",
                 "tls_cert",
                 "tls_key",
+                "public_url",
                 "destination",
                 "interface",
             ];
@@ -91,6 +92,10 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
     assert_eq!(
         config.feed.destination,
         Some("127.0.0.1:7401".parse().unwrap())
+    );
+    assert_eq!(
+        config.gateway.public_url.as_deref(),
+        Some("https://exchange.example")
     );
 }
 
@@ -421,6 +426,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[gateway]\noperators = [\"zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz\"]",
         "gateway.operators",
         "base58",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://exchange.example/\"",
+        "gateway.public_url",
+        "without a path",
     ),
     (
         "[store]\nurl = \"sqlite::memory:\"",

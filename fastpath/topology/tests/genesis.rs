@@ -290,6 +290,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "asset 0, symbol: is that of asset 1 too",
     ),
     (
+        "firm = 6",
+        "firm = 6\nowner = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\"",
+        "account 0, owner: owns account 1 as well",
+    ),
+    (
         "decimals = 18",
         "decimals = 19",
         "asset 1, decimals: 19 is out of range",

@@ -2,7 +2,7 @@
 
 use crate::instance::{Fastpath, Instance, cut, wait};
 use domain::Seq;
-use gateway::Live;
+use gateway::{Live, Standing};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use shadow::Shadow;
 use shm::LogReader;
@@ -19,6 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use topology::Ack;
 
 /// The shadow engine has published that it agrees with everything up to `seq`.
 fn wait_checked(instance: &Instance, seq: u64) {
@@ -315,6 +316,50 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let next = fastpath.head() + 1;
     assert_eq!(state_after(next), Some(ShadowState::Diverged));
     assert_eq!(state_after(next - 1), Some(ShadowState::Ok));
+}
+
+/// The archive is always a frame behind, as it is under steady traffic.
+#[test]
+fn with_durable_answers_the_gateway_is_live_while_the_journal_goes_on_ahead_of_the_archive() {
+    let mut instance = Instance::new("");
+    instance.config.instance.ack = Ack::Durable;
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
+    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
+    let ring = Ring::new(
+        shm::command_ring_producer(&own.memory, &fast).unwrap(),
+        shm::FastView::new(fast).unwrap(),
+        LogReader::new(journal.clone(), 1).unwrap(),
+    );
+    let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
+    let live = Live::new(shadow, Box::new(ring), false);
+    let shadowing = Shadowing::new(
+        &instance.config,
+        LogReader::new(journal, 1).unwrap(),
+        &own.writer,
+        live.clone(),
+        Rejects::default(),
+    );
+    let signals = Arc::new(Signals::default());
+    signals.set_archive_open();
+    let running = {
+        let signals = Arc::clone(&signals);
+        std::thread::spawn(move || shadowing.run(&signals))
+    };
+    let mut durable = 0;
+    wait("the gateway is live", || {
+        assert!(fastpath.head() < 1000, "memory holds no more");
+        fastpath.trade_without_checkpoint(1);
+        durable = fastpath.head() - 1;
+        own.writer.set_durable_seq(durable);
+        live.standing() == Standing::Live
+    });
+    signals.finish_at(Seq(durable));
+    assert_eq!(running.join().unwrap(), Ending::Agreed);
 }
 
 #[test]

@@ -22,6 +22,7 @@ impl Genesis {
         distinct(to, "market", ids, "max_markets", capacity.max_markets);
         let ids = self.accounts.iter().map(|account| account.id);
         let accounts = distinct(to, "account", ids, "max_accounts", capacity.max_accounts);
+        self.check_owners(to);
         let ids = self.sessions.iter().map(|session| session.id);
         distinct(to, "session", ids, "max_sessions", capacity.max_sessions);
 
@@ -47,6 +48,24 @@ impl Genesis {
             deposit.check(number, &accounts, &assets, &mut supply).err()
         }));
         found
+    }
+
+    /// By its owner an account is found.
+    fn check_owners(&self, to: &mut Vec<Invalid>) {
+        let mut accounts = BTreeMap::new();
+        for account in &self.accounts {
+            let owner = account.owner.0;
+            let of_another = (owner != [0; 32])
+                .then(|| accounts.insert(owner, account.id))
+                .flatten();
+            if let Some(other) = of_another.filter(|other| *other != account.id) {
+                let key = format!("account {}, owner", account.id);
+                let problem = format!(
+                    "owns account {other} as well: a wallet logs on for one account, name another owner"
+                );
+                to.extend(require(false, key, problem).err());
+            }
+        }
     }
 
     fn check_levels(&self) -> Result<(), Invalid> {
