@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// What goes wrong: `loss=20%,dup,reorder,kill=5s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Chaos {
@@ -72,30 +74,6 @@ fn seconds(value: &str) -> Result<Duration> {
         .with_context(|| format!("kill={value}: give kill=5s"))?;
     ensure!(number > 0, "kill={value}: give a time above 0");
     Ok(unit * number)
-}
-
-/// Deterministic pseudo-random numbers (splitmix64): the same seed, the same faults.
-#[derive(Clone, Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    /// Any number.
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n`.
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.draw() % n.max(1)
-    }
-
-    fn percent(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
 }
 
 /// The proxy; it ends when dropped.

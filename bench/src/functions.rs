@@ -159,7 +159,7 @@ fn time(chosen: &[&Entry], batches: u32) -> Result<Record> {
     Ok(Record {
         format: FORMAT,
         title: "Functions of the hot path, alone and warm".into(),
-        ok: true,
+        faults: Vec::new(),
         virtualised: host.virtualised,
         latency_from: String::new(),
         series: Vec::new(),

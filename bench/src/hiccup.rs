@@ -1,5 +1,5 @@
 //! How long the machine keeps a thread from running: a thread that sleeps a millisecond at a time and
-//! records by how much it woke up late.
+//! records by how much it woke up late, and what it would have recorded in a pause.
 //!
 //! It disturbs little, but it does: on a machine with as many busy threads as CPUs it takes
 //! time from one of them at each wake-up.
@@ -60,8 +60,12 @@ impl Meter {
 }
 
 fn record(late: &mut Histogram<u64>, slept: Duration) {
-    let excess = slept.saturating_sub(NAP).as_nanos();
-    late.saturating_record(u64::try_from(excess).unwrap_or(u64::MAX));
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let excess = nanos(slept.saturating_sub(NAP)).min(late.high());
+    // While it was kept from running it would have woken up, late as well, once a nap: without these a long pause
+    // would be one sample.
+    let recorded = late.record_correct(excess, nanos(NAP));
+    recorded.expect("no more than the histogram's highest");
 }
 
 #[cfg(test)]
@@ -77,6 +81,16 @@ mod tests {
         assert_eq!(late.len(), 3);
         assert_eq!(late.min(), 0);
         assert!(late.max().abs_diff(80_000) < 100, "{}", late.max());
+    }
+
+    #[test]
+    fn a_long_pause_is_every_wake_up_that_it_delayed() {
+        let mut late = flights::empty().expect("constant bounds");
+        record(&mut late, NAP * 11);
+        assert_eq!(late.len(), 10, "10 ms late, 9 ms late, and so on");
+        assert!(late.value_at_quantile(0.5).abs_diff(5_000_000) < 10_000);
+        record(&mut late, Duration::from_secs(1 << 40));
+        assert!(late.max() >= late.high());
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! A Sluice of one's own: a folder with configuration, genesis and secret, and the two processes.
 //!
 //! Used by the demo, the crash test and the process tests. Everything lies under one temporary
-//! folder and one instance name, and is gone when the instance is dropped.
+//! folder and one instance name, and is gone when the instance is dropped, or a signal ends this process.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use domain::SessionId;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use shm::layout::{fast_layout, slow_layout};
-use shm::{FastView, LogReader, Memory, SlowView};
+use shm::{FastView, LogReader, Memory, Places, SlowView};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{SocketAddrV4, UdpSocket};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use topology::Config;
 use wire::auth::SessionSecret;
 
-use crate::programs;
+use crate::leftovers::{Folder, Process};
+use crate::{environment, programs};
 
 /// Base units of the quote asset per whole unit (6 decimals), and what each account starts with.
 const QUOTE_FUNDS: u64 = 10_000_000_000_000;
@@ -79,10 +80,24 @@ impl Role {
     }
 }
 
+/// What a replay of the journal said, in one line.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// The state that it led to, or why there is none.
+    pub text: String,
+    /// What speaks against the run that wrote it.
+    pub fault: Option<String>,
+}
+
 /// A folder and two processes.
 #[derive(Debug)]
 pub struct Instance {
-    folder: TempDir,
+    // Dropped in this order: nobody writes into a folder that is removed.
+    processes: [Option<Process>; 2],
+    /// In `memory.shm_dir`; the others lie in the folder.
+    #[expect(dead_code, reason = "it is removed when dropped")]
+    regions: Folder,
+    folder: Folder,
     /// As both processes read it.
     pub config: Config,
     /// Where it stands.
@@ -92,7 +107,8 @@ pub struct Instance {
     /// Where the feed goes.
     pub feed: Option<SocketAddrV4>,
     binaries: PathBuf,
-    processes: [Option<Child>; 2],
+    /// Where each process's log began at its last start, in bytes.
+    logs_from: [u64; 2],
     /// Times that a process had to be started again.
     pub restarts: [u64; 2],
 }
@@ -110,10 +126,8 @@ impl Instance {
 
     /// The same, with more lines of TOML for the section `[gateway]`.
     pub fn create_with(plan: &Plan, placement: Placement, gateway: &str) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("sluice-")
-            .tempdir()
-            .context("make a folder")?;
+        environment::check()?;
+        let folder = Folder::make(None)?;
         let addresses = Addresses {
             port: free_port()?,
             feed: plan.feed.then(free_port).transpose()?,
@@ -129,13 +143,15 @@ impl Instance {
         let config = Config::load(&config_path)?;
         topology::secret::load_or_create(&config.secret_file())?;
         Ok(Self {
+            processes: [None, None],
+            regions: Folder::claim(config.region_dir())?,
             folder,
             config,
             config_path,
             port: addresses.port,
             feed: addresses.feed,
             binaries: programs::folder()?,
-            processes: [None, None],
+            logs_from: [0, 0],
             restarts: [0, 0],
         })
     }
@@ -159,23 +175,20 @@ impl Instance {
 
     /// Starts a process; its output goes to a log file in the folder.
     pub fn start(&mut self, role: Role) -> Result<()> {
-        let program = self.binaries.join(role.program());
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log(role))?;
-        let child = Command::new(&program)
-            .arg("--config")
-            .arg(&self.config_path)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C in a terminal is for us: we stop them in order.
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("start {}", program.display()))?;
-        self.processes[role as usize] = Some(child);
+        let log = self.open_log(role)?;
+        let mut command = self.command(role);
+        let command = command.arg("--config").arg(&self.config_path);
+        let command = command.stdin(Stdio::null()).stdout(log.try_clone()?);
+        self.processes[role as usize] = Some(Process::start(command.stderr(log))?);
         Ok(())
+    }
+
+    /// The log of a process, for its next start.
+    fn open_log(&mut self, role: Role) -> Result<File> {
+        let path = self.log(role);
+        let log = File::options().create(true).append(true).open(path)?;
+        self.logs_from[role as usize] = log.metadata()?.len();
+        Ok(log)
     }
 
     /// What a process printed.
@@ -191,27 +204,36 @@ impl Instance {
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
+    /// What a process printed since its last start.
+    pub fn printed(&self, role: Role) -> Result<String> {
+        let mut text = String::new();
+        let mut log = File::open(self.log(role))?;
+        log.seek(SeekFrom::Start(self.logs_from[role as usize]))?;
+        log.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
     /// The process, if it was started.
     #[must_use]
     pub fn pid(&self, role: Role) -> Option<u32> {
-        self.processes[role as usize].as_ref().map(Child::id)
+        self.processes[role as usize].as_ref().map(Process::id)
     }
 
     /// Kills a process without warning.
     pub fn kill(&mut self, role: Role) -> Result<()> {
-        if let Some(mut child) = self.processes[role as usize].take() {
-            child.kill()?;
-            child.wait()?;
+        if let Some(process) = self.processes[role as usize].take() {
+            process.with(std::process::Child::kill)?;
+            process.wait()?;
         }
         Ok(())
     }
 
     /// Whether a process has ended by itself, and how.
     pub fn ended(&mut self, role: Role) -> Result<Option<String>> {
-        let Some(child) = &mut self.processes[role as usize] else {
+        let Some(process) = &self.processes[role as usize] else {
             return Ok(None);
         };
-        let Some(status) = child.try_wait()? else {
+        let Some(status) = process.ended()? else {
             return Ok(None);
         };
         self.processes[role as usize] = None;
@@ -230,16 +252,12 @@ impl Instance {
         Ok(())
     }
 
-    /// Waits until the fastpath says that it serves.
-    pub fn wait_ready(&mut self, times: u64, limit: Duration) -> Result<()> {
+    /// Waits until the fastpath says, since its last start, that it serves.
+    pub fn wait_ready(&mut self, limit: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
-            let log = std::fs::read_to_string(self.log(Role::Fastpath)).unwrap_or_default();
-            let ready = log
-                .lines()
-                .filter(|line| line.starts_with("ready "))
-                .count() as u64;
-            if ready >= times {
+            let printed = self.printed(Role::Fastpath)?;
+            if printed.lines().any(|line| line.starts_with("ready ")) {
                 return Ok(());
             }
             for role in Role::BOTH {
@@ -282,11 +300,10 @@ impl Instance {
 
     /// Sends a signal to a process.
     pub fn signal(&self, role: Role, signal: Signal) -> Result<()> {
-        let pid = self.pid(role).and_then(|pid| i32::try_from(pid).ok());
-        let pid = pid
-            .and_then(Pid::from_raw)
-            .with_context(|| format!("{} does not run", role.program()))?;
-        kill_process(pid, signal).with_context(|| format!("signal {}", role.program()))
+        let process = self.processes[role as usize].as_ref();
+        let process = process.with_context(|| format!("{} does not run", role.program()))?;
+        let sent = process.signal(signal);
+        sent.with_context(|| format!("signal {}", role.program()))
     }
 
     /// Asks both processes to stop, the fastpath first, and waits for them.
@@ -300,18 +317,20 @@ impl Instance {
     pub fn stop_one(&mut self, role: Role) -> Result<()> {
         // A process that is already gone needs no signal.
         self.signal(role, Signal::TERM).ok();
-        let Some(mut child) = self.processes[role as usize].take() else {
+        let Some(process) = self.processes[role as usize].take() else {
             return Ok(());
         };
         let start = Instant::now();
         let status = loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = process.ended()? {
                 break status;
             }
-            if start.elapsed() > Duration::from_secs(20) {
-                child.kill()?;
-                bail!("{} did not stop within 20 s of SIGTERM", role.program());
-            }
+            // Dropped, it is killed.
+            ensure!(
+                start.elapsed() < Duration::from_secs(20),
+                "{} did not stop within 20 s of SIGTERM",
+                role.program()
+            );
             std::thread::sleep(Duration::from_millis(5));
         };
         let words = self.last_words(role);
@@ -325,34 +344,65 @@ impl Instance {
 
     /// The fastpath's region, for reading.
     pub fn fast(&self) -> Result<FastView> {
-        let path = self.config.region_dir().join("fast");
-        Ok(FastView::new(Memory::open_reader(
-            &path,
-            fast_layout::FAST_MAGIC,
-        )?)?)
+        let memory = self.region("fast", fast_layout::FAST_MAGIC)?;
+        Ok(FastView::new(memory)?)
     }
 
     /// The slowpath's region, for reading.
     pub fn slow(&self) -> Result<SlowView> {
-        let path = self.config.region_dir().join("slow");
-        Ok(SlowView::new(Memory::open_reader(
-            &path,
-            slow_layout::SLOW_MAGIC,
-        )?)?)
+        let memory = self.region("slow", slow_layout::SLOW_MAGIC)?;
+        Ok(SlowView::new(memory)?)
     }
 
     /// Journal memory, for reading.
     pub fn journal(&self) -> Result<LogReader> {
-        let path = self.config.region_dir().join("journal");
-        Ok(LogReader::new(
-            Memory::open_reader(&path, shm::log::JOURNAL_MAGIC)?,
-            1,
-        )?)
+        let memory = self.region("journal", shm::log::JOURNAL_MAGIC)?;
+        Ok(LogReader::new(memory, 1)?)
+    }
+
+    /// A region, wherever there was room for it.
+    fn region(&self, name: &str, magic: [u8; 8]) -> Result<Memory> {
+        let places = self.places();
+        let path = places.find(name)?;
+        let path = path.with_context(|| format!("there is no region {name}"))?;
+        Ok(Memory::open_reader(&path, magic)?)
+    }
+
+    fn places(&self) -> Places {
+        let Config {
+            instance, memory, ..
+        } = &self.config;
+        Places {
+            instance: instance.name.clone(),
+            hugetlbfs: memory.hugetlbfs.clone(),
+            shm_dir: memory.shm_dir.clone(),
+            state_dir: self.config.state_dir(),
+        }
     }
 
     /// Forgets all shared memory, as a loss of power would. Both processes must be dead.
     pub fn lose_memory(&self) -> Result<()> {
-        Ok(std::fs::remove_dir_all(self.config.region_dir())?)
+        for name in ["fast", "slow", "journal"] {
+            if let Some(path) = self.places().find(name)? {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replays what was journalled. Both processes must have been stopped.
+    #[must_use]
+    pub fn verify(&self) -> Replay {
+        match self.sluice(&["journal", "verify"]) {
+            Ok(text) => Replay {
+                text: text.trim().replace('\n', "; "),
+                fault: None,
+            },
+            Err(error) => Replay {
+                text: format!("NOT VERIFIED: {error:#}"),
+                fault: Some("the journal was not verified".into()),
+            },
+        }
     }
 
     /// Runs the operator's command on this instance and gives what it prints.
@@ -371,17 +421,6 @@ impl Instance {
             args.join(" ")
         );
         Ok(text)
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        for role in Role::BOTH {
-            // Dropping after an error: nothing more can be done about a failing kill.
-            self.kill(role).ok();
-        }
-        // The regions lie outside the folder.
-        std::fs::remove_dir_all(self.config.region_dir()).ok();
     }
 }
 
@@ -549,4 +588,80 @@ amount = "{QUOTE_FUNDS}"
         )?;
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm::{Identity, fast_spec};
+    use std::io::Write as _;
+
+    const PLAN: Plan = Plan {
+        name: "unit",
+        sessions: 1,
+        idle: "spin-then-yield",
+        ack: "sequenced",
+        journal_mib: 1,
+        checkpoint_interval: 1_000,
+        gateway: false,
+        feed: false,
+        snapshot_frames: 1_000,
+    };
+
+    /// A variable of the environment can be set for another process only: this test starts itself.
+    #[test]
+    fn in_an_environment_that_would_change_it_there_is_no_instance() {
+        const VARIABLE: &str = "SLUICE_INSTANCE__NAME";
+        if std::env::var_os(VARIABLE).is_some() {
+            let refused = Instance::create(&PLAN).expect_err("another's name");
+            assert!(refused.to_string().contains(VARIABLE), "{refused}");
+            return;
+        }
+        let name = "instance::tests::in_an_environment_that_would_change_it_there_is_no_instance";
+        let again = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", name])
+            .env(VARIABLE, "of-a-test")
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(
+            again.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn only_the_last_start_says_that_it_is_ready() {
+        let mut instance = Instance::create(&PLAN).expect("files");
+        let limit = Duration::from_millis(1);
+        // Killed before it was ready, started again, and ready.
+        let mut log = instance.open_log(Role::Fastpath).expect("a log");
+        writeln!(log, "recovering").expect("written");
+        let mut log = instance.open_log(Role::Fastpath).expect("a log");
+        writeln!(log, "ready after 5 ms").expect("written");
+        instance.wait_ready(limit).expect("it said so");
+        // Started again, and not ready yet.
+        let mut log = instance.open_log(Role::Fastpath).expect("a log");
+        instance.wait_ready(limit).expect_err("that was the last");
+        writeln!(log, "ready after 5 ms").expect("written");
+        instance.wait_ready(limit).expect("it said so");
+    }
+
+    #[test]
+    fn a_region_is_found_where_there_was_room_and_forgotten_there() {
+        let mut instance = Instance::create(&PLAN).expect("files");
+        instance.config.memory.shm_dir = instance.folder().join("no room here");
+        let spec = fast_spec(0);
+        let identity = Identity {
+            shard: 0,
+            boot_id: shm::boot_id().expect("the kernel says"),
+            epoch: 1,
+        };
+        let made = Memory::create_or_open(&instance.places(), "fast", spec, identity);
+        drop(made.expect("the state folder has room"));
+        instance.fast().expect("it is found");
+        instance.lose_memory().expect("it can be removed");
+        let gone = instance.fast().expect_err("it is gone");
+        assert!(gone.to_string().contains("no region fast"), "{gone}");
+    }
 }

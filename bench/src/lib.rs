@@ -10,15 +10,20 @@
 )]
 
 pub mod chaos;
+pub mod disk;
 pub mod echo;
+pub mod environment;
 pub mod functions;
 pub mod hiccup;
 pub mod instance;
+pub mod leftovers;
 pub mod load;
 pub mod programs;
+pub mod random;
 pub mod record;
 pub mod report;
 pub mod snapshot;
+mod stage;
 pub mod subscriber;
 pub mod swarm;
 pub mod trader;

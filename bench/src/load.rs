@@ -131,7 +131,8 @@ pub struct Arguments {
     pub slowpath_cpu: Option<usize>,
     /// Repeat an echo and exchange segment together if other processes used more than this share of the CPUs
     /// meanwhile, in percent. Latencies play no part in it, and the report says how often it was done.
-    #[arg(long, value_name = "PERCENT")]
+    /// An exchange that is not started here would be among them.
+    #[arg(long, value_name = "PERCENT", conflicts_with = "server")]
     pub max_others: Option<u64>,
     /// Measure also how late a sleeping thread wakes up. With as many busy threads as CPUs it disturbs.
     #[arg(long)]
@@ -192,6 +193,7 @@ pub fn run(arguments: &Arguments) -> Result<Record> {
         std::fs::create_dir_all(folder)?;
     }
     let mut target = Target::prepare(arguments)?;
+    let archive = target.archive()?;
     let mut port = Port::open(target.address)?;
     let (mut exchange, resting) = fill_book(arguments, &target, &mut port)?;
     let meter = if arguments.hiccup {
@@ -199,7 +201,7 @@ pub fn run(arguments: &Arguments) -> Result<Record> {
     } else {
         None
     };
-    let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port)?;
+    let mut rounds = Rounds::new(arguments, &target, &mut exchange, &mut port);
     let knee = rounds.all()?;
     let Rounds {
         rows,
@@ -230,6 +232,7 @@ pub fn run(arguments: &Arguments) -> Result<Record> {
         hiccups,
         work: &work,
         files: &files,
+        archive,
     };
     report::record(Findings {
         title: if arguments.is_remote() {
@@ -238,9 +241,9 @@ pub fn run(arguments: &Arguments) -> Result<Record> {
             "Round trip of order entry over host loopback, open loop"
         },
         sections: facts.sections(),
-        correct: work.correct,
+        faults: work.faults,
         virtualised: host.virtualised,
-        knee: knee.map(|knee| knee.sentence("echo")),
+        knee,
         rows,
         stretches,
     })

@@ -4,8 +4,9 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is shipped and measured, and what `cargo demo` takes, which compiles faster.
-const RELEASE: &str = "release";
+/// The profile of what is shipped and measured.
+pub const RELEASE: &str = "release";
+/// That of `cargo demo`, which compiles faster.
 const DEMO: &str = "demo";
 
 /// Builds fastpath, slowpath and sluice, with the features of the aliases in `.cargo/config.toml`.

@@ -12,7 +12,7 @@ use crate::load::flights::{self, From, Interval};
 use crate::load::row::{Percentiles, Row};
 
 /// The only layout that this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// From when the latencies of an open loop count.
 pub const INTENDED: &str = "the intended time";
 const SECOND: u64 = 1_000_000_000;
@@ -24,8 +24,8 @@ pub struct Record {
     pub format: u32,
     /// What was measured, in one sentence.
     pub title: String,
-    /// Every row counts and the work was verified.
-    pub ok: bool,
+    /// Why the run does not count; nothing if it does.
+    pub faults: Vec<String>,
     /// The machine is a virtual one.
     pub virtualised: bool,
     /// From when the latencies count, as in "from ...".
@@ -36,8 +36,14 @@ pub struct Record {
     pub tables: Vec<Table>,
     /// What a reader must know to judge it.
     pub sections: Vec<Section>,
-    /// The result in one line.
+    /// The result in one line: see [`headline`].
     pub headline: String,
+}
+
+/// What every layout begins with.
+#[derive(Deserialize)]
+struct Versioned {
+    format: u32,
 }
 
 /// A paragraph under the tables.
@@ -112,15 +118,14 @@ impl Record {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("read the result {}", path.display()))?;
-        let record: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no result of this bench", path.display()))?;
+        let no_result = || format!("{} is no result of this bench", path.display());
+        let Versioned { format } = serde_json::from_str(&text).with_context(no_result)?;
         ensure!(
-            record.format == FORMAT,
-            "{} has format {}, this build reads format {FORMAT}: measure again",
+            format == FORMAT,
+            "{} has format {format}, this build reads format {FORMAT}: measure again",
             path.display(),
-            record.format
         );
-        Ok(record)
+        serde_json::from_str(&text).with_context(no_result)
     }
 
     /// Writes it to a file.
@@ -130,6 +135,12 @@ impl Record {
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string(self)? + "\n";
         std::fs::write(path, text).with_context(|| format!("write the result {}", path.display()))
+    }
+
+    /// Whether the run counts.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.faults.is_empty()
     }
 
     /// What a section says; nothing if it is missing or empty.
@@ -157,6 +168,28 @@ impl Series {
             over_time: over_time(row.intervals(From::Intended)),
             fail: row.reasons(),
         }
+    }
+}
+
+/// Why rows do not count, each with its name.
+#[must_use]
+pub fn faults(series: &[Series]) -> Vec<String> {
+    let failing = series.iter().filter(|row| !row.fail.is_empty());
+    failing
+        .map(|row| format!("{} at {}/s: {}", row.subject, row.rate, row.fail.join(", ")))
+        .collect()
+}
+
+/// The result in one line. A run that does not count has none, whatever was measured.
+#[must_use]
+pub fn headline(faults: &[String], found: &str) -> String {
+    if faults.is_empty() {
+        format!("headline: {found}")
+    } else {
+        format!(
+            "headline: none, the run does not count: {}",
+            faults.join("; ")
+        )
     }
 }
 
@@ -241,6 +274,16 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_does_not_count_has_no_headline() {
+        assert_eq!(headline(&[], "p50 1 µs"), "headline: p50 1 µs");
+        let faults = ["late".to_owned(), "NOT VERIFIED".to_owned()];
+        assert_eq!(
+            headline(&faults, "p50 1 µs"),
+            "headline: none, the run does not count: late; NOT VERIFIED"
+        );
+    }
+
+    #[test]
     fn a_second_is_counted_from_the_first() {
         let interval = |start| Interval {
             start,
@@ -263,7 +306,7 @@ mod tests {
         let record = Record {
             format: FORMAT + 1,
             title: String::new(),
-            ok: true,
+            faults: Vec::new(),
             virtualised: false,
             latency_from: INTENDED.into(),
             series: Vec::new(),
@@ -278,7 +321,11 @@ mod tests {
         );
         record.write(&path).expect("written");
         let error = Record::read(&path).expect_err("another format").to_string();
-        assert!(error.contains("has format 2"), "{error}");
+        assert!(error.contains("has format 3"), "{error}");
+        // That of an earlier build, whatever else is in it.
+        std::fs::write(&path, r#"{"format":1,"ok":true}"#).expect("written");
+        let error = Record::read(&path).expect_err("another format").to_string();
+        assert!(error.contains("has format 1"), "{error}");
         std::fs::write(&path, "{}").expect("written");
         let error = Record::read(&path).expect_err("no record").to_string();
         assert!(error.contains("is no result of this bench"), "{error}");

@@ -4,16 +4,17 @@
 //! host, its tuning and its noise there is no report, however good the numbers are.
 
 mod html;
+mod pairs;
 mod plot;
 mod text;
 
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-use crate::load::row::Percentiles;
-use crate::record::{Record, Series};
+use crate::record::Record;
 
 pub use html::page;
+pub use pairs::{best, ratio, ratios};
 pub use text::{hundredths, micros, render};
 
 /// Sections without which no headline is printed.
@@ -77,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<(String, bool)> {
             .with_context(|| format!("write {}", path.display()))?;
     }
     let texts: Vec<String> = records.iter().map(render).collect::<Result<_>>()?;
-    Ok((texts.join("\n"), records.iter().all(|record| record.ok)))
+    Ok((texts.join("\n"), records.iter().all(Record::is_ok)))
 }
 
 /// Prints a run's record, and keeps it if it is asked to.
@@ -85,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<(String, bool)> {
 /// # Errors
 /// If the file cannot be written, or the record may not be reported.
 pub fn finish(record: &Record, out: Option<&Path>, json: bool) -> Result<String> {
+    check(record)?;
     if let Some(path) = out {
         record.write(path)?;
     }
@@ -94,36 +96,10 @@ pub fn finish(record: &Record, out: Option<&Path>, json: bool) -> Result<String>
     render(record)
 }
 
-/// Pairs of a floor and what stands on it, at the same rate: for ratios.
-#[must_use]
-pub fn pairs<'a>(
-    series: &'a [Series],
-    floor: &str,
-    subject: &str,
-) -> Vec<(&'a Series, &'a Series)> {
-    let of = |name: &str| series.iter().filter(|row| row.subject == name).collect();
-    let (floors, subjects): (Vec<&Series>, Vec<&Series>) = (of(floor), of(subject));
-    let pair = |row: &'a Series| {
-        let floor = floors.iter().find(|floor| floor.rate == row.rate)?;
-        Some((*floor, row))
-    };
-    subjects.into_iter().filter_map(pair).collect()
-}
-
-/// A latency in units of its floor, in hundredths: p50 and p99, where both are known.
-#[must_use]
-pub fn ratio(floor: &Percentiles, subject: &Percentiles) -> [Option<u64>; 2] {
-    let of = |value: Option<u64>, floor: Option<u64>| {
-        let both = value.zip(floor);
-        both.map(|(value, floor)| value * 100 / floor.max(1))
-    };
-    [of(subject.p50, floor.p50), of(subject.p99, floor.p99)]
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::record::{FORMAT, INTENDED, Moment, Samples, Table, section};
+    use crate::record::{FORMAT, INTENDED, Moment, Samples, Series, Table, section};
 
     pub(crate) fn series(subject: &str, rate: u64) -> Series {
         let latency = Samples((1..=3_000).map(|n| (n * 10, 10)).collect());
@@ -152,7 +128,7 @@ pub(crate) mod tests {
         Record {
             format: FORMAT,
             title: "Round trip <of> a & b".into(),
-            ok: true,
+            faults: Vec::new(),
             virtualised: true,
             latency_from: INTENDED.into(),
             series: vec![
@@ -201,7 +177,7 @@ pub(crate) mod tests {
         record().write(&good).expect("written");
         let mut without = record();
         without.sections.remove(3);
-        without.ok = false;
+        without.faults.push("late".into());
         without.write(&bad).expect("written");
         let arguments = |files| Arguments {
             files,
@@ -222,16 +198,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_pair_has_one_rate() {
-        let series = [
-            series("echo", 1),
-            series("exchange", 2),
-            series("exchange", 1),
-        ];
-        let found = pairs(&series, "echo", "exchange");
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].0.rate, found[0].1.rate), (1, 1));
-        let floor = series[0].latency.percentiles().expect("constant bounds");
-        assert_eq!(ratio(&floor, &floor), [Some(100), Some(100)]);
+    fn what_may_not_be_reported_is_not_written_either() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("result");
+        let mut without = record();
+        without.sections.remove(0);
+        for json in [false, true] {
+            let refused = finish(&without, Some(&path), json).expect_err("a section is missing");
+            assert!(refused.downcast_ref::<Refusal>().is_some());
+            assert!(!path.exists());
+        }
+        let text = finish(&record(), Some(&path), true).expect("complete");
+        assert!(text.contains("\"headline\": \"headline: good\"") && path.exists());
     }
 }

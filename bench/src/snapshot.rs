@@ -5,39 +5,78 @@
 //! fastpath starts behind it; times are what they print, and from the start of the process to `ready`.
 
 mod archive;
+mod report;
 
 use crate::instance::{Instance, Plan, Role};
+use crate::load::host::Disturbance;
 use crate::programs;
-use anyhow::{Context as _, Result};
-use archive::{Size, write_archive};
-use std::fmt::Write as _;
+use crate::record::Record;
+use anyhow::{Context as _, Result, ensure};
+use archive::{Size, Written, write_archive};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// More than any start takes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How large the state is.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Arguments {
     /// Orders that rest.
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
     orders: u32,
     /// Accounts, each with funds of two assets.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     accounts: u32,
-    /// Sessions, to which the orders belong: of the first accounts.
-    #[arg(long, default_value_t = 1_000)]
+    /// Sessions, to which the orders belong: of the first accounts, so no more than these.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sessions: u32,
     /// Starts of each kind.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     runs: u32,
+    /// Write the result for `bench report`.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// Measures, and says what was found.
+/// What was found.
+struct Found {
+    size: Size,
+    written: Written,
+    replays: Vec<Start>,
+    behind: Vec<Start>,
+    /// What the slowpath said of the snapshot that it wrote.
+    snapshot: String,
+    /// What it said when its shadow engine began behind that.
+    shadow: String,
+    disturbance: Disturbance,
+}
+
+/// A start of the fastpath without journal memory, as after a loss of power.
+struct Start {
+    /// From the start of the process to its line `ready`.
+    ready: Duration,
+    /// What it said of its recovery.
+    said: String,
+}
+
+/// Measures, and records what was found.
 ///
 /// # Errors
-/// If the programs cannot be built or do not do their part.
-pub fn run(arguments: &Arguments) -> Result<String> {
+/// If the programs cannot be built or do not do their part, or a start does not use the snapshot.
+pub fn run(arguments: &Arguments) -> Result<Record> {
+    let size = Size {
+        orders: arguments.orders,
+        accounts: arguments.accounts,
+        sessions: arguments.sessions,
+    };
+    ensure!(
+        size.sessions <= size.accounts,
+        "--sessions: at most as many as --accounts"
+    );
     programs::build()?;
     let mut instance = Instance::create(&Plan {
         name: "snapshot",
@@ -50,91 +89,120 @@ pub fn run(arguments: &Arguments) -> Result<String> {
         feed: false,
         snapshot_frames: 1,
     })?;
-    let size = Size {
-        orders: arguments.orders,
-        accounts: arguments.accounts,
-        sessions: arguments.sessions.min(arguments.accounts),
-    };
+    let found = measure(&mut instance, size, arguments.runs)?;
+    Ok(report::record(&instance, &found))
+}
+
+fn measure(instance: &mut Instance, size: Size, runs: u32) -> Result<Found> {
     let genesis = instance.folder().join("genesis.toml");
     std::fs::write(&genesis, size.genesis_text())?;
     let written = write_archive(&size, &instance.config.archive_dir())?;
-    let mut text = String::new();
-    writeln!(
-        text,
-        "state     {} resting orders, {} accounts, {} sessions: {} frames, {} bytes of archive",
-        size.orders, size.accounts, size.sessions, written.frames, written.bytes
-    )?;
-    for run in 1..=arguments.runs {
-        say_start(&mut instance, &format!("replay {run}"), &mut text)?;
+    let before = Disturbance::look(None, None);
+    let mut replays = Vec::new();
+    for _ in 0..runs {
+        replays.push(start(instance)?);
     }
-    instance.start(Role::Fastpath)?;
-    instance.start(Role::Slowpath)?;
-    wait_for(&instance, Role::Slowpath, ": ", "snapshot of seq")?;
-    let line = last_line(&instance, Role::Slowpath, "snapshot of seq")?;
-    writeln!(text, "written   {line}")?;
-    instance.stop()?;
-    for run in 1..=arguments.runs {
-        say_start(&mut instance, &format!("behind {run}"), &mut text)?;
+    let snapshot = with_slowpath(instance, "snapshot of seq", ": ")?;
+    let mut behind = Vec::new();
+    for _ in 0..runs {
+        let start = start(instance)?;
+        check_loaded(&start.said)?;
+        behind.push(start);
     }
-    instance.start(Role::Fastpath)?;
-    instance.start(Role::Slowpath)?;
-    wait_for(
-        &instance,
-        Role::Slowpath,
-        "loaded in",
-        "the shadow engine begins",
-    )?;
-    let line = last_line(&instance, Role::Slowpath, "the shadow engine begins")?;
-    writeln!(text, "shadow    {line}")?;
-    Ok(text)
+    let shadow = with_slowpath(instance, "the shadow engine begins", "loaded in")?;
+    Ok(Found {
+        size,
+        written,
+        replays,
+        behind,
+        snapshot,
+        shadow,
+        disturbance: Disturbance::look(None, None).since(before),
+    })
 }
 
-/// Starts the fastpath without journal memory, as after a loss of power, and kills it again.
-fn say_start(instance: &mut Instance, name: &str, text: &mut String) -> Result<()> {
-    std::fs::remove_dir_all(instance.config.region_dir()).ok();
-    std::fs::remove_file(instance.log(Role::Fastpath)).ok();
+/// Starts the fastpath, and kills it when it is ready.
+fn start(instance: &mut Instance) -> Result<Start> {
+    instance.lose_memory()?;
     let begin = Instant::now();
     instance.start(Role::Fastpath)?;
-    instance.wait_ready(1, PATIENCE)?;
+    instance.wait_ready(PATIENCE)?;
     let ready = begin.elapsed();
     instance.kill(Role::Fastpath)?;
-    std::fs::remove_dir_all(instance.config.region_dir()).ok();
-    let printed = std::fs::read_to_string(instance.log(Role::Fastpath))?;
-    let recovered = printed
-        .lines()
-        .filter(|line| line.starts_with("recovered") || line.starts_with("snapshot"));
-    let recovered: Vec<&str> = recovered.collect();
-    writeln!(
-        text,
-        "{name:<9} ready after {} ms ({})",
-        ready.as_millis(),
-        recovered.join("; ")
-    )?;
+    instance.lose_memory()?;
+    let printed = instance.printed(Role::Fastpath)?;
+    let lines = printed.lines();
+    let recovery = lines.filter(|line| line.starts_with("recovered") || line.contains("snapshot"));
+    let recovery: Vec<&str> = recovery.collect();
+    Ok(Start {
+        ready,
+        said: recovery.join("; "),
+    })
+}
+
+/// Refuses a start that was meant to be behind a snapshot and was not.
+fn check_loaded(said: &str) -> Result<()> {
+    ensure!(
+        said.contains("snapshot of seq") && said.contains(" loaded in "),
+        "the start did not use the snapshot: it says {said:?}"
+    );
     Ok(())
 }
 
-fn wait_for(instance: &Instance, role: Role, text: &str, line: &str) -> Result<()> {
+/// Runs both processes until the slowpath says a line that begins and goes on so; gives that line.
+fn with_slowpath(instance: &mut Instance, begins: &str, goes_on: &str) -> Result<String> {
+    instance.start(Role::Fastpath)?;
+    instance.start(Role::Slowpath)?;
     let begin = Instant::now();
     loop {
-        let printed = std::fs::read_to_string(instance.log(role)).unwrap_or_default();
-        if printed
-            .lines()
-            .any(|l| l.starts_with(line) && l.contains(text))
-        {
-            return Ok(());
+        let printed = instance.printed(Role::Slowpath)?;
+        let mut lines = printed.lines();
+        // The last line may be half written: the next one ends it.
+        let said = lines.find(|line| line.starts_with(begins) && line.contains(goes_on));
+        if let Some(said) = said.filter(|_| printed.ends_with('\n')) {
+            let said = said.to_owned();
+            instance.stop().context("stop both processes")?;
+            return Ok(said);
         }
-        anyhow::ensure!(
+        ensure!(
             begin.elapsed() < PATIENCE,
-            "{} never says {line:?}:\n{}",
-            role.program(),
-            instance.last_words(role)
+            "the slowpath never says {begins:?}:\n{}",
+            instance.last_words(Role::Slowpath)
         );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-fn last_line(instance: &Instance, role: Role, line: &str) -> Result<String> {
-    let printed = std::fs::read_to_string(instance.log(role))?;
-    let found = printed.lines().rev().find(|l| l.starts_with(line));
-    found.map(str::to_owned).context("it was there just now")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn a_start_that_refuses_the_snapshot_is_no_start_behind_it() {
+        let loaded = "snapshot of seq 9 loaded in 344 ms; recovered: seq 10, 1 frames in 0 ms";
+        check_loaded(loaded).expect("it was used");
+        let refused = "snapshot of seq 9 is not used: its hash is another; recovered: seq 10, 10 frames in 5 ms";
+        let error = check_loaded(refused).expect_err("refused").to_string();
+        assert!(error.contains("its hash is another"), "{error}");
+        check_loaded("recovered: seq 10, 10 frames in 5 ms").expect_err("there was none");
+    }
+
+    #[test]
+    fn a_state_of_nothing_is_refused() {
+        let parse = |line: &str| Line::try_parse_from(line.split(' '));
+        assert!(parse("snapshot --sessions 1").is_ok());
+        for nothing in ["--orders 0", "--accounts 0", "--sessions 0", "--runs 0"] {
+            assert!(parse(&format!("snapshot {nothing}")).is_err(), "{nothing}");
+        }
+        let more = parse("snapshot --accounts 5 --sessions 6").expect("a command");
+        let error = run(&more.arguments).expect_err("more sessions than accounts");
+        assert!(error.to_string().contains("--sessions"), "{error}");
+    }
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use wire::auth::SessionSecret;
 use wire::order_entry::Message;
 
-use crate::chaos::Random;
+use crate::random::Random;
 
 /// Middle of the traders' prices, in ticks.
 const MIDDLE: i64 = 10_000;
@@ -45,12 +45,12 @@ pub struct Seen {
     pub fills: u64,
     /// Rejections.
     pub rejected: u64,
-    /// Establishments after the first: interruptions that it noticed.
-    pub reconnected: u64,
     /// Epochs that began with a loss.
     pub rolled_back: u64,
     /// Reports that the exchange could no longer send.
     pub missed: u64,
+    /// Commands that came due while it was held up, and were not sent.
+    pub skipped: u64,
 }
 
 /// A client and its memory.
@@ -69,6 +69,8 @@ pub struct Trader {
     pub told: BTreeMap<u64, Message>,
     /// Keep `sent` and `told`.
     keep: bool,
+    /// Commands that its own session did not take.
+    refused: u64,
     /// Totals.
     pub seen: Seen,
     /// Nanoseconds from the intended time of a command to its first report.
@@ -99,6 +101,7 @@ impl Trader {
             sent: BTreeMap::new(),
             told: BTreeMap::new(),
             keep,
+            refused: 0,
             seen: Seen::default(),
             latency: Histogram::new_with_bounds(1, 60_000_000_000, 3)?,
         })
@@ -120,6 +123,7 @@ impl Trader {
         let interval = Duration::from_secs(1) / rate.max(1);
         let mut next = Instant::now();
         let mut said = Instant::now();
+        let mut held_up = Duration::ZERO;
         // ORDER: the flag is the whole message.
         while !stop.load(Ordering::Relaxed) {
             let now = Instant::now();
@@ -127,7 +131,10 @@ impl Trader {
                 self.act(next);
                 // A trader that was held up does not send the past: it is a person at a desk, and
                 // load with a fixed schedule is `bench load`.
-                next = (next + interval).max(now);
+                let on_time = next + interval;
+                next = on_time.max(now);
+                held_up += next - on_time;
+                self.seen.skipped = self.refused + whole(held_up, interval);
             }
             self.connection.flush()?;
             let wait = next
@@ -181,8 +188,11 @@ impl Trader {
             Command::AmendOrder(amend) => session.amend_order(amend),
             _ => return,
         };
-        // Refused here: too much is unanswered, which passes.
-        let Ok(number) = number else { return };
+        let Ok(number) = number else {
+            // Refused here: too much is unanswered, which passes.
+            self.refused += 1;
+            return;
+        };
         self.intended.insert(number, intended);
         if self.keep {
             self.sent.insert(number, command);
@@ -267,10 +277,12 @@ impl Trader {
     fn take_in(&mut self, event: &Event) {
         match event {
             Event::Report { number, message } => self.report(*number, message),
-            Event::Established { .. } => self.seen.reconnected += 1,
             Event::RolledBack { .. } => self.seen.rolled_back += 1,
             Event::Missed { count, .. } => self.seen.missed += count,
-            Event::Silent | Event::OutcomeUnknown { .. } | Event::Refused(_) => {}
+            Event::Established { .. }
+            | Event::Silent
+            | Event::OutcomeUnknown { .. }
+            | Event::Refused(_) => {}
         }
     }
 
@@ -289,5 +301,24 @@ impl Trader {
             let waited = u64::try_from(intended.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.latency.saturating_record(waited);
         }
+    }
+}
+
+/// How many commands come due in a time.
+fn whole(time: Duration, interval: Duration) -> u64 {
+    u64::try_from(time.as_nanos() / interval.as_nanos().max(1)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_due_while_a_trader_is_held_up_is_counted() {
+        let ms = Duration::from_millis(1);
+        assert_eq!(whole(Duration::ZERO, 2 * ms), 0);
+        // Twice half an interval late is one command less.
+        assert_eq!(whole(ms + ms, 2 * ms), 1);
+        assert_eq!(whole(11 * ms, 2 * ms), 5);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is changed here: a reader is to see on what kind of machine a number was measured.
 
-use crate::load::host::read;
+use crate::load::host::{is_virtual, read};
 
 /// How a stage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +88,7 @@ fn known(found: &str, good: impl Fn(&str) -> bool) -> Standing {
 /// Every stage with how it stands, in one line.
 #[must_use]
 pub fn report() -> String {
-    let virtualised = read("/proc/cpuinfo")
-        .lines()
-        .any(|line| line.starts_with("flags") && line.contains(" hypervisor"));
-    let kind = if virtualised {
+    let kind = if is_virtual(&read("/proc/cpuinfo")) {
         "FAIL (virtual)"
     } else {
         "pass"

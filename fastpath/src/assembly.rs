@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::feed::Publisher;
 use crate::keys::{self, Delegated, KeyMaker, NewKeys, Place, SessionKeys};
 use crate::lane::Lane;
-use crate::match_tile::{MatchTile, NET_BURST};
+use crate::match_tile::{MatchTile, NET_BURST, SlowRing};
 use crate::net::{Entry, NetSession, NetTile};
 use crate::out::{Ack, OutTile, note};
 use crate::post::Post;
@@ -148,8 +148,7 @@ impl<'a> Parts<'a> {
         getrandom::fill(&mut cookie_key).context("draw the key of this boot's challenges")?;
         // The gateway's sessions do not exist here: their numbers are the slowpath's to give.
         let session = |view: &SessionView, keys: &SessionKeys| {
-            let keys = [&keys.control, &keys.current].map(|keys| keys.to_exchange.clone());
-            NetSession::new(keys, view.last_number)
+            NetSession::new(keys.to_exchange(), view.last_number)
         };
         let known = self.sessions.iter().zip(&self.keys);
         let sessions = known
@@ -195,7 +194,7 @@ impl<'a> Parts<'a> {
             receive_to_commit: self.fast.histogram(stage::receive_to_commit),
             durable: Watermark::default(),
             received: [0; NET_BURST],
-            slow_ring_refused: false,
+            slow_ring: SlowRing::Awaited,
             stopping: None,
         })
     }
@@ -215,13 +214,8 @@ impl<'a> Parts<'a> {
             (0..self.sessions.len()).map(state),
         );
         self.fill_windows(&mut windows, sent)?;
-        let half =
-            |keys: &SessionKeys| [&keys.control, &keys.current].map(|keys| keys.to_client.clone());
-        let keys = self
-            .keys
-            .iter()
-            .map(|keys| keys.as_ref().map(half))
-            .collect();
+        let half = |keys: &Option<SessionKeys>| keys.as_ref().map(SessionKeys::to_client);
+        let keys = self.keys.iter().map(half).collect();
         let block = self.block(TileKind::Out, tile_kind::OUT);
         Ok(OutTile {
             post: Post {

@@ -8,7 +8,7 @@ use nic::sockets::{SocketsRx, SocketsTx};
 use shm::layout::ProcessState;
 use shm::{
     FastWriter, Found, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, MemoryKind, Places,
-    Read, RegionError, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
+    Read, RegionError, RegionSpec, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ use crate::console::{say, warn};
 use crate::counters::Counters;
 use crate::epochs;
 use crate::keys::KeyMaker;
+use crate::patience::patiently;
 use crate::port;
 use crate::recovery::{Replayed, Sources, Told, replay};
 use crate::sequencer::{Resumed, Sequencer};
@@ -30,8 +31,8 @@ use crate::watermark::Watermark;
 
 /// The process's own block in the `fast` region, after those of its tiles.
 const PROCESS_BLOCK: usize = 3;
-/// How long a start waits for the locks of a process that is on its way out.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// Nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// A booted fastpath: tiles that are ready to be run, and what must live as long as they do.
 pub(crate) struct Machine {
@@ -75,8 +76,7 @@ struct Early {
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
     let claim = claim::take(config)?;
     check_cpus(config)?;
-    // The tiles' assembly loads it: here it only refuses in time.
-    topology::secret::load_or_create(&config.secret_file())?;
+    check_secret(config)?;
     let early = if has_regions(config, &["journal", "fast", "slow"]) {
         // Their locks come first: a process that runs has the port as well, and the locks name it.
         None
@@ -115,6 +115,20 @@ fn say_where(journal: &Memory) {
     }
 }
 
+/// The tiles' assembly loads it: here it only refuses in time, and says what nobody asked for.
+fn check_secret(config: &Config) -> Result<()> {
+    let file = config.secret_file();
+    if topology::secret::is_new(&file)? && !is_first_start(config) {
+        warn(format_args!(
+            "warning: {} was missing, and this instance has run before: a new one was made, with which no \
+             session's earlier secret agrees; stop and restore the file from a backup, or hand every session \
+             its new secret (`sluice session-secret`)",
+            file.display()
+        ));
+    }
+    Ok(())
+}
+
 fn check_cpus(config: &Config) -> Result<()> {
     for core in &config.cores {
         match core.cpu {
@@ -142,16 +156,17 @@ fn start(
         Some(Early { port, replayed }) => (port, replayed),
         None => (port::open(config)?, None),
     };
-    let recovered = recover(config, regions, replayed)?;
+    let recovered = recover(config, regions, replayed, &Clock::now)?;
     assemble(config, regions, recovered, port, locks)
 }
 
 /// From regions and archive to a sequencer that may take commands. `replayed` is the archive alone,
-/// if it was replayed already.
+/// if it was replayed already; `clock` shows UTC ns.
 pub(crate) fn recover(
     config: &Config,
     regions: &Regions,
     replayed: Option<Replayed>,
+    clock: &dyn Fn() -> u64,
 ) -> Result<Recovered> {
     let log = LogWriter::attach(regions.journal.clone())
         .with_context(|| format!("the journal region {}", regions.journal.path().display()))?;
@@ -174,7 +189,7 @@ pub(crate) fn recover(
             })?
         }
     };
-    resume(config, regions, log, replayed, continues)
+    resume(config, regions, log, (replayed, continues), clock)
 }
 
 /// The last frame whose reports were handed on. Journal memory never loses one that was not: if the
@@ -263,18 +278,18 @@ fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
         boot_id,
         epoch: 0,
     };
-    let words =
-        usize::try_from(u64::from(config.memory.journal_mib) << 17).context("journal_mib")?;
-    let frames = usize::try_from(config.memory.journal_frames).context("journal_frames")?;
     let mut made = Made::default();
     let mut open = |name, spec| {
-        let opened = patiently(|| Memory::create_or_open(&places, name, spec, identity));
+        let opened = patiently(
+            || Memory::create_or_open(&places, name, spec, identity),
+            may_pass,
+        );
         if let Ok((memory, _, Found::Fresh)) = &opened {
             made.0.push(memory.path().to_path_buf());
         }
         opened
     };
-    let (journal, journal_lock, found) = open("journal", journal_spec(frames, words))?;
+    let (journal, journal_lock, found) = open("journal", journal_of(config)?)?;
     let continues = matches!(
         found,
         Found::Existing {
@@ -303,6 +318,14 @@ fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
     ))
 }
 
+/// The journal region as it is configured.
+pub(crate) fn journal_of(config: &Config) -> Result<RegionSpec> {
+    let memory = &config.memory;
+    let words = usize::try_from(u64::from(memory.journal_mib) << 17).context("journal_mib")?;
+    let frames = usize::try_from(memory.journal_frames).context("journal_frames")?;
+    Ok(journal_spec(frames, words))
+}
+
 /// How many sessions the shard can have: as its journal says, whose first command it is; as the genesis
 /// file says only if there is no journal yet. `journal` is journal memory of this boot.
 fn max_sessions(config: &Config, journal: Option<&Memory>) -> Result<usize> {
@@ -325,19 +348,12 @@ fn max_sessions(config: &Config, journal: Option<&Memory>) -> Result<usize> {
     usize::try_from(max_sessions).context("max_sessions")
 }
 
-/// A process that was killed a moment ago may hold its locks still.
-fn patiently<T>(open: impl Fn() -> Result<T, RegionError>) -> Result<T, RegionError> {
-    let start = Instant::now();
-    loop {
-        match open() {
-            Err(RegionError::Locked { .. } | RegionError::NotReady { .. })
-                if start.elapsed() < LOCK_PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            other => return other,
-        }
-    }
+/// Another process may be making the region, or on its way out.
+fn may_pass(refusal: &RegionError) -> bool {
+    matches!(
+        refusal,
+        RegionError::Locked { .. } | RegionError::NotReady { .. }
+    )
 }
 
 /// The slowpath writes this region and holds its lock while it lives. Whichever process comes first
@@ -363,7 +379,7 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
         .find("slow")?
         .context("the region `slow` has vanished")?;
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
-    Ok(patiently(|| Memory::open_reader(&path, magic))?)
+    Ok(patiently(|| Memory::open_reader(&path, magic), may_pass)?)
 }
 
 pub(crate) fn places(config: &Config) -> Places {
@@ -380,8 +396,8 @@ fn resume(
     config: &Config,
     regions: &Regions,
     mut log: LogWriter,
-    replayed: Replayed,
-    continues: bool,
+    (replayed, continues): (Replayed, bool),
+    clock: &dyn Fn() -> u64,
 ) -> Result<Recovered> {
     let fast = FastWriter::new(regions.fast.clone())?;
     let (engine, chain, mut told) = (replayed.engine, replayed.chain, replayed.told);
@@ -397,7 +413,10 @@ fn resume(
     if !continues {
         // Before the journal has a frame: who dies behind this begins again. Bindings of an earlier
         // epoch, or of another boot of the machine, do not count in this one.
+        // The command ring goes on where it stands: a slowpath that was there first counts from it.
+        let command_tail = fast.view().command_tail();
         regions.fast.wipe()?;
+        fast.set_command_tail(command_tail);
         regions.fast.header().set_identity(&regions.identity);
         log.start_at(last_seq + 1)?;
         fast.set_out_seq(last_seq);
@@ -415,10 +434,14 @@ fn resume(
         engine,
     };
     let shard = config.instance.shard;
-    let mut sequencer = Sequencer::new(resumed, log, shard, config.engine.checkpoint_interval);
+    let interval = config.engine.checkpoint_interval;
+    let mut sequencer = Sequencer::new(resumed, log, shard, interval, clock());
+    if let Some(warning) = ahead_of_clock(sequencer.ahead()) {
+        warn(format_args!("{warning}"));
+    }
     let slow = SlowView::new(regions.slow.clone())?;
     if fresh {
-        run_genesis(&mut sequencer, config, &slow)?;
+        run_genesis(&mut sequencer, config, &slow, clock)?;
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
         // The feed tells of the markets, if memory still has all of the genesis and room to go on.
@@ -439,7 +462,7 @@ fn resume(
         told_to,
         Sequencer::has_room_to_recover,
     );
-    sequencer.recovered(epoch, grace, Clock::now());
+    sequencer.recovered(epoch, grace, clock());
     for region in [&regions.journal, &regions.fast] {
         region.header().set_identity(&Identity {
             epoch,
@@ -449,9 +472,27 @@ fn resume(
     Ok(Recovered { sequencer, told })
 }
 
+/// What an operator must know of a clock that is behind the journal, `ahead` in ns: engine time never goes
+/// back, so nothing sets it right but the clock itself, when it has caught up.
+fn ahead_of_clock(ahead: u64) -> Option<String> {
+    let seconds = ahead / SECOND;
+    (ahead > SECOND).then(|| {
+        format!(
+            "warning: engine time is {seconds} s ahead of this machine's clock, because the journal was written \
+             under a clock that was ahead, or this one is behind: set the clock right and start again; until \
+             the clock has caught up every time in journal, reports and feed is ahead by this much"
+        )
+    })
+}
+
 /// Journals the genesis file's commands, as far as they are not there yet. A shard that lacks one of
 /// them must not be told to anybody.
-fn run_genesis(sequencer: &mut Sequencer, config: &Config, slow: &SlowView) -> Result<()> {
+fn run_genesis(
+    sequencer: &mut Sequencer,
+    config: &Config,
+    slow: &SlowView,
+    clock: &dyn Fn() -> u64,
+) -> Result<()> {
     let genesis = config.load_genesis()?;
     let mut numbers: BTreeMap<Source, u64> = BTreeMap::new();
     for (source, command) in genesis.commands() {
@@ -459,7 +500,7 @@ fn run_genesis(sequencer: &mut Sequencer, config: &Config, slow: &SlowView) -> R
         *number += 1;
         if sequencer.engine().admits(source, *number) {
             wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
-            let now = Clock::now();
+            let now = clock();
             let receive_time = Nanos(now);
             let request = Request {
                 source,
@@ -526,6 +567,7 @@ fn assemble(
     let process = Counters::new(&block, process::NAMES);
     process.set(process::epoch, u64::from(epoch));
     process.set(process::recovered_seq, recovered_seq);
+    process.set(process::order_port, u64::from(port.port));
     Ok(Machine {
         tiles: BTreeMap::from([
             (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),
@@ -541,4 +583,18 @@ fn assemble(
         epoch,
         _locks: locks,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_far_behind_the_journal_is_said() {
+        assert_eq!(ahead_of_clock(0), None);
+        assert_eq!(ahead_of_clock(SECOND), None, "clocks are set by less");
+        let year = 31_536_000;
+        let said = ahead_of_clock(year * SECOND).expect("a year is much");
+        assert!(said.contains("31536000 s ahead"), "{said}");
+    }
 }

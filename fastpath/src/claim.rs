@@ -8,11 +8,9 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
-use topology::Config;
+use topology::{Config, state_lock};
 
-/// How long a start waits for the lock of a process that is on its way out.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::patience::patiently;
 
 /// The right to use a state folder: nobody else gets it while this lives.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub(crate) fn take(config: &Config) -> Result<Claim> {
     let mut builder = DirBuilder::new();
     let made = builder.recursive(true).mode(0o750).create(&folder);
     made.with_context(|| format!("make the state folder {}", folder.display()))?;
-    let path = folder.join("LOCK");
+    let path = config.lock_file();
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options
@@ -39,6 +37,7 @@ pub(crate) fn take(config: &Config) -> Result<Claim> {
     file.read_to_string(&mut held)
         .with_context(|| format!("read {}", path.display()))?;
     let (owner, pid) = held.split_once("pid ").unwrap_or((&held, "unknown"));
+    let is_first = owner.is_empty();
     ensure!(
         free,
         "another fastpath (pid {}) uses the state folder {}: stop that one first, or give this instance its \
@@ -46,23 +45,12 @@ pub(crate) fn take(config: &Config) -> Result<Claim> {
         pid.trim(),
         folder.display()
     );
-    let ours = format!(
-        "instance {}\nshard {}\n",
-        config.instance.name, config.instance.shard
-    );
-    ensure!(
-        owner.is_empty() || owner == ours,
-        "the state folder {} is that of {}, this is {}: restore `name` and `shard`, or use another state_dir; \
-         only if everything of the other is archived (its fastpath ended with 0) may you remove {}",
-        folder.display(),
-        on_a_line(owner),
-        on_a_line(&ours),
-        path.display()
-    );
+    state_lock::check_text(config, &held)?;
     // In place and of one length, so that a death within leaves what was there.
+    let ours = state_lock::text(config);
     let text = format!("{ours}pid {:>10}\n", std::process::id());
     write(&mut file, &text).with_context(|| format!("write {}", path.display()))?;
-    if owner.is_empty() {
+    if is_first {
         sync(&file, &folder).with_context(|| format!("sync {}", path.display()))?;
     }
     Ok(Claim { _lock: file })
@@ -70,14 +58,11 @@ pub(crate) fn take(config: &Config) -> Result<Claim> {
 
 /// Whether the lock was to be had.
 fn lock(file: &File) -> Result<bool> {
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::Error(error)) => return Err(error).context("lock the state folder"),
-            Err(TryLockError::WouldBlock) if start.elapsed() >= PATIENCE => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
-        }
+    let is_held = |error: &TryLockError| matches!(error, TryLockError::WouldBlock);
+    match patiently(|| file.try_lock(), is_held) {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error).context("lock the state folder"),
     }
 }
 
@@ -90,8 +75,4 @@ fn write(file: &mut File, text: &str) -> std::io::Result<()> {
 fn sync(file: &File, folder: &Path) -> std::io::Result<()> {
     file.sync_all()?;
     File::open(folder)?.sync_all()
-}
-
-fn on_a_line(owner: &str) -> String {
-    owner.trim().replace('\n', ", ")
 }

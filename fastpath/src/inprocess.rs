@@ -2,17 +2,18 @@
 //! kernel between.
 //!
 //! What differs from the real process: the regions are anonymous memory, no lock is taken, and whoever calls
-//! polls the tiles, puts sessions' addresses into the `fast` region, and writes the `slow` region.
+//! polls the tiles, says where sessions are ([`Instance::bind`]), and writes the `slow` region. Nothing
+//! derives keys of sessions that are opened or delegated later: only those of the genesis trade.
 
 use anyhow::{Context as _, Result};
-use nic::{Receive, Transmit};
-use shm::{
-    FastWriter, Identity, Memory, SlowWriter, TileBlock, fast_spec, journal_spec, slow_spec,
-};
-use tile::Tile;
+use domain::SessionId;
+use nic::{Peer, Receive, Transmit};
+use shm::{FastWriter, Identity, Memory, SlowWriter, TileBlock, fast_spec, slow_spec};
+use tile::{Clock, Tile};
 use topology::{Config, TileKind};
 
 use crate::assembly::Tiles;
+use crate::binding::KeyTag;
 use crate::boot::{self, Regions};
 use crate::supervisor::block_of;
 
@@ -30,9 +31,21 @@ pub struct Instance {
     pub journal: Memory,
     /// Of which the sessions' keys are.
     pub epoch: u32,
+    /// By session id.
+    tags: Vec<Option<KeyTag>>,
 }
 
 impl Instance {
+    /// The session's client is at `peer`: as if it had established itself from there.
+    ///
+    /// # Panics
+    /// If the genesis has no such session of the port.
+    pub fn bind(&self, session: SessionId, peer: Peer) {
+        let place = usize::try_from(session.0).expect("a session id indexes a table");
+        let tag = self.tags[place].expect("a session of the port");
+        self.fast.set_peer(place, tag.bind(peer));
+    }
+
     /// Makes one of a configuration whose state folder is there and empty but for the host secret, which is made
     /// if it is missing. `rx` and `tx` carry the datagrams.
     ///
@@ -50,21 +63,22 @@ impl Instance {
         };
         let sessions = config.load_genesis()?.capacity.max_sessions;
         let sessions = usize::try_from(sessions).context("max_sessions")?;
-        let words =
-            usize::try_from(u64::from(config.memory.journal_mib) << 17).context("journal_mib")?;
-        let frames = usize::try_from(config.memory.journal_frames).context("journal_frames")?;
         let map = |spec| Memory::anonymous(&spec, &identity);
         let regions = Regions {
-            journal: map(journal_spec(frames, words))?,
+            journal: map(boot::journal_of(config)?)?,
             fast: map(fast_spec(sessions))?,
             slow: map(slow_spec())?,
             continues: false,
             identity,
         };
-        let recovered = boot::recover(config, &regions, None)?;
+        let recovered = boot::recover(config, &regions, None, &Clock::now)?;
         let epoch = recovered.sequencer.epoch();
         let tiles = Tiles::assemble(config, &regions, recovered, rx, tx)?;
         let fast = FastWriter::new(regions.fast.clone())?;
+        let tags = tiles.net.entry.sessions.iter();
+        let tags = tags
+            .map(|session| session.as_ref().map(|session| session.keys.tag))
+            .collect();
         let kinds = [TileKind::Net, TileKind::Match, TileKind::Out];
         Ok(Self {
             tiles: vec![
@@ -74,6 +88,7 @@ impl Instance {
             ],
             blocks: kinds.map(|kind| fast.tile(block_of(kind))).into(),
             fast,
+            tags,
             slow: SlowWriter::new(regions.slow.clone())?,
             journal: regions.journal.clone(),
             epoch,

@@ -6,6 +6,7 @@
 //! is derived from committed state only, so a start finds the same keys in the recovered engine; without
 //! room to pass a session on, the match tile takes nothing more from the slow ring, so none is lost.
 
+use crate::binding::KeyTag;
 use domain::{Gate, SessionId, SessionView};
 use shm::{Heap, RingConsumer, RingProducer, SLOT_WORDS, Slot};
 use wire::CONTROL_EPOCH;
@@ -20,6 +21,36 @@ const KEY_WORDS: usize = 4;
 pub(crate) struct SessionKeys {
     pub(crate) control: MacKeys,
     pub(crate) current: MacKeys,
+}
+
+/// One direction of a session's keys, for the tile that uses it.
+#[derive(Clone)]
+pub(crate) struct Half {
+    /// Of the control epoch, and of this one.
+    pub(crate) control: MacKey,
+    pub(crate) current: MacKey,
+    /// Of both halves the same.
+    pub(crate) tag: KeyTag,
+}
+
+impl SessionKeys {
+    /// What the net tile checks datagrams with.
+    pub(crate) fn to_exchange(&self) -> Half {
+        Half {
+            control: self.control.to_exchange.clone(),
+            current: self.current.to_exchange.clone(),
+            tag: KeyTag::of(self),
+        }
+    }
+
+    /// What the out tile signs datagrams with.
+    pub(crate) fn to_client(&self) -> Half {
+        Half {
+            control: self.control.to_client.clone(),
+            current: self.current.to_client.clone(),
+            tag: KeyTag::of(self),
+        }
+    }
 }
 
 /// What keys follow from beside the host secret, in this epoch.
@@ -75,18 +106,17 @@ impl Delegated {
 /// A tile's end: its half of the keys of a session.
 pub(crate) struct NewKeys(RingConsumer<Heap>);
 
-/// One direction of a session's keys; none if the session has no more.
+/// What a tile gets of a session's new keys; none if the session has no more.
 pub(crate) struct KeyHalf {
     pub(crate) session: SessionId,
-    /// Of the control epoch, and of this one.
-    pub(crate) keys: Option<[MacKey; 2]>,
+    pub(crate) keys: Option<Half>,
 }
 
 impl NewKeys {
     /// The next, if there is one.
     pub(crate) fn take(&mut self) -> Option<KeyHalf> {
         let slot = self.0.peek().expect("the supervisor is honest")?;
-        self.0.advance();
+        self.0.advance_and_erase();
         self.0.release();
         Some(KeyHalf::of_slot(&slot))
     }
@@ -96,9 +126,10 @@ impl KeyHalf {
     fn to_slot(&self) -> Slot {
         let mut slot = [0; SLOT_WORDS];
         slot[0] = u64::from(self.session.0);
-        if let Some(keys) = &self.keys {
-            slot[1] = 1;
-            let words = keys.iter().flat_map(|key| key.expose().as_chunks().0);
+        if let Some(half) = &self.keys {
+            (slot[1], slot[6]) = (1, half.tag.to_word());
+            let keys = [&half.control, &half.current];
+            let words = keys.into_iter().flat_map(|key| key.expose().as_chunks().0);
             for (word, bytes) in slot[2..].iter_mut().zip(words) {
                 *word = u64::from_le_bytes(*bytes);
             }
@@ -115,7 +146,11 @@ impl KeyHalf {
         };
         Self {
             session: SessionId(u32::try_from(slot[0]).expect("a session id was put in")),
-            keys: (slot[1] != 0).then(|| [key(2), key(4)]),
+            keys: (slot[1] != 0).then(|| Half {
+                control: key(2),
+                current: key(4),
+                tag: KeyTag::from_word(slot[6]),
+            }),
         }
     }
 }
@@ -187,13 +222,8 @@ impl KeyMaker {
             *bytes = word.to_le_bytes();
         }
         let keys = derive(&self.host, self.place, session, gate, &client_key);
-        let (net, out) = match keys {
-            Some(keys) => (
-                Some([keys.control.to_exchange, keys.current.to_exchange]),
-                Some([keys.control.to_client, keys.current.to_client]),
-            ),
-            None => (None, None),
-        };
+        let net = keys.as_ref().map(SessionKeys::to_exchange);
+        let out = keys.as_ref().map(SessionKeys::to_client);
         // Out first: what net accepts with the new key is answered with it.
         for (ring, keys) in [(&mut self.to_out, out), (&mut self.to_net, net)] {
             let half = KeyHalf { session, keys };

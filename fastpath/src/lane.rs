@@ -50,22 +50,33 @@ impl Lane {
             .ok()
             .filter(|&place| place < self.waiting.len())
             .ok_or(NotTaken::OverShare)?;
-        let position = self.ring.position();
-        if self.waiting[place] >= SESSION_SHARE
-            || position.wrapping_sub(self.counted) >= self.owners.len() as u64
-        {
+        if self.waiting[place] >= SESSION_SHARE || self.is_full() {
             self.count_off();
         }
+        self.put(place, reply)
+    }
+
+    /// Goes by what was counted: a slot that out has given back since is not counted off, and still
+    /// names the owner of the reply before.
+    fn put(&mut self, place: usize, reply: &Reply) -> Result<(), NotTaken> {
         if self.waiting[place] >= SESSION_SHARE {
             return Err(NotTaken::OverShare);
         }
+        if self.is_full() {
+            return Err(NotTaken::Full);
+        }
+        let slot = self.slot(self.ring.position());
         self.ring
             .push(&reply.encode())
             .map_err(|_| NotTaken::Full)?;
         self.waiting[place] += 1;
-        let slot = self.slot(position);
         self.owners[slot] = place;
         Ok(())
+    }
+
+    /// Whether every slot holds a reply that is counted as waiting.
+    fn is_full(&self) -> bool {
+        self.ring.position().wrapping_sub(self.counted) >= self.owners.len() as u64
     }
 
     /// Looks which replies the out tile has answered since.
@@ -132,5 +143,31 @@ mod tests {
             .map(|_| lane.push(session, &Reply::Heartbeat { session }))
             .collect();
         assert_eq!(pushed[3..], [Ok(()), Err(NotTaken::Full)]);
+    }
+    /// out releases a slot just behind the look that found the ring full: nobody else's count may move.
+    #[test]
+    fn a_slot_that_is_given_back_behind_the_look_is_free_at_the_next() {
+        let (ring, mut out) = shm::ring::heap(4);
+        let mut lane = Lane::new(ring, 2);
+        let reply = |id| Reply::Heartbeat {
+            session: SessionId(id),
+        };
+        for _ in 0..4 {
+            assert_eq!(lane.push(SessionId(0), &reply(0)), Ok(()));
+        }
+        lane.publish();
+        lane.count_off();
+        out.peek().expect("a sane ring").expect("a reply");
+        out.advance();
+        out.release();
+        assert_eq!(lane.put(1, &reply(1)), Err(NotTaken::Full));
+        assert_eq!(lane.push(SessionId(1), &reply(1)), Ok(()));
+        lane.publish();
+        while out.peek().expect("a sane ring").is_some() {
+            out.advance();
+        }
+        out.release();
+        lane.count_off();
+        assert_eq!(*lane.waiting, [0, 0]);
     }
 }

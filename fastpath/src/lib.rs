@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod assembly;
+mod binding;
 mod boot;
 mod claim;
 pub mod console;
@@ -17,6 +18,7 @@ mod lane;
 mod match_tile;
 mod net;
 mod out;
+mod patience;
 mod port;
 mod post;
 mod recovery;

@@ -11,7 +11,7 @@ use crate::sequencer::Sequencer;
 use crate::watermark::Watermark;
 use domain::{AccountId, Command, Gate, Request, SessionId, Source};
 use engine::Engine;
-use shm::{FastWriter, Heap, Histogram, RingConsumer, SlowView};
+use shm::{FastWriter, Heap, Histogram, RingConsumer, Slot, SlowView};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::matching as counter;
@@ -32,10 +32,21 @@ pub(crate) struct MatchTile {
     pub(crate) receive_to_commit: Histogram,
     pub(crate) durable: Watermark,
     pub(crate) received: [u64; NET_BURST],
-    /// Set when the slow ring's words became impossible: it is not read again.
-    pub(crate) slow_ring_refused: bool,
+    pub(crate) slow_ring: SlowRing,
     /// When it was asked to stop: from then on only what sessions were promised is taken.
     pub(crate) stopping: Option<Instant>,
+}
+
+/// What the slow ring's producer position has shown since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlowRing {
+    /// It was never possible. One of the two regions may be new, and then it becomes possible when a
+    /// slowpath resumes the ring.
+    Awaited,
+    /// It was possible.
+    Followed,
+    /// It became impossible: nobody knows what is in the ring, which is not read again.
+    Refused,
 }
 
 /// How long a stop waits for room in the journal.
@@ -57,6 +68,18 @@ impl MatchTile {
         }
     }
 
+    /// What there is to do at `now`, UTC ns.
+    pub(crate) fn turn(&mut self, now: u64) -> usize {
+        if self.sequencer.sequence_own(now) {
+            return 1;
+        }
+        let taken = self.take_from_net(now);
+        if self.stopping.is_some() {
+            return taken;
+        }
+        taken + self.take_from_slow(now)
+    }
+
     fn may_take(&self) -> bool {
         self.sequencer.has_room() && self.sequencer.engine().pending_sweep().is_none()
     }
@@ -68,6 +91,11 @@ impl MatchTile {
                 break;
             };
             let request = Request::decode(&slot).expect("the net tile writes whole requests");
+            // net looks at the clock too, and may have done so later: nothing is sequenced before it came.
+            let now = now.max(request.receive_time.0);
+            if self.sequencer.is_due(now) {
+                break;
+            }
             if self
                 .sequencer
                 .engine()
@@ -96,18 +124,12 @@ impl MatchTile {
     fn take_from_slow(&mut self, now: u64) -> usize {
         let mut taken = 0;
         while taken < self.slow_share
-            && !self.slow_ring_refused
+            && self.slow_ring != SlowRing::Refused
             && self.delegated.has_room()
             && self.may_take()
         {
-            let slot = match self.from_slow.peek() {
-                Ok(Some(slot)) => slot,
-                Ok(None) => break,
-                Err(_) => {
-                    self.slow_ring_refused = true;
-                    self.counters.add(counter::ring_faults, 1);
-                    break;
-                }
+            let Some(slot) = self.look_at_slow_ring() else {
+                break;
             };
             self.take_slow_slot(&slot, now);
             self.from_slow.advance();
@@ -117,6 +139,21 @@ impl MatchTile {
             self.from_slow.release();
         }
         taken
+    }
+
+    fn look_at_slow_ring(&mut self) -> Option<Slot> {
+        match self.from_slow.peek() {
+            Ok(slot) => {
+                self.slow_ring = SlowRing::Followed;
+                slot
+            }
+            Err(_) if self.slow_ring == SlowRing::Awaited => None,
+            Err(_) => {
+                self.slow_ring = SlowRing::Refused;
+                self.counters.add(counter::ring_faults, 1);
+                None
+            }
+        }
     }
 
     /// Its keys are to be derived from what the engine holds now, whether it took the command or not.
@@ -207,15 +244,7 @@ impl Tile for MatchTile {
             self.counters.add(counter::no_room, 1);
             return 0;
         }
-        let now = Clock::now();
-        if self.sequencer.sequence_own(now) {
-            return 1;
-        }
-        let taken = self.take_from_net(now);
-        if self.stopping.is_some() {
-            return taken;
-        }
-        taken + self.take_from_slow(now)
+        self.turn(Clock::now())
     }
 
     /// Done when everything that the net tile accepted is journalled. (Without room, because nothing

@@ -9,7 +9,7 @@
 //! port, in arrival order; a session that used up its burst in this turn is answered `Busy`.
 
 use crate::counters::Counters;
-use crate::keys::{KeyHalf, NewKeys};
+use crate::keys::{Half, KeyHalf, NewKeys};
 use crate::lane::{Lane, NotTaken};
 use crate::replies::{Refusal, Reply};
 use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
@@ -26,8 +26,7 @@ const NOTHING_BUSY: u64 = u64::MAX;
 
 /// What the net tile knows of one session.
 pub(crate) struct NetSession {
-    pub(crate) control_key: MacKey,
-    pub(crate) key: MacKey,
+    pub(crate) keys: Half,
     pub(crate) last_accepted: u64,
     /// The lowest number that was answered `Busy` and has not come again; [`NOTHING_BUSY`] if none.
     pub(crate) busy_from: u64,
@@ -108,11 +107,10 @@ impl<R: Receive + Send> Tile for NetTile<R> {
 }
 
 impl NetSession {
-    /// With these keys, of the control epoch and of this one.
-    pub(crate) fn new([control_key, key]: [MacKey; 2], last_accepted: u64) -> Self {
+    /// With these keys.
+    pub(crate) fn new(keys: Half, last_accepted: u64) -> Self {
         Self {
-            control_key,
-            key,
+            keys,
             last_accepted,
             busy_from: NOTHING_BUSY,
             turn: 0,
@@ -129,9 +127,9 @@ impl Entry {
             return;
         };
         let same = match (&half.keys, &known) {
-            (Some([control, current]), Some(known)) => {
-                known.control_key.expose() == control.expose()
-                    && known.key.expose() == current.expose()
+            (Some(half), Some(known)) => {
+                known.keys.control.expose() == half.control.expose()
+                    && known.keys.current.expose() == half.current.expose()
             }
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
@@ -161,9 +159,9 @@ impl Entry {
             return self.count(counter::unknown_session);
         };
         let key = if control {
-            &known.control_key
+            &known.keys.control
         } else {
-            &known.key
+            &known.keys.current
         };
         if !DatagramReader::verify(bytes, key) {
             return self.count(counter::wrong_mac);
@@ -171,7 +169,7 @@ impl Entry {
         let Ok(parsed) = DatagramReader::parse(bytes) else {
             return self.malformed(&context);
         };
-        if !control && !self.is_bound(session) {
+        if !control && self.bound(session).is_none() {
             return self.not_established(&context, arrival.peer);
         }
         let mut rest = parsed.messages;
@@ -291,13 +289,13 @@ impl Entry {
 
     /// Binds the session to the address that the cookie proves it is reached at.
     fn establish(&mut self, session: SessionId, from: Peer, establish: &Establish) {
-        let bound = self.fast.view().peer(session.0 as usize);
+        let bound = self.bound(session);
         // From where the session is already, nothing moves: its answer may have been lost.
-        let stays = bound == Some(from.to_word());
+        let stays = bound == Some(from);
         if !stays && establish.cookie != self.cookie(session, from, establish.nonce) {
             return self.count(counter::wrong_cookie);
         }
-        self.fast.set_peer(session.0 as usize, from.to_word());
+        self.bind(session, from);
         self.count(counter::established);
         // The client is about to learn its last number, and goes on from there.
         self.forget_busy(session);
@@ -461,11 +459,17 @@ impl Entry {
             .as_mut()
     }
 
-    fn is_bound(&self, session: SessionId) -> bool {
-        self.fast
-            .view()
-            .peer(session.0 as usize)
-            .is_some_and(|peer| peer != 0)
+    /// From now on the session's client is at `peer`, by the key that the session has.
+    pub(crate) fn bind(&mut self, session: SessionId, peer: Peer) {
+        if let Some(tag) = self.session(session).map(|known| known.keys.tag) {
+            self.fast.set_peer(session.0 as usize, tag.bind(peer));
+        }
+    }
+
+    /// Where the session's client is, if it showed that with the key that the session has.
+    fn bound(&mut self, session: SessionId) -> Option<Peer> {
+        let tag = self.session(session)?.keys.tag;
+        tag.bound(self.fast.view().peer(session.0 as usize)?)
     }
 
     fn count(&self, counter: usize) {

@@ -16,11 +16,12 @@ use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
 use crate::watermark::Watermark;
 use crate::window::Windows;
 use domain::{Event, Events, Nanos, Reason, SessionId};
-use journal::Frame;
+use journal::{Frame, FrameHeader};
 use nic::Transmit;
+use shm::heartbeat::is_silent;
 use shm::{
     FastWriter, Heap, Histogram, LogReader, MAX_FRAME_WORDS, Read, RingConsumer, SlowView,
-    TileBlock, TileState,
+    TileBlock, TileState, since_boot,
 };
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
@@ -36,8 +37,6 @@ const RESEND_FRAMES: usize = 64;
 /// How long a stop waits for the archiver, and how long if there is none.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 const STOP_ALONE: Duration = Duration::from_secs(1);
-/// Nanoseconds after which a slowpath that was not heard of is taken for dead.
-const SLOWPATH_SILENCE: u64 = 2_000_000_000;
 
 /// When a report may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,13 +137,12 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
         let all_told = self.current.is_none()
             && self.told >= self.reader.head()
             && self.post.port.pending() == 0;
-        let alone = Clock::now().saturating_sub(self.slow.heartbeat()) > SLOWPATH_SILENCE;
         let waited = since.elapsed();
         let done = idle
             && (all_told
                 || self.failed
                 || waited > STOP_PATIENCE
-                || (alone && waited > STOP_ALONE));
+                || (self.is_alone() && waited > STOP_ALONE));
         done && (self.end_feed() || waited > STOP_PATIENCE + STOP_ALONE)
     }
 
@@ -154,86 +152,93 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
 }
 
 impl<T: Transmit> OutTile<T> {
+    /// Whether no slowpath shows that it lives.
+    pub(crate) fn is_alone(&self) -> bool {
+        is_silent(self.slow.heartbeat(), since_boot())
+    }
+
     /// Sends the next frame's reports and public events; false if there is none, it may not leave yet, or the port
     /// is full.
     fn next_frame(&mut self) -> bool {
-        if self.failed {
-            return false;
-        }
-        if self.current.is_none() {
-            match self.reader.poll(&mut self.frame) {
-                Read::Frame(words) => {
-                    self.current = Some(Current {
-                        words,
-                        events_done: 0,
-                        published: 0,
-                    });
-                }
-                Read::Empty => return false,
-                Read::Corrupt => {
-                    self.fail();
-                    return false;
-                }
-                Read::Lapped => {
-                    // The gate waits for this tile, so this happens only to one that was restarted
-                    // with its whole memory unsent. What it skips, clients find at the replay port.
-                    self.counters.add(counter::lapped, 1);
-                    let oldest = self.reader.oldest();
-                    self.reader.seek(oldest).ok();
-                    return false;
-                }
-            }
-        }
-        let Some(mut current) = self.current else {
+        let Some(mut current) = self.current.take().or_else(|| self.read_next()) else {
             return false;
         };
-        let frame = Frame::parse(&self.frame[..current.words]).expect("the match tile wrote it");
-        let seq = frame.header.seq.0;
-        if self.ack == Ack::Durable && seq > self.durable.believed() {
-            let said = self.slow.durable_seq();
-            if self
-                .durable
-                .follow(said, self.reader.head())
-                .is_none_or(|durable| seq > durable)
-            {
-                return false;
-            }
-        }
-        if seq > self.noted {
+        let frame = parse(&self.frame[..current.words]);
+        let header = frame.header;
+        if header.seq.0 > self.noted {
             note(&mut self.windows, &frame);
-            self.noted = seq;
+            self.noted = header.seq.0;
         }
         let whole = send_frame(&mut self.post, &frame, &mut current, &self.counters)
             && self.feed.as_mut().is_none_or(|feed| {
                 let (port, published) = (&mut self.post.port, &mut current.published);
                 feed.publish(port, &frame, published, &self.counters)
             });
-        if !whole {
+        if whole {
+            self.done(&header);
+        } else {
             self.current = Some(current);
-            return false;
         }
-        self.current = None;
-        self.sent = seq;
-        self.engine_time = frame.header.engine_time.0;
-        if frame.header.source.session().is_some() {
-            let waited = Clock::now().saturating_sub(frame.header.receive_time.0);
+        whole
+    }
+
+    /// Reads the next frame, once it may leave.
+    fn read_next(&mut self) -> Option<Current> {
+        if self.failed || !self.may_leave(self.reader.next_seq()) {
+            return None;
+        }
+        match self.reader.poll(&mut self.frame) {
+            Read::Frame(words) => Some(Current {
+                words,
+                events_done: 0,
+                published: 0,
+            }),
+            Read::Empty => None,
+            Read::Corrupt => {
+                self.fail();
+                None
+            }
+            Read::Lapped => {
+                // The gate waits for this tile, so this happens only to one that was restarted
+                // with its whole memory unsent. What it skips, clients find at the replay port.
+                self.counters.add(counter::lapped, 1);
+                let oldest = self.reader.oldest();
+                self.reader.seek(oldest).ok();
+                None
+            }
+        }
+    }
+
+    /// Whether the ack mode's watermark has passed `seq`.
+    fn may_leave(&mut self, seq: u64) -> bool {
+        if self.ack == Ack::Sequenced || seq <= self.durable.believed() {
+            return true;
+        }
+        let said = self.slow.durable_seq();
+        let durable = self.durable.follow(said, self.reader.head());
+        durable.is_some_and(|durable| seq <= durable)
+    }
+
+    /// A frame has gone out whole.
+    fn done(&mut self, header: &FrameHeader) {
+        self.sent = header.seq.0;
+        self.engine_time = header.engine_time.0;
+        // The gateway's requests carry the slowpath's clock.
+        let session = header.source.session();
+        if session.is_some_and(|session| self.post.serves(session)) {
+            let waited = Clock::now().saturating_sub(header.receive_time.0);
             self.receive_to_send.record(waited);
         }
-        true
     }
 
     /// There is a word in journal memory that no writer wrote: what follows cannot be known, so
-    /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`.
+    /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`. The
+    /// supervisor says it.
     #[cold]
     fn fail(&mut self) {
         self.failed = true;
         self.counters.add(counter::corrupt, 1);
         self.block.set_state(TileState::Fail);
-        crate::console::complain(format_args!(
-            "alarm: journal memory is damaged at seq {}: no report leaves any more; stop this \
-             process, and start it again: it says what it finds (docs/JOURNAL.md, Recovery)",
-            self.reader.next_seq()
-        ));
     }
 
     /// Gives the port what the turn has put into a packet; false if something is owed.

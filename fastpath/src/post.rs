@@ -6,14 +6,10 @@ use shm::FastView;
 use std::net::SocketAddrV4;
 use tile::Clock;
 use wire::CONTROL_EPOCH;
-use wire::auth::MacKey;
 use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Refused};
 
-use crate::keys::KeyHalf;
+use crate::keys::{Half, KeyHalf};
 use crate::replies::Refusal;
-
-/// A session's keys for what the exchange sends: of the control epoch, and of this one.
-pub(crate) type OutKeys = [MacKey; 2];
 
 /// Why a datagram was not handed to the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +23,7 @@ pub(crate) enum NotSent {
 pub(crate) struct Post<T> {
     pub(crate) port: T,
     /// By session id.
-    pub(crate) keys: Vec<Option<OutKeys>>,
+    pub(crate) keys: Vec<Option<Half>>,
     pub(crate) fast: FastView,
     pub(crate) shard: u16,
     pub(crate) epoch: u32,
@@ -148,17 +144,12 @@ impl<T: Transmit> Post<T> {
         envelope: &Envelope,
         fill: impl FnOnce(&mut DatagramWriter<'_>),
     ) -> Result<(), NotSent> {
-        let place = usize::try_from(envelope.session.0).map_err(|_| NotSent::Unreachable)?;
-        let keys = self
-            .keys
-            .get(place)
-            .and_then(Option::as_ref)
-            .ok_or(NotSent::Unreachable)?;
-        let [control, current] = keys;
+        // By its field, because the port is borrowed beside it.
+        let half = half(&self.keys, envelope.session).ok_or(NotSent::Unreachable)?;
         let key = if envelope.epoch == CONTROL_EPOCH {
-            control
+            &half.control
         } else {
-            current
+            &half.current
         };
         let mut slot = match self.port.reserve() {
             Some(slot) => slot,
@@ -197,18 +188,17 @@ impl<T: Transmit> Post<T> {
 
     /// Whether the session's commands come in by the port.
     pub(crate) fn serves(&self, session: SessionId) -> bool {
-        let place = usize::try_from(session.0).ok();
-        place
-            .and_then(|place| self.keys.get(place))
-            .is_some_and(Option::is_some)
+        half(&self.keys, session).is_some()
     }
 
+    /// Where the session's client is, if it showed that with the key that the session has.
     fn bound(&self, session: SessionId) -> Option<Peer> {
-        let known = usize::try_from(session.0).is_ok_and(|place| place < self.keys.len());
-        known
-            .then(|| self.fast.peer(session.0 as usize))
-            .flatten()
-            .filter(|&word| word != 0)
-            .map(Peer::from_word)
+        let word = self.fast.peer(session.0 as usize)?;
+        half(&self.keys, session)?.tag.bound(word)
     }
+}
+
+fn half(keys: &[Option<Half>], session: SessionId) -> Option<&Half> {
+    let place = usize::try_from(session.0).ok()?;
+    keys.get(place)?.as_ref()
 }

@@ -12,7 +12,6 @@ use domain::{
 use engine::Engine;
 use journal::FrameHeader;
 use shm::{LogWriter, MAX_FRAME_WORDS};
-use tile::Clock;
 
 /// Kept free for the first frames of restarts while nothing is archived.
 const RESERVED_FRAMES: u64 = 64;
@@ -45,7 +44,14 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(crate) fn new(from: Resumed, log: LogWriter, shard: u16, checkpoint_interval: u64) -> Self {
+    /// `now` is UTC ns.
+    pub(crate) fn new(
+        from: Resumed,
+        log: LogWriter,
+        shard: u16,
+        checkpoint_interval: u64,
+        now: u64,
+    ) -> Self {
         let own_number = from.engine.last_number(Source::SEQUENCER);
         Self {
             engine: from.engine,
@@ -54,7 +60,7 @@ impl Sequencer {
             epoch: from.epoch,
             last_crc: from.last_crc,
             last_time: from.last_time,
-            ahead: from.last_time.saturating_sub(Clock::now()),
+            ahead: from.last_time.saturating_sub(now),
             own_number,
             checkpoint_interval,
             since_checkpoint: 0,
@@ -69,6 +75,11 @@ impl Sequencer {
 
     pub(crate) fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// By how many ns engine time runs ahead of the clock, until the process ends.
+    pub(crate) fn ahead(&self) -> u64 {
+        self.ahead
     }
 
     pub(crate) fn log(&self) -> &LogWriter {
@@ -136,11 +147,7 @@ impl Sequencer {
     pub(crate) fn sequence_own(&mut self, now: u64) -> bool {
         let command = if let Some(order_id) = self.engine.pending_sweep() {
             Command::Continue(Continue { order_id })
-        } else if let Some(deadline) = self
-            .engine
-            .next_deadline()
-            .filter(|d| d.0 <= self.engine_time(now))
-        {
+        } else if let Some(deadline) = self.due(now) {
             Command::Timer(Timer { deadline })
         } else if self.since_checkpoint >= self.checkpoint_interval {
             self.since_checkpoint = 0;
@@ -163,6 +170,16 @@ impl Sequencer {
             grace: Nanos(grace),
         };
         self.sequence_as_own(Command::Recovered(recovered), now);
+    }
+
+    /// Whether a deadline comes before anything else that is sequenced at `now`.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.due(now).is_some()
+    }
+
+    fn due(&self, now: u64) -> Option<Nanos> {
+        let deadline = self.engine.next_deadline();
+        deadline.filter(|it| it.0 <= self.engine_time(now))
     }
 
     fn engine_time(&self, now: u64) -> u64 {

@@ -10,7 +10,7 @@ use shm::{FastView, FastWriter, Identity, Memory, fast_spec, journal_spec};
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, UdpSocket};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -86,6 +86,23 @@ impl Instance {
         ready.expect("the process serves")
     }
 
+    /// Starts the process, kills it when it serves, and gives what it had said by then.
+    fn said_until_it_served(&self) -> Vec<String> {
+        let mut child = self.command().stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = Vec::new();
+        for line in lines.map_while(Result::ok) {
+            said.push(line);
+            if said.last().is_some_and(|line| is_ready(line)) {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(said.last().is_some_and(|line| is_ready(line)), "{said:?}");
+        said
+    }
+
     /// Starts the process and waits until it serves; what it says after that nobody reads.
     fn serving(&self) -> Child {
         let mut command = self.command();
@@ -144,9 +161,27 @@ fn signalled(mut child: Child, signal: &str) -> (Option<i32>, String) {
 
 fn first_ready(child: &mut Child) -> Option<String> {
     let lines = BufReader::new(child.stdout.take()?).lines();
-    lines
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("ready "))
+    lines.map_while(Result::ok).find(|line| is_ready(line))
+}
+
+fn is_ready(line: &str) -> bool {
+    line.starts_with("ready ")
+}
+
+#[test]
+fn a_host_secret_that_is_made_anew_is_said() {
+    let instance = Instance::new("\"any\"");
+    let warned = || {
+        let said = instance.said_until_it_served();
+        said.iter()
+            .filter(|line| line.contains("this instance has run before: a new one was made"))
+            .count()
+    };
+    assert_eq!(warned(), 0, "at the first start there is none");
+    assert_eq!(warned(), 0);
+    fs::remove_file(instance.path("state/host.secret")).unwrap();
+    assert_eq!(warned(), 1);
+    assert_eq!(warned(), 0);
 }
 
 #[test]
@@ -279,6 +314,31 @@ fn a_stop_that_leaves_frames_unarchived_says_so_and_fails() {
         assert!(said.contains("archived to 0; the rest stays"), "{said}");
         assert_eq!(instance.state(), Some(ProcessState::Unfinished));
     }
+}
+
+/// The out tile only shows that it has failed; the supervisor says it, once.
+#[test]
+fn damaged_memory_is_said_by_the_process_that_runs() {
+    let instance = Instance::new("\"any\"");
+    let mut child = instance.serving();
+    let path = instance.path("shm/sluice-start/journal");
+    let bytes = fs::read(&path).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    // The next commit word is among these, whatever zeros the last frame ends with.
+    let behind = (last / 8 + 1) * 8;
+    let journal = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    journal.write_all_at(&[0xff; 128], behind as u64).unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let seq = instance.fast().out_seq();
+    let says = format!("alarm: journal memory is damaged behind seq {seq}: no report");
+    assert!(line.contains(&says), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "", "once");
 }
 
 /// What is wrong with an instance that has not run yet, and what its start says to that.

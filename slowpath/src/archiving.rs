@@ -1,10 +1,11 @@
 //! The archiver's thread: when a group begins, what is published of it, what the operator is told.
 
-use crate::console::{now, say};
-use crate::counters::{GROUPS, TROUBLES_BEGUN, TROUBLES_ENDED};
+use crate::console::say;
+use crate::counters::{ARCHIVE_TROUBLES, GROUPS};
 use crate::signals::Signals;
-use archive::{Archiver, FileStorage, Limits, Refusal, Trouble, frames_of};
-use domain::{Nanos, Seq};
+use crate::trouble::Trouble;
+use archive::{Archiver, FileStorage, Limits, Refusal, TroubleKind, frames_of};
+use domain::Seq;
 use journal::{FrameBuffer, MAX_FRAME_WORDS, MemoryRead};
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ pub struct Archiving<M> {
     slow: SlowWriter,
     groups: Counter,
     pace: Pace,
-    told: Told,
+    opened: bool,
+    trouble: Trouble,
 }
 
 /// Makes the archiver of `journal`. `published` is what an archiver of this boot published last.
@@ -51,7 +53,8 @@ pub fn archiving(
             Duration::from_millis(config.archive.group_max_ms),
             journal.header().parameters(),
         ),
-        told: Told::new(slow),
+        opened: false,
+        trouble: Trouble::new(slow, ARCHIVE_TROUBLES, "archiving again"),
     })
 }
 
@@ -61,10 +64,11 @@ impl<M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiving<M> {
     /// # Errors
     /// [`Refusal`]: it cannot go on.
     pub fn run(mut self, signals: &Signals) -> Result<(), Refusal> {
+        let start = Instant::now();
         loop {
             let begin = Instant::now();
             let head = Seq(self.journal.head());
-            let frames = self.archiver.step(now())?;
+            let frames = self.archiver.step(begin - start)?;
             self.publish(frames, signals);
             let durable = self.archiver.durable();
             if signals.is_finished_at(durable) {
@@ -93,7 +97,7 @@ impl<M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiving<M> {
 
     fn publish(&mut self, frames: usize, signals: &Signals) {
         let durable = self.archiver.durable();
-        self.told.look(&self.archiver, frames, signals);
+        self.tell(frames, signals);
         if frames > 0 {
             self.groups.add(1);
         }
@@ -104,6 +108,30 @@ impl<M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiving<M> {
         if durable.0 > self.slow.view().archived_seq() {
             self.slow.set_archived_seq(durable.0);
         }
+    }
+
+    fn tell(&mut self, frames: usize, signals: &Signals) {
+        if let Some(trouble) = self.archiver.trouble() {
+            let what = match trouble.kind {
+                TroubleKind::DiskFull => "disk full",
+                TroubleKind::Storage => "storage",
+            };
+            return self.trouble.begin(what, format_args!("{trouble}"));
+        }
+        self.trouble.end();
+        if self.opened {
+            return;
+        }
+        self.opened = true;
+        signals.set_archive_open();
+        if let Some(torn) = self.archiver.cut() {
+            say(format_args!(
+                "cut {} bytes of an unfinished write off the archive, {}",
+                torn.bytes, torn.at
+            ));
+        }
+        let first = self.archiver.durable().0 - frames as u64 + 1;
+        say(format_args!("archiving from seq {first}"));
     }
 }
 
@@ -137,70 +165,6 @@ impl Pace {
             .checked_sub(since_begin)
             .filter(|left| !left.is_zero())?;
         Some(left.clamp(SHORTEST_SLEEP, LONGEST_SLEEP))
-    }
-}
-
-/// What the operator was told, so that everything is said once.
-struct Told {
-    opened: bool,
-    trouble: Option<(archive::TroubleKind, Nanos)>,
-    begun: Counter,
-    ended: Counter,
-}
-
-impl Told {
-    fn new(slow: &SlowWriter) -> Self {
-        let (begun, ended) = (slow.counter(TROUBLES_BEGUN), slow.counter(TROUBLES_ENDED));
-        // The trouble of a slowpath that was killed is not ours.
-        ended.add(begun.get().wrapping_sub(ended.get()));
-        Self {
-            opened: false,
-            trouble: None,
-            begun,
-            ended,
-        }
-    }
-
-    fn look<M>(&mut self, archiver: &Archiver<FileStorage, M>, frames: usize, signals: &Signals)
-    where
-        M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead,
-    {
-        self.look_for_trouble(archiver.trouble());
-        if self.opened || archiver.trouble().is_some() {
-            return;
-        }
-        self.opened = true;
-        signals.set_archive_open();
-        if let Some(torn) = archiver.cut() {
-            say(format_args!(
-                "cut {} bytes of an unfinished write off the archive, {}",
-                torn.bytes, torn.at
-            ));
-        }
-        let first = archiver.durable().0 - frames as u64 + 1;
-        say(format_args!("archiving from seq {first}"));
-    }
-
-    fn look_for_trouble(&mut self, trouble: Option<&Trouble>) {
-        let was = self.trouble;
-        self.trouble = trouble.map(|trouble| (trouble.kind, trouble.since));
-        match (was, trouble) {
-            (None, Some(trouble)) => {
-                self.begun.add(1);
-                say(format_args!("trouble: {trouble}"));
-            }
-            (Some((kind, _)), Some(trouble)) if kind != trouble.kind => {
-                say(format_args!("trouble: {trouble}"));
-            }
-            (Some((_, since)), None) => {
-                self.ended.add(1);
-                let seconds = now().0.saturating_sub(since.0) / 1_000_000_000;
-                say(format_args!(
-                    "trouble over after {seconds} s: archiving again"
-                ));
-            }
-            (None, None) | (Some(_), Some(_)) => {}
-        }
     }
 }
 

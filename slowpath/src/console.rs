@@ -23,7 +23,7 @@ pub fn say(line: fmt::Arguments<'_>) {
 #[must_use]
 pub fn now() -> Nanos {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    // A clock before 1970 counts as 1970: it shows as heartbeats that are far too old.
+    // A clock before 1970 counts as 1970.
     let nanos = since_1970.map_or(0, |since| since.as_nanos());
     Nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

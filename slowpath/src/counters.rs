@@ -1,24 +1,44 @@
 //! The slowpath's counters in the region `slow`, by number. A new one goes to the end.
 
+/// How often something began to fail and how often it worked again: if that is less, it fails at the moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Troubles {
+    /// The counter of its beginnings.
+    pub begun: usize,
+    /// The counter of its ends.
+    pub ended: usize,
+}
+
+impl Troubles {
+    /// Whether it lasts, as the counters say.
+    #[must_use]
+    pub fn last(self, count: impl Fn(usize) -> u64) -> bool {
+        count(self.begun) != count(self.ended)
+    }
+}
+
 /// Groups of frames that were written and synced.
 pub const GROUPS: usize = 0;
-/// How often the archive's storage began to fail.
-pub const TROUBLES_BEGUN: usize = 1;
-/// How often it worked again. Less than [`TROUBLES_BEGUN`]: it fails at the moment.
-pub const TROUBLES_ENDED: usize = 2;
+/// The archive's storage.
+pub const ARCHIVE_TROUBLES: Troubles = Troubles { begun: 1, ended: 2 };
 /// How often the shadow engine went back to the archive because it was lapped in journal memory.
 pub const SHADOW_LAPPED: usize = 3;
 /// The last frame that is in the store: a level, no count.
 pub const STORE_SEQ: usize = 4;
 /// Rows that were written to the store.
 pub const STORE_ROWS: usize = 5;
-/// How often the store's database began to fail.
-pub const STORE_TROUBLES_BEGUN: usize = 6;
-/// How often it worked again. Less than [`STORE_TROUBLES_BEGUN`]: it fails at the moment.
-pub const STORE_TROUBLES_ENDED: usize = 7;
+/// The store's database.
+pub const STORE_TROUBLES: Troubles = Troubles { begun: 6, ended: 7 };
+/// The archive, as the shadow engine reads it.
+pub const SHADOW_TROUBLES: Troubles = Troubles { begun: 8, ended: 9 };
+/// The folder of snapshots.
+pub const SNAPSHOT_TROUBLES: Troubles = Troubles {
+    begun: 10,
+    ended: 11,
+};
 
 /// The names, by number.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 12] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -27,4 +47,8 @@ pub const NAMES: [&str; 8] = [
     "store_rows",
     "store_troubles_begun",
     "store_troubles_ended",
+    "shadow_troubles_begun",
+    "shadow_troubles_ended",
+    "snapshot_troubles_begun",
+    "snapshot_troubles_ended",
 ];

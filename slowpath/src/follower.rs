@@ -88,11 +88,10 @@ impl Follower {
         self.lapped
     }
 
-    /// Whether it has given the last frame that is committed now.
+    /// The last frame that is committed in journal memory now; 0 without one.
     #[must_use]
-    pub fn is_at_end(&self) -> bool {
-        let memory = self.memory.as_ref();
-        memory.is_none_or(|memory| memory.head() < self.next_seq.0)
+    pub fn head(&self) -> Seq {
+        Seq(self.memory.as_ref().map_or(0, LogReader::head))
     }
 
     /// What follows the archive's last whole frame, when its end was reached last.

@@ -3,12 +3,14 @@
 //! Data: the level in force. Owner: the supervisor's thread, which looks at the file that `sluice log-level`
 //! writes; no signal and no gateway is needed for it.
 
-use crate::console::TARGET;
+use crate::console::{TARGET, now};
 use anyhow::{Context as _, Result};
+use domain::Utc;
 use std::cell::RefCell;
 use std::fmt;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use topology::{Config, LogFormat, check_level};
 use tracing::{Event, Subscriber};
@@ -67,12 +69,7 @@ pub fn begin(config: &Config) -> Result<Levels> {
         .try_init()
         .context("begin the log")?;
     let _first = FORMAT.set(config.log.format);
-    if is_json() {
-        // Else a panic would be the one thing that is no JSON.
-        std::panic::set_hook(Box::new(|panic| {
-            tracing::error!(target: TARGET, "alarm: a thread panicked: {panic}");
-        }));
-    }
+    end_with_any_thread();
     let levels = Levels {
         handle,
         configured,
@@ -83,6 +80,37 @@ pub fn begin(config: &Config) -> Result<Levels> {
     Ok(levels)
 }
 
+/// What a file of the state folder says; nothing if it is none, or says more than a level can.
+fn read(path: &Path) -> Option<String> {
+    // A pipe would be waited for, and the process's heartbeat with it.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    let longest = LONGEST as u64 + 1;
+    File::open(path)
+        .ok()?
+        .take(longest)
+        .read_to_string(&mut text)
+        .ok()?;
+    (text.len() <= LONGEST).then(|| text.trim().to_owned())
+}
+
+/// A thread that panics takes the process with it, in whatever way it was built: none of them can be missed, and
+/// half a step of the shadow engine is nothing to answer from.
+fn end_with_any_thread() {
+    let for_people = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if is_json() {
+            // Else a panic would be the one thing that is no JSON.
+            tracing::error!(target: TARGET, "alarm: a thread panicked: {panic}");
+        } else {
+            for_people(panic);
+        }
+        std::process::abort();
+    }));
+}
+
 fn targets(level: &str) -> Result<Targets> {
     check_level(level).map_err(anyhow::Error::msg)?;
     level.parse().context("understand the level of the log")
@@ -91,10 +119,7 @@ fn targets(level: &str) -> Result<Targets> {
 impl Levels {
     /// Takes over the level that `sluice log-level` has left, or the configured one again if it is gone.
     pub fn look(&self) {
-        let now = fs::read_to_string(&self.file)
-            .ok()
-            .filter(|text| text.len() <= LONGEST)
-            .map(|text| text.trim().to_owned());
+        let now = read(&self.file);
         if *self.seen.borrow() == now {
             return;
         }
@@ -120,8 +145,8 @@ impl Levels {
     }
 }
 
-/// What the process itself says stands as it is, so that `ready` or `alarm:` begins its line; what others say
-/// has level, target and spans before it.
+/// Time and process begin each line, because that of the other process may stand beside it. What the process itself
+/// says follows as it is, `alarm:` first; what others say has level, target and spans before it.
 struct Text;
 
 impl<S, N> FormatEvent<S, N> for Text
@@ -136,6 +161,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
+        write!(writer, "{:.6} {TARGET}: ", Utc(now()))?;
         if metadata.target() != TARGET {
             let level = metadata.level().as_str().to_ascii_lowercase();
             write!(writer, "{level} {}: ", metadata.target())?;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// It exits with 1, and says why, if it cannot go on or leaves something undone.
 ///
 /// `sluice start` runs it and the fastpath and watches both. `sluice status` shows how far it is, `sluice log-level`
-/// changes what it logs, metrics.bind serves figures for Prometheus; lines that begin with `alarm:` or `trouble:` want attention.
+/// changes what it logs, metrics.bind serves figures for Prometheus; lines with `alarm:` or `trouble:` want attention.
 #[derive(Debug, Parser)]
 #[command(name = "slowpath", version, max_term_width = 100)]
 struct Arguments {

@@ -7,13 +7,15 @@ use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
 use anyhow::{Context as _, Result};
-use domain::REQUEST_WORDS;
+use domain::{REQUEST_WORDS, Seq};
 use gateway::{CommandRing, Gateway, Live, Measures};
+use shm::heartbeat::is_silent;
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, RingProducer, TileState};
+use shm::{FastView, LogReader, RingProducer, TileState, since_boot};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
@@ -26,34 +28,21 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Questions to the store at a time.
 const READERS: u32 = 4;
 
-/// A match tile that has been silent for so long takes no commands.
-const SILENCE: Duration = Duration::from_secs(2);
-
-/// The command ring with its one producer, and what its consumer shows.
+/// The command ring with its one producer, what its consumer shows, and the journal in which commands appear.
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
-    pulse: Mutex<Pulse>,
-}
-
-/// The last heartbeat that was seen, and when: by a clock that nobody sets, because the heartbeat is UTC as
-/// the fastpath took it when it was started.
-struct Pulse {
-    heartbeat: u64,
-    seen: Instant,
+    journal: LogReader,
 }
 
 impl Ring {
-    /// Of a producer, into the fastpath whose region is `fast`.
+    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`.
     #[must_use]
-    pub fn new(producer: RingProducer, fast: FastView) -> Self {
+    pub fn new(producer: RingProducer, fast: FastView, journal: LogReader) -> Self {
         Self {
             producer: Mutex::new(producer),
             fast,
-            pulse: Mutex::new(Pulse {
-                heartbeat: 0,
-                seen: Instant::now(),
-            }),
+            journal,
         }
     }
 }
@@ -76,37 +65,33 @@ impl CommandRing for Ring {
         pushed
     }
 
-    fn is_drained(&self) -> bool {
+    fn waiting(&self) -> u64 {
         let mut ring = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.free() == ring.capacity()
+        (ring.capacity() - ring.free()) as u64
     }
 
     fn is_served(&self) -> bool {
-        self.take_pulse();
-        let runs = self.match_tile().map(|tile| tile.state) == Some(Some(TileState::Run));
-        let pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        runs && pulse.seen.elapsed() < SILENCE
+        self.match_tile().is_some_and(|tile| {
+            tile.state == Some(TileState::Run) && !is_silent(tile.heartbeat, since_boot())
+        })
     }
 
-    fn take_pulse(&self) {
-        let heartbeat = self.match_tile().map_or(0, |tile| tile.heartbeat);
-        let mut pulse = self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        if pulse.heartbeat != heartbeat {
-            *pulse = Pulse {
-                heartbeat,
-                seen: Instant::now(),
-            };
-        }
+    fn journalled(&self) -> Seq {
+        Seq(self.journal.head())
     }
 }
 
-/// Serves until the process is to stop. Trouble is said once and tried again.
-pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) {
+/// Serves until the process is to stop, from when there is a shadow engine to be read. Trouble is said once and tried
+/// again.
+pub fn run(config: &Config, live: &Receiver<Live>, measures: &Measures, signals: &Arc<Signals>) {
+    let Some(live) = wait_for(live, signals) else {
+        return;
+    };
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
     let mut told = String::new();
     while !signals.is_closing() {
-        let Err(error) = serve(&config, live, measures, signals) else {
+        let Err(error) = serve(&config, &live, measures, signals) else {
             return;
         };
         let error = format!("{error:#}");
@@ -120,6 +105,18 @@ pub fn run(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Sign
             left = left.saturating_sub(LOOK);
         }
     }
+}
+
+/// None if the process is to stop before.
+fn wait_for(live: &Receiver<Live>, signals: &Signals) -> Option<Live> {
+    while !signals.is_closing() {
+        match live.recv_timeout(LOOK) {
+            Ok(live) => return Some(live),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
 }
 
 fn runtime(config: &Config) -> Result<Runtime> {
@@ -160,4 +157,42 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
         store.close().await;
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm::heartbeat::SILENCE;
+    use shm::{
+        FastWriter, Identity, Memory, command_ring_producer, fast_spec, journal_spec, slow_spec,
+    };
+
+    /// A match tile whose last heartbeat is old is dead although it was only seen now, and says that it runs.
+    #[test]
+    fn only_a_match_tile_that_has_beaten_lately_serves() -> Result<()> {
+        let identity = Identity {
+            shard: 0,
+            boot_id: [1, 2],
+            epoch: 1,
+        };
+        let fast = Memory::anonymous(&fast_spec(1), &identity)?;
+        let slow = Memory::anonymous(&slow_spec(), &identity)?;
+        let producer = command_ring_producer(&slow, &fast)?;
+        let journal = Memory::anonymous(&journal_spec(1 << 10, 1 << 16), &identity)?;
+        let journal = LogReader::new(journal, 1)?;
+        let ring = Ring::new(producer, FastView::new(fast.clone())?, journal);
+        assert!(!ring.is_served(), "there is no tile");
+        let block = FastWriter::new(fast)?.tile(1);
+        block.set_kind(tile_kind::MATCH);
+        block.set_state(TileState::Run);
+        let now = since_boot();
+        for (heartbeat, serves) in [(now, true), (now - now.min(2 * SILENCE), false)] {
+            block.beat(heartbeat);
+            assert_eq!(ring.is_served(), serves, "{heartbeat} of {now}");
+        }
+        block.beat(since_boot());
+        block.set_state(TileState::Halt);
+        assert!(!ring.is_served());
+        Ok(())
+    }
 }

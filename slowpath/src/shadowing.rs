@@ -1,16 +1,18 @@
 //! The shadow engine's thread: follows the journal, publishes how far it agrees, raises the alarm.
 
 use crate::console::say;
-use crate::counters::SHADOW_LAPPED;
+use crate::counters::{SHADOW_LAPPED, SHADOW_TROUBLES};
 use crate::follower::{FollowError, Follower};
+use crate::rejects::Rejects;
 use crate::signals::Signals;
 use crate::snapshotting::{self, Snapshotting};
+use crate::trouble::Trouble;
 use domain::{Event, Seq};
 use gateway::{Live, Standing};
 use journal::{ArchiveError, Frame};
 use shadow::{Divergence, Shadow};
 use shm::layout::ShadowState;
-use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
+use shm::{Counter, LogReader, SlowWriter};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 use topology::{Ack, Config};
@@ -79,6 +81,15 @@ fn doubted(slow: &SlowWriter) -> Option<Seq> {
     stopped.then(|| Seq(view.diverged_seq()))
 }
 
+/// A moment to which the shadow engine comes, however fast the journal goes on.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// So many of the gateway's commands were taken.
+    taken: u64,
+    /// The journal's end just behind that: what has not come when this is reached never will.
+    head: Seq,
+}
+
 /// What the shadow engine works with.
 pub struct Shadowing {
     live: Live,
@@ -87,9 +98,13 @@ pub struct Shadowing {
     follower: Follower,
     slow: SlowWriter,
     lapped: Counter,
+    trouble: Trouble,
+    rejects: Rejects,
     config: Config,
     /// None: they are switched off, or it has not begun.
     snapshotting: Option<Snapshotting>,
+    /// How far the gateway's commands are decided next.
+    mark: Option<Mark>,
     /// Last published, and when.
     published: (Seq, Option<Instant>),
     /// A frame that an earlier shadow engine did not agree with, or could not read: its alarm stands until this one has
@@ -98,34 +113,35 @@ pub struct Shadowing {
 }
 
 impl Shadowing {
-    /// A shadow engine that goes on from where `live` stands.
-    ///
-    /// # Errors
-    /// If the region is no journal memory.
+    /// A shadow engine that goes on in `journal` from where `live` stands.
+    #[must_use]
     pub fn new(
         config: &Config,
-        journal: &Memory,
+        journal: LogReader,
         slow: &SlowWriter,
         live: Live,
-    ) -> Result<Self, LogError> {
+        rejects: Rejects,
+    ) -> Self {
         let shard = config.instance.shard;
-        let memory = LogReader::new(journal.clone(), 1)?;
-        Ok(Self {
+        Self {
+            rejects,
             follower: Follower::new(
                 Some(config.archive_dir()),
                 shard,
-                Some(memory),
+                Some(journal),
                 live.read(|_, seq| seq.next()),
             ),
             live,
             durable_only: config.instance.ack == Ack::Durable,
             slow: slow.clone(),
             lapped: slow.counter(SHADOW_LAPPED),
+            trouble: Trouble::new(slow, SHADOW_TROUBLES, "the shadow engine goes on"),
             config: config.clone(),
             snapshotting: None,
+            mark: None,
             published: (Seq(0), None),
             doubted: doubted(slow),
-        })
+        }
     }
 
     /// Follows the journal until it is asked to end and has checked what it was asked to, or until it
@@ -141,20 +157,12 @@ impl Shadowing {
             self.begin_snapshots();
         }
         loop {
-            self.live.take_pulse();
-            let drained = self.live.drained_after();
             match self.check_some() {
                 Ok(applied) => {
+                    self.trouble.end();
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
-                    // Before the first epoch the genesis is not complete: its numbers are not ours to give.
-                    if self.follower.is_at_end()
-                        && self.live.read(|engine, _| engine.epoch() > 0)
-                        && let Some(sent) = drained
-                    {
-                        self.live.settle(sent);
-                        self.live.stand(Standing::Live);
-                    }
+                    self.settle();
                     if finished {
                         return Ending::Agreed;
                     }
@@ -163,7 +171,10 @@ impl Shadowing {
                     }
                 }
                 Err(Failure::Unreadable(error)) => {
-                    say(format_args!("trouble: the shadow engine waits: {error}"));
+                    let line = format_args!(
+                        "the shadow engine waits, and goes on where it stopped: {error}"
+                    );
+                    self.trouble.begin("archive", line);
                     std::thread::sleep(RETRY);
                 }
                 Err(Failure::Lost(seq, error)) => {
@@ -198,6 +209,7 @@ impl Shadowing {
         let archived = || Seq(self.slow.view().durable_seq());
         let (follower, durable_only) = (&mut self.follower, self.durable_only);
         let snapshotting = &mut self.snapshotting;
+        let rejects = &self.rejects;
         let watermark = archived();
         let lapped = follower.lapped();
         let applied = self.live.batch(|batch| {
@@ -212,6 +224,7 @@ impl Shadowing {
                 };
                 check(batch.shadow(), &frame)?;
                 batch.told(&frame);
+                rejects.frame(&frame);
                 if let Some(snapshotting) = snapshotting
                     && let Some(Ok(Event::StateHash(checkpoint))) = frame.events().next()
                 {
@@ -222,6 +235,26 @@ impl Shadowing {
         });
         self.lapped.add(self.follower.lapped() - lapped);
         applied
+    }
+
+    /// The gateway is live from the first mark on that is reached.
+    fn settle(&mut self) {
+        let mark = self.mark.take().or_else(|| {
+            let taken = self.live.taken()?;
+            let head = self.follower.head();
+            Some(Mark { taken, head })
+        });
+        let Some(mark) = mark else {
+            return;
+        };
+        let (epoch, seq) = self.live.read(|engine, seq| (engine.epoch(), seq));
+        // Before the first epoch the genesis is not complete: its numbers are not ours to give.
+        if seq >= mark.head && epoch > 0 {
+            self.live.settle(mark.taken);
+            self.live.stand(Standing::Live);
+        } else {
+            self.mark = Some(mark);
+        }
     }
 
     fn checked_seq(&self) -> Seq {

@@ -6,7 +6,9 @@
 //! the archive, because a snapshot of a frame that may be lost is of no use to anybody.
 
 use crate::console::say;
+use crate::counters::SNAPSHOT_TROUBLES;
 use crate::snapshot_folder::SnapshotFolder;
+use crate::trouble::Trouble;
 use domain::{Genesis, Seq};
 use engine::Engine;
 use journal::{
@@ -65,6 +67,7 @@ impl Snapshotting {
             offered,
             returned,
             ending: Arc::clone(&ending),
+            trouble: Trouble::new(slow, SNAPSHOT_TROUBLES, "snapshots are written again"),
         };
         let thread = std::thread::Builder::new()
             .name("snapshots".to_owned())
@@ -109,8 +112,8 @@ impl Drop for Snapshotting {
         self.ending.release(1);
         self.offers = None;
         if let Some(thread) = self.thread.take() {
-            // A writer that panicked has said so.
-            let _ignored = thread.join();
+            // A panic has ended the process.
+            let _ended = thread.join();
         }
     }
 }
@@ -123,6 +126,7 @@ struct Writer {
     offered: Receiver<Offer>,
     returned: Sender<Vec<u8>>,
     ending: Arc<Word>,
+    trouble: Trouble,
 }
 
 impl Writer {
@@ -165,14 +169,13 @@ impl Writer {
     /// Writes until it is written, and gives what is to be told of it, or until the process ends.
     fn write(&mut self, offer: &Offer) -> Option<String> {
         let (header, body) = (&offer.header, &offer.body);
-        let mut trouble = false;
         loop {
             let begin = Instant::now();
             match store_snapshot(&mut self.folder, header, body, self.keep) {
                 Ok(()) => {
-                    let over = if trouble { "trouble over: " } else { "" };
+                    self.trouble.end();
                     return Some(format!(
-                        "{over}snapshot of seq {}: {} bytes, taken in {} ms, written in {} ms",
+                        "snapshot of seq {}: {} bytes, taken in {} ms, written in {} ms",
                         header.seq,
                         body.len(),
                         offer.saved_in.as_millis(),
@@ -185,15 +188,14 @@ impl Writer {
                         header.seq
                     ));
                 }
-                Err(error) if !trouble => {
-                    trouble = true;
-                    say(format_args!(
-                        "trouble: the snapshot of seq {} cannot be written: {error}; it is tried again every {} s",
+                Err(error) => self.trouble.begin(
+                    "folder",
+                    format_args!(
+                        "the snapshot of seq {} cannot be written: {error}; it is tried again every {} s",
                         header.seq,
                         RETRY.as_secs()
-                    ));
-                }
-                Err(_) => {}
+                    ),
+                ),
             }
             if !self.rest() {
                 return None;

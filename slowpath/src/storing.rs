@@ -2,13 +2,14 @@
 //! suffers, tells the operator. Archiver and shadow engine do not know of it.
 
 use crate::console::{now, say};
-use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED};
+use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES};
 use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
 use crate::snapshot_index::SnapshotIndex;
 use crate::snapshotting;
+use crate::trouble::Trouble;
 use anyhow::{Context as _, Result};
-use domain::{Nanos, Seq};
+use domain::Seq;
 use journal::ArchiveError;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -68,7 +69,7 @@ pub struct Storing {
     slow: SlowWriter,
     seq: Counter,
     rows: Counter,
-    told: Told,
+    trouble: Trouble,
 }
 
 /// Why a follower came to its end.
@@ -104,7 +105,7 @@ impl Storing {
             slow: slow.clone(),
             seq: slow.counter(STORE_SEQ),
             rows: slow.counter(STORE_ROWS),
-            told: Told::new(slow),
+            trouble: Trouble::new(slow, STORE_TROUBLES, "the store goes on"),
         }))
     }
 
@@ -127,7 +128,7 @@ impl Storing {
                     std::thread::sleep(RETRY[0]);
                 }
                 Stop::Refused(why) => {
-                    self.told.begin();
+                    self.trouble.note("refused");
                     say(format_args!("alarm: the store stops: {why}"));
                     return;
                 }
@@ -185,7 +186,7 @@ impl Storing {
                 Ok(projector) => {
                     let (name, resume) = (self.database.name(), projector.resume());
                     say(format_args!("store: {name}, at seq {}", resume.last_seq));
-                    self.told.end();
+                    self.trouble.end();
                     return Ok(projector);
                 }
                 Err(error) if error.can_pass() => {
@@ -247,7 +248,7 @@ impl Storing {
         let written = self.runtime.block_on(indexing)?;
         if written != Written::StartAgain {
             index.is_indexed(folder);
-            self.told.end();
+            self.trouble.end();
         }
         Ok(written)
     }
@@ -275,9 +276,9 @@ impl Storing {
                 Written::Rows(rows) => self.rows.add(rows as u64),
             }
             self.seq.set(projector.last_seq().0);
-            self.told.end();
+            self.trouble.end();
         } else if taken > 0 {
-            self.told.end();
+            self.trouble.end();
         }
         // What is replayed is in the database already.
         let written = projector.last_seq().max(projector.resume().last_seq);
@@ -290,11 +291,8 @@ impl Storing {
 
     /// Says once what failed, and waits. False if there is no time to try again.
     fn wait_out(&mut self, why: &str, retry: &mut Duration, signals: &Signals) -> bool {
-        if self.told.begin() {
-            say(format_args!(
-                "trouble: the store waits, and goes on where it stopped: {why}"
-            ));
-        }
+        let line = format_args!("the store waits, and goes on where it stopped: {why}");
+        self.trouble.begin("database", line);
         let mut left = *retry;
         *retry = (*retry * 2).min(RETRY[1]);
         while !left.is_zero() {
@@ -335,47 +333,6 @@ impl From<FollowError> for Failure {
             | FollowError::Frame { .. }
             | FollowError::Corrupt { .. }
             | FollowError::Missing { .. } => Self::Lasting(error.to_string()),
-        }
-    }
-}
-
-/// What the operator was told, so that everything is said once.
-struct Told {
-    since: Option<Nanos>,
-    begun: Counter,
-    ended: Counter,
-}
-
-impl Told {
-    fn new(slow: &SlowWriter) -> Self {
-        let begun = slow.counter(STORE_TROUBLES_BEGUN);
-        let ended = slow.counter(STORE_TROUBLES_ENDED);
-        // The trouble of a slowpath that was killed is not ours.
-        ended.add(begun.get().wrapping_sub(ended.get()));
-        Self {
-            since: None,
-            begun,
-            ended,
-        }
-    }
-
-    /// Whether that is news.
-    fn begin(&mut self) -> bool {
-        let is_news = self.since.is_none();
-        if is_news {
-            self.since = Some(now());
-            self.begun.add(1);
-        }
-        is_news
-    }
-
-    fn end(&mut self) {
-        if let Some(since) = self.since.take() {
-            self.ended.add(1);
-            let seconds = now().0.saturating_sub(since.0) / 1_000_000_000;
-            say(format_args!(
-                "trouble over after {seconds} s: the store goes on"
-            ));
         }
     }
 }

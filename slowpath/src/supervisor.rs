@@ -2,29 +2,32 @@
 
 use crate::archiving::archiving;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
-use crate::console::{now, say};
+use crate::console::say;
 use crate::counters::STORE_SEQ;
 use crate::descriptors;
+use crate::host_cpus;
 use crate::logging::Levels;
 use crate::metrics;
+use crate::rejects::Rejects;
 use crate::serving::{self, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
 use crate::storing::Storing;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use archive::{FileStorage, Refusal};
 use domain::Seq;
 use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
-use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer};
+use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer, since_boot};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use topology::Config;
+use topology::{Config, state_lock};
 
 /// Time between two heartbeats.
 const BEAT: Duration = Duration::from_millis(10);
@@ -68,6 +71,7 @@ struct Process<'a> {
     asked: &'a Asked,
     levels: &'a Levels,
     measures: &'a Measures,
+    rejects: &'a Rejects,
 }
 
 struct Threads {
@@ -87,7 +91,9 @@ struct Threads {
 pub fn run(config: &Config, levels: &Levels) -> Result<()> {
     let asked = Asked::listen()?;
     descriptors::raise_limit();
-    keep_to_cpus(&config.slowpath.cpus)?;
+    keep_to_cpus(config)?;
+    // Before it makes a region.
+    state_lock::check(config)?;
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
     let own = OwnRegion::open(&places, config.instance.shard, boot_id)?;
@@ -98,13 +104,15 @@ pub fn run(config: &Config, levels: &Levels) -> Result<()> {
         std::process::id()
     ));
     let measures = Measures::new()?;
-    metrics::start(config, &own.memory, &measures)?;
+    let rejects = Rejects::default();
+    metrics::start(config, &own.memory, &measures, &rejects)?;
     let process = Process {
         config,
         own: &own,
         asked: &asked,
         levels,
         measures: &measures,
+        rejects: &rejects,
     };
     let ended = serve(&process, &places, boot_id);
     own.writer.set_process_state(match &ended {
@@ -131,18 +139,26 @@ fn serve(process: &Process<'_>, places: &Places, boot_id: [u64; 2]) -> Result<()
 }
 
 /// Keeps this thread, and those that it starts, to the configured CPUs.
-fn keep_to_cpus(cpus: &[usize]) -> Result<()> {
+fn keep_to_cpus(config: &Config) -> Result<()> {
+    let cpus = &config.slowpath.cpus;
     if cpus.is_empty() {
         return Ok(());
     }
-    let mut set = CpuSet::new();
-    for &cpu in cpus {
-        anyhow::ensure!(
-            cpu < CpuSet::MAX_CPU,
-            "slowpath.cpus: there is no CPU {cpu}; name CPUs that `nproc` counts"
-        );
-        set.set(cpu);
+    let absent = host_cpus::absent(config);
+    // The system takes what there is of a set, and says nothing of the rest.
+    if let Some(absent) = absent
+        .iter()
+        .find(|absent| absent.starts_with("slowpath.cpus"))
+    {
+        bail!("{absent}");
     }
+    anyhow::ensure!(
+        cpus.iter().all(|cpu| *cpu < CpuSet::MAX_CPU),
+        "slowpath.cpus: {cpus:?} are more than {} CPUs: name others",
+        CpuSet::MAX_CPU
+    );
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu));
     sched_setaffinity(None, &set)
         .with_context(|| format!("slowpath.cpus: keep to the CPUs {cpus:?}; name CPUs that exist"))
 }
@@ -186,7 +202,7 @@ fn wait_for_fastpath(
                 places.instance
             ));
         }
-        process.own.writer.heartbeat().beat(now().0);
+        process.own.writer.heartbeat().beat(since_boot());
         process.levels.look();
         std::thread::sleep(BEAT);
     }
@@ -230,54 +246,57 @@ fn check_published(own: &OwnRegion, attached: &Attached) -> Result<()> {
 }
 
 fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Result<Threads> {
-    let &Process {
-        config,
-        own,
-        measures,
-        ..
-    } = process;
+    let &Process { config, own, .. } = process;
+    let (journal, slow) = (&attached.journal, &own.writer);
     let signals = Arc::new(Signals::default());
-    let archiving = archiving(
-        config,
-        &attached.journal,
-        storage,
-        &own.writer,
-        own.published,
-    )?;
-    let shadow = newest_shadow(config, &own.writer);
+    let archiving = archiving(config, journal, storage, slow, own.published)?;
     let ring = Ring::new(
         command_ring_producer(&own.memory, &attached.fast)?,
         FastView::new(attached.fast.clone())?,
+        LogReader::new(journal.clone(), 1)?,
     );
-    let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
-    let shadowing = Shadowing::new(config, &attached.journal, &own.writer, live.clone())?;
-    let storing = Storing::new(config, &attached.journal, &own.writer)?;
-    let (for_archiver, for_shadow) = (Arc::clone(&signals), Arc::clone(&signals));
-    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-    let archiver = thread("archiver")
-        .spawn(move || archiving.run(&for_archiver))
-        .context("start the archiver's thread")?;
-    let shadow = thread("shadow")
-        .spawn(move || shadowing.run(&for_shadow))
-        .context("start the shadow engine's thread")?;
+    let memory = LogReader::new(journal.clone(), 1)?;
+    process.rejects.begin_behind(Seq(memory.head()));
+    let storing = Storing::new(config, journal, slow)?;
+    // First, because the fastpath's memory fills up meanwhile.
+    let for_archiver = Arc::clone(&signals);
+    let archiver = spawn("archiver", move || archiving.run(&for_archiver))?;
+    let (has_live, live) = channel();
+    let (for_shadow, slow, rejects) = (Arc::clone(&signals), slow.clone(), process.rejects.clone());
+    let its_config = config.clone();
+    let shadow = spawn("shadow", move || {
+        let config = its_config;
+        let shadow = newest_shadow(&config, &slow);
+        let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
+        // Without a gateway nobody takes it.
+        let _nobody = has_live.send(live.clone());
+        Shadowing::new(&config, memory, &slow, live, rejects).run(&for_shadow)
+    })?;
     let for_store = Arc::clone(&signals);
     let store = storing
-        .map(|storing| thread("store").spawn(move || storing.run(&for_store)))
-        .transpose()
-        .context("start the store's thread")?;
-    let gateway = config.gateway.enabled.then(|| {
-        let (config, for_gateway) = (config.clone(), Arc::clone(&signals));
-        let measures = measures.clone();
-        thread("gateway").spawn(move || serving::run(&config, &live, &measures, &for_gateway))
-    });
-    let gateway = gateway.transpose().context("start the gateway's thread")?;
+        .map(|storing| spawn("store", move || storing.run(&for_store)))
+        .transpose()?;
+    let (for_gateway, for_config) = (Arc::clone(&signals), config.clone());
+    let measures = process.measures.clone();
+    let serve = move || serving::run(&for_config, &live, &measures, &for_gateway);
+    let gateway = config.gateway.enabled.then(|| spawn("gateway", serve));
     Ok(Threads {
         archiver,
         shadow,
         store,
-        gateway,
+        gateway: gateway.transpose()?,
         signals,
     })
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("start the thread {name}"))
 }
 
 /// Shows that the process lives until it is asked to stop, or cannot go on.
@@ -286,7 +305,7 @@ fn watch(process: &Process<'_>, attached: &Attached, threads: &mut Threads) -> R
     let mut looked = Instant::now();
     let mut gone_said = false;
     while !asked.is_set() && !threads.archiver.is_finished() {
-        own.writer.heartbeat().beat(now().0);
+        own.writer.heartbeat().beat(since_boot());
         if looked.elapsed() >= LOOK {
             looked = Instant::now();
             process.levels.look();
@@ -322,12 +341,12 @@ fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> 
 fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
     threads.signals.close();
     if let Some(gateway) = threads.gateway {
-        // One that panicked has said so, and one that does not end has no more to say.
+        // One that does not end has no more to say.
         let _ended = wait(own, gateway);
     }
     let head = Seq(LogReader::new(attached.journal.clone(), 1)?.head());
     threads.signals.finish_at(head);
-    let archived = wait(own, threads.archiver)?;
+    let archived = wait(own, threads.archiver);
     let view = own.writer.view();
     match archived {
         Some(Ok(())) => {}
@@ -337,7 +356,7 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
             view.durable_seq()
         ),
     }
-    match wait(own, threads.shadow)? {
+    match wait(own, threads.shadow) {
         Some(Ending::Agreed) => {}
         Some(Ending::Diverged(seq)) => {
             bail!(
@@ -353,7 +372,7 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
         ),
     }
     if let Some(store) = threads.store {
-        stop_store(own, store, head)?;
+        stop_store(own, store, head);
     }
     say(format_args!(
         "stopped: all is archived and checked to seq {head}"
@@ -362,29 +381,26 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
 }
 
 /// A store that is behind is nothing undone: it goes on at the next start.
-fn stop_store(own: &OwnRegion, store: JoinHandle<()>, head: Seq) -> Result<()> {
-    wait(own, store)?;
+fn stop_store(own: &OwnRegion, store: JoinHandle<()>, head: Seq) {
+    let _ended = wait(own, store);
     let seq = own.writer.view().counter(STORE_SEQ).unwrap_or(0);
     if seq < head.0 {
         say(format_args!(
             "the store is at seq {seq} and goes on there at the next start"
         ));
     }
-    Ok(())
 }
 
 /// Waits for a thread to end, alive all the while; none if it takes too long.
-fn wait<T>(own: &OwnRegion, thread: JoinHandle<T>) -> Result<Option<T>> {
+fn wait<T>(own: &OwnRegion, thread: JoinHandle<T>) -> Option<T> {
     let start = Instant::now();
     while !thread.is_finished() {
         if start.elapsed() > PATIENCE {
-            return Ok(None);
+            return None;
         }
-        own.writer.heartbeat().beat(now().0);
+        own.writer.heartbeat().beat(since_boot());
         std::thread::sleep(Duration::from_millis(1));
     }
-    let ended = thread.join();
-    ended
-        .map(Some)
-        .map_err(|_| anyhow!("a thread panicked; see above"))
+    // A panic has ended the process.
+    thread.join().ok()
 }

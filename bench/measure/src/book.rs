@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use bench::load::host::{Disturbance, Host, repeat, system};
-use bench::record::{FORMAT, Record, Table, section};
+use bench::record::{FORMAT, Record, Table, headline, section};
 use bench::tuning;
 use clap::ValueEnum;
 use contest::race::{self, Entrant, Finish, Role};
@@ -141,15 +141,10 @@ fn progress(line: &str) {
 
 fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Record {
     let host = Host::look();
-    let ours = |finish: &&Finish| finish.role == Role::Ours;
-    let ok = heats.iter().all(|heat| {
-        let mut finishes = heat.finishes.iter().filter(ours);
-        finishes.all(|finish| finish.outcome == heat.workload.outcome)
-    });
+    let faults = faults(heats);
     Record {
         format: FORMAT,
         title: "The common workload for matching cores".into(),
-        ok,
         virtualised: host.virtualised,
         latency_from: String::new(),
         series: Vec::new(),
@@ -189,7 +184,8 @@ fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Re
                 "our engine has no command yet that replaces an order in one step: it cancels and enters, which are two commands and counted as one; peers that lack a rule are spared it: what it would refuse is not sent",
             ),
         ],
-        headline: headline(heats),
+        headline: headline(&faults, &found(heats)),
+        faults,
     }
 }
 
@@ -280,14 +276,24 @@ fn compared(heat: &Heat, finish: &Finish) -> &'static str {
     }
 }
 
-fn headline(heats: &[Heat]) -> String {
+/// Ours that came to another outcome than the oracle.
+fn faults(heats: &[Heat]) -> Vec<String> {
+    let wrong = heats.iter().flat_map(|heat| {
+        let ours = heat.finishes.iter().filter(|it| it.role == Role::Ours);
+        let wrong = ours.filter(|it| it.outcome != heat.workload.outcome);
+        wrong.map(|it| format!("{}: {} came to {:?}", heat.name, it.name, it.outcome))
+    });
+    wrong.collect()
+}
+
+fn found(heats: &[Heat]) -> String {
     let one = |heat: &Heat| {
         let ours = heat.finishes.iter().find(|it| it.role == Role::Ours);
         ours.map(|ours| format!("{} {:.1}", heat.name, ours.middle()))
     };
     let ours: Vec<_> = heats.iter().filter_map(one).collect();
     if ours.is_empty() {
-        return "headline: none, our engine did not take part".into();
+        return "none, our engine did not take part".into();
     }
-    format!("headline: whole engine, ns a command: {}", ours.join(", "))
+    format!("whole engine, ns a command: {}", ours.join(", "))
 }

@@ -37,7 +37,7 @@ pub(crate) fn start(
     let mut instance = Instance::create_with(&plan, Placement { tiles, slowpath }, &limits)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     Ok(instance)
 }
 

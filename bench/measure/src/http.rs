@@ -7,13 +7,14 @@
 mod caller;
 
 use anyhow::{Result, ensure};
-use bench::instance::{Instance, Role};
+use bench::disk::FileSystem;
+use bench::instance::{Replay, Role};
 use bench::load::host::{Disturbance, Host, repeat, system};
 use bench::load::row::{Percentiles, Row};
 use bench::load::schedule::{Arrivals, Schedule};
-use bench::load::sweep::{Knee, Missed, sweep};
-use bench::record::{FORMAT, INTENDED, Record, Section, Series, Table, section};
-use bench::report::{hundredths, micros, pairs, ratio};
+use bench::load::sweep::{Knee, Missed, counts, sweep};
+use bench::record::{FORMAT, INTENDED, Record, Section, Series, headline, section};
+use bench::report::{best, micros, ratios};
 use bench::tuning;
 use std::path::PathBuf;
 
@@ -95,15 +96,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
     let disturbance = Disturbance::look(pids.0, pids.1).since(before);
     let told = callers.told();
     instance.stop()?;
-    let verified = verify(&instance);
-    record(arguments, rows, knee.as_ref(), &disturbance, told, verified)
+    let work = Work {
+        told,
+        replay: instance.verify(),
+        archive: FileSystem::of(instance.folder())?,
+    };
+    record(arguments, rows, knee.as_ref(), &disturbance, work)
 }
 
-fn verify(instance: &Instance) -> (bool, String) {
-    match instance.sluice(&["journal", "verify"]) {
-        Ok(text) => (true, text.trim().replace('\n', "; ")),
-        Err(error) => (false, format!("NOT VERIFIED: {error:#}")),
-    }
+/// What was done, and whether it was.
+struct Work {
+    told: caller::Told,
+    replay: Replay,
+    /// On what the archive lies.
+    archive: FileSystem,
 }
 
 /// All rounds of a rate: floor and orders in turn.
@@ -146,36 +152,14 @@ fn record(
     rows: Vec<Row>,
     knee: Option<&Knee>,
     disturbance: &Disturbance,
-    told: caller::Told,
-    (verified, replay): (bool, String),
+    work: Work,
 ) -> Result<Record> {
     let series: Vec<Series> = rows.iter().map(Series::of).collect();
-    let counts = knee.is_some() || series.iter().all(|row| row.fail.is_empty());
-    let mut ratios = Vec::new();
-    let mut headline = "headline: none, no rate was kept by both".to_owned();
-    for (floor, orders) in pairs(&series, FLOOR, SUBJECT) {
-        let (below, found) = (floor.latency.percentiles()?, orders.latency.percentiles()?);
-        let [p50, p99] = ratio(&below, &found);
-        ratios.push(vec![
-            orders.rate.to_string(),
-            hundredths(p50),
-            hundredths(p99),
-        ]);
-        if floor.fail.is_empty() && orders.fail.is_empty() {
-            headline = format!(
-                "headline: p50 {} µs, p99 {} µs at {}/s; GET /health p50 {} µs, p99 {} µs, ratio p50 {}, p99 {}",
-                micros(found.p50),
-                micros(found.p99),
-                orders.rate,
-                micros(below.p50),
-                micros(below.p99),
-                hundredths(p50),
-                hundredths(p99)
-            );
-        }
-    }
+    let mut faults = counts(&series, knee, "floor");
+    faults.extend(work.replay.fault.clone());
+    let mut found = best(&series, FLOOR, SUBJECT, "GET /health")?;
     if let Some(knee) = knee {
-        headline += &format!("; {}", knee.sentence("floor"));
+        found += &format!("; {}", knee.sentence("floor"));
     }
     let host = Host::look();
     let turns: Vec<String> = rows
@@ -194,24 +178,15 @@ fn record(
     Ok(Record {
         format: FORMAT,
         title: "Orders by HTTP through the gateway over host loopback, open loop".into(),
-        ok: counts && verified,
         virtualised: host.virtualised,
         latency_from: INTENDED.into(),
+        tables: ratios(&series, FLOOR, SUBJECT, "Orders in GET /health:")?
+            .into_iter()
+            .collect(),
         series,
-        tables: vec![Table {
-            caption: "Orders in GET /health:".into(),
-            columns: ["rate/s", "p50", "p99"].map(str::to_owned).to_vec(),
-            rows: ratios,
-        }],
-        sections: sections(
-            arguments,
-            host.text,
-            disturbance,
-            told,
-            &turns.join(", "),
-            &replay,
-        ),
-        headline,
+        sections: sections(arguments, host.text, disturbance, &work, &turns.join(", ")),
+        headline: headline(&faults, &found),
+        faults,
     })
 }
 
@@ -219,10 +194,10 @@ fn sections(
     arguments: &Arguments,
     host: String,
     disturbance: &Disturbance,
-    told: caller::Told,
+    work: &Work,
     turns: &str,
-    replay: &str,
 ) -> Vec<Section> {
+    let told = work.told;
     let Arguments {
         users,
         rounds,
@@ -245,23 +220,13 @@ fn sections(
             "Load",
             format!(
                 "open loop, constant rate, {users} users with a connection each, in turn; each places a passive order and cancels it with its next \
-                 request; placed {}, cancelled {}, refused {}; 1 market",
-                told.placed, told.cancelled, told.refused
+                 request; 1 market"
             ),
         ),
         section("System", system()),
         section("Host", host),
         section("Tuning", tuning::report()),
-        section("Placement", {
-            let cpu =
-                |cpu: Option<usize>| cpu.map_or_else(|| "any CPU".into(), |n| format!("CPU {n}"));
-            format!(
-                "generator {} (spins); tiles {}, idle spin-then-yield; slowpath with the gateway's one thread {}",
-                cpu(arguments.generator_cpu),
-                cpu(arguments.tiles_cpu),
-                cpu(arguments.slowpath_cpu)
-            )
-        }),
+        section("Placement", placement(arguments, work)),
         section(
             "Noise",
             format!(
@@ -274,7 +239,10 @@ fn sections(
         ),
         section(
             "Correct",
-            format!("every answer is 200 or 201; replay: {replay}"),
+            format!(
+                "placed {}, cancelled {}, refused {} (every answer else is 200 or 201); replay: {}",
+                told.placed, told.cancelled, told.refused, work.replay.text
+            ),
         ),
         section(
             "Runs",
@@ -290,4 +258,15 @@ fn sections(
              answered waits, which is its latency",
         ),
     ]
+}
+
+fn placement(arguments: &Arguments, work: &Work) -> String {
+    let cpu = |cpu: Option<usize>| cpu.map_or_else(|| "any CPU".into(), |n| format!("CPU {n}"));
+    format!(
+        "generator {} (spins); tiles {}, idle spin-then-yield; slowpath with the gateway's one thread {}; archive on {}",
+        cpu(arguments.generator_cpu),
+        cpu(arguments.tiles_cpu),
+        cpu(arguments.slowpath_cpu),
+        work.archive.name()
+    )
 }

@@ -5,19 +5,19 @@
 
 mod crowd;
 mod disk;
+mod report;
 mod turns;
 mod wire;
 
 use ::wire::auth::HostSecret;
 use anyhow::{Context as _, Result, ensure};
+use bench::disk::{FileSystem, check_durable};
+use bench::environment;
 use bench::instance::genesis_text;
-use bench::load::flow::{AMENDS, Drawn, TAKERS};
-use bench::load::host::{Disturbance, Host, repeat, system};
+use bench::leftovers::Folder;
+use bench::load::host::Disturbance;
 use bench::load::inside::{Moment as Inside, Stretch};
-use bench::load::row::Percentiles;
-use bench::record::{FORMAT, Moment, Record, Samples, Section, Series, Table, section};
-use bench::report::{hundredths, micros};
-use bench::tuning;
+use bench::record::Record;
 use domain::{Seq, SessionId};
 use fastpath::inprocess::Instance;
 use journal::ArchiveReader;
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tile::{Idle, StopFlag};
 use topology::Config;
-use topology::instruments::{matching, net, stage};
+use topology::instruments::{matching, net, tile_kind};
 
 use self::crowd::{Crowd, Told};
 use self::disk::{Archived, Floor};
@@ -86,7 +86,10 @@ struct Found {
     took: Duration,
     commands: u64,
     counters: Counters,
+    /// Of all frames, headers of segments included.
     bytes: u64,
+    /// On what they were archived.
+    disk: FileSystem,
     disturbance: Disturbance,
     replayed: Option<String>,
     turns: Option<Turns>,
@@ -112,18 +115,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
         (1..=512).contains(&arguments.window),
         "--window: 1 to 512, or the ring from net to match is full"
     );
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("sluice-");
-    let folder = match &arguments.folder {
-        Some(folder) => builder.tempdir_in(folder),
-        None => builder.tempdir(),
-    };
-    let folder = folder.context("make a folder")?;
+    let folder = Folder::make(arguments.folder.as_deref())?;
+    check_durable(folder.path()).context("give --folder")?;
     let found = measure(arguments, folder.path(), FLOOR_TIME)?;
-    record(arguments, &found)
+    report::record(arguments, &found)
 }
 
 fn configure(arguments: &Arguments, folder: &Path) -> Result<Config> {
+    environment::check()?;
     let path = folder.join("sluice.toml");
     std::fs::write(folder.join("genesis.toml"), genesis_text(SESSIONS)?)?;
     let text = format!(
@@ -165,7 +164,7 @@ fn measure(arguments: &Arguments, folder: &Path, floor_time: Duration) -> Result
                 .keys(session, config.instance.shard, instance.epoch)
                 .to_exchange,
         );
-        instance.fast.set_peer(id as usize, peer.to_word());
+        instance.bind(session, peer);
     }
     let crowd = Crowd::new(
         keys,
@@ -226,6 +225,8 @@ fn together(
         let archived = archived.map_err(|_| anyhow::anyhow!("the archiver panicked"))??;
         let mut found = trading?;
         found.archived = archived;
+        // Nothing more is written.
+        found.bytes += disk::left(&archive)?;
         found.counters = Counters::read(fast.view());
         Ok(found)
     })
@@ -296,11 +297,6 @@ fn watch(
         }
     }
     let took = begin.elapsed();
-    let left: u64 = std::fs::read_dir(archive)?
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|m| m.len())
-        .sum();
     let none = Floor {
         bytes: 0,
         groups: 0,
@@ -313,7 +309,8 @@ fn watch(
         seconds,
         took,
         counters: Counters::default(),
-        bytes: removed + left,
+        bytes: removed,
+        disk: FileSystem::of(archive)?,
         disturbance: Disturbance::look(None, None).since(disturbance),
         replayed: None,
         turns: None,
@@ -322,9 +319,10 @@ fn watch(
 
 impl Counters {
     fn read(fast: &shm::FastView) -> Self {
-        let of = |block, counter: usize| fast.tile(block).map_or(0, |tile| tile.counters[counter]);
-        let net_of = |counter| of(0, counter);
-        let match_of = |counter| of(1, counter);
+        let now = Inside::read(fast);
+        let of = |kind, counter| now.find(kind, counter).unwrap_or(0);
+        let net_of = |counter| of(tile_kind::NET, counter);
+        let match_of = |counter| of(tile_kind::MATCH, counter);
         Self {
             busy: net_of(net::busy),
             dropped: net_of(net::wrong_mac)
@@ -372,270 +370,6 @@ impl Found {
         }
         fail
     }
-
-    /// The stages over the whole run, and second by second.
-    fn course(&self) -> Result<(Stretch, Vec<Moment>)> {
-        let mut whole = Stretch::new(0)?;
-        let mut over_time = Vec::new();
-        for ((count, stretch), second) in self.seconds.iter().zip(0..) {
-            let p = Percentiles::of(&stretch.stages[stage::receive_to_send].1);
-            over_time.push(Moment {
-                second,
-                count: *count,
-                p50: p.p50,
-                p99: p.p99,
-                max: p.max,
-            });
-            for (sum, part) in whole.stages.iter_mut().zip(&stretch.stages) {
-                sum.1.add(&part.1)?;
-            }
-            for (sum, part) in whole.tiles.iter_mut().zip(&stretch.tiles) {
-                (sum.1, sum.2) = (sum.1 + part.1, sum.2 + part.2);
-            }
-        }
-        Ok((whole, over_time))
-    }
-}
-
-fn record(arguments: &Arguments, found: &Found) -> Result<Record> {
-    let Found { told, counters, .. } = found;
-    let millis = u64::try_from(found.took.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1);
-    let wall = found.commands * 1_000 / millis;
-    let rate = found.turns.map_or(wall, Turns::rate);
-    let fail = found.faults();
-    let (whole, over_time) = found.course()?;
-    let frame = found.bytes / found.archived.frames.max(1);
-    let disk = found
-        .floors
-        .iter()
-        .map(|floor| floor.bytes)
-        .max()
-        .unwrap_or(0);
-    let carried = disk / frame.max(1);
-    let host = Host::look();
-    let ok = fail.is_empty();
-    Ok(Record {
-        format: FORMAT,
-        title: "The fastpath in process on one core, archiving on, as fast as it goes".into(),
-        ok,
-        virtualised: host.virtualised,
-        latency_from: "receipt to the hand-over of the last report".into(),
-        series: vec![Series {
-            subject: "in process".into(),
-            rate,
-            planned: told.sent,
-            sent: told.sent,
-            answered: told.answered,
-            latency: Samples::of(&whole.stages[stage::receive_to_send].1),
-            from_sent: None,
-            segments: Vec::new(),
-            over_time,
-            fail: fail.clone(),
-        }],
-        tables: tables(found, &whole, wall, frame),
-        sections: sections(arguments, found, host.text, frame),
-        headline: format!(
-            "headline: {rate} commands/s on one core{} for {:.1} s, {}; the disk alone carries {carried} frames/s of {frame} bytes",
-            if found.turns.is_some() {
-                format!(" (of its own CPU time; {wall}/s passed by the clock)")
-            } else {
-                String::new()
-            },
-            found.took.as_secs_f64(),
-            if counters.busy == 0 {
-                "not one Busy".to_owned()
-            } else {
-                format!("{} Busy", counters.busy)
-            },
-        ),
-    })
-}
-
-fn tables(found: &Found, whole: &Stretch, rate: u64, frame: u64) -> Vec<Table> {
-    let mut counts: Vec<u64> = found.seconds.iter().map(|(count, _)| *count).collect();
-    counts.sort_unstable();
-    let at = |part: usize| {
-        counts
-            .get((counts.len().max(1) - 1) * part / 2)
-            .copied()
-            .unwrap_or(0)
-            .to_string()
-    };
-    let mib = |bytes: u64| hundredths(Some((bytes * 100) >> 20));
-    let [before, after] = found.floors;
-    let archived = found.archived;
-    let millis = u64::try_from(archived.busy.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1);
-    let group = found.bytes / archived.groups.max(1);
-    let mut rows = vec![
-        line("commands a second, mean", rate.to_string()),
-        line(
-            "in the slowest, middle and fastest second",
-            format!("{}, {}, {}", at(0), at(1), at(2)),
-        ),
-        line("bytes of a frame", frame.to_string()),
-        line("archive, MiB/s", mib(rate * frame)),
-        line(
-            "frames/s within the archiver's steps",
-            (archived.frames * 1_000 / millis).to_string(),
-        ),
-        line(
-            "groups, and KiB of one",
-            format!("{}, {}", archived.groups, group >> 10),
-        ),
-        line(
-            "disk alone before, MiB/s (fdatasyncs/s)",
-            format!("{} ({})", mib(before.bytes), before.groups),
-        ),
-        line(
-            "disk alone after, MiB/s (fdatasyncs/s)",
-            format!("{} ({})", mib(after.bytes), after.groups),
-        ),
-        line(
-            "turns of match without room in the journal",
-            found.counters.no_room.to_string(),
-        ),
-    ];
-    rows.extend(inside(found, whole));
-    vec![Table {
-        caption: "Core, archive and disk:".into(),
-        columns: vec!["what".into(), "found".into()],
-        rows,
-    }]
-}
-
-fn line(name: &str, value: String) -> Vec<String> {
-    vec![name.to_owned(), value]
-}
-
-/// What the tiles say of themselves.
-fn inside(found: &Found, whole: &Stretch) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
-    if let Some(turns) = &found.turns {
-        let nanos = u64::try_from(turns.time.as_nanos()).unwrap_or(u64::MAX);
-        let each = nanos / turns.commands.max(1);
-        rows.push(line(
-            "CPU time of the tiles: s, and ns a command",
-            format!("{:.1}, {each}", turns.time.as_secs_f64()),
-        ));
-    }
-    for (name, polls, busy) in whole.tiles.iter().filter(|tile| tile.1 > 0) {
-        rows.push(line(
-            &format!("polls of {name} that found work, %"),
-            hundredths(Some(busy * 10_000 / polls.max(&1))),
-        ));
-    }
-    for (name, histogram) in &whole.stages {
-        let p = Percentiles::of(histogram);
-        let text = format!(
-            "{} / {} / {}",
-            micros(p.p50),
-            micros(p.p99),
-            micros(Some(p.max))
-        );
-        rows.push(line(
-            &format!("{}, µs, p50 / p99 / max", name.replace('_', " ")),
-            text,
-        ));
-    }
-    rows
-}
-
-fn sections(arguments: &Arguments, found: &Found, host: String, frame: u64) -> Vec<Section> {
-    let Told {
-        sent,
-        accepted,
-        fills,
-        canceled,
-        amended,
-        rejected,
-        ..
-    } = found.told;
-    let kept = match &found.replayed {
-        Some(text) => text.clone(),
-        None => "the archive was not kept, so not replayed (--keep does); its chain of CRCs and numbers was checked by the archiver".into(),
-    };
-    vec![
-        section(
-            "Where",
-            "level (c), in process: from a datagram's receipt by net (t1) to the hand-over of its last report (t3), as the tiles time it",
-        ),
-        section(
-            "Excludes",
-            "kernel and network (a wire in memory in their place), log-on, checking of the reports' MACs, shadow engine, store, public feed, \
-             the archiver's pauses between groups",
-        ),
-        section("Load", load(arguments, found)),
-        section("System", system()),
-        section("Host", host),
-        section("Tuning", tuning::report()),
-        section("Placement", placement(arguments)),
-        section(
-            "Noise",
-            format!(
-                "CPU time used by other processes {}, stolen {}",
-                found.disturbance.share(found.disturbance.others()),
-                found.disturbance.share(found.disturbance.stolen)
-            ),
-        ),
-        section(
-            "Correct",
-            format!(
-                "{sent} sent; {accepted} accepted, {fills} fills, {canceled} cancelled, {amended} amended, {rejected} rejected; everything durable \
-                 at the end; {kept}"
-            ),
-        ),
-        section(
-            "Runs",
-            format!(
-                "one, {} s, after the book was filled; {} frames of {frame} bytes archived by fdatasync in groups of at most 1 MiB; the disk alone: \
-                 groups of 1 MiB, {} s before and after",
-                arguments.seconds,
-                found.archived.frames,
-                FLOOR_TIME.as_secs()
-            ),
-        ),
-        section("Repeat", repeat()),
-        section(
-            "Limits",
-            "a closed loop measures throughput, not latency at a rate; no network; one market",
-        ),
-    ]
-}
-
-fn load(arguments: &Arguments, found: &Found) -> String {
-    let Drawn {
-        passive,
-        cancels,
-        amends,
-        takers,
-    } = found.told.drawn;
-    let new = passive + takers;
-    format!(
-        "closed: {SESSIONS} sessions keep {} commands on their way, one a datagram, signed; {new} of {} drawn are new orders \
-         ({takers} of them crossing IOC, asked {TAKERS} %), {cancels} cancels, {amends} amends (asked {AMENDS} %); {RESTING} \
-         orders rest; 1 market",
-        arguments.window,
-        new + cancels + amends,
-    )
-}
-
-fn placement(arguments: &Arguments) -> String {
-    format!(
-        "net, match and out on one thread, {}{}; archiver a thread, any CPU; journal memory {} MiB, anonymous",
-        arguments
-            .tiles_cpu
-            .map_or_else(|| "any CPU".into(), |cpu| format!("CPU {cpu}")),
-        if arguments.turns {
-            ", in turns with the crowd"
-        } else {
-            ", spinning; crowd a thread, any CPU"
-        },
-        arguments.journal_mib
-    )
 }
 
 #[cfg(test)]
@@ -676,6 +410,9 @@ mod tests {
             assert!(accepted > RESTING as u64 && fills % 2 == 0, "{fills}");
             assert!(found.archived.frames > sent, "genesis and commands");
             assert!(found.replayed.is_some());
+            // With --keep everything is there to be counted again.
+            let kept = disk::left(&folder.path().join("state/archive"));
+            assert_eq!(found.bytes, kept.expect("the archive"));
             assert_eq!(found.turns.is_some(), turns);
         }
     }

@@ -11,8 +11,11 @@ mod http;
 mod inprocess;
 mod ws;
 
-use bench::{functions, load, report, snapshot};
+use anyhow::{Result, ensure};
+use bench::record::Record;
+use bench::{functions, load, programs, report, snapshot};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Measures a whole Sluice. The method is in docs/BENCHMARKING.md.
@@ -69,39 +72,72 @@ fn main() -> ExitCode {
 }
 
 /// What is to be printed, and whether all is well.
-fn run(task: &Task) -> anyhow::Result<(String, bool)> {
+fn run(task: &Task) -> Result<(String, bool)> {
+    refuse(task, cfg!(debug_assertions), programs::profile())?;
+    let finish = |record: Record, out: &Option<PathBuf>, json| {
+        let text = report::finish(&record, out.as_deref(), json)?;
+        Ok((text, record.is_ok()))
+    };
     match task {
-        Task::Load(arguments) => {
-            let record = load::run(arguments)?;
-            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
-            Ok((text, record.ok))
-        }
-        Task::Functions(arguments) => Ok((functions::run(arguments)?, true)),
-        Task::Http(arguments) => {
-            let record = http::run(arguments)?;
-            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
-            Ok((text, record.ok))
-        }
-        Task::Ws(arguments) => {
-            let record = ws::run(arguments)?;
-            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
-            Ok((text, record.ok))
-        }
+        Task::Load(asked) => finish(load::run(asked)?, &asked.out, asked.json),
+        Task::Http(asked) => finish(http::run(asked)?, &asked.out, asked.json),
+        Task::Ws(asked) => finish(ws::run(asked)?, &asked.out, asked.json),
+        Task::Inprocess(asked) => finish(inprocess::run(asked)?, &asked.out, asked.json),
+        Task::Snapshot(asked) => finish(snapshot::run(asked)?, &asked.out, asked.json),
+        Task::Book(asked) => finish(book::run(asked)?, &asked.out, asked.json),
+        Task::Functions(asked) => Ok((functions::run(asked)?, true)),
         Task::FloorWriter(plan) => {
             ws::floor::write(plan)?;
             Ok((String::new(), true))
         }
-        Task::Inprocess(arguments) => {
-            let record = inprocess::run(arguments)?;
-            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
-            Ok((text, record.ok))
+        Task::Report(asked) => report::run(asked),
+    }
+}
+
+/// Refuses to measure with another build than the one that is shipped, or to write its bounds.
+fn refuse(task: &Task, is_debug: bool, profile: &str) -> Result<()> {
+    let measures = !matches!(task, Task::Report(_));
+    ensure!(
+        !measures || !is_debug && profile == programs::RELEASE,
+        "this build is not the one that is shipped, so its figures mean nothing: cargo run --release --bin bench"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str, is_debug: bool, profile: &str) -> bool {
+        let words = std::iter::once("bench").chain(line.split(' '));
+        let task = Arguments::try_parse_from(words).expect("a command").command;
+        refuse(&task, is_debug, profile).is_err()
+    }
+
+    #[test]
+    fn only_the_shipped_build_measures() {
+        for line in [
+            "load",
+            "http",
+            "ws",
+            "inprocess",
+            "functions",
+            "functions --count --update",
+            "snapshot",
+            "book",
+        ] {
+            assert!(!refused(line, false, "release"), "{line}");
+            assert!(refused(line, true, "release"), "{line}");
+            assert!(refused(line, false, "demo"), "{line}");
         }
-        Task::Book(arguments) => {
-            let record = book::run(arguments)?;
-            let text = report::finish(&record, arguments.out.as_deref(), arguments.json)?;
-            Ok((text, record.ok))
-        }
-        Task::Report(arguments) => report::run(arguments),
-        Task::Snapshot(arguments) => Ok((snapshot::run(arguments)?, true)),
+        assert!(!refused("report load.json", true, "release"));
+    }
+
+    #[test]
+    fn a_server_that_is_not_ours_cannot_be_told_from_others() {
+        let line = "bench load --server 127.0.0.1:7400 --secrets s";
+        assert!(Arguments::try_parse_from(line.split(' ')).is_ok());
+        let more = format!("{line} --max-others 8");
+        assert!(Arguments::try_parse_from(more.split(' ')).is_err());
     }
 }

@@ -2,19 +2,23 @@
 //! all of them.
 //!
 //! The clients run on one thread of this process, the exchange in its own two. A message carries the engine's time
-//! of its trade, so the latency is from the sequencing of the frame to its receipt by the client, on one clock. The
-//! floor sends as many messages of the same size with the same code at the receiving end, from a thread that does
-//! nothing but write to one socket after the other.
+//! of its trade, so the latency is from the sequencing of the frame to its receipt by the client, on one clock, and not
+//! from when the trade was meant to be: a rate that is missed fails the run. The floor sends as many messages of the
+//! same size with the same code at the receiving end, from a thread that does nothing but write to one socket after
+//! the other; its latency is from before the first of these writes.
 
 mod clients;
 pub(crate) mod floor;
+mod pace;
 
 use anyhow::{Context as _, Result, ensure};
-use bench::instance::{Instance, Role};
+use bench::instance::{Instance, Replay, Role};
 use bench::load::flights;
 use bench::load::host::{Disturbance, Host, repeat, system};
 use bench::load::row::Percentiles;
-use bench::record::{FORMAT, Moment, Record, Samples, Section, Series, Table, section};
+use bench::record::{
+    FORMAT, Moment, Record, Samples, Section, Series, Table, faults, headline, section,
+};
 use bench::report::{hundredths, micros, ratio};
 use bench::tuning;
 use bench::web::WebUser;
@@ -25,6 +29,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use self::clients::{Crowd, Heard};
+use self::pace::{Kept, paced};
 use crate::gate;
 
 /// Files of a process besides its connections.
@@ -68,6 +73,7 @@ pub(crate) struct Arguments {
 /// What was found of the exchange's side.
 struct Side {
     heard: Heard,
+    kept: Kept,
     /// Kilobytes of the slowpath before the clients came, with them, and after the run.
     resident: [u64; 3],
     /// Pages of the kernel's TCP buffers, likewise.
@@ -85,6 +91,26 @@ struct Stalled {
     /// Of the one that reads.
     reader: Percentiles,
     missed: u64,
+}
+
+impl Stalled {
+    /// What of it is not as it must be, of so many that never read.
+    fn faults(&self, count: usize) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.dropped < count {
+            faults.push(format!(
+                "{} of {count} clients that never read were let go",
+                self.dropped
+            ));
+        }
+        if self.missed > 0 {
+            faults.push(format!(
+                "the one that reads beside them missed {} of {} trades",
+                self.missed, self.trades
+            ));
+        }
+        faults
+    }
 }
 
 /// Measures, and records what was found.
@@ -110,7 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
     let side = exchange(arguments, &instance)?;
     let disturbance = Disturbance::look(pids.0, pids.1).since(before);
     instance.stop()?;
-    let verified = instance.sluice(&["journal", "verify"]);
+    let replay = instance.verify();
     let plan = floor::Plan {
         clients: arguments.clients,
         rate: arguments.rate,
@@ -118,7 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
         bytes: side.heard.bytes,
     };
     let floor = floor::measure(&plan, arguments.clients_cpu)?;
-    record(arguments, &side, &floor, &disturbance, verified)
+    record(arguments, &side, &floor, &disturbance, &replay)
 }
 
 /// Connects the clients, makes trades, and listens.
@@ -132,15 +158,16 @@ fn exchange(arguments: &Arguments, instance: &Instance) -> Result<Side> {
     let connected_in = begin.elapsed();
     let together = (resident(pid), tcp_pages());
     let listening = crowd.listen();
-    let traded = trade(&users, arguments.rate, arguments.seconds);
-    // The last message is on its way.
-    std::thread::sleep(Duration::from_secs(2));
+    // Trades at a rate: an offer that rests, and an order that takes it.
+    let traded = paced(arguments.rate, arguments.seconds, || exchange_once(&users));
+    std::thread::sleep(floor::LAST);
     let heard = listening.stop()?;
-    traded?;
+    let kept = traded?;
     let after = resident(pid);
     let stalled = stalled(gateway, &users, arguments.stalled, pid)?;
     Ok(Side {
         heard,
+        kept,
         resident: [alone, together.0, after],
         pages: [pages, together.1],
         connected_in,
@@ -169,17 +196,6 @@ fn stalled(gateway: SocketAddr, users: &[WebUser], count: usize, pid: u32) -> Re
         reader: Percentiles::of(&heard.last),
         missed: u64::from(trades).saturating_sub(received),
     })
-}
-
-/// Trades at a rate: an offer that rests, and an order that takes it.
-fn trade(users: &[WebUser], rate: u32, seconds: u32) -> Result<()> {
-    let start = Instant::now();
-    for number in 0..rate * seconds {
-        let due = Duration::from_secs(u64::from(number)) / rate;
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
-        exchange_once(users)?;
-    }
-    Ok(())
 }
 
 fn exchange_once(users: &[WebUser]) -> Result<()> {
@@ -215,9 +231,10 @@ fn tcp_pages() -> u64 {
     words.next().and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
-fn series(subject: &str, arguments: &Arguments, heard: &Heard) -> Result<Series> {
-    let messages = u64::from(arguments.rate) * u64::from(arguments.seconds);
-    let planned = messages * arguments.clients as u64;
+fn series(subject: &str, arguments: &Arguments, heard: &Heard, kept: Kept) -> Result<Series> {
+    let clients = arguments.clients as u64;
+    let planned = u64::from(arguments.rate) * u64::from(arguments.seconds) * clients;
+    let sent = u64::from(kept.done) * clients;
     let mut all = flights::empty()?;
     let mut over_time = Vec::new();
     for (second, histogram) in &heard.seconds {
@@ -231,18 +248,24 @@ fn series(subject: &str, arguments: &Arguments, heard: &Heard) -> Result<Series>
             max: p.max,
         });
     }
-    let mut fail = Vec::new();
+    let mut fail: Vec<String> = kept.fault(arguments.seconds).into_iter().collect();
     if all.len() != planned {
         fail.push(format!("{} of {planned} messages were received", all.len()));
     }
-    if heard.lost > 0 {
-        fail.push(format!("{} clients lost their connection", heard.lost));
+    for (what, count) in [
+        ("clients lost their connection", heard.lost),
+        ("messages in a form that is no trade", heard.others),
+        ("messages came before their own time", heard.early),
+    ] {
+        if count > 0 {
+            fail.push(format!("{count} {what}"));
+        }
     }
     Ok(Series {
         subject: subject.to_owned(),
         rate: arguments.rate.into(),
         planned,
-        sent: planned,
+        sent,
         answered: all.len(),
         latency: Samples::of(&all),
         from_sent: None,
@@ -255,13 +278,13 @@ fn series(subject: &str, arguments: &Arguments, heard: &Heard) -> Result<Series>
 fn record(
     arguments: &Arguments,
     side: &Side,
-    floor: &Heard,
+    (floor, floor_kept): &(Heard, Kept),
     disturbance: &Disturbance,
-    verified: Result<String>,
+    replay: &Replay,
 ) -> Result<Record> {
     let series = vec![
-        series("floor", arguments, floor)?,
-        series("gateway", arguments, &side.heard)?,
+        series("floor", arguments, floor, *floor_kept)?,
+        series("gateway", arguments, &side.heard, side.kept)?,
     ];
     let of = |series: &Series| series.latency.percentiles();
     let (below, found) = (of(&series[0])?, of(&series[1])?);
@@ -270,35 +293,34 @@ fn record(
         Percentiles::of(&floor.last),
         Percentiles::of(&side.heard.last),
     ];
-    let ok = verified.is_ok() && series.iter().all(|series| series.fail.is_empty());
-    let host = Host::look();
-    let replay = verified.map_or_else(
-        |error| format!("NOT VERIFIED: {error:#}"),
-        |text| text.trim().replace('\n', "; "),
+    let mut faults = faults(&series);
+    faults.extend(side.stalled.faults(arguments.stalled));
+    faults.extend(replay.fault.clone());
+    let found = format!(
+        "{} clients, {} trades/s: p50 {} µs, p99 {} µs, max {} µs; floor p50 {} µs, p99 {} µs, ratio p50 {}, p99 {}",
+        arguments.clients,
+        arguments.rate,
+        micros(found.p50),
+        micros(found.p99),
+        micros(Some(found.max)),
+        micros(below.p50),
+        micros(below.p99),
+        hundredths(p50),
+        hundredths(p99)
     );
+    let host = Host::look();
     Ok(Record {
         format: FORMAT,
         title: format!(
             "Fan-out of trades to {} WebSocket clients on one machine",
             arguments.clients
         ),
-        ok,
         virtualised: host.virtualised,
-        latency_from: "the engine's time of the trade (floor: the begin of the writing)".into(),
+        latency_from: "the engine's time of the trade (floor: the begin of its writing), not from its intended time".into(),
         tables: vec![fan_out(&last), resources(arguments, side)],
-        sections: sections(arguments, side, host.text, disturbance, &replay),
-        headline: format!(
-            "headline: {} clients, {} trades/s: p50 {} µs, p99 {} µs, max {} µs; floor p50 {} µs, p99 {} µs, ratio p50 {}, p99 {}",
-            arguments.clients,
-            arguments.rate,
-            micros(found.p50),
-            micros(found.p99),
-            micros(Some(found.max)),
-            micros(below.p50),
-            micros(below.p99),
-            hundredths(p50),
-            hundredths(p99)
-        ),
+        sections: sections(arguments, side, *floor_kept, host.text, disturbance, replay),
+        headline: headline(&faults, &found),
+        faults,
         series,
     })
 }
@@ -374,9 +396,10 @@ fn resources(arguments: &Arguments, side: &Side) -> Table {
 fn sections(
     arguments: &Arguments,
     side: &Side,
+    floor: Kept,
     host: String,
     disturbance: &Disturbance,
-    replay: &str,
+    replay: &Replay,
 ) -> Vec<Section> {
     let cpu = |cpu: Option<usize>| cpu.map_or_else(|| "any CPU".into(), |n| format!("CPU {n}"));
     vec![
@@ -423,11 +446,18 @@ fn sections(
         section(
             "Correct",
             format!(
-                "{} messages in a form that is no trade; replay: {replay}",
-                side.heard.others
+                "{} messages in a form that is no trade; replay: {}",
+                side.heard.others, replay.text
             ),
         ),
-        section("Runs", format!("one of each, {} s", arguments.seconds)),
+        section(
+            "Runs",
+            format!(
+                "one of each, {} s; the last trade began {:.1?} later than it should, the floor's last writing {:.1?}: more than 1 % of the time fails \
+                 the row",
+                arguments.seconds, side.kept.behind, floor.behind
+            ),
+        ),
         section("Repeat", repeat()),
         section(
             "Limits",
@@ -439,3 +469,92 @@ fn sections(
 
 /// A histogram of one second.
 pub(crate) type Second = (u64, Histogram<u64>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments() -> Arguments {
+        Arguments {
+            clients: 2,
+            rate: 1,
+            seconds: 3,
+            stalled: 4,
+            clients_cpu: None,
+            slowpath_cpu: None,
+            tiles_cpu: None,
+            out: None,
+            json: false,
+        }
+    }
+
+    /// Six messages, as two clients and three trades make.
+    fn heard() -> Heard {
+        let mut ages = flights::empty().expect("constant bounds");
+        ages.record_n(5_000, 6).expect("in bounds");
+        Heard {
+            seconds: vec![(0, ages)],
+            last: flights::empty().expect("constant bounds"),
+            bytes: 300,
+            lost: 0,
+            others: 0,
+            early: 0,
+        }
+    }
+
+    fn kept(millis: u64) -> Kept {
+        Kept {
+            done: 3,
+            behind: Duration::from_millis(millis),
+        }
+    }
+
+    fn failing(heard: &Heard, kept: Kept) -> Vec<String> {
+        let series = series("gateway", &arguments(), heard, kept);
+        series.expect("constant bounds").fail
+    }
+
+    #[test]
+    fn what_is_not_as_it_must_be_fails_the_row() {
+        assert_eq!(failing(&heard(), kept(30)), Vec::<String>::new());
+        assert_eq!(failing(&heard(), kept(31)), ["the last began 31.0ms late"]);
+        let mut spoiled = heard();
+        (spoiled.lost, spoiled.others, spoiled.early) = (1, 2, 3);
+        spoiled.seconds[0].1.record(5_000).expect("in bounds");
+        assert_eq!(
+            failing(&spoiled, kept(0)),
+            [
+                "7 of 6 messages were received",
+                "1 clients lost their connection",
+                "2 messages in a form that is no trade",
+                "3 messages came before their own time"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_sent_is_what_was_done() {
+        let cut = Kept { done: 2, ..kept(0) };
+        let series = series("gateway", &arguments(), &heard(), cut).expect("constant bounds");
+        assert_eq!((series.planned, series.sent), (6, 4));
+    }
+
+    #[test]
+    fn clients_that_never_read_must_be_let_go_and_the_one_that_reads_misses_nothing() {
+        let stalled = |dropped, missed| Stalled {
+            dropped,
+            trades: 9,
+            took: Duration::ZERO,
+            reader: Percentiles::default(),
+            missed,
+        };
+        assert_eq!(stalled(4, 0).faults(4), Vec::<String>::new());
+        assert_eq!(
+            stalled(3, 2).faults(4),
+            [
+                "3 of 4 clients that never read were let go",
+                "the one that reads beside them missed 2 of 9 trades"
+            ]
+        );
+    }
+}

@@ -6,8 +6,8 @@ use domain::{
 
 use super::book::{Book, MIDDLE};
 use super::{Entry, Subject};
-use crate::chaos::Random;
 use crate::load::flow::DEPTH;
+use crate::random::Random;
 
 /// Operations between two looks at the clock: the book grows or shrinks by no more.
 const BATCH: u64 = 1_000;

@@ -1,14 +1,13 @@
 //! A warm book: an engine with 10,000 orders of four sessions, and the numbers to go on with.
 
 use domain::{
-    AccountId, Amount, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket,
-    Delegation, Deposit, Effects, FirmId, Flag, Gate, Genesis, MarketId, Nanos, NewOrder,
-    OpenSession, OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source, Stamp,
-    TimeInForce, Zero,
+    ClientOrderId, Command, Effects, Flag, Genesis, MarketId, Nanos, NewOrder, OrderType, Price,
+    Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use engine::Engine;
 
 use crate::load::flow::{Flow, Place};
+use crate::stage;
 
 /// Orders that rest.
 pub(super) const RESTING: usize = 10_000;
@@ -52,7 +51,7 @@ impl Book {
             next_client_id: 1,
             turn: 0,
         };
-        for (source, command) in stage() {
+        for (source, command) in commands() {
             let request = book.request_of(source, command);
             book.apply(&request);
         }
@@ -143,7 +142,7 @@ impl Book {
     }
 }
 
-fn stage() -> impl Iterator<Item = (Source, Command)> {
+fn commands() -> impl Iterator<Item = (Source, Command)> {
     let genesis = Command::Genesis(Genesis {
         max_assets: 2,
         max_markets: 1,
@@ -152,56 +151,16 @@ fn stage() -> impl Iterator<Item = (Source, Command)> {
         max_orders: 1 << 17,
         max_levels: 65_536,
     });
-    let asset = |id| {
-        Command::CreateAsset(CreateAsset {
-            asset: AssetId(id),
-            decimals: 6,
-            pad: [Zero::Zero; 3],
-            symbol: *b"ASSET\0\0\0\0\0\0\0\0\0\0\0",
-        })
-    };
-    let market = Command::CreateMarket(CreateMarket {
-        market: PLACE.market,
-        base: AssetId(0),
-        quote: AssetId(1),
-        maker_fee_ppm: 100,
-        taker_fee_ppm: 300,
-        price_levels: 65_536,
-        tick_value: 10,
-        lot_size: 1_000_000,
-        min_qty: Qty(1),
-        price_min: Price(1),
-        symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
-    });
+    let market = stage::market(PLACE.market, 65_536, 10, 1_000_000);
     let accounts = (1..=SESSIONS).flat_map(|id| {
-        let account = Command::CreateAccount(CreateAccount {
-            account: AccountId(id),
-            firm: FirmId(id),
-            owner: [7; 32],
-        });
-        let session = Command::OpenSession(OpenSession {
-            session: SessionId(id),
-            account: AccountId(id),
-            delegation: Delegation::unlimited([7; 32]),
-            gate: Gate::Port,
-            pad: [Zero::Zero; 7],
-        });
-        [account, session].map(|command| (Source::ADMINISTRATION, command))
+        [stage::account(id), stage::session(id)].map(|command| (Source::ADMINISTRATION, command))
     });
     let deposits = (0..2 * SESSIONS).map(|number| {
-        let deposit = Command::Deposit(Deposit {
-            account: AccountId(1 + number / 2),
-            asset: AssetId(number % 2),
-            amount: Amount(FUNDS),
-        });
+        let deposit = stage::deposit(1 + number / 2, number % 2, FUNDS);
         (Source::DEPOSITS, deposit)
     });
-    let recovered = Command::Recovered(Recovered {
-        epoch: 1,
-        pad: [Zero::Zero; 4],
-        grace: Nanos(0),
-    });
-    [genesis, asset(0), asset(1), market]
+    let recovered = stage::recovered();
+    [genesis, stage::asset(0), stage::asset(1), market]
         .into_iter()
         .map(|command| (Source::ADMINISTRATION, command))
         .chain(accounts)

@@ -20,6 +20,9 @@ pub const ANSWER_WAIT: u64 = 200 * MILLISECOND;
 /// Commands of a session that are on their way at once while the book is filled.
 const PREFILL_UNANSWERED: usize = 8;
 
+/// Commands that may be rejected, in percent: cancels and amends of orders that were filled on the way.
+const MOST_REJECTED: u64 = 3;
+
 /// What was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Reported {
@@ -33,6 +36,36 @@ pub struct Reported {
     pub amended: u64,
     /// Commands rejected: mostly cancels of orders that were filled meanwhile.
     pub rejected: u64,
+}
+
+impl Reported {
+    /// In one line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let Self {
+            accepted,
+            fills,
+            canceled,
+            amended,
+            rejected,
+        } = self;
+        format!(
+            "{accepted} accepted, {fills} fills, {canceled} cancelled, {amended} amended, {rejected} rejected"
+        )
+    }
+
+    /// What speaks against it: an exchange that rejects what it is asked has other work to do than one that does it.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let answers = self.accepted + self.canceled + self.amended + self.rejected;
+        let too_many = self.rejected * 100 > answers * MOST_REJECTED;
+        too_many.then(|| {
+            format!(
+                "{} of {answers} commands were rejected, more than {MOST_REJECTED} %",
+                self.rejected
+            )
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +92,6 @@ pub struct Exchange {
     /// What was reported so far.
     pub reported: Reported,
     trouble: Trouble,
-    established: usize,
 }
 
 /// How the sessions trade.
@@ -97,7 +129,6 @@ impl Exchange {
             buffer: [0; MAX_DATAGRAM],
             reported: Reported::default(),
             trouble: Trouble::default(),
-            established: 0,
         }
     }
 
@@ -194,7 +225,7 @@ impl Exchange {
     fn event(&mut self, place: usize, event: &Event, answered: &mut dyn FnMut(usize)) {
         match event {
             Event::Report { message, .. } => self.report(place, message, answered),
-            Event::Established { .. } => self.established += 1,
+            Event::Established { .. } => {}
             Event::Missed { count, .. } => self.trouble.missed += count,
             Event::OutcomeUnknown { .. } | Event::Refused(_) => self.trouble.missed += 1,
             Event::RolledBack { .. } | Event::Silent => self.trouble.interrupted += 1,
@@ -295,5 +326,29 @@ impl Subject for Exchange {
             ("numbers not applied", not_applied),
             ("interruptions", interrupted),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_that_rejects_has_not_done_the_work() {
+        let reported = |rejected| Reported {
+            accepted: 50,
+            fills: 900,
+            canceled: 40,
+            amended: 10 - rejected,
+            rejected,
+        };
+        assert_eq!(reported(3).fault(), None);
+        let fault = reported(4).fault().expect("4 of 100");
+        assert!(
+            fault.starts_with("4 of 100 commands were rejected"),
+            "{fault}"
+        );
+        assert_eq!(Reported::default().fault(), None);
+        assert!(reported(3).text().ends_with("7 amended, 3 rejected"));
     }
 }

@@ -3,7 +3,7 @@
 //! It keeps the session's part of the book at its size: orders enter and leave in equal numbers, and
 //! takers' fills are made up for.
 
-use crate::chaos::Random;
+use crate::random::Random;
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MarketId, NewOrder, OrderId, OrderType,
     Price, Qty, Side, TimeInForce,

@@ -67,8 +67,7 @@ impl Host {
     #[must_use]
     pub fn look() -> Self {
         let cpuinfo = read("/proc/cpuinfo");
-        let mut flags = field(&cpuinfo, "flags").split_whitespace();
-        let virtualised = flags.any(|flag| flag == "hypervisor");
+        let virtualised = is_virtual(&cpuinfo);
         let cpus = std::thread::available_parallelism().map_or(0, usize::from);
         let kernel = read("/proc/sys/kernel/osrelease");
         let clock = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
@@ -99,6 +98,12 @@ impl Host {
         );
         Self { text, virtualised }
     }
+}
+
+/// Whether a hypervisor is below, by what the kernel says of the CPUs.
+pub(crate) fn is_virtual(cpuinfo: &str) -> bool {
+    let mut flags = field(cpuinfo, "flags").split_whitespace();
+    flags.any(|flag| flag == "hypervisor")
 }
 
 /// What the kernel was told about keeping CPUs free.
@@ -282,6 +287,9 @@ mod tests {
         let cpuinfo = "model\t\t: 2\nmodel name\t: AMD EPYC\n";
         assert_eq!(field(cpuinfo, "model name"), "AMD EPYC");
         assert_eq!(field(cpuinfo, "microcode"), "unknown");
+        assert!(
+            is_virtual("flags\t: fpu hypervisor sse") && !is_virtual("flags\t: fpu hypervisors")
+        );
         assert_eq!(
             isolation("console=ttyS0 isolcpus=1-3 nohz_full=1-3 quiet"),
             "isolcpus=1-3 nohz_full=1-3"

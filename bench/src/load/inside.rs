@@ -29,10 +29,14 @@ impl Moment {
         }
     }
 
+    /// A counter of a tile, by its kind and number (`topology::instruments`); nothing if there is no such tile.
+    #[must_use]
+    pub fn find(&self, kind: u64, counter: usize) -> Option<u64> {
+        self.tiles.get(&kind).map(|tile| tile.counters[counter])
+    }
+
     fn counter(&self, kind: u64, counter: usize) -> u64 {
-        self.tiles
-            .get(&kind)
-            .map_or(0, |tile| tile.counters[counter])
+        self.find(kind, counter).unwrap_or(0)
     }
 
     /// Heap allocations of the fastpath since its start-up.

@@ -4,8 +4,13 @@ use anyhow::Result;
 
 use super::inside::Stretch;
 use super::row::{Percentiles, Row};
-use crate::record::{FORMAT, INTENDED, Record, Section, Series, Table};
-use crate::report::{hundredths, micros, pairs, ratio};
+use super::sweep::{Knee, counts};
+use crate::record::{FORMAT, INTENDED, Record, Section, Series, Table, headline};
+use crate::report::{best, hundredths, micros, ratios};
+
+/// What the rows are called.
+pub(super) const ECHO: &str = "echo";
+pub(super) const EXCHANGE: &str = "exchange";
 
 /// What a report is made of.
 #[derive(Debug)]
@@ -18,10 +23,10 @@ pub struct Findings {
     pub stretches: Vec<Stretch>,
     /// The paragraphs.
     pub sections: Vec<Section>,
-    /// The knee of a sweep, in one sentence.
-    pub knee: Option<String>,
-    /// The journal was verified, or is not ours to verify.
-    pub correct: bool,
+    /// The knee of a sweep.
+    pub knee: Option<Knee>,
+    /// What speaks against the work that was done.
+    pub faults: Vec<String>,
     /// The machine is a virtual one.
     pub virtualised: bool,
 }
@@ -32,50 +37,26 @@ pub struct Findings {
 /// If a histogram cannot be made, which constant bounds exclude.
 pub fn record(findings: Findings) -> Result<Record> {
     let series: Vec<Series> = findings.rows.iter().map(Series::of).collect();
-    // A sweep ends where rows fail: that is its result.
-    let counts = findings.knee.is_some() || series.iter().all(|row| row.fail.is_empty());
-    let mut headline = headline(&series)?;
+    let mut faults = counts(&series, findings.knee.as_ref(), ECHO);
+    faults.extend(findings.faults);
+    let mut found = best(&series, ECHO, EXCHANGE, ECHO)?;
     if let Some(knee) = &findings.knee {
-        headline = format!("{headline}; {knee}");
+        found = format!("{found}; {}", knee.sentence(ECHO));
     }
     let mut tables = Vec::new();
-    tables.extend(ratios(&series)?);
+    tables.extend(ratios(&series, ECHO, EXCHANGE, "Exchange in echoes:")?);
     tables.extend(stages(&findings.stretches));
     Ok(Record {
         format: FORMAT,
         title: findings.title.to_owned(),
-        ok: findings.correct && counts,
         virtualised: findings.virtualised,
         latency_from: INTENDED.to_owned(),
         series,
         tables,
         sections: findings.sections,
-        headline,
+        headline: headline(&faults, &found),
+        faults,
     })
-}
-
-fn ratios(series: &[Series]) -> Result<Option<Table>> {
-    let pairs = pairs(series, "echo", "exchange");
-    if pairs.is_empty() {
-        return Ok(None);
-    }
-    let mut rows = Vec::new();
-    for (echo, exchange) in pairs {
-        let [p50, p99] = ratio(
-            &echo.latency.percentiles()?,
-            &exchange.latency.percentiles()?,
-        );
-        rows.push(vec![
-            exchange.rate.to_string(),
-            hundredths(p50),
-            hundredths(p99),
-        ]);
-    }
-    Ok(Some(Table {
-        caption: "Exchange in echoes:".into(),
-        columns: ["rate/s", "p50", "p99"].map(str::to_owned).to_vec(),
-        rows,
-    }))
 }
 
 /// Stages that the fastpath times itself, and how often its tiles found work.
@@ -126,33 +107,13 @@ fn stages(stretches: &[Stretch]) -> Vec<Table> {
     ]
 }
 
-/// The highest rate of which both rows count, in one line.
-fn headline(series: &[Series]) -> Result<String> {
-    let pairs = pairs(series, "echo", "exchange").into_iter();
-    let counting = pairs.filter(|(echo, row)| echo.fail.is_empty() && row.fail.is_empty());
-    let Some((echo, row)) = counting.max_by_key(|(_, row)| row.rate) else {
-        return Ok("headline: none, no rate was kept by both exchange and echo".to_owned());
-    };
-    let (floor, found) = (echo.latency.percentiles()?, row.latency.percentiles()?);
-    let [p50, p99] = ratio(&floor, &found);
-    Ok(format!(
-        "headline: p50 {} µs, p99 {} µs at {}/s; echo p50 {} µs, p99 {} µs, ratio p50 {}, p99 {}",
-        micros(found.p50),
-        micros(found.p99),
-        row.rate,
-        micros(floor.p50),
-        micros(floor.p99),
-        hundredths(p50),
-        hundredths(p99),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::load::flights::{self, Flights};
     use crate::load::generator::Segment;
     use crate::load::schedule::{Arrivals, Schedule};
+    use crate::load::sweep::Missed;
     use crate::record::section;
     use crate::report::{REQUIRED, render};
 
@@ -178,14 +139,14 @@ mod tests {
         row
     }
 
-    fn recorded(rows: Vec<Row>, knee: Option<&str>, correct: bool) -> Record {
+    fn recorded(rows: Vec<Row>, knee: Option<Knee>, faults: &[&str]) -> Record {
         record(Findings {
             title: "Round trip",
             rows,
             stretches: vec![Stretch::new(1_000).expect("constant bounds")],
             sections: REQUIRED.map(|name| section(name, "the network")).to_vec(),
-            knee: knee.map(str::to_owned),
-            correct,
+            knee,
+            faults: faults.iter().map(|fault| (*fault).to_owned()).collect(),
             virtualised: true,
         })
         .expect("constant bounds")
@@ -203,11 +164,9 @@ mod tests {
                 row("exchange", 2_000, 9_000, 1),
             ]
         };
-        let found = recorded(rows(), None, true);
-        assert!(!found.ok);
+        let found = recorded(rows()[..4].to_vec(), None, &[]);
+        assert!(found.is_ok());
         let text = render(&found).expect("complete");
-        assert!(text.contains("status: FAIL"), "{text}");
-        assert!(text.contains("FAIL: 1 of 2000 not answered"), "{text}");
         assert!(
             text.ends_with(
                 "headline: p50 1.5 µs, p99 1.5 µs at 1000/s; echo p50 0.6 µs, p99 0.6 µs, \
@@ -216,9 +175,59 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| 500 | 2.05 | 2.05 |"), "{text}");
-        let swept = recorded(rows(), Some("the knee is 1000/s"), true);
-        assert!(swept.ok, "where a sweep ends is its result");
-        assert!(swept.headline.ends_with("p99 2.50; the knee is 1000/s"));
+        let swept = recorded(rows(), Some(knee(Some(1_000))), &[]);
+        assert!(swept.is_ok(), "where a sweep ends is its result");
+        assert!(
+            swept.headline.contains("p99 2.50; the knee is 1000/s"),
+            "{}",
+            swept.headline
+        );
+    }
+
+    #[test]
+    fn a_run_with_a_row_that_fails_has_no_headline() {
+        let rows = vec![
+            row("echo", 1_000, 600, 0),
+            row("exchange", 1_000, 1_500, 0),
+            row("echo", 2_000, 10_000, 0),
+            row("exchange", 2_000, 9_000, 1),
+        ];
+        let found = recorded(rows, None, &[]);
+        assert!(!found.is_ok());
+        let text = render(&found).expect("complete");
+        assert!(text.contains("status: FAIL"), "{text}");
+        assert!(text.contains("FAIL: 1 of 2000 not answered"), "{text}");
+        assert!(
+            text.ends_with(
+                "headline: none, the run does not count: exchange at 2000/s: 1 of 2000 not answered\n"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_sweep_that_kept_no_rate_fails() {
+        let rows = vec![row("echo", 1_000, 600, 0), row("exchange", 1_000, 1_500, 1)];
+        let found = recorded(rows, Some(knee(None)), &[]);
+        assert!(!found.is_ok());
+        assert!(
+            found
+                .headline
+                .contains("none, the run does not count: no rate was kept"),
+            "{}",
+            found.headline
+        );
+    }
+
+    fn knee(kept: Option<u32>) -> Knee {
+        let missed = Missed {
+            exchange: vec!["1 of 2000 not answered".into()],
+            floor: Vec::new(),
+        };
+        Knee {
+            kept,
+            missed: Some((2_000, missed)),
+        }
     }
 
     #[test]
@@ -229,7 +238,7 @@ mod tests {
                 row("exchange", 1_000, 9_000, 0),
             ]
         };
-        let text = render(&recorded(rows(), None, true)).expect("complete");
+        let text = render(&recorded(rows(), None, &[])).expect("complete");
         let (warning, table) = (
             text.find("development machine: compare only within one run"),
             text.find("| rate/s |"),
@@ -237,13 +246,14 @@ mod tests {
         assert!(warning.is_some() && warning < table, "{text}");
         assert!(text.contains("status: OK") && text.contains("Excludes"));
         assert!(!text.contains("wire"));
-        let unverified = recorded(rows(), None, false);
-        assert!(!unverified.ok, "unverified work fails the run");
+        let unverified = recorded(rows(), None, &["the journal was not verified"]);
+        assert!(!unverified.is_ok(), "unverified work fails the run");
+        assert!(!unverified.headline.contains("p50"));
     }
 
     #[test]
     fn without_an_echo_there_is_no_headline_and_no_ratio() {
-        let found = recorded(vec![row("exchange", 1_000, 25_000, 0)], None, true);
+        let found = recorded(vec![row("exchange", 1_000, 25_000, 0)], None, &[]);
         assert_eq!(found.series[0].subject, "exchange");
         let p = found.series[0].latency.percentiles().expect("bounds");
         assert_eq!(p.count, 2_000);

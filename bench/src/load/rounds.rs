@@ -1,9 +1,6 @@
 //! The segments of a run: echo and exchange in turn, at every rate.
 
-use anyhow::{Result, ensure};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use anyhow::Result;
 use std::time::Duration;
 
 use super::Arguments;
@@ -11,6 +8,7 @@ use super::exchange::Exchange;
 use super::generator::{self, Port, Segment};
 use super::host::Disturbance;
 use super::inside::{Moment, Stretch};
+use super::report::{ECHO, EXCHANGE};
 use super::row::Row;
 use super::schedule::Schedule;
 use super::sweep::{Knee, Missed, sweep};
@@ -39,8 +37,6 @@ pub(super) struct Rounds<'a> {
     pub(super) disturbance: Disturbance,
     /// Rounds that were not kept.
     pub(super) repeated: u32,
-    /// Ctrl-C or SIGTERM: an exchange of ours must not outlive the run.
-    interrupted: Arc<AtomicBool>,
 }
 
 /// A segment of each.
@@ -57,12 +53,8 @@ impl<'a> Rounds<'a> {
         target: &'a Target,
         exchange: &'a mut Exchange,
         port: &'a mut Port,
-    ) -> Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-        }
-        Ok(Self {
+    ) -> Self {
+        Self {
             arguments,
             target,
             exchange,
@@ -71,8 +63,7 @@ impl<'a> Rounds<'a> {
             stretches: Vec::new(),
             disturbance: Disturbance::default(),
             repeated: 0,
-            interrupted,
-        })
+        }
     }
 
     /// All rates, or as many as a sweep needs; the knee if it is one.
@@ -90,8 +81,8 @@ impl<'a> Rounds<'a> {
 
     /// All rounds of one rate; why its rows do not count.
     fn rate(&mut self, rate: u32) -> Result<Missed> {
-        let mut echo = Row::new("echo", rate)?;
-        let mut exchange = Row::new("exchange", rate)?;
+        let mut echo = Row::new(ECHO, rate)?;
+        let mut exchange = Row::new(EXCHANGE, rate)?;
         let mut stretch = Stretch::new(rate)?;
         for number in 0..self.arguments.rounds {
             progress(rate, number, self.arguments.rounds);
@@ -133,21 +124,20 @@ impl<'a> Rounds<'a> {
 
     /// A round that others did not disturb, or the last of many attempts.
     fn quiet_round(&mut self, schedule: &Schedule) -> Result<Round> {
-        self.wait_for_quiet()?;
+        self.wait_for_quiet();
         let mut round = self.round(schedule)?;
         for _ in 0..REPEATS {
             if !self.disturbed(&round.disturbance) {
                 break;
             }
             self.repeated += 1;
-            self.wait_for_quiet()?;
+            self.wait_for_quiet();
             round = self.round(schedule)?;
         }
         Ok(round)
     }
 
     fn round(&mut self, schedule: &Schedule) -> Result<Round> {
-        self.go_on()?;
         let start = self.target.disturbance();
         let echo = if self.target.has_echo() {
             Some(self.echo(schedule)?)
@@ -185,23 +175,14 @@ impl<'a> Rounds<'a> {
     }
 
     /// Waits until others leave the machine alone, or patience ends.
-    fn wait_for_quiet(&self) -> Result<()> {
+    fn wait_for_quiet(&self) {
         for _ in 0..self.arguments.max_others.map_or(0, |_| LOOKS) {
-            self.go_on()?;
             let start = self.target.disturbance();
             std::thread::sleep(LOOK);
             if !self.disturbed(&self.target.disturbance().since(start)) {
                 break;
             }
         }
-        Ok(())
-    }
-
-    fn go_on(&self) -> Result<()> {
-        // ORDER: set by a signal handler; the flag is the whole message.
-        let interrupted = self.interrupted.load(Ordering::Relaxed);
-        ensure!(!interrupted, "interrupted: there is no report");
-        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use super::generator::Segment;
 /// Samples that must lie above a percentile before it is shown: fewer say nothing about it.
 const SAMPLES_ABOVE: u64 = 10;
 /// A generator that ends so much late, in parts of the segment, has not kept the rate.
-const BEHIND_PARTS: u64 = 100;
+pub const BEHIND_PARTS: u64 = 100;
 
 /// One subject at one rate.
 #[derive(Clone, Debug)]

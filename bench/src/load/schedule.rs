@@ -1,6 +1,6 @@
 //! When each request is meant to be sent: fixed before the first one leaves.
 
-use crate::chaos::Random;
+use crate::random::Random;
 
 const SECOND: u64 = 1_000_000_000;
 

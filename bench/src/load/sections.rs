@@ -9,6 +9,7 @@ use super::host::{self, Disturbance, Host, system};
 use super::row::{Percentiles, Row};
 use super::target::Work;
 use super::{Ack, Arguments};
+use crate::disk::FileSystem;
 use crate::record::{Section, section};
 use crate::report::micros;
 use crate::{echo, tuning};
@@ -26,6 +27,8 @@ pub(super) struct Facts<'a> {
     pub(super) hiccups: Option<Histogram<u64>>,
     pub(super) work: &'a Work,
     pub(super) files: &'a [PathBuf],
+    /// On what the archive lies, if it is ours.
+    pub(super) archive: Option<FileSystem>,
 }
 
 impl Facts<'_> {
@@ -131,11 +134,13 @@ impl Facts<'_> {
         }
         format!(
             "generator {} (spins); net, match and out on one core, {}, idle {}, and the echo likewise; slowpath {}; burst 32; \
-             the exchange is stopped (SIGSTOP) while the echo is measured",
+             the exchange is stopped (SIGSTOP) while the echo is measured; archive on {}",
             cpu(*generator_cpu),
             cpu(*tiles_cpu),
             idle.name(),
             cpu(*slowpath_cpu),
+            self.archive
+                .map_or_else(|| "its own disk".into(), FileSystem::name),
         )
     }
 
@@ -158,8 +163,18 @@ impl Facts<'_> {
             ..
         } = self.disturbance;
         let share = |part: u64| self.disturbance.share(part);
+        let with_the_server = if self.arguments.server.is_some() && !self.arguments.is_remote() {
+            ", the exchange and its slowpath among them,"
+        } else {
+            ""
+        };
+        // Of an exchange that is not ours nothing is known.
+        let fastpath = match self.arguments.server {
+            None => format!("fastpath {fastpath_preempted} times"),
+            Some(_) => "fastpath unknown".into(),
+        };
         let mut text = format!(
-            "taken off its CPU: generator {generator_preempted} times, fastpath {fastpath_preempted} times; CPU time used by other processes {}, stolen {}; between \
+            "taken off its CPU: generator {generator_preempted} times, {fastpath}; CPU time used by other processes{with_the_server} {}, stolen {}; between \
              two turns of the generator, µs, p99.99 / max: {}",
             share(self.disturbance.others()),
             share(stolen),

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 
+use crate::record::{Series, faults};
+
 /// Beyond this no generator of one thread goes.
 const HIGHEST: u32 = 8_000_000;
 /// The knee is known to within a so-manieth of itself.
@@ -48,6 +50,16 @@ impl Knee {
             "{kept}; at {rate}/s gave way: {}; {also}",
             missed.exchange.join(", ")
         )
+    }
+}
+
+/// Why a run does not count: each row that fails; of a sweep, which ends where rows fail, that it kept no rate.
+#[must_use]
+pub fn counts(series: &[Series], knee: Option<&Knee>, floor: &str) -> Vec<String> {
+    match knee {
+        None => faults(series),
+        Some(knee) if knee.kept.is_some() => Vec::new(),
+        Some(knee) => vec![knee.sentence(floor)],
     }
 }
 

@@ -12,8 +12,9 @@ use super::exchange::Reported;
 use super::host::Disturbance;
 use super::inside::Moment;
 use super::{Ack, Arguments};
+use crate::disk::FileSystem;
 use crate::instance::{Instance, Placement, Plan, Role};
-use crate::programs;
+use crate::{disk, programs};
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -34,8 +35,8 @@ struct Own {
 pub(super) struct Work {
     /// What was found.
     pub(super) text: String,
-    /// Nothing speaks against it.
-    pub(super) correct: bool,
+    /// What speaks against it.
+    pub(super) faults: Vec<String>,
     /// Allocations of the fastpath after its start-up, if it is ours.
     pub(super) allocations: Option<u64>,
 }
@@ -66,12 +67,22 @@ impl Target {
             slowpath: arguments.slowpath_cpu,
         };
         let mut instance = Instance::create_at(&plan, placement)?;
+        if arguments.ack == Ack::Durable {
+            disk::check_durable(instance.folder())?;
+        }
         instance.start(Role::Fastpath)?;
         instance.start(Role::Slowpath)?;
-        instance.wait_ready(1, READY)?;
+        instance.wait_ready(READY)?;
         let (address, fast) = (instance.port, instance.fast()?);
         let own = Some(Own { instance, fast });
         Ok(Self { address, own })
+    }
+
+    /// On what an exchange of ours archives.
+    pub(super) fn archive(&self) -> Result<Option<FileSystem>> {
+        let own = self.own.as_ref();
+        own.map(|own| FileSystem::of(own.instance.folder()))
+            .transpose()
     }
 
     /// The secrets of the sessions that send.
@@ -129,40 +140,35 @@ impl Target {
     /// were told.
     pub(super) fn verify(&mut self, reported: &Reported) -> Result<Work> {
         let moment = self.moment();
+        let mut faults: Vec<String> = reported.fault().into_iter().collect();
+        let told = reported.text();
         let (Some(own), Some(moment)) = (&mut self.own, moment) else {
             return Ok(Work {
-                text: "the journal of a server that runs elsewhere is not verified here".into(),
-                correct: true,
+                text: format!(
+                    "{told}; the journal of a server that runs elsewhere is not verified here"
+                ),
+                faults,
                 allocations: None,
             });
         };
         own.instance.stop()?;
-        let told = format!(
-            "{} accepted, {} fills, {} cancelled, {} amended, {} rejected; {} trades in the journal",
-            reported.accepted,
-            reported.fills,
-            reported.canceled,
-            reported.amended,
-            reported.rejected,
-            moment.trades(),
-        );
+        let replay = own.instance.verify();
+        faults.extend(replay.fault);
+        let trades = moment.trades();
         // Maker and taker of every trade are among our sessions.
-        let told_all = reported.fills == 2 * moment.trades();
-        let (replayed, text) = match own.instance.sluice(&["journal", "verify"]) {
-            Ok(text) => (true, text.trim().replace('\n', "; ")),
-            Err(error) => (false, format!("NOT VERIFIED: {error:#}")),
-        };
-        let doubt = if told_all {
-            ""
-        } else {
-            " (should be two fills each)"
-        };
+        if reported.fills != 2 * trades {
+            faults.push(format!(
+                "{} fills were told, not two of each of {trades} trades",
+                reported.fills
+            ));
+        }
         Ok(Work {
             text: format!(
-                "{told}{doubt}; {} answered Busy; replay: {text}",
-                moment.busy()
+                "{told}; {trades} trades in the journal; {} answered Busy; replay: {}",
+                moment.busy(),
+                replay.text
             ),
-            correct: replayed && told_all,
+            faults,
             allocations: Some(moment.allocations()),
         })
     }

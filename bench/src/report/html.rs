@@ -41,7 +41,7 @@ pub fn page(records: &[Record]) -> Result<String> {
 }
 
 fn write_record(page: &mut String, number: usize, record: &Record) -> Result<()> {
-    let status = if record.ok {
+    let status = if record.is_ok() {
         "OK"
     } else {
         "<span class=\"fail\">FAIL</span>"
@@ -119,8 +119,10 @@ fn microseconds() -> Axis {
     }
 }
 
+/// Of a line; one that does not count says so.
 fn name(series: &Series) -> String {
-    format!("{} {}/s", series.subject, series.rate)
+    let fail = if series.fail.is_empty() { "" } else { " FAIL" };
+    format!("{} {}/s{fail}", series.subject, series.rate)
 }
 
 fn by_percentile(series: &[Series]) -> Result<String> {
@@ -248,6 +250,17 @@ mod tests {
             !page.contains("src=") && !page.contains("href="),
             "it needs nothing else"
         );
+    }
+
+    #[test]
+    fn the_line_of_a_row_that_does_not_count_says_so() {
+        let mut record = record();
+        record.series[3].fail = vec!["late".into()];
+        let by_percentile = by_percentile(&record.series).expect("constant bounds");
+        for svg in [by_percentile, over_time(&record.series)] {
+            assert!(svg.contains("exchange 2000/s FAIL"), "{svg}");
+            assert_eq!(svg.matches("FAIL").count(), 1, "{svg}");
+        }
     }
 
     #[test]

@@ -2,10 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    AccountId, Amount, AssetId, Checkpoint, ClientOrderId, Command, CreateAccount, CreateAsset,
-    CreateMarket, Delegation, Deposit, Effects, FirmId, Flag, Gate, Genesis, MarketId, Nanos,
-    NewOrder, OpenSession, OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source,
-    Stamp, TimeInForce, Zero,
+    Checkpoint, ClientOrderId, Command, Effects, Flag, Genesis, MarketId, Nanos, NewOrder,
+    OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use engine::Engine;
 use journal::{FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName};
@@ -13,6 +11,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use zerocopy::IntoBytes as _;
+
+use crate::stage;
 
 /// Where a segment ends.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -60,51 +60,13 @@ impl Size {
     }
 
     fn stage(&self) -> impl Iterator<Item = (Source, Command)> {
-        let asset = |id| {
-            Command::CreateAsset(CreateAsset {
-                asset: AssetId(id),
-                decimals: 6,
-                pad: [Zero::Zero; 3],
-                symbol: *b"ASSET\0\0\0\0\0\0\0\0\0\0\0",
-            })
-        };
-        let market = Command::CreateMarket(CreateMarket {
-            market: MarketId(0),
-            base: AssetId(0),
-            quote: AssetId(1),
-            maker_fee_ppm: 100,
-            taker_fee_ppm: 300,
-            price_levels: LEVELS,
-            tick_value: 1,
-            lot_size: 1,
-            min_qty: Qty(1),
-            price_min: Price(1),
-            symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
-        });
-        let accounts = (0..self.accounts).map(|id| {
-            Command::CreateAccount(CreateAccount {
-                account: AccountId(id),
-                firm: FirmId(id),
-                owner: [7; 32],
-            })
-        });
-        let sessions = (0..self.sessions).map(|id| {
-            Command::OpenSession(OpenSession {
-                session: SessionId(id),
-                account: AccountId(id),
-                delegation: Delegation::unlimited([7; 32]),
-                gate: Gate::Port,
-                pad: [Zero::Zero; 7],
-            })
-        });
-        let deposits = (0..2 * self.accounts).map(|number| {
-            Command::Deposit(Deposit {
-                account: AccountId(number / 2),
-                asset: AssetId(number % 2),
-                amount: Amount(FUNDS / 1_000),
-            })
-        });
-        [Command::Genesis(self.genesis()), asset(0), asset(1), market]
+        let market = stage::market(MarketId(0), LEVELS, 1, 1);
+        let accounts = (0..self.accounts).map(stage::account);
+        let sessions = (0..self.sessions).map(stage::session);
+        let deposits = (0..2 * self.accounts)
+            .map(|number| stage::deposit(number / 2, number % 2, FUNDS / 1_000));
+        let genesis = Command::Genesis(self.genesis());
+        [genesis, stage::asset(0), stage::asset(1), market]
             .into_iter()
             .chain(accounts)
             .chain(sessions)
@@ -143,16 +105,11 @@ impl Size {
 /// Writes it; the last frame is a checkpoint.
 pub(super) fn write_archive(size: &Size, folder: &Path) -> Result<Written> {
     std::fs::create_dir_all(folder)?;
-    let recovered = Command::Recovered(Recovered {
-        epoch: 1,
-        pad: [Zero::Zero; 4],
-        grace: Nanos(0),
-    });
     let mut writer = Writer::new(folder)?;
     for (source, command) in size.stage() {
         writer.sequence(source, command)?;
     }
-    writer.sequence(Source::SEQUENCER, recovered)?;
+    writer.sequence(Source::SEQUENCER, stage::recovered())?;
     for (source, command) in size.orders() {
         writer.sequence(source, command)?;
     }

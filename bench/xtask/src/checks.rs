@@ -320,7 +320,8 @@ impl Need {
 }
 
 /// Installs what can be installed without asking: Debian packages as root, the rest in any case
-/// of CI. On a developer's own machine a missing cargo tool is only named.
+/// of CI. On a developer's own machine a missing cargo tool is only named. What cannot be had is named too, and the
+/// checks that need it are skipped.
 #[expect(clippy::print_stdout, reason = "says what it changes on the machine")]
 fn install_missing(chosen: &[&Check]) -> Result<()> {
     let mut missing: Vec<Need> = chosen
@@ -339,17 +340,13 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
     if !packages.is_empty() && is_root() && Path::new("/etc/debian_version").exists() {
         println!("\ninstalling Debian packages: {}", packages.join(" "));
         let mut update = Command::new("apt-get");
-        succeeds(update.args(["update", "-qq"]));
+        try_to(update.args(["update", "-qq"]));
         let mut install = Command::new("apt-get");
         install
             .env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "-y", "-qq", "--no-install-recommends"])
             .args(&packages);
-        ensure!(
-            succeeds(&mut install),
-            "apt-get install {} failed",
-            packages.join(" ")
-        );
+        try_to(&mut install);
     }
     if std::env::var_os("CI").is_none() && !is_root() {
         return Ok(());
@@ -360,12 +357,28 @@ fn install_missing(chosen: &[&Check]) -> Result<()> {
             let remedy = need.remedy();
             let mut words = remedy.split(' ');
             let program = words.next().context("a remedy names a program")?;
-            if !succeeds(Command::new(program).args(words)) {
-                println!("    could not be had here");
-            }
+            try_to(Command::new(program).args(words));
         }
     }
     Ok(())
+}
+
+/// Runs a command that may fail; then it says what that said.
+#[expect(clippy::print_stdout, reason = "says why a check will be skipped")]
+fn try_to(command: &mut Command) {
+    if let Err(why) = tried(command) {
+        println!("    could not be had here: {why}");
+    }
+}
+
+/// What a command said if it failed.
+fn tried(command: &mut Command) -> Result<(), String> {
+    let out = command.output().map_err(|error| error.to_string())?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&out.stderr);
+    Err(format!("{}: {}", out.status, said.trim()))
 }
 
 fn is_root() -> bool {
@@ -438,4 +451,18 @@ fn python(root: &Path, venv: &str, folder: &str, script: &str, env: &[(&str, &st
     ];
     run_in(root, &python, &pip, &[])?;
     run_in(root, &python, &[&format!("{folder}/{script}")], env)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_had_says_why() {
+        let failing = "echo no such package >&2; exit 3";
+        let why = tried(Command::new("sh").args(["-c", failing])).expect_err("it fails");
+        assert_eq!(why, "exit status: 3: no such package");
+        assert!(tried(&mut Command::new("no such program")).is_err());
+        assert_eq!(tried(&mut Command::new("true")), Ok(()));
+    }
 }

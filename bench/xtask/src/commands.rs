@@ -21,7 +21,8 @@ enum Task {
         only: Vec<String>,
     },
     /// Starts an exchange on loopback, with two makers and a taker, and shows it live. It restarts
-    /// what dies and ends on Ctrl-C or after `--seconds`, with a summary and a replay of everything.
+    /// what dies and ends on Ctrl-C or after `--seconds`, with a summary and a replay of everything. A
+    /// second Ctrl-C ends it at once.
     Demo(demo::Arguments),
     /// SIGKILLs the processes of a running exchange under load and compares what clients were told
     /// with the journal.
@@ -46,7 +47,7 @@ enum Task {
 pub(crate) fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Task::Test { only } => checks::run(&only),
-        Task::Demo(arguments) => demo::run(&arguments),
+        Task::Demo(arguments) => demo::run(&arguments).map(drop),
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Processes { only } => processes::run(&only),
         Task::Feed => feed::run(),

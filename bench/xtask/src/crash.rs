@@ -3,10 +3,11 @@
 //! again with other content.
 
 use anyhow::{Context as _, Result, ensure};
-use bench::chaos::{Chaos, Proxy, Random};
+use bench::chaos::{Chaos, Proxy};
 use bench::instance::{Instance, Plan, Role};
-use bench::programs;
+use bench::random::Random;
 use bench::trader::{Seen, Style, Trader};
+use bench::{disk, programs};
 use domain::SessionId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,9 +74,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         snapshot_frames: 100,
     };
     let mut instance = Instance::create(&plan)?;
+    if arguments.durable {
+        disk::check_durable(instance.folder())?;
+    }
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, PATIENCE)?;
+    instance.wait_ready(PATIENCE)?;
     let chaos = Chaos {
         loss: arguments.loss,
         dup: 10,
@@ -85,7 +89,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let proxy = Proxy::start(instance.port.into(), chaos, arguments.seed)?;
     let crowd = Crowd::start(&instance, &proxy, arguments.rate)?;
     let mut random = Random(arguments.seed);
-    let mut starts = 1;
     for kill in 1..=arguments.kills {
         std::thread::sleep(Duration::from_millis(60 + random.below(500)));
         let role = if random.below(3) == 0 {
@@ -100,9 +103,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         for victim in Role::BOTH.into_iter().filter(|r| both || *r == role) {
             instance.start(victim)?;
-            starts += u64::from(victim == Role::Fastpath);
         }
-        instance.wait_ready(starts, PATIENCE)?;
+        instance.wait_ready(PATIENCE)?;
         let (truth, compared) = crowd.compare(&instance)?;
         let who = if both { "both" } else { role.program() };
         println!(

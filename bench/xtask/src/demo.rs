@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bench::chaos::{Chaos, Proxy};
 use bench::instance::{Instance, Plan, Role};
+use bench::leftovers::InOrder;
 use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::trader::{Seen, Style, Trader};
@@ -19,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::table::Table;
-use crate::feed;
+use crate::feed::{self, Followed};
 
 mod table;
 
@@ -32,7 +33,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) seconds: Option<u64>,
     /// What goes wrong on the way: a lossy proxy before the port, and SIGKILLs of the processes in
-    /// turn. For example `loss=20%,dup,reorder,kill=5s`; any part may be left out.
+    /// turn. For example `loss=20%,dup,reorder,kill=5s`; any part may be left out. `loss`, `dup` and
+    /// `reorder` are shares of the datagrams each way, at most 90 %, 10 % where none is given; `kill`
+    /// is the time between two kills, in `s` or `ms`.
     #[arg(long, value_name = "WHAT")]
     pub(crate) chaos: Option<Chaos>,
     /// Commands a second of each of the three traders.
@@ -58,7 +61,7 @@ struct Crowd {
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
-pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Followed> {
     let start = Instant::now();
     println!(
         "building fastpath and slowpath (profile {}) ...",
@@ -66,10 +69,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     );
     programs::build()?;
     println!("built in {:.1} s", start.elapsed().as_secs_f32());
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
     let mut instance = Instance::create(&Plan {
         name: "demo",
         sessions: 4,
@@ -88,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let subscriber = Subscriber::start(instance.feed.context("the plan has a feed")?)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     let chaos = arguments.chaos.unwrap_or_default();
     let proxy = match arguments.chaos {
         Some(_) => Some(Proxy::start(instance.port.into(), chaos, 1)?),
@@ -102,7 +101,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let show = Show {
         arguments,
         chaos,
-        interrupted: &interrupted,
         subscriber: &subscriber,
     };
     show.watch(&mut instance, &crowd)?;
@@ -159,7 +157,7 @@ fn greet_web(instance: &Instance) -> Result<()> {
         user.access_token
     );
     println!(
-        "watch it     npx -y wscat -c ws://{address}/ws -w 60 -x \
+        "watch it     (needs Node.js) npx -y wscat -c ws://{address}/ws -w 60 -x \
          '{{\"type\":\"Subscribe\",\"subscription\":{{\"type\":\"Trades\",\"market\":\"SOL/USDC\"}}}}'\n"
     );
     Ok(())
@@ -168,7 +166,6 @@ fn greet_web(instance: &Instance) -> Result<()> {
 struct Show<'a> {
     arguments: &'a Arguments,
     chaos: Chaos,
-    interrupted: &'a AtomicBool,
     subscriber: &'a Subscriber,
 }
 
@@ -176,12 +173,12 @@ impl Show<'_> {
     /// Shows the table once a second, restarts what dies and kills what chaos wants killed.
     fn watch(&self, instance: &mut Instance, crowd: &Crowd) -> Result<()> {
         let start = Instant::now();
+        let interrupt = InOrder::begin()?;
         let mut table = Table::new();
         let mut next_kill = self.chaos.kill.map(|every| start + every);
         let mut next_victim = Role::Fastpath;
         let mut shown = Instant::now();
-        // ORDER: set by a signal handler; the flag is the whole message.
-        while !self.interrupted.load(Ordering::Relaxed) {
+        while !interrupt.is_asked() {
             if self
                 .arguments
                 .seconds
@@ -283,9 +280,9 @@ fn total(told: &[Arc<Mutex<Told>>]) -> Total {
         total.seen.accepted += told.seen.accepted;
         total.seen.fills += told.seen.fills;
         total.seen.rejected += told.seen.rejected;
-        total.seen.reconnected += told.seen.reconnected;
         total.seen.rolled_back += told.seen.rolled_back;
         total.seen.missed += told.seen.missed;
+        total.seen.skipped += told.seen.skipped;
         total.unanswered += told.unanswered;
         if let Some(latency) = &told.latency {
             total.latency.add(latency).expect("the same bounds");
@@ -300,10 +297,10 @@ fn sum_up(
     instance: &mut Instance,
     told: &[Arc<Mutex<Told>>],
     subscriber: Subscriber,
-) -> Result<()> {
+) -> Result<Followed> {
     let total = total(told);
     instance.revive()?;
-    instance.wait_ready(1 + instance.restarts[0], READY)?;
+    instance.wait_ready(READY)?;
     instance.stop()?;
     let followed = feed::compare(instance, subscriber)?;
     let verified = instance.sluice(&["journal", "verify"])?;
@@ -313,16 +310,18 @@ fn sum_up(
         total.seen.accepted, total.seen.fills, total.seen.rejected
     );
     println!(
-        "unanswered {}, reports missed {}",
-        total.unanswered, total.seen.missed
+        "unanswered {}, reports missed {}, epochs that began with a loss {}",
+        total.unanswered, total.seen.missed, total.seen.rolled_back
     );
     println!(
-        "round trip p50 {} µs, p99 {} µs, max {} µs (client to client over loopback, from the intended time)",
+        "round trip p50 {} µs, p99 {} µs, max {} µs (client to client over loopback, from when a trader meant to act; \
+         held up it skips what comes due: {} skipped)",
         us(0.5),
         us(0.99),
-        total.latency.max() / 1_000
+        total.latency.max() / 1_000,
+        total.seen.skipped
     );
-    println!("feed       {followed}");
+    println!("feed       {}", followed.text());
     println!(
         "restarts   fastpath {}, slowpath {}",
         instance.restarts[0], instance.restarts[1]
@@ -336,5 +335,5 @@ fn sum_up(
         total.seen.missed == 0,
         "some reports could not be sent again"
     );
-    Ok(())
+    Ok(followed)
 }

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bench::instance::{Instance, Plan, Role};
+use bench::leftovers::Process;
+use bench::load::inside::Moment;
 use bench::programs;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
@@ -9,36 +11,62 @@ use client::feed::Books;
 use domain::{Effects, SessionId, Side, Stamp};
 use engine::Engine;
 use journal::ArchiveReader;
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::time::Duration;
-use topology::instruments::out;
+use topology::instruments::{out, tile_kind};
 
 const READY: Duration = Duration::from_secs(60);
-const OUT_BLOCK: usize = 2;
 const SESSIONS: u32 = 4;
 const ORDERS: usize = 20_000;
 
+/// What came of a comparison of the feed with the journal.
+#[derive(Debug)]
+pub(crate) enum Followed {
+    /// The subscriber's books are those of the journal.
+    Same(String),
+    /// The subscriber lost messages, so it has no books.
+    Lost(String),
+}
+
+impl Followed {
+    /// What was found, where nothing may be lost.
+    pub(crate) fn whole(self) -> Result<String> {
+        match self {
+            Self::Same(said) => Ok(said),
+            Self::Lost(said) => bail!("{said}"),
+        }
+    }
+
+    /// What was found.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Same(said) | Self::Lost(said) => said,
+        }
+    }
+}
+
 /// Stops listening, and holds the subscriber's books against those of an engine that replays the
 /// archive. The instance must have been stopped, so that both have everything.
-pub(crate) fn compare(instance: &Instance, subscriber: Subscriber) -> Result<String> {
+pub(crate) fn compare(instance: &Instance, subscriber: Subscriber) -> Result<Followed> {
     let (heard, books) = subscriber.stop()?;
     ensure!(heard.wrong == 0, "the feed contradicts itself: {heard:?}");
     let Some(books) = books else {
-        return Ok(format!(
+        return Ok(Followed::Lost(format!(
             "{} messages, {} lost by the subscriber: its books cannot be compared",
             heard.messages, heard.lost
-        ));
+        )));
     };
     let engine = replay(&instance.config.archive_dir())?;
     same_books(&engine, &books)?;
-    Ok(format!(
+    Ok(Followed::Same(format!(
         "{} messages; {} resting orders as in the replay, at feed number {}",
         heard.messages,
         books.len(),
         books.number()
-    ))
+    )))
 }
 
 fn replay(archive: &Path) -> Result<Engine> {
@@ -107,7 +135,7 @@ pub(crate) fn run() -> Result<()> {
     for role in Role::BOTH {
         instance.start(role)?;
     }
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     load(&instance)?;
     instance.stop()?;
     let packets = capture.finish()?;
@@ -118,7 +146,7 @@ pub(crate) fn run() -> Result<()> {
         "tshark found {seen:?}, the exchange sent {counted:?}"
     );
     println!("    tshark: {seen:?}, every packet MoldUDP64, none malformed, no hole");
-    println!("    books: {}", compare(&instance, subscriber)?);
+    println!("    books: {}", compare(&instance, subscriber)?.whole()?);
     Ok(())
 }
 
@@ -156,11 +184,12 @@ struct Tally {
 
 /// As the out tile counted.
 fn published(instance: &Instance) -> Result<Tally> {
-    let counters = instance.fast()?.tile(OUT_BLOCK).context("out")?.counters;
+    let now = Moment::read(&instance.fast()?);
+    let of = |counter| now.find(tile_kind::OUT, counter).context("out");
     Ok(Tally {
-        packets: counters[out::feed_packets],
-        messages: counters[out::feed_messages],
-        heartbeats: counters[out::feed_heartbeats],
+        packets: of(out::feed_packets)?,
+        messages: of(out::feed_messages)?,
+        heartbeats: of(out::feed_heartbeats)?,
         ends: 3,
     })
 }
@@ -232,33 +261,37 @@ impl Dissected {
 struct Capture {
     file: PathBuf,
     port: u16,
-    dumpcap: Child,
+    dumpcap: Process,
+    /// What it says.
+    said: BufReader<ChildStderr>,
 }
 
 impl Capture {
     fn start(file: PathBuf, port: u16) -> Result<Self> {
-        let mut dumpcap = Command::new("dumpcap")
-            .args(["-q", "-i", "lo", "-B", "64"])
-            .args(["-f", &format!("udp dst port {port}")])
-            .arg("-w")
-            .arg(&file)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("start dumpcap, which comes with tshark")?;
+        let dumpcap = Process::start(
+            Command::new("dumpcap")
+                .args(["-q", "-i", "lo", "-B", "64"])
+                .args(["-f", &format!("udp dst port {port}")])
+                .arg("-w")
+                .arg(&file)
+                .stderr(Stdio::piped())
+                .stdout(Stdio::null()),
+        )
+        .context("it comes with tshark")?;
+        let stderr = dumpcap.with(|child| child.stderr.take());
+        let mut said = BufReader::new(stderr.context("it is piped")?);
         // It names its file when it captures.
-        let mut said = String::new();
-        let mut stderr = BufReader::new(dumpcap.stderr.take().context("it is piped")?);
-        while !said.contains("File:") {
-            if stderr.read_line(&mut said)? == 0 {
-                bail!("dumpcap ended: {said}");
+        let mut begin = String::new();
+        while !begin.contains("File:") {
+            if said.read_line(&mut begin)? == 0 {
+                bail!("dumpcap ended: {begin}");
             }
         }
-        dumpcap.stderr = Some(stderr.into_inner());
         Ok(Self {
             file,
             port,
             dumpcap,
+            said,
         })
     }
 
@@ -270,14 +303,9 @@ impl Capture {
             last = size()?;
             std::thread::sleep(Duration::from_secs(2));
         }
-        let pid = i32::try_from(self.dumpcap.id())
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
-        rustix::process::kill_process(pid.context("a pid")?, rustix::process::Signal::INT)?;
+        self.dumpcap.signal(Signal::INT)?;
         let mut said = String::new();
-        if let Some(mut stderr) = self.dumpcap.stderr.take() {
-            stderr.read_to_string(&mut said)?;
-        }
+        self.said.read_to_string(&mut said)?;
         self.dumpcap.wait()?;
         let out = Command::new("tshark")
             .args(["-n", "-d", &format!("udp.port=={},moldudp64", self.port)])
@@ -291,5 +319,19 @@ impl Capture {
         ensure!(out.status.success(), "tshark: {errors}; {said}");
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         text.lines().map(Dissected::parse).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscriber_without_books_has_shown_nothing() {
+        let said = || "7 messages".to_owned();
+        assert_eq!(Followed::Same(said()).whole().expect("books"), said());
+        let lost = Followed::Lost(said());
+        assert_eq!(lost.text(), said());
+        assert!(lost.whole().is_err());
     }
 }

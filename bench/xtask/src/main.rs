@@ -17,6 +17,7 @@ mod demo;
 mod feed;
 #[cfg(target_os = "linux")]
 mod layers;
+#[cfg(target_os = "linux")]
 mod log_on;
 #[cfg(target_os = "linux")]
 mod processes;

@@ -1,30 +1,26 @@
 //! Tests of the real binaries: what only a whole process can show.
 
+mod hot_path;
+
 use anyhow::{Context as _, Result, bail, ensure};
-use bench::chaos::Random;
 use bench::instance::{Instance, Plan, Role};
+use bench::load::inside::Moment;
 use bench::programs;
+use bench::random::Random;
 use bench::subscriber::Subscriber;
 use bench::swarm::Swarm;
 use domain::SessionId;
+use rustix::process::Signal;
 use shm::FastView;
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use topology::instruments::{net, out, process};
+use topology::instruments::{net, process, tile_kind};
 
 use crate::{choice, demo, log_on, restarts};
 
 pub(crate) const READY: Duration = Duration::from_secs(60);
-const NET_BLOCK: usize = 0;
-const OUT_BLOCK: usize = 2;
-const PROCESS_BLOCK: usize = 3;
-
-/// Page faults of a tile's thread after start that are none of the tables': code that runs for the
-/// first time, and a deeper stack.
-const PAGE_FAULTS: u64 = 64;
 
 pub(crate) const PLAN: Plan = Plan {
     name: "test",
@@ -45,7 +41,7 @@ type Test = fn() -> Result<String>;
 #[expect(clippy::print_stdout, reason = "a test says what it does")]
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let tests: &[(&str, Test)] = &[
-        ("closed hot path", closed_hot_path),
+        ("closed hot path", hot_path::closed_hot_path),
         ("hostile bytes", hostile_bytes),
         ("refusals", refusals),
         ("durable acks", durable_acks),
@@ -75,7 +71,7 @@ pub(crate) fn start(plan: &Plan) -> Result<Instance> {
     let mut instance = Instance::create(plan)?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     Ok(instance)
 }
 
@@ -86,123 +82,10 @@ pub(crate) fn swarm(instance: &Instance, sessions: u32) -> Result<Swarm> {
     Ok(swarm)
 }
 
-fn counter(fast: &FastView, block: usize, number: usize) -> Result<u64> {
-    Ok(fast.tile(block).context("the tile has a block")?.counters[number])
-}
-
-/// 1,000 accounts, 20,000 resting orders, then fills, cancels, duplicates, skipped numbers and
-/// garbage: no heap allocation after start, and of the tile's thread no system call but the
-/// port's, as strace sees it. The feed is on, and nobody listens to it.
-fn closed_hot_path() -> Result<String> {
-    let plan = Plan {
-        sessions: 1_000,
-        idle: "spin",
-        journal_mib: 64,
-        feed: true,
-        ..PLAN
-    };
-    let mut instance = start(&plan)?;
-    let tile = tile_thread(&instance)?;
-    let faults_at_start = page_faults(&instance, tile)?;
-    let mut swarm = swarm(&instance, plan.sessions)?;
-    let mut random = Random(7);
-    rest_orders(&mut swarm)?;
-    settle(&mut swarm)?;
-    let resting = swarm.tally.accepted;
-    ensure!(
-        resting >= 19_000,
-        "only {resting} of 20,000 orders rest: {:?}",
-        swarm.tally
-    );
-    let calls = trace_while(tile, || {
-        mixed_load(&mut swarm, &mut random, Duration::from_secs(4))
-    })?;
-    settle(&mut swarm)?;
-    // The backend's own: receive, transmit, and once a millisecond the kernel's count of drops.
-    let allowed = ["recvmmsg", "sendmmsg", "getsockopt"];
-    let foreign: Vec<_> = calls
-        .keys()
-        .filter(|name| !allowed.contains(&name.as_str()))
-        .collect();
-    ensure!(
-        foreign.is_empty(),
-        "the tile made other system calls: {calls:?}"
-    );
-    ensure!(
-        calls.contains_key("recvmmsg"),
-        "strace saw nothing of the port: {calls:?}"
-    );
-    let fast = instance.fast()?;
-    let allocations = counter(&fast, PROCESS_BLOCK, process::allocations)?;
-    ensure!(
-        allocations == 0,
-        "{allocations} heap allocations after start"
-    );
-    let faults = page_faults(&instance, tile)? - faults_at_start;
-    ensure!(
-        faults <= PAGE_FAULTS,
-        "{faults} page faults after start: a table was not touched when it was made"
-    );
-    let published = counter(&fast, OUT_BLOCK, out::feed_messages)?;
-    let errors = counter(&fast, OUT_BLOCK, out::port_errors)?;
-    ensure!(
-        published > resting && errors == 0,
-        "{published} messages of the feed, {errors} errors of the port"
-    );
-    let tally = swarm.tally;
-    ensure!(tally.fills > 0 && tally.canceled > 0 && tally.not_applied > 0 && tally.repeated > 0);
-    instance.stop()?;
-    Ok(format!(
-        "{resting} resting, {tally:?}, {published} feed messages, {calls:?}, 0 allocations, {faults} page faults"
-    ))
-}
-
-/// 20 orders of each session that do not cross.
-fn rest_orders(swarm: &mut Swarm) -> Result<()> {
-    for round in 0..20_u64 {
-        for place in 0..swarm.sessions() {
-            let price = 10_000 + i64::try_from(round % 10)?;
-            let side = u8::from(place % 2 == 1);
-            swarm.order(
-                place,
-                side,
-                if side == 0 { price - 20 } else { price + 20 },
-                5,
-            )?;
-            pace(swarm, place)?;
-        }
-    }
-    Ok(())
-}
-
-/// Minor page faults of a thread so far.
-fn page_faults(instance: &Instance, thread: u32) -> Result<u64> {
-    let pid = instance.pid(Role::Fastpath).context("the fastpath runs")?;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/stat"))?;
-    // The thread's name, in parentheses, may hold anything; the eighth field behind it is minflt.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let faults = fields.split_whitespace().nth(7).context("minflt")?;
-    Ok(faults.parse()?)
-}
-
-fn mixed_load(swarm: &mut Swarm, random: &mut Random, time: Duration) -> Result<()> {
-    let start = Instant::now();
-    let mut sent = 0_usize;
-    while start.elapsed() < time {
-        let place = usize::try_from(random.below(swarm.sessions() as u64))?;
-        match random.below(20) {
-            0 => swarm.repeat(place)?,
-            1 => swarm.skip(place),
-            2 => swarm.spoiled(place, |bytes| flip(bytes, random), false)?,
-            3 => swarm.raw(&random.draw().to_le_bytes())?,
-            4..=8 => swarm.cancel(place, random.below(20) + 1)?,
-            9..=11 => swarm.order(place, u8::from(place % 2 == 0), 10_000, 3)?,
-            _ => swarm.order(place, u8::from(place % 2 == 1), 10_000, 3)?,
-        }
-        sent += 1;
-        pace(swarm, sent)?;
-    }
-    Ok(())
+/// A counter of a tile, by its kind.
+fn counter(fast: &FastView, kind: u64, number: usize) -> Result<u64> {
+    let found = Moment::read(fast).find(kind, number);
+    found.context("the tile has a block")
 }
 
 /// Keeps what is under way small enough for the kernel's buffers.
@@ -230,50 +113,6 @@ fn flip(bytes: &mut [u8], random: &mut Random) {
     if let Some(byte) = bytes.get_mut(place) {
         *byte ^= 1 << random.below(8);
     }
-}
-
-fn tile_thread(instance: &Instance) -> Result<u32> {
-    let pid = instance.pid(Role::Fastpath).context("the fastpath runs")?;
-    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let task = entry?;
-        if std::fs::read_to_string(task.path().join("comm"))?.trim() == "core-0" {
-            return Ok(task.file_name().to_string_lossy().parse()?);
-        }
-    }
-    bail!("the fastpath has no thread core-0")
-}
-
-/// System calls of a thread, by name, while `load` runs.
-fn trace_while(thread: u32, load: impl FnOnce() -> Result<()>) -> Result<BTreeMap<String, u64>> {
-    let mut strace = Command::new("strace")
-        .args(["-qq", "-c", "-U", "name,calls", "-p", &thread.to_string()])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("start strace")?;
-    std::thread::sleep(Duration::from_millis(300));
-    load()?;
-    let pid = i32::try_from(strace.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process(pid.context("a pid")?, rustix::process::Signal::INT)?;
-    let mut text = String::new();
-    if let Some(mut stderr) = strace.stderr.take() {
-        std::io::Read::read_to_string(&mut stderr, &mut text)?;
-    }
-    strace.wait()?;
-    let mut calls = BTreeMap::new();
-    for line in text.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let [name, count] = words[..]
-            && let Ok(count) = count.parse()
-            && name != "total"
-        {
-            calls.insert(name.to_owned(), count);
-        }
-    }
-    ensure!(!calls.is_empty(), "strace said nothing of use: {text}");
-    Ok(calls)
 }
 
 /// Any bytes to the port: counted, answered or dropped, and the exchange goes on.
@@ -306,7 +145,7 @@ fn hostile_bytes() -> Result<String> {
     let fast = instance.fast()?;
     for number in [net::garbage, net::wrong_mac, net::malformed] {
         ensure!(
-            counter(&fast, NET_BLOCK, number)? > 0,
+            counter(&fast, tile_kind::NET, number)? > 0,
             "{} was not counted",
             net::NAMES[number]
         );
@@ -423,7 +262,7 @@ fn loss_of_power() -> Result<String> {
     for role in Role::BOTH {
         instance.start(role)?;
     }
-    instance.wait_ready(1, READY)?;
+    instance.wait_ready(READY)?;
     let mut first = swarm(&instance, PLAN.sessions)?;
     for _ in 0..50 {
         for place in 0..first.sessions() {
@@ -438,9 +277,9 @@ fn loss_of_power() -> Result<String> {
     instance.lose_memory()?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(2, READY)?;
+    instance.wait_ready(READY)?;
     let fast = instance.fast()?;
-    let epoch = counter(&fast, PROCESS_BLOCK, process::epoch)?;
+    let epoch = counter(&fast, tile_kind::PROCESS, process::epoch)?;
     ensure!(epoch == 2, "a new epoch begins, this is {epoch}");
     let mut second = swarm(&instance, PLAN.sessions)?;
     second.order(0, 0, 9_000, 1)?;
@@ -528,7 +367,7 @@ fn death_within_a_sweep() -> Result<String> {
     instance.lose_memory()?;
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
-    instance.wait_ready(2, READY)?;
+    instance.wait_ready(READY)?;
     instance.stop()?;
     let truth = crate::audit::Truth::read(&instance.config.archive_dir(), 0)?;
     ensure!(
@@ -615,7 +454,7 @@ fn examples() -> Result<String> {
     let fast = instance.fast()?;
     for number in [net::unknown_session, net::wrong_mac] {
         ensure!(
-            counter(&fast, NET_BLOCK, number)? > 0,
+            counter(&fast, tile_kind::NET, number)? > 0,
             "{} did not grow",
             net::NAMES[number]
         );
@@ -643,13 +482,16 @@ pub(crate) fn example_with(
 fn shown(chaos: Option<&str>) -> Result<String> {
     let chaos = chaos.map(str::parse).transpose()?;
     let seconds = Some(if chaos.is_some() { 8 } else { 3 });
-    demo::run(&demo::Arguments {
+    let followed = demo::run(&demo::Arguments {
         seconds,
         chaos,
         rate: 300,
         durable: false,
     })?;
-    Ok("ended by itself, all commands answered, journal valid".to_owned())
+    let books = followed.whole()?;
+    Ok(format!(
+        "ended by itself, all commands answered, journal valid; feed: {books}"
+    ))
 }
 
 /// Ctrl-C in a terminal goes to the whole process group: the demo stops its processes in order and
@@ -671,7 +513,7 @@ fn interrupted() -> Result<String> {
     let group = i32::try_from(demo.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
-    rustix::process::kill_process_group(group.context("a pid")?, rustix::process::Signal::INT)?;
+    rustix::process::kill_process_group(group.context("a pid")?, Signal::INT)?;
     shown.read_to_string(&mut text)?;
     let status = demo.wait()?;
     ensure!(status.success(), "ended with {status}: {text}");

@@ -1,7 +1,7 @@
 //! The library that a market maker links.
 //!
 //! [`Session`] is the protocol of `docs/WIRE.md` without I/O: datagrams and the time go in, datagrams
-//! and [`Event`]s come out. [`Connection`] drives one over a blocking UDP socket. A maker with a loop
+//! and [`Event`]s come out. [`Connection`] drives one over a UDP socket of its own, and waits in `ppoll`. A maker with a loop
 //! of its own drives a `Session` itself:
 //!
 //! ```text

@@ -47,6 +47,7 @@ pub struct Order {
     /// False if reports about it are missing or were rolled back: then only its ids, market and side
     /// can be relied on. Cancel it, or ask another source.
     pub certain: bool,
+    /// The number of the report that accepted it; 0 if that one is missing.
     accepted_by: u64,
     changed_by: u64,
 }
@@ -128,8 +129,9 @@ impl Orders {
         let Ok(side) = Side::try_read_from_bytes(&[report.side]) else {
             return;
         };
+        self.forget_other(report.client_order_id, report.order_id);
         let order = self.live.entry(report.client_order_id);
-        // An order from before the first report that we saw.
+        // An order from before the first report that we saw. If this one is rolled back it may rest still.
         let order = order.or_insert_with(|| Order {
             order_id: report.order_id,
             client_order_id: report.client_order_id,
@@ -142,7 +144,7 @@ impl Orders {
             fees: Amount::ZERO,
             status: Status::Live,
             certain: false,
-            accepted_by: number,
+            accepted_by: 0,
             changed_by: number,
         });
         // Sums saturate: they are the exchange's numbers, and nothing is decided by them here.
@@ -156,6 +158,7 @@ impl Orders {
     }
 
     fn canceled(&mut self, number: u64, report: &OrderCanceled) {
+        self.forget_other(report.client_order_id, report.order_id);
         self.finish(
             number,
             report.client_order_id,
@@ -164,6 +167,7 @@ impl Orders {
     }
 
     fn amended(&mut self, number: u64, report: &OrderAmended) {
+        self.forget_other(report.client_order_id, report.order_id);
         if let Some(order) = self.live.get_mut(&report.client_order_id) {
             order.price = report.price;
             order.quantity = report.quantity;
@@ -184,6 +188,14 @@ impl Orders {
                 };
                 order.certain || !named
             });
+        }
+    }
+
+    /// The client's id names the order `order_id`. What it named before is done, in a way that the reports
+    /// which are missing told.
+    fn forget_other(&mut self, id: ClientOrderId, order_id: OrderId) {
+        if self.live.get(&id).is_some_and(|it| it.order_id != order_id) {
+            self.live.remove(&id);
         }
     }
 
@@ -231,5 +243,100 @@ impl Orders {
         for order in self.live.values_mut() {
             order.certain &= order.changed_by < next_report_no;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::order_entry::Stamp;
+
+    const ID: ClientOrderId = ClientOrderId(7);
+    const FIRST: OrderId = OrderId(1 << 26);
+    const SECOND: OrderId = OrderId(2 << 26);
+
+    fn accepted(order_id: OrderId) -> Message {
+        Message::OrderAccepted(OrderAccepted {
+            order_id,
+            client_order_id: ID,
+            price: Price(100),
+            quantity: Qty(5),
+            ..OrderAccepted::default()
+        })
+    }
+
+    fn filled(order_id: OrderId, leaves: u64) -> Message {
+        Message::OrderFilled(OrderFilled {
+            order_id,
+            client_order_id: ID,
+            quantity: Qty(1),
+            leaves_quantity: Qty(leaves),
+            side: 1,
+            stamp: Stamp::default(),
+            ..OrderFilled::default()
+        })
+    }
+
+    fn canceled(order_id: OrderId) -> Message {
+        Message::OrderCanceled(OrderCanceled {
+            order_id,
+            client_order_id: ID,
+            ..OrderCanceled::default()
+        })
+    }
+
+    fn of(reports: &[(u64, Message)]) -> Orders {
+        let mut orders = Orders::default();
+        for (number, message) in reports {
+            orders.report(*number, message);
+        }
+        orders
+    }
+
+    /// Its acceptance came before what we saw, and so before what is rolled back, or may have.
+    #[test]
+    fn an_order_known_by_a_fill_alone_outlives_the_fill() {
+        for leaves in [4, 0] {
+            let mut orders = of(&[(9, filled(FIRST, leaves))]);
+            orders.rolled_back(9);
+            let order = orders.get(ID).expect("it rests");
+            let found = (order.order_id, order.status, order.certain);
+            assert_eq!(found, (FIRST, Status::Live, false));
+        }
+        let mut orders = of(&[(9, accepted(FIRST)), (10, filled(FIRST, 4))]);
+        orders.rolled_back(9);
+        assert_eq!(orders.get(ID), None, "it never was");
+    }
+
+    /// The first order's cancel and the second's acceptance are among the missed.
+    #[test]
+    fn what_happens_to_an_order_is_not_booked_into_the_one_before_it() {
+        let first = || {
+            let mut orders = of(&[(1, accepted(FIRST)), (2, filled(FIRST, 4))]);
+            orders.missed();
+            orders
+        };
+        let mut orders = first();
+        orders.report(5, &filled(SECOND, 3));
+        let order = *orders.get(ID).expect("the second");
+        assert_eq!((order.order_id, order.certain), (SECOND, false));
+        assert_eq!(
+            (order.filled, order.leaves, order.side),
+            (Qty(1), Qty(3), Side::Sell)
+        );
+        assert_eq!(orders.live().count(), 1);
+
+        let mut orders = first();
+        orders.report(5, &canceled(SECOND));
+        assert_eq!(
+            orders.get(ID),
+            None,
+            "nothing is known of how the first ended"
+        );
+
+        let mut orders = first();
+        orders.report(5, &canceled(FIRST));
+        let order = orders.get(ID).expect("the first");
+        assert_eq!(order.status, Status::Canceled(0));
     }
 }

@@ -23,7 +23,8 @@ pub enum ReportsFrom {
     /// All that the exchange can still send: order state is rebuilt from them.
     #[default]
     Oldest,
-    /// From this number on: the one after the last that an earlier process has taken in.
+    /// From this number on: the one after the last that an earlier process has taken in. They count from
+    /// 1, and 0 means the same.
     Number(u64),
 }
 
@@ -271,7 +272,7 @@ impl Session {
                 let start = match self.reports_from {
                     ReportsFrom::Next => next_report_no,
                     ReportsFrom::Oldest => oldest_report_no.clamp(1, next_report_no.max(1)),
-                    ReportsFrom::Number(number) => number,
+                    ReportsFrom::Number(number) => number.max(1),
                 };
                 self.inbox.start_at(start);
                 (start > next_report_no).then_some(next_report_no)

@@ -2,7 +2,7 @@
 //!
 //! A command's body is one of the fixed-size records below; [`Request`] adds where it came from.
 //! In a ring slot a request is [`REQUEST_WORDS`] words; in a frame the header holds what is not
-//! the body. Layouts: docs/JOURNAL.md.
+//! the body. The structs are the layouts; how they stand in a frame: docs/JOURNAL.md.
 
 use crate::{
     AccountId, Amount, AssetId, ClientOrderId, FirmId, Flag, Gate, MarketId, Nanos, OrderId,
@@ -221,6 +221,17 @@ record! {
     }
 }
 
+impl CreateAsset {
+    /// Most decimals.
+    pub const MAX_DECIMALS: u8 = 18;
+
+    /// Whether its parameters are within their ranges. What it refers to is not its own to know.
+    #[must_use]
+    pub fn is_within_limits(&self) -> bool {
+        self.decimals <= Self::MAX_DECIMALS
+    }
+}
+
 record! {
     /// Makes a market.
     CreateMarket {
@@ -246,6 +257,26 @@ record! {
         price_min: Price,
         /// Name in ASCII, filled up with zeros.
         symbol: [u8; 16],
+    }
+}
+
+impl CreateMarket {
+    /// The highest fee: all of the notional, in parts per million.
+    pub const MAX_FEE_PPM: u32 = 1_000_000;
+
+    /// Whether its parameters are within their ranges. What it refers to is not its own to know.
+    #[must_use]
+    pub fn is_within_limits(&self) -> bool {
+        let behind_highest = self.price_min.0.checked_add(i64::from(self.price_levels));
+        self.base != self.quote
+            && self.maker_fee_ppm <= Self::MAX_FEE_PPM
+            && self.taker_fee_ppm <= Self::MAX_FEE_PPM
+            && self.price_levels > 0
+            && self.tick_value > 0
+            && self.lot_size > 0
+            && self.min_qty > Qty::ZERO
+            && self.price_min.0 >= 1
+            && behind_highest.is_some()
     }
 }
 
@@ -641,6 +672,48 @@ mod tests {
     use super::*;
     use crate::SessionId;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_market_and_an_asset_have_limits() {
+        let symbol = [b'x'; 16];
+        let asset = |decimals| CreateAsset {
+            asset: AssetId(0),
+            decimals,
+            pad: [Zero::Zero; 3],
+            symbol,
+        };
+        assert!(asset(18).is_within_limits() && !asset(19).is_within_limits());
+        let largest = CreateMarket {
+            market: MarketId(0),
+            base: AssetId(0),
+            quote: AssetId(1),
+            maker_fee_ppm: 1_000_000,
+            taker_fee_ppm: 1_000_000,
+            price_levels: u32::MAX,
+            tick_value: u64::MAX,
+            lot_size: u64::MAX,
+            min_qty: Qty(u64::MAX),
+            price_min: Price(i64::MAX - i64::from(u32::MAX)),
+            symbol,
+        };
+        assert!(largest.is_within_limits());
+        let changes: [fn(&mut CreateMarket); 9] = [
+            |market| market.quote = market.base,
+            |market| market.maker_fee_ppm += 1,
+            |market| market.taker_fee_ppm += 1,
+            |market| market.price_levels = 0,
+            |market| market.tick_value = 0,
+            |market| market.lot_size = 0,
+            |market| market.min_qty = Qty::ZERO,
+            |market| market.price_min = Price(0),
+            |market| market.price_min.0 += 1,
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut market = largest;
+            change(&mut market);
+            assert!(!market.is_within_limits(), "change {number}");
+        }
+    }
 
     #[test]
     fn a_request_round_trips_and_its_pads_are_checked() {

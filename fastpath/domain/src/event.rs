@@ -2,7 +2,8 @@
 //!
 //! Each event is a fixed-size record whose first byte is its kind. *Private* events name a session
 //! and carry its report number; *public* events name a market and carry the shard's feed number.
-//! Both numbers are engine state and final. Layouts: docs/JOURNAL.md.
+//! Both numbers are engine state and final. The structs are the layouts; how they stand in a frame:
+//! docs/JOURNAL.md.
 
 use crate::{
     AssetId, ClientOrderId, CommandKind, Flag, Liquidity, MarketId, OrderId, OrderType, Phase,

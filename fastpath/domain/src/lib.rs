@@ -2,8 +2,8 @@
 //!
 //! Everything here is a fixed-size record of integers without implicit padding, so that the bytes
 //! of a command or an event are the same in a ring, in the journal, in the archive and in a hash.
-//! Layouts are little-endian and written down in `docs/JOURNAL.md`; a change of one is a change of
-//! the journal's format version.
+//! Layouts are little-endian, and these structs are the law on them: `docs/JOURNAL.md` says how they stand in
+//! a frame, and a change of one is a change of that format's version.
 //!
 //! Architecture invariant: this crate knows no I/O, no clock, no allocation on any path but
 //! [`Effects::new`], and it never panics on bytes from outside.
@@ -18,16 +18,20 @@ mod command;
 mod effects;
 mod event;
 mod hash;
+mod hex;
 mod id;
 mod number;
 mod order;
 mod reason;
+mod utc;
 
 pub use command::*;
 pub use effects::{Effects, EventError, Events, MAX_EVENT_WORDS, MAX_EVENTS, MAX_FILLS};
 pub use event::*;
 pub use hash::{RecordHash, Tag};
+pub use hex::from_hex;
 pub use id::*;
 pub use number::*;
 pub use order::*;
 pub use reason::{Reason, UnknownReason};
+pub use utc::Utc;

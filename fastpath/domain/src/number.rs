@@ -159,14 +159,6 @@ impl Amount {
     }
 }
 
-impl Nanos {
-    /// `self + other`, or `None` beyond the range.
-    #[must_use]
-    pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).map(Self)
-    }
-}
-
 impl Seq {
     /// The position after this one.
     ///

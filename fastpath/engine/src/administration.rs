@@ -8,11 +8,8 @@ use crate::market::Market;
 use crate::orders::Orders;
 use domain::{
     AccountId, AccountView, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate,
-    Deposit, Effects, Genesis, OpenSession, Qty, Reason,
+    Deposit, Effects, Genesis, OpenSession, Reason,
 };
-
-const MAX_DECIMALS: u8 = 18;
-const MAX_FEE_PPM: u32 = 1_000_000;
 
 /// The place for a new record, if the id is below the capacity and not used.
 fn vacant<T>(table: &mut [Option<T>], id: u32) -> Result<&mut Option<T>, Reason> {
@@ -60,7 +57,7 @@ impl Engine {
     pub(crate) fn create_asset(&mut self, terms: &CreateAsset) -> Result<(), Reason> {
         self.initialised()?;
         let place = vacant(&mut self.assets, terms.asset.0)?;
-        if terms.decimals > MAX_DECIMALS {
+        if !terms.is_within_limits() {
             return Err(Reason::InvalidParameter);
         }
         *place = Some(Asset {
@@ -82,7 +79,7 @@ impl Engine {
         if !known(terms.base) || !known(terms.quote) {
             return Err(Reason::UnknownReference);
         }
-        if !valid(terms) {
+        if !terms.is_within_limits() {
             return Err(Reason::InvalidParameter);
         }
         if terms.price_levels as usize > self.ladders.free() {
@@ -156,21 +153,4 @@ impl Engine {
     pub(crate) fn has_account(&self, account: AccountId) -> bool {
         exists(&self.accounts, account.0)
     }
-}
-
-/// Whether a market's parameters are within their ranges.
-fn valid(terms: &CreateMarket) -> bool {
-    terms.base != terms.quote
-        && terms.maker_fee_ppm <= MAX_FEE_PPM
-        && terms.taker_fee_ppm <= MAX_FEE_PPM
-        && terms.price_levels > 0
-        && terms.tick_value > 0
-        && terms.lot_size > 0
-        && terms.min_qty > Qty::ZERO
-        && terms.price_min.0 >= 1
-        && terms
-            .price_min
-            .0
-            .checked_add(i64::from(terms.price_levels))
-            .is_some()
 }

@@ -106,11 +106,6 @@ impl<S: Segments> ArchiveReader<S> {
         &mut self.source
     }
 
-    /// Gives back what the archive lies in.
-    pub fn into_source(self) -> S {
-        self.source
-    }
-
     /// Where the chain stands behind the last frame that was read.
     #[must_use]
     pub fn chain(&self) -> Chain {

@@ -1,6 +1,8 @@
-//! Which boot of the machine this is.
+//! Which boot of the machine this is, and how long ago it was.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::io::{Error, ErrorKind, Result};
+use std::time::Duration;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -16,6 +18,16 @@ pub fn boot_id() -> Result<[u64; 2]> {
             format!("{BOOT_ID} holds {text:?}, which is no UUID"),
         )
     })
+}
+
+/// Nanoseconds since boot: a clock that nobody sets, that every process of the machine reads alike, without
+/// a system call, and that goes on while the machine sleeps.
+#[inline]
+#[must_use]
+pub fn since_boot() -> u64 {
+    // The system's clock is not negative; if it were, 0 is before everything.
+    let time = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+    time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos())
 }
 
 fn parse(text: &str) -> Option<[u64; 2]> {

@@ -1,4 +1,4 @@
-//! Counters and heartbeats: one writer, relaxed, for people to look at.
+//! Counters: one writer, relaxed, for people to look at.
 
 use crate::{Memory, WordAt, Words};
 
@@ -37,41 +37,6 @@ impl<W: Words> Counter<W> {
     }
 }
 
-/// The time at which something was last alive, UTC ns.
-#[derive(Clone, Debug)]
-pub struct Heartbeat<W = Memory>(WordAt<W>);
-
-impl<W: Words> Heartbeat<W> {
-    /// The heartbeat at word `at`.
-    ///
-    /// # Panics
-    /// If there is no such word.
-    #[must_use]
-    pub fn new(memory: &W, at: usize) -> Self {
-        Self(WordAt::new(memory, at))
-    }
-
-    /// Alive at `now`, UTC ns. Only the one writer may call this.
-    #[inline]
-    pub fn beat(&self, now: u64) {
-        self.0.word().set(now);
-    }
-
-    /// When it was last alive, UTC ns; 0 never.
-    #[inline]
-    #[must_use]
-    pub fn last(&self) -> u64 {
-        self.0.word().get()
-    }
-
-    /// Nanoseconds since then; 0 if that lies ahead of `now`.
-    #[inline]
-    #[must_use]
-    pub fn age(&self, now: u64) -> u64 {
-        now.saturating_sub(self.last())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,15 +52,5 @@ mod tests {
         memory.words()[0].set(u64::MAX);
         counter.add(2);
         assert_eq!(counter.get(), 1);
-    }
-
-    #[test]
-    fn an_age_is_never_negative() {
-        let heartbeat = Heartbeat::new(&Heap::new(1), 0);
-        heartbeat.beat(100);
-        assert_eq!(
-            (heartbeat.last(), heartbeat.age(130), heartbeat.age(90)),
-            (100, 30, 0)
-        );
     }
 }

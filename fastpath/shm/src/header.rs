@@ -4,8 +4,9 @@ use crate::{Memory, Word, Words};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-/// The version of all layouts in this crate. Shared memory is never migrated.
-pub const LAYOUT_VERSION: u64 = 1;
+/// The version of all layouts in this crate. Shared memory is never migrated. In version 1, never released,
+/// heartbeats were UTC, and a peer's word said nothing of the key that its client had.
+pub const LAYOUT_VERSION: u64 = 2;
 
 /// Words of the header.
 #[cfg(not(loom))]

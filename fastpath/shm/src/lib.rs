@@ -17,6 +17,7 @@
 mod boot;
 mod counter;
 mod header;
+pub mod heartbeat;
 mod histogram;
 pub mod layout;
 pub mod log;
@@ -31,9 +32,10 @@ pub mod ring;
 mod word;
 mod words;
 
-pub use boot::boot_id;
-pub use counter::{Counter, Heartbeat};
+pub use boot::{boot_id, since_boot};
+pub use counter::Counter;
 pub use header::{HEADER_WORDS, Header, Identity, LAYOUT_VERSION, RegionError, RegionSpec};
+pub use heartbeat::Heartbeat;
 pub use histogram::{BUCKETS, HISTOGRAM_WORDS, Histogram, HistogramSnapshot};
 pub use layout::{
     FastView, FastWriter, SlowView, SlowWriter, TileBlock, TileState, command_ring_consumer,

@@ -73,21 +73,6 @@ impl Memory {
             tried,
         })
     }
-
-    /// The existing region at `path`, as its one writer.
-    ///
-    /// # Errors
-    /// If it is not there, another process writes it, another user may, or it is not what `spec` and
-    /// `identity` say.
-    pub fn open_writer(
-        path: &Path,
-        spec: RegionSpec,
-        identity: Identity,
-    ) -> Result<(Self, WriterLock, Found), RegionError> {
-        let file = open(path, OFlags::RDWR, own_user())?;
-        let lock = lock(file, path)?;
-        open_existing(lock, path, &spec, &identity)
-    }
 }
 
 /// Makes the region in one place, and leaves nothing there if that fails.

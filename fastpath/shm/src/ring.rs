@@ -311,6 +311,21 @@ impl<W: Words> RingConsumer<W> {
     }
 }
 
+impl RingConsumer<Heap> {
+    /// Goes to the slot after the one that was peeked and leaves zeros in its place: for a secret, which is
+    /// not to stay in memory. Until [`Self::release`] the slot is the consumer's.
+    ///
+    /// # Panics
+    /// If no slot was there to peek.
+    pub fn advance_and_erase(&mut self) {
+        let slot = self.next;
+        self.advance();
+        for word in self.ring.slot(slot) {
+            word.owned_set(0);
+        }
+    }
+}
+
 /// A ring of `capacity` slots inside this process.
 ///
 /// # Panics

@@ -235,6 +235,34 @@ fn a_producer_whose_memory_is_new_begins_where_the_consumer_is() {
 }
 
 #[test]
+fn what_is_erased_is_gone_from_memory_and_its_slot_is_free() {
+    let memory = memory();
+    let (mut producer, mut consumer) = (producer(&memory), consumer(&memory));
+    for n in 1..=4 {
+        producer.push(&slot(n)).expect("four are free");
+    }
+    producer.publish();
+    for n in 1..=2 {
+        assert_eq!(consumer.peek(), Ok(Some(slot(n))));
+        consumer.advance_and_erase();
+    }
+    consumer.release();
+    let words: Vec<u64> = memory.words()[2 * LINE_WORDS..]
+        .iter()
+        .map(shm::Word::get)
+        .collect();
+    let (erased, kept) = words.split_at(2 * SLOT_WORDS);
+    assert!(erased.iter().all(|word| *word == 0));
+    assert_eq!(kept, [slot(3), slot(4)].concat());
+    producer.push(&slot(5)).expect("it was released");
+    producer.publish();
+    for n in 3..=5 {
+        assert_eq!(consumer.peek(), Ok(Some(slot(n))));
+        consumer.advance();
+    }
+}
+
+#[test]
 #[should_panic(expected = "advance without a slot")]
 fn what_was_not_there_cannot_be_left_behind() {
     ring::heap(1).1.advance();

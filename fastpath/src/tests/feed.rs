@@ -3,7 +3,7 @@
 
 use super::rig::{Client, Rig, Seeded, order, resting};
 use crate::feed::Publisher;
-use domain::{ClientOrderId, OrderId, Price, Qty, Side};
+use domain::{ClientOrderId, OrderId, Price, Qty, SessionId, Side};
 use journal::Frame;
 use nic::inproc::{Faults, InprocRx, InprocTx};
 use nic::{Peer, Receive as _};
@@ -161,9 +161,8 @@ fn the_feed_comes_behind_the_reports_of_its_frame() {
     let mut rig = rig(EVERYTHING, Ack::Sequenced);
     let clients = [rig.client(1), rig.client(2), rig.client(3)];
     let mut port = rig.network.open(EVERYTHING).unwrap();
-    let fast = FastWriter::new(rig.regions.fast.clone()).unwrap();
     for session in 1..=3 {
-        fast.set_peer(session, EVERYTHING.to_word());
+        rig.tiles.net.entry.bind(SessionId(session), EVERYTHING);
     }
     rig.network.set_faults(Faults {
         full_ppm: 600_000,
@@ -289,7 +288,9 @@ fn full_port(seed: u64) {
     let mut random = Seeded(seed);
     for round in 0..40 {
         for session in 1..=2 {
-            fast.set_peer(session, clients[session - 1].address().to_word());
+            let address = clients[session - 1].address();
+            let id = SessionId(u32::try_from(session).unwrap());
+            rig.tiles.net.entry.bind(id, address);
         }
         trade(&mut rig, &clients, &mut random, 1 + round * 20, 20);
         rig.tiles.net.poll();

@@ -165,6 +165,37 @@ fn only_another_key_unbinds_the_session() {
     assert!(before.receive().is_empty(), "fills went to the old address");
 }
 
+/// The process dies between the frame with the new key and its housekeeping: the binding in `fast` is the
+/// old key's, and the next process derives the new one.
+#[test]
+fn a_key_replaced_just_before_a_restart_unbinds_the_session_too() {
+    let mut rig = rig();
+    let (old, new) = (key(3), key(4));
+    administer(&mut rig, &[open(SESSION, Gate::Port, old.public_key())]);
+    rig.housekeep();
+    let before = client(&rig, &old);
+    let mut before = rig.establish(before);
+    trade(&mut rig, &mut before, 1);
+    administer(&mut rig, &[delegate(new.public_key())]);
+
+    let mut rig = rig.restart(|_| {});
+    let mut other = rig.client(1);
+    other.send(1, &[order(1, Side::Buy, 100, 1)]);
+    rig.settle();
+    assert!(!messages(&other.receive()).is_empty());
+    assert_eq!(rig.engine().session(SESSION).unwrap().next_report_no, 3);
+    assert_eq!(before.undelivered(), 0, "a report went to the old address");
+    assert_eq!(rig.count(TileKind::Out, out::unreachable), 1);
+    // Nor does what the new key's holder sends before it is established count.
+    let mut after = client(&rig, &new);
+    after.send(2, &[resting(2)]);
+    rig.settle();
+    assert_eq!(rig.count(TileKind::Net, net::not_established), 1);
+    after.receive();
+    let mut after = rig.establish(after);
+    trade(&mut rig, &mut after, 2);
+}
+
 #[test]
 fn a_key_with_which_nothing_secret_can_be_agreed_ends_the_session_at_the_port() {
     let mut weak = [0; 32];
@@ -198,6 +229,8 @@ fn the_gateways_sessions_have_no_keys_and_are_not_called_unreachable() {
     rig.settle();
     assert_eq!(rig.engine().session(SESSION).unwrap().next_report_no, 2);
     assert_eq!(rig.count(TileKind::Out, out::unreachable), 0);
+    let stage = &rig.tiles.out.receive_to_send;
+    assert_eq!(stage.snapshot().count, 0, "its receipt is by another clock");
 }
 
 /// More log-ons than any ring holds while the supervisor's thread does not run: they wait in the slow

@@ -9,7 +9,7 @@ use nic::inproc::{Faults, InprocRx, InprocTx, Network};
 use nic::{Peer, Receive as _, Transmit as _};
 use shm::{FastWriter, Identity, Memory, SlowWriter, fast_spec, journal_spec, slow_spec};
 use tempfile::TempDir;
-use tile::Tile as _;
+use tile::{Clock, Tile as _};
 use topology::{Config, TileKind};
 use wire::auth::{HostSecret, MacKeys, SessionSecret};
 use wire::order_entry::{
@@ -90,7 +90,7 @@ impl Rig {
             identity,
         };
         let network = Network::new(1, Faults::NONE);
-        let tiles = start(&config, &regions, &network);
+        let tiles = start(&config, &regions, &network, &Clock::now);
         regions.continues = true;
         Self {
             slow: SlowWriter::new(regions.slow.clone()).unwrap(),
@@ -104,11 +104,20 @@ impl Rig {
 
     /// The process dies, and another takes over its memory. `before` sees the regions in between.
     pub(super) fn restart(self, before: impl FnOnce(&Regions)) -> Self {
+        self.restart_under(&Clock::now, before)
+    }
+
+    /// The same, and the process that takes over starts under another clock.
+    pub(super) fn restart_under(
+        self,
+        clock: &dyn Fn() -> u64,
+        before: impl FnOnce(&Regions),
+    ) -> Self {
         let Self { tiles, regions, .. } = self;
         drop(tiles);
         before(&regions);
         Self {
-            tiles: start(&self.config, &regions, &self.network),
+            tiles: start(&self.config, &regions, &self.network, clock),
             regions,
             config: self.config,
             network: self.network,
@@ -225,8 +234,13 @@ impl Rig {
     }
 }
 
-fn start(config: &Config, regions: &Regions, network: &Network) -> Tiles<InprocRx, InprocTx> {
-    let recovered = boot::recover(config, regions, None).unwrap();
+fn start(
+    config: &Config,
+    regions: &Regions,
+    network: &Network,
+    clock: &dyn Fn() -> u64,
+) -> Tiles<InprocRx, InprocTx> {
+    let recovered = boot::recover(config, regions, None, clock).unwrap();
     let (rx, tx) = network.open(EXCHANGE).unwrap();
     Tiles::assemble(config, regions, recovered, rx, tx).unwrap()
 }
@@ -370,6 +384,13 @@ impl Client {
 
     pub(super) fn establish(&self, nonce: u64, cookie: u64) {
         self.send_bytes(&self.datagram_of(CONTROL_EPOCH, 0, &[Establish { nonce, cookie }]));
+    }
+
+    /// Takes whatever has come to this address and looks at none of it; how much it was.
+    pub(super) fn undelivered(&mut self) -> usize {
+        let mut count = 0;
+        while self.port.0.receive(32, &mut |_| count += 1) > 0 {}
+        count
     }
 
     /// Everything that has come for this session, each with a right MAC.

@@ -282,6 +282,66 @@ fn an_impossible_ring_is_left_alone_and_sessions_go_on() {
     }
 }
 
+/// Deposits `count` times 5; the ring has room for all of them at once or is emptied between.
+fn deposit_often(rig: &mut Rig, count: u64) {
+    let mut producer = ring(rig);
+    for step in 1..=count {
+        let number = rig.engine().last_number(Source::DEPOSITS) + 1;
+        assert!(push(&mut producer, Source::DEPOSITS, number, deposit(5)));
+        while rig.tiles.matching.poll() > 0 {}
+        assert_eq!(rig.engine().last_number(Source::DEPOSITS), number, "{step}");
+    }
+    rig.settle();
+}
+
+/// The tiles find the positions of one new region and one that is not before a slowpath has resumed the
+/// ring: with `slow` anew the producer seems to have gone back, with `fast` anew to be far ahead.
+#[test]
+fn a_ring_of_which_one_region_is_new_is_waited_for() {
+    for slow_is_new in [true, false] {
+        let mut rig = Rig::new();
+        deposit_often(&mut rig, 4_200);
+        let number = rig.engine().last_number(Source::DEPOSITS) + 1;
+        let mut rig = rig.restart(|regions| {
+            let new = if slow_is_new {
+                &regions.slow
+            } else {
+                &regions.fast
+            };
+            new.wipe().unwrap();
+        });
+        rig.settle();
+        assert_eq!(rig.count(TileKind::Match, counter::ring_faults), 0);
+        push(&mut ring(&rig), Source::DEPOSITS, number, deposit(5));
+        rig.settle();
+        assert_eq!(rig.engine().last_number(Source::DEPOSITS), number);
+        // From now on what cannot be is not waited for.
+        let head = head_word(&rig);
+        rig.settle();
+        rig.regions.slow.words()[head].set(1 << 32);
+        rig.settle();
+        assert_eq!(rig.count(TileKind::Match, counter::ring_faults), 1);
+    }
+}
+
+/// A slowpath that attached before a new epoch's start set the region `fast` back counts from where it was.
+#[test]
+fn the_rings_position_outlives_its_journal_memory() {
+    let mut rig = Rig::new();
+    let genesis = rig.engine().last_number(Source::DEPOSITS);
+    deposit_often(&mut rig, 3);
+    let mut producer = ring(&rig);
+    std::fs::remove_file(rig.config.epoch_file()).unwrap();
+    rig.regions.continues = false;
+    let mut rig = rig.restart(|regions| regions.journal.wipe().unwrap());
+    rig.settle();
+    let now = rig.engine().last_number(Source::DEPOSITS);
+    assert_eq!(now, genesis, "what was taken before is not read again");
+    push(&mut producer, Source::DEPOSITS, genesis + 1, deposit(5));
+    rig.settle();
+    assert_eq!(rig.engine().last_number(Source::DEPOSITS), genesis + 1);
+}
+
 fn scribble(random: &mut Seeded, rig: &Rig) {
     let words = rig.regions.slow.words();
     for _ in 0..=random.below(20) {

@@ -106,6 +106,24 @@ fn with_durable_acks_nothing_leaves_before_it_is_durable() {
 }
 
 #[test]
+fn a_frame_that_may_not_leave_is_not_even_read() {
+    let mut rig = Rig::with(1 << 18, |config| config.instance.ack = Ack::Durable);
+    let mut client = rig.client(1);
+    rig.slow.set_durable_seq(rig.head());
+    rig.settle();
+    client.receive();
+    client.send(1, &[resting(1)]);
+    rig.settle();
+    let out = &rig.tiles.out;
+    assert_eq!(out.reader.next_seq(), rig.head(), "the order waits");
+    assert!(out.current.is_none());
+    rig.slow.set_durable_seq(rig.head());
+    rig.settle();
+    assert_eq!(reports(&client.receive()).len(), 1);
+    assert_eq!(rig.tiles.out.reader.next_seq(), rig.head() + 1);
+}
+
+#[test]
 fn impossible_progress_is_counted_and_not_believed() {
     let mut rig = Rig::new();
     let client = rig.client(1);

@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 
 /// The process's clock: UTC in nanoseconds since 1970, read without a system call.
 ///
-/// The difference between UTC and the time since boot is taken once, at the first reading; from then
-/// on only the time since boot is read. Both run at the rate that time synchronisation gives
+/// The difference between UTC and the time since boot is taken once, at the first reading, between two
+/// readings that lie close together, so that the processes of a machine agree on it; from then on only
+/// the time since boot is read. Both run at the rate that time synchronisation gives
 /// them, so the clock follows slow corrections, but a step of the system's time (by hand, or for a
 /// leap second) moves it only when the process is started again. The time since boot goes on while
 /// the machine sleeps.
@@ -15,31 +16,45 @@ pub struct Clock;
 
 /// UTC less the time since boot. Wraps, should the machine's UTC be before its boot.
 static UTC_AT_BOOT: OnceLock<u64> = OnceLock::new();
+/// Readings of which the best is taken.
+const TRIES: usize = 16;
 
 impl Clock {
     /// UTC in nanoseconds, on every thread at least what any thread has read before.
     #[inline]
     #[must_use]
     pub fn now() -> u64 {
-        let at_boot = UTC_AT_BOOT
-            .get_or_init(|| read(ClockId::Realtime).wrapping_sub(read(ClockId::Boottime)));
-        read(ClockId::Boottime).wrapping_add(*at_boot)
+        let at_boot = UTC_AT_BOOT.get_or_init(utc_at_boot);
+        shm::since_boot().wrapping_add(*at_boot)
     }
 
     /// Nanoseconds since boot, which every process of the machine reads alike.
     #[inline]
     #[must_use]
     pub fn since_boot() -> u64 {
-        read(ClockId::Boottime)
+        shm::since_boot()
     }
 }
 
-#[inline]
-fn read(clock: ClockId) -> u64 {
-    nanos(clock_gettime(clock))
+/// Of several tries: a thread may be taken off its CPU between two readings.
+#[cold]
+fn utc_at_boot() -> u64 {
+    narrowest((0..TRIES).map(|_| {
+        let before = shm::since_boot();
+        let utc = nanos(clock_gettime(ClockId::Realtime));
+        (before, utc, shm::since_boot())
+    }))
 }
 
-/// The system's clocks are not negative; if one were, 0 is before everything.
+/// UTC less the middle of the readings of the time since boot around it, where these are the closest.
+fn narrowest(tries: impl Iterator<Item = (u64, u64, u64)>) -> u64 {
+    let best = tries.min_by_key(|(before, _, after)| after - before);
+    best.map_or(0, |(before, utc, after)| {
+        utc.wrapping_sub(before + (after - before) / 2)
+    })
+}
+
+/// The system's time is not before 1970; if it were, 0 is before everything.
 #[inline]
 fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -67,6 +82,15 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_pause_between_two_readings_does_not_move_it() {
+        // UTC is 1,000 ahead; the thread was away before it read UTC, not at all, and after it.
+        let tries = [(10, 1_510, 520), (600, 1_604, 608), (700, 1_710, 1_000)];
+        assert_eq!(narrowest(tries.into_iter()), 1_000);
+        // A machine whose UTC is before its boot.
+        assert_eq!(narrowest([(10, 3, 12)].into_iter()), 3_u64.wrapping_sub(11));
     }
 
     #[test]

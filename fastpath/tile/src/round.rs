@@ -12,8 +12,8 @@ const ROUNDS_PER_LOOK: u32 = 64;
 const HOUSEKEEPING_INTERVAL: u64 = 1_000_000;
 
 /// Polls the tiles of a core in turn until `stop` asks, then stops them and returns. `blocks` are theirs,
-/// in the same order: their state, heartbeat (UTC nanoseconds) and polls are written there, about
-/// every millisecond.
+/// in the same order: their state, heartbeat (nanoseconds since boot) and polls are written there,
+/// about every millisecond.
 ///
 /// # Panics
 /// If there are not as many blocks as tiles, or more than [`MAX_TILES`].
@@ -103,11 +103,12 @@ impl<'a, W: Words> Core<'a, W> {
     #[cold]
     fn housekeep(&mut self, now: u64) {
         self.next_housekeeping = now + HOUSEKEEPING_INTERVAL;
+        let alive = Clock::since_boot();
         for ((tile, block), tally) in self.tiles.iter_mut().zip(self.blocks).zip(&self.tallies) {
             if !tally.halted {
                 tile.housekeep(now);
                 block.set_polls(tally.polls, tally.busy_polls);
-                block.beat(now);
+                block.beat(alive);
             }
         }
     }
@@ -133,12 +134,11 @@ impl<'a, W: Words> Core<'a, W> {
 
     /// The tile has stopped: its block shows its last figures.
     fn halt(&mut self, index: usize) {
-        let now = Clock::now();
         let (tally, block) = (&mut self.tallies[index], &self.blocks[index]);
         tally.halted = true;
-        self.tiles[index].housekeep(now);
+        self.tiles[index].housekeep(Clock::now());
         block.set_polls(tally.polls, tally.busy_polls);
-        block.beat(now);
+        block.beat(Clock::since_boot());
         block.set_state(TileState::Halt);
     }
 }

@@ -488,6 +488,12 @@ impl Config {
         self.state_dir().join("host.secret")
     }
 
+    /// The file that says whose the state folder is, locked by the fastpath that uses it.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        self.state_dir().join("LOCK")
+    }
+
     /// The file with the level that the slowpath keeps to instead of `log.level`; see `sluice log-level`.
     #[must_use]
     pub fn log_level_file(&self) -> PathBuf {

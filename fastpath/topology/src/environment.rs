@@ -2,7 +2,8 @@
 
 use crate::config::Config;
 use crate::error::Problem;
-use crate::keys::{Schema, Shape, no_such};
+use crate::keys::{Schema, Shape, nearest, no_such};
+use crate::wording::plain;
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
@@ -92,16 +93,12 @@ fn find(
     let name = variable[PREFIX.len()..].to_ascii_lowercase();
     let nameless = |problem| Err((String::new(), problem));
     let Some((section, key)) = name.split_once("__") else {
-        let top: Vec<&str> = schema
-            .iter()
-            .filter(|(_, shape)| **shape == Shape::Value)
-            .map(|(key, _)| *key)
-            .collect();
-        return match top.iter().find(|key| **key == name) {
-            Some(key) => Ok((None, key)),
-            None => nameless(format!(
-                "names no key: write SLUICE_SECTION__KEY with two underscores between, or unset it; {}",
-                no_such(&name, &top)
+        return match schema.get_key_value(name.as_str()) {
+            Some((key, Shape::Value)) => Ok((None, key)),
+            Some((section, Shape::Tables(_))) => nameless(may_repeat(section)),
+            Some((_, Shape::Table(_))) | None => nameless(format!(
+                "names no key: write {PREFIX}SECTION__KEY with two underscores between, or unset it{}",
+                meant(&name, schema)
             )),
         };
     };
@@ -115,14 +112,34 @@ fn find(
             Some(key) => Ok((Some(section), key)),
             None => Err((format!("{section}.{key}"), no_such(key, keys))),
         },
-        Some((section, Shape::Tables(_))) => nameless(format!(
-            "names a key of [[{section}]], which may stand several times: write it in the file, and unset this"
-        )),
+        Some((section, Shape::Tables(_))) => nameless(may_repeat(section)),
         Some((_, Shape::Value)) | None => nameless(format!(
             "section {section}: {}",
             no_such(section, &sections)
         )),
     }
+}
+
+fn may_repeat(section: &str) -> String {
+    format!(
+        "names [[{section}]], which may stand several times: write it in the file, and unset this"
+    )
+}
+
+/// The variable that was probably meant, if one is near.
+fn meant(name: &str, schema: &Schema) -> String {
+    let names: Vec<String> = schema
+        .iter()
+        .flat_map(|(top, shape)| match shape {
+            Shape::Value => vec![(*top).to_owned()],
+            Shape::Table(keys) => keys.iter().map(|key| format!("{top}__{key}")).collect(),
+            Shape::Tables(_) => Vec::new(),
+        })
+        .collect();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    nearest(name, &known).map_or_else(String::new, |name| {
+        format!("; did you mean {PREFIX}{}?", name.to_ascii_uppercase())
+    })
 }
 
 /// Whether the key takes the value, all else as it is by itself.
@@ -133,5 +150,5 @@ fn try_out(section: Option<&str>, key: &str, value: &Value) -> Result<(), String
     }
     Config::deserialize(table)
         .map(|_| ())
-        .map_err(|error| error.message().to_owned())
+        .map_err(|error| plain(error.message()))
 }

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {}: {error}; name a file that exists and that this user may read", path.display())]
+    #[error("cannot read {}: {error}; {}", path.display(), kind.remedy(path, error))]
     Read {
+        /// What it should be.
+        kind: FileKind,
         /// Which file.
         path: PathBuf,
         /// What the system said.
@@ -18,6 +20,35 @@ pub enum ConfigError {
     /// What is in it cannot be: everything that was found, one a line.
     #[error("{}", lines(.0))]
     Refused(Vec<Problem>),
+}
+
+/// What a file should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// The configuration.
+    Configuration,
+    /// What a shard starts with.
+    Genesis,
+}
+
+impl FileKind {
+    fn remedy(self, path: &Path, error: &io::Error) -> String {
+        if error.kind() != io::ErrorKind::NotFound {
+            return "name a file that this user may read".to_owned();
+        }
+        let path = path.display();
+        match self {
+            Self::Configuration => {
+                format!(
+                    "`sluice config default > {path}` writes one, or name another with --config"
+                )
+            }
+            Self::Genesis => format!(
+                "`sluice config default --genesis > {path}` writes one, or name another with the key genesis of the \
+                 configuration"
+            ),
+        }
+    }
 }
 
 impl ConfigError {
@@ -109,8 +140,9 @@ pub(crate) fn require(
     })
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
+pub(crate) fn read(path: &Path, kind: FileKind) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| ConfigError::Read {
+        kind,
         path: path.to_owned(),
         error,
     })

@@ -5,13 +5,14 @@ mod check;
 mod field;
 mod place;
 
-use crate::error::{self, ConfigError, Text};
+use crate::error::{self, ConfigError, FileKind, Text};
 use crate::keys;
+use crate::wording::plain;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
     FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
 };
-pub(crate) use field::hex_bytes;
+pub(crate) use field::base58_bytes;
 pub use field::{PublicKey, Symbol};
 use serde::Deserialize;
 use std::path::Path;
@@ -107,7 +108,7 @@ pub struct Account {
     pub id: u32,
     /// Whose it is.
     pub firm: u32,
-    /// The wallet that may log on for it, if it has one.
+    /// The wallet that may log on for it, if it has one; in the file base58 or 64 hexadecimal digits.
     #[serde(default)]
     pub owner: PublicKey,
 }
@@ -150,7 +151,8 @@ impl Genesis {
     /// [`ConfigError`] if the file cannot be read, is not understood, or holds what an engine would
     /// refuse.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::parse_from(&error::read(path)?, &path.display().to_string())
+        let text = error::read(path, FileKind::Genesis)?;
+        Self::parse_from(&text, &path.display().to_string())
     }
 
     /// Parses and checks the text of a file.
@@ -166,7 +168,7 @@ impl Genesis {
         let document = keys::parse(text, &place::schema()).map_err(ConfigError::Refused)?;
         let genesis = Self::deserialize(Deserializer::from(document.clone())).map_err(|error| {
             let at = error.span().map(|span| span.start);
-            ConfigError::Refused(vec![text.problem(at, "", error.message().trim_end())])
+            ConfigError::Refused(vec![text.problem(at, "", plain(error.message()))])
         })?;
         let found = genesis.check().0;
         if found.is_empty() {

@@ -153,6 +153,8 @@ numbered! {
         epoch,
         /// Seq that recovery ended with.
         recovered_seq,
+        /// The port's number, which the system chose if the configuration says 0.
+        order_port,
     }
 }
 
@@ -161,7 +163,8 @@ numbered! {
     stage {
         /// A message's receipt to the commit of its frame.
         receive_to_commit,
-        /// A message's receipt to the hand-over of its first report to the port.
+        /// A message's receipt until the last report and feed message of its frame is handed to the port,
+        /// before the system call that sends it.
         receive_to_send,
     }
 }

@@ -130,7 +130,7 @@ pub(crate) fn no_such(name: &str, known: &[&str]) -> String {
 }
 
 /// The one of `known` that somebody who wrote `name` probably meant.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     known
         .iter()
         .map(|known| (distance(name, known), *known))

@@ -17,13 +17,15 @@ mod genesis;
 pub mod instruments;
 mod keys;
 pub mod secret;
+pub mod state_lock;
+mod wording;
 
 pub use config::{
     Ack, Archive, Backend, Config, Core, Cpu, DEFAULT_CONFIG, Engine, Gateway, Idle, Instance, Key,
     Limits, Loaded, Log, LogFormat, Memory, Metrics, Origin, Port, Profile, Registration, Slowpath,
     Snapshots, TileKind, check_level, every_key,
 };
-pub use error::{ConfigError, Problem};
+pub use error::{ConfigError, FileKind, Problem};
 pub use genesis::{
     Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session, Symbol,
 };

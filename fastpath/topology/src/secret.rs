@@ -55,11 +55,26 @@ pub enum SecretError {
 /// # Errors
 /// [`SecretError`]: the file cannot be read or made, is open to others, or holds something else.
 pub fn load_or_create(path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
-    match File::open(path) {
-        Ok(file) => load(file, path),
+    Ok(open_or_create(path)?.0)
+}
+
+/// Does the same and says whether this call made the secret: where one was before, every session's keys
+/// have changed.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub fn is_new(path: &Path) -> Result<bool, SecretError> {
+    Ok(open_or_create(path)?.1)
+}
+
+/// The secret, and whether it was made here.
+fn open_or_create(path: &Path) -> Result<([u8; SECRET_BYTES], bool), SecretError> {
+    let open = || File::open(path);
+    match open() {
+        Ok(file) => Ok((load(file, path)?, false)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create(path)?;
-            load(File::open(path).map_err(failed("open", path))?, path)
+            let made = create(path)?;
+            Ok((load(open().map_err(failed("open", path))?, path)?, made))
         }
         Err(error) => Err(failed("open", path)(error)),
     }
@@ -84,14 +99,14 @@ fn load(file: File, path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
         .read_to_end(&mut text)
         .map_err(failed("read", path))?;
     let digits = text.strip_suffix(b"\n").unwrap_or(&text);
-    crate::genesis::hex_bytes(digits).ok_or_else(|| SecretError::Malformed {
+    domain::from_hex(digits).ok_or_else(|| SecretError::Malformed {
         path: path.to_owned(),
     })
 }
 
 /// Makes the file whole and durable under another name, then links it into place: nobody ever sees
-/// half a secret, and a file that is there already is left alone.
-fn create(path: &Path) -> Result<(), SecretError> {
+/// half a secret, and a file that is there already is left alone: then it is not this one's making.
+fn create(path: &Path) -> Result<bool, SecretError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -111,7 +126,8 @@ fn create(path: &Path) -> Result<(), SecretError> {
     let draft = folder.join(format!(".host.secret.{:016x}", u64::from_le_bytes(suffix)));
     let outcome = write_durably(&draft, &text).and_then(|()| link(&draft, path, folder));
     let removed = std::fs::remove_file(&draft).map_err(failed("remove", &draft));
-    outcome.and(removed)
+    let made = outcome?;
+    removed.map(|()| made)
 }
 
 fn write_durably(draft: &Path, text: &str) -> Result<(), SecretError> {
@@ -122,13 +138,14 @@ fn write_durably(draft: &Path, text: &str) -> Result<(), SecretError> {
     file.sync_all().map_err(failed("sync", draft))
 }
 
-fn link(draft: &Path, path: &Path, folder: &Path) -> Result<(), SecretError> {
+fn link(draft: &Path, path: &Path, folder: &Path) -> Result<bool, SecretError> {
     match std::fs::hard_link(draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(failed("make", path)(error)),
         Ok(()) => {
             let folder_file = File::open(folder).map_err(failed("open", folder))?;
-            folder_file.sync_all().map_err(failed("sync", folder))
+            folder_file.sync_all().map_err(failed("sync", folder))?;
+            Ok(true)
         }
     }
 }

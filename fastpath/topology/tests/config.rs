@@ -64,6 +64,7 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
                 "replay",
                 "tls_cert",
                 "tls_key",
+                "public_url",
                 "destination",
                 "interface",
             ];
@@ -91,6 +92,10 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
     assert_eq!(
         config.feed.destination,
         Some("127.0.0.1:7401".parse().unwrap())
+    );
+    assert_eq!(
+        config.gateway.public_url.as_deref(),
+        Some("https://exchange.example")
     );
 }
 
@@ -132,6 +137,51 @@ fn syntax_errors_have_line_and_column() {
         text.contains("line 2") && text.contains("durable"),
         "{text}"
     );
+}
+
+/// Nobody who writes a file should have to know Rust.
+#[test]
+fn values_of_the_wrong_kind_are_refused_in_plain_words() {
+    for (text, says) in [
+        (
+            "[port]\nburst = \"x\"",
+            "port.burst: invalid type: string \"x\", expected a whole number, 0 or more",
+        ),
+        ("[feed]\nttl = 256", "expected a whole number from 0 to 255"),
+        (
+            "[instance]\nshard = -1",
+            "expected a whole number from 0 to 65535",
+        ),
+        ("[gateway]\nenabled = 1", "expected true or false"),
+        ("[instance]\nname = 1", "expected a text in quotes"),
+        ("[slowpath]\ncpus = 1", "expected a list, as in [1, 2]"),
+        (
+            "gateway = 1",
+            "gateway: invalid type: integer `1`, expected a section with keys of its own",
+        ),
+        (
+            "[port]\nbind = 7400",
+            "expected an address with a port in quotes",
+        ),
+        (
+            "[port]\nbind = \"[::1]:7400\"",
+            "port.bind: is no address of IPv4 with a port: write it as in \"127.0.0.1:7400\"",
+        ),
+        (
+            "[gateway]\nbind = \"localhost:7480\"",
+            "gateway.bind: is no address with a port",
+        ),
+        (
+            "[feed]\ninterface = \"eth0\"",
+            "feed.interface: is no address of IPv4",
+        ),
+    ] {
+        let message = refusal(text);
+        assert!(message.contains(says), "{text}\n{message}");
+        for rust in ["usize", "u8", "u16", "struct", "syntax"] {
+            assert!(!message.contains(rust), "{rust}: {message}");
+        }
+    }
 }
 
 #[test]
@@ -237,6 +287,21 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[feed]\ninterface = \"239.1.1.1\"",
         "feed.interface",
         "of this machine",
+    ),
+    (
+        "[gateway]\nbind = \"127.0.0.1:7490\"\n[metrics]\nenabled = true",
+        "metrics.bind",
+        "127.0.0.1:7490 is the gateway's port",
+    ),
+    (
+        "[metrics]\nbind = \"0.0.0.0:7480\"",
+        "metrics.bind",
+        "use another",
+    ),
+    (
+        "[metrics]\nbind = \"[::ffff:127.0.0.1]:7480\"",
+        "metrics.bind",
+        "use another",
     ),
     ("[instance]\nname = \"\"", "instance.name", "1 to 32"),
     ("[instance]\nname = \"Main\"", "instance.name", "a-z"),
@@ -363,6 +428,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "base58",
     ),
     (
+        "[gateway]\npublic_url = \"https://exchange.example/\"",
+        "gateway.public_url",
+        "without a path",
+    ),
+    (
         "[store]\nurl = \"sqlite::memory:\"",
         "store.url",
         "sqlite:PATH",
@@ -435,6 +505,11 @@ fn the_ends_of_the_ranges_are_accepted() {
         "[engine]\ncheckpoint_interval = 1\nrecovery_grace_ms = 0",
         "[archive]\nsegment_mib = 4096\ngroup_max_ms = 0",
         "[slowpath]\ncpus = [0, 1]",
+        "[gateway]\nbind = \"127.0.0.1:0\"\n[metrics]\nbind = \"127.0.0.1:0\"",
+        "[gateway]\nbind = \"127.0.0.1:9\"\n[metrics]\nbind = \"127.0.0.2:9\"",
+        "[metrics]\nenabled = false\nbind = \"127.0.0.1:7480\"",
+        // UDP: another port of the same number.
+        "[port]\nbind = \"127.0.0.1:7480\"",
     ] {
         Config::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
     }
@@ -516,6 +591,8 @@ fn the_store_takes_no_file_of_the_instance() {
         "genesis.toml",
         "state/host.secret",
         "state/epoch",
+        "state/LOCK",
+        "state/log-level",
         "state/archive",
         "state/archive/store.db",
         "state/snapshots/store.db",

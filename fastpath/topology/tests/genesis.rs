@@ -285,6 +285,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "account 1, id: stands twice",
     ),
     (
+        "\"DEF4567890123456\"",
+        "\"ABC\"",
+        "asset 0, symbol: is that of asset 1 too",
+    ),
+    (
+        "firm = 6",
+        "firm = 6\nowner = \"eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\"",
+        "account 0, owner: owns account 1 as well",
+    ),
+    (
         "decimals = 18",
         "decimals = 19",
         "asset 1, decimals: 19 is out of range",
@@ -422,6 +432,41 @@ fn unknown_keys_wrong_types_and_duplicates_are_refused_by_name_and_line() {
         message.contains("line 3, column 1: max_assets: duplicate key"),
         "{message}"
     );
+}
+
+#[test]
+fn a_name_belongs_to_one_market() {
+    let second = DEFAULT_GENESIS.split("[[market]]").nth(1).unwrap();
+    let second = second.split("[[account]]").next().unwrap();
+    let second = second.replace("id = 0", "id = 1");
+    let text = format!("{DEFAULT_GENESIS}\n[[market]]{second}")
+        .replace("max_levels = 262144", "max_levels = 300000");
+    let message = refusal(&text);
+    assert!(
+        message.contains(
+            "market 1, symbol: is that of market 0 too: give every [[market]] its own symbol"
+        ),
+        "{message}"
+    );
+    let renamed = text.replacen("\"SOL/USDC\"", "\"SOL/USD\"", 1);
+    assert!(Genesis::parse(&renamed).is_ok());
+}
+
+/// Wallets show their keys in base58.
+#[test]
+fn a_key_may_be_written_in_base58() {
+    let hex = "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100";
+    let base58 = "1G9spZjaDkgYURAhMVL28DTh6X19nRAXBnyYwus5Pxs";
+    let text = SMALL.replace(hex, base58);
+    assert_ne!(text, SMALL);
+    assert_eq!(
+        Genesis::parse(&text).unwrap(),
+        Genesis::parse(SMALL).unwrap()
+    );
+    for wrong in [&base58[1..], "0OIl"] {
+        let message = refusal(&SMALL.replace(hex, wrong));
+        assert!(message.contains("is no public key"), "{message}");
+    }
 }
 
 #[test]

@@ -84,8 +84,12 @@ fn a_variable_that_names_no_key_is_refused_by_its_name() {
             "SLUICE_PROT__BIND",
             "section prot: there is no such key; did you mean `port`?",
         ),
-        ("SLUICE_PORT_BIND", "two underscores"),
-        ("SLUICE_PROFIL", "did you mean `profile`?"),
+        (
+            "SLUICE_PORT_BIND",
+            "two underscores between, or unset it; did you mean SLUICE_PORT__BIND?",
+        ),
+        ("SLUICE_PROFIL", "did you mean SLUICE_PROFILE?"),
+        ("SLUICE_CORE", "[[core]], which may stand several times"),
         (
             "SLUICE_CORE__CPU",
             "[[core]], which may stand several times",
@@ -208,6 +212,8 @@ fn levels_are_levels() {
         "gateway=loud",
         "INFO",
         "a b=info",
+        "info,gatewy=debug",
+        "gateways::api=debug",
     ] {
         let message = refusal(&format!("[log]\nlevel = \"{level}\""), &[]);
         assert!(message.contains("line 2, column 1: log.level"), "{message}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use topology::secret::{SecretError, load_or_create};
+use topology::secret::{SecretError, is_new, load_or_create};
 
 #[test]
 fn it_is_made_once_and_found_again() {
@@ -24,6 +24,23 @@ fn it_is_made_once_and_found_again() {
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{digits}\n"));
     let other = load_or_create(&folder.path().join("other")).unwrap();
     assert!(secret != other && secret != [0; 32]);
+}
+
+#[test]
+fn whoever_made_it_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host.secret");
+    assert!(is_new(&path).unwrap());
+    let secret = load_or_create(&path).unwrap();
+    assert!(!is_new(&path).unwrap());
+    assert_eq!(
+        load_or_create(&path).unwrap(),
+        secret,
+        "looking changes nothing"
+    );
+    fs::remove_file(&path).unwrap();
+    assert!(is_new(&path).unwrap());
+    assert!(load_or_create(&path).unwrap() != secret);
 }
 
 #[test]

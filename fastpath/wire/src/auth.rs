@@ -13,11 +13,11 @@ use siphasher::sip::SipHasher24;
 const SESSION_SALT: &[u8] = b"sluice session v1";
 const MAC_SALT: &[u8] = b"sluice mac v1";
 
-/// Declares a secret of some bytes that `Debug` does not show.
+/// Declares a secret of some bytes that `Debug` does not show and that are zeroed when it is dropped.
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
         $(#[$doc])*
-        #[derive(Clone)]
+        #[derive(Clone, zeroize::ZeroizeOnDrop)]
         pub struct $name([u8; $bytes]);
 
         impl $name {
@@ -98,15 +98,8 @@ impl SessionSecret {
     /// # Errors
     /// [`InvalidSecret`] for anything else. The error does not repeat the text.
     pub fn from_hex(text: &str) -> Result<Self, InvalidSecret> {
-        let digits = text.trim().as_bytes();
-        if digits.len() != 64 {
-            return Err(InvalidSecret);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = (nibble(pair[0])? << 4) | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
+        let bytes = domain::from_hex(text.trim().as_bytes());
+        bytes.map(Self).ok_or(InvalidSecret)
     }
 
     /// The bytes, to be handed to the session's owner and to nobody else.
@@ -133,13 +126,6 @@ impl SessionSecret {
             to_client: key(1),
         }
     }
-}
-
-fn nibble(digit: u8) -> Result<u8, InvalidSecret> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
-        .ok_or(InvalidSecret)
 }
 
 fn derive<const N: usize>(secret: &[u8; 32], salt: &[u8], info: &[u8]) -> [u8; N] {

@@ -4,12 +4,13 @@ use crate::agreement::Witness;
 use crate::refusal::Refusal;
 use crate::storage::Storage;
 use crate::trouble::Trouble;
-use domain::{Nanos, Seq};
+use domain::Seq;
 use journal::{
     ArchiveError, ArchiveReader, Chain, Frame, FrameBuffer, LARGEST_GROUP_BYTES, MAX_FRAME_WORDS,
     MemoryRead, Position, SEGMENT_HEADER_BYTES, SegmentHeader, Torn,
 };
 use std::io;
+use std::time::Duration;
 use zerocopy::IntoBytes;
 
 /// Sizes and times.
@@ -21,9 +22,9 @@ pub struct Limits {
     /// [`LARGEST_GROUP_BYTES`], by which an operator tells what cannot have been durable.
     pub group_bytes: usize,
     /// Wait after the first failed attempt; doubled after each further one.
-    pub shortest_wait: Nanos,
+    pub shortest_wait: Duration,
     /// Longest wait between attempts.
-    pub longest_wait: Nanos,
+    pub longest_wait: Duration,
 }
 
 impl Default for Limits {
@@ -31,8 +32,8 @@ impl Default for Limits {
         Self {
             segment_bytes: 256 << 20,
             group_bytes: LARGEST_GROUP_BYTES,
-            shortest_wait: Nanos(10_000_000),
-            longest_wait: Nanos(1_000_000_000),
+            shortest_wait: Duration::from_millis(10),
+            longest_wait: Duration::from_secs(1),
         }
     }
 }
@@ -151,11 +152,12 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
 
     /// Archives one group of frames, or opens the archive first. Says how many frames became
     /// durable; [`Archiver::durable`] is then to be published. 0 means that there was nothing to do,
-    /// or that there is [`Archiver::trouble`].
+    /// or that there is [`Archiver::trouble`]. `now` is the time since any one moment, by a clock that is never
+    /// set: after a step of UTC it would not be tried again for as long as the step was.
     ///
     /// # Errors
     /// [`Refusal`]: the archiver cannot go on, and says the same if it is asked again.
-    pub fn step(&mut self, now: Nanos) -> Result<usize, Refusal> {
+    pub fn step(&mut self, now: Duration) -> Result<usize, Refusal> {
         if self
             .trouble
             .as_ref()
@@ -188,20 +190,16 @@ impl<S: Storage, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiver<S, M> {
     }
 
     /// Remembers a failed attempt and when to make the next one.
-    fn note(&mut self, error: &io::Error, now: Nanos) {
-        let (since, attempts) = self
-            .trouble
-            .as_ref()
-            .map_or((now, 0), |trouble| (trouble.since, trouble.attempts));
+    fn note(&mut self, error: &io::Error, now: Duration) {
+        let attempts = self.trouble.as_ref().map_or(0, |trouble| trouble.attempts);
         let doublings = attempts.min(30);
-        let wait = self.limits.shortest_wait.0.saturating_mul(1 << doublings);
-        let wait = wait.min(self.limits.longest_wait.0);
+        let wait = self.limits.shortest_wait.saturating_mul(1 << doublings);
+        let wait = wait.min(self.limits.longest_wait);
         self.trouble = Some(Trouble {
             kind: Trouble::kind_of(error),
             message: error.to_string(),
-            since,
             attempts: attempts.saturating_add(1),
-            retry_at: Nanos(now.0.saturating_add(wait)),
+            retry_at: now.saturating_add(wait),
         });
     }
 

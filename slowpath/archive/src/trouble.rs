@@ -1,8 +1,8 @@
 //! What keeps an archiver from writing, for the operator to see.
 
 use core::fmt;
-use domain::Nanos;
 use std::io;
+use std::time::Duration;
 
 /// What kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +21,10 @@ pub struct Trouble {
     pub kind: TroubleKind,
     /// What the storage said last.
     pub message: String,
-    /// When it began.
-    pub since: Nanos,
-    /// Attempts that failed since then.
+    /// Attempts that failed since it began.
     pub attempts: u32,
-    /// When it will be tried again.
-    pub retry_at: Nanos,
+    /// When it will be tried again, by the clock of [`crate::Archiver::step`].
+    pub retry_at: Duration,
 }
 
 impl Trouble {

@@ -6,17 +6,18 @@ mod journal_memory;
 
 use archive::simulated::{Fault, SimulatedDisk, Survival};
 use archive::{Archiver, Limits, Refusal, Storage};
-use domain::{Nanos, Seq};
+use domain::Seq;
 use journal::{ArchiveError, ArchiveReader, MAX_FRAME_WORDS, Segments};
 use journal_memory::JournalMemory;
 use std::io;
+use std::time::Duration;
 
 const SHARD: u16 = 3;
 const LIMITS: Limits = Limits {
     segment_bytes: 700,
     group_bytes: 300,
-    shortest_wait: Nanos(1),
-    longest_wait: Nanos(4),
+    shortest_wait: Duration::from_nanos(1),
+    longest_wait: Duration::from_nanos(4),
 };
 
 /// A storage call that is left out or misplaced.
@@ -113,7 +114,7 @@ fn live(
     for now in 0.. {
         assert!(now < 1_000, "it goes on: {:?}", archiver.trouble());
         growing.grow(2);
-        match archiver.step(Nanos(now)) {
+        match archiver.step(Duration::from_nanos(now)) {
             Ok(_) => {}
             Err(error) => {
                 refusal = Some(error);
@@ -345,7 +346,7 @@ fn what_is_found_at_the_start_is_made_durable_first() {
         life.disk.restart();
         let none = |_, _: &mut journal::FrameBuffer| journal::MemoryRead::End;
         let mut archiver = Archiver::new(life.disk, none, SHARD, LIMITS, Some(life.published));
-        assert_eq!(archiver.step(Nanos(0)).expect("no refusal"), 0);
+        assert_eq!(archiver.step(Duration::ZERO).expect("no refusal"), 0);
         let durable = archiver.durable();
         assert!(durable >= life.published);
         let mut disk = archiver.into_storage();

@@ -3,12 +3,13 @@
 mod journal_memory;
 
 use archive::{Archiver, FileStorage, Limits, Refusal, Storage as _, StorageError};
-use domain::{Nanos, Seq};
+use domain::Seq;
 use journal::{ArchiveReader, MAX_FRAME_WORDS, SegmentName};
 use journal_memory::JournalMemory;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 const SHARD: u16 = 3;
 
@@ -25,7 +26,7 @@ fn archive(directory: &Path, memory: &JournalMemory, head: u64) -> Result<Seq, R
     let storage = FileStorage::open(directory).expect("the directory can be used");
     let source = memory.growing(Some(Seq(head))).source();
     let mut archiver = Archiver::new(storage, source, SHARD, limits(), None);
-    while archiver.step(Nanos(0))? > 0 {}
+    while archiver.step(Duration::ZERO)? > 0 {}
     assert_eq!(archiver.trouble(), None);
     Ok(archiver.durable())
 }

@@ -11,13 +11,14 @@ use journal::{
 use journal_memory::JournalMemory;
 use shm::{LogReader, LogWriter};
 use std::io;
+use std::time::Duration;
 
 const SHARD: u16 = 3;
 const LIMITS: Limits = Limits {
     segment_bytes: 700,
     group_bytes: 300,
-    shortest_wait: Nanos(10),
-    longest_wait: Nanos(80),
+    shortest_wait: Duration::from_nanos(10),
+    longest_wait: Duration::from_nanos(80),
 };
 
 /// A memory that has all its frames.
@@ -34,11 +35,11 @@ fn run(
 ) -> (SimulatedDisk, Result<Seq, Refusal>) {
     let mut archiver = Archiver::new(disk, source, shard, LIMITS, published);
     let outcome = loop {
-        match archiver.step(Nanos(0)) {
+        match archiver.step(Duration::ZERO) {
             Ok(0) => break Ok(archiver.durable()),
             Ok(_) => {}
             Err(refusal) => {
-                let again = archiver.step(Nanos(0)).expect_err("it stays refused");
+                let again = archiver.step(Duration::ZERO).expect_err("it stays refused");
                 assert_eq!(again.to_string(), refusal.to_string());
                 break Err(refusal);
             }
@@ -260,7 +261,7 @@ fn an_unreadable_block_behind_what_is_durable_is_written_again() {
         from: (SEGMENT_HEADER_BYTES + 8 * frame.len()) as u64,
     };
     let mut archiver = Archiver::new(bad, full(&ours), SHARD, LIMITS, Some(first));
-    while archiver.step(Nanos(0)).expect("no refusal") > 0 {}
+    while archiver.step(Duration::ZERO).expect("no refusal") > 0 {}
     assert_eq!(archiver.trouble(), None);
     assert_eq!(archiver.durable(), Seq(20));
     let mut left = archiver.into_storage().disk;
@@ -366,7 +367,7 @@ fn damage_is_refused_and_a_torn_tail_is_cut_and_said() {
     let mut torn = disk.clone();
     torn.bytes(first).expect("there").extend([1, 2, 3]);
     let mut archiver = Archiver::new(torn, full(&memory), SHARD, LIMITS, None);
-    assert_eq!(archiver.step(Nanos(0)).expect("it is mended"), 0);
+    assert_eq!(archiver.step(Duration::ZERO).expect("it is mended"), 0);
     assert_eq!(archiver.cut().map(|torn| torn.bytes), Some(3));
     let mut torn = archiver.into_storage();
     assert_eq!(torn.bytes(first), disk.bytes(first));
@@ -391,7 +392,7 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() {
     let mut disk = SimulatedDisk::new();
     disk.set_capacity(Some(1000));
     let mut archiver = Archiver::new(disk, full(&memory), SHARD, LIMITS, None);
-    let mut now = Nanos(0);
+    let mut now = Duration::ZERO;
     while archiver.trouble().is_none() {
         archiver.step(now).expect("no refusal");
     }
@@ -401,11 +402,11 @@ fn a_full_disk_is_waited_out_and_nothing_is_lost() {
     for attempts in 1..8 {
         let trouble = archiver.trouble().expect("the disk is full").clone();
         assert_eq!(trouble.kind, TroubleKind::DiskFull);
-        assert_eq!((trouble.attempts, trouble.since), (attempts, Nanos(0)));
+        assert_eq!(trouble.attempts, attempts);
         assert!(trouble.to_string().contains("make room"), "{trouble}");
-        waits.push(trouble.retry_at.0 - now.0);
+        waits.push((trouble.retry_at - now).as_nanos());
         // Too early: nothing is tried.
-        now = Nanos(trouble.retry_at.0 - 1);
+        now = trouble.retry_at - Duration::from_nanos(1);
         assert_eq!(archiver.step(now).expect("no refusal"), 0);
         assert_eq!(archiver.trouble(), Some(&trouble));
         now = trouble.retry_at;
@@ -430,13 +431,16 @@ fn trouble_ends_when_writing_works_again() {
     let mut disk = SimulatedDisk::new();
     disk.fault(1, Fault::Fails);
     let mut archiver = Archiver::new(disk, full(&memory), SHARD, LIMITS, None);
-    assert_eq!(archiver.step(Nanos(5)).expect("no refusal"), 0);
+    assert_eq!(
+        archiver.step(Duration::from_nanos(5)).expect("no refusal"),
+        0
+    );
     let trouble = archiver.trouble().expect("the append failed");
     assert_eq!(
         (trouble.kind, trouble.retry_at),
-        (TroubleKind::Storage, Nanos(15))
+        (TroubleKind::Storage, Duration::from_nanos(15))
     );
-    assert!(archiver.step(Nanos(15)).expect("no refusal") > 0);
+    assert!(archiver.step(Duration::from_nanos(15)).expect("no refusal") > 0);
     assert_eq!(archiver.trouble(), None);
 }
 
@@ -452,7 +456,7 @@ fn segments_keep_to_their_size_unless_a_single_frame_is_larger() {
         let source = full(&memory);
         let mut archiver = Archiver::new(SimulatedDisk::new(), source, SHARD, limits, None);
         while archiver.durable() < memory.last() {
-            let frames = archiver.step(Nanos(0)).expect("no refusal");
+            let frames = archiver.step(Duration::ZERO).expect("no refusal");
             // No frame is shorter than 72 bytes; one always goes.
             assert!(
                 frames <= (group_bytes / 72).max(1),
@@ -483,7 +487,7 @@ fn a_slow_disk_makes_larger_groups() {
     let mut groups = Vec::new();
     while archiver.durable() < memory.last() {
         growing.grow(3);
-        groups.push(archiver.step(Nanos(0)).expect("no refusal"));
+        groups.push(archiver.step(Duration::ZERO).expect("no refusal"));
     }
     assert!(
         groups.iter().all(|&frames| (1..=3).contains(&frames)),
@@ -502,13 +506,13 @@ fn frames_come_from_a_journal_memory_in_words() {
     let mut archiver = Archiver::new(SimulatedDisk::new(), frames_of(log), SHARD, LIMITS, None);
     for frame in memory.frames() {
         while !writer.has_room(frame.len()) {
-            archiver.step(Nanos(0)).expect("no refusal");
+            archiver.step(Duration::ZERO).expect("no refusal");
             writer
                 .gate(archiver.durable().0)
                 .expect("what was read can be archived");
         }
         writer.append(frame);
     }
-    while archiver.step(Nanos(0)).expect("no refusal") > 0 {}
+    while archiver.step(Duration::ZERO).expect("no refusal") > 0 {}
     assert_eq!(archiver.durable(), memory.last());
 }

@@ -1,7 +1,7 @@
 //! Delegations: what a wallet signs with its log-on, so that a key may trade for its account by the
 //! binary port.
 //!
-//! Invariants: nothing is delegated that the wallet did not sign, word for word; an account has no more
+//! Invariants: an account's delegations and revocations come one after another; nothing is delegated that the wallet did not sign, word for word; an account has no more
 //! sessions of the port than the configuration allows; the same exchange key asked for twice gives the
 //! same session, so an answer that was lost may be asked for again.
 
@@ -28,6 +28,45 @@ pub(crate) struct Wanted {
     /// A session of the account that is to have the new key; none: a new session.
     pub(crate) session: Option<SessionId>,
     pub(crate) delegation: Delegation,
+}
+
+impl Wanted {
+    /// Its size in a challenge's nonce.
+    pub(crate) const BYTES: usize = 88;
+
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let Delegation {
+            public_key,
+            exchange_key,
+            expires,
+            max_order_notional,
+        } = self.delegation;
+        let session = self.session.map_or(u64::MAX, |session| session.0.into());
+        let mut bytes = [0; Self::BYTES];
+        bytes[..32].copy_from_slice(&public_key);
+        bytes[32..64].copy_from_slice(&exchange_key);
+        let numbers = [expires.0, max_order_notional.0, session];
+        for (place, number) in bytes[64..].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Of what [`Self::to_bytes`] gave.
+    pub(crate) fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let key = |from: usize| std::array::from_fn(|byte| bytes[from + byte]);
+        let number =
+            |from: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[from + byte]));
+        Self {
+            session: u32::try_from(number(80)).ok().map(SessionId),
+            delegation: Delegation {
+                public_key: key(0),
+                exchange_key: key(32),
+                expires: Nanos(number(64)),
+                max_order_notional: Amount(number(72)),
+            },
+        }
+    }
 }
 
 impl fmt::Display for Wanted {
@@ -95,11 +134,12 @@ pub(crate) async fn journal(
     account: AccountId,
     wanted: &Wanted,
 ) -> Result<(SessionId, Seq), Problem> {
-    let _one_at_a_time = app.registering.lock().await;
-    let (session, command) = match existing(app, account, wanted)? {
-        Some(session) => (session, delegate(session, wanted.delegation)),
-        None => open(app, account, wanted.delegation)?,
+    app.limits.delegation(&by)?;
+    let _own_turn = app.delegating.of(account).await;
+    let Some(session) = existing(app, account, wanted)? else {
+        return open(app, by, account, wanted.delegation).await;
     };
+    let command = delegate(session, wanted.delegation);
     let done = administer(app, by, Source::ADMINISTRATION, command).await?;
     ensure_done(&done.events)?;
     Ok((session, done.seq))
@@ -107,7 +147,7 @@ pub(crate) async fn journal(
 
 /// Ends a session's delegation, as the wallet `by` asked: it can cancel what rests, and nothing else.
 ///
-/// Whoever delegates meanwhile waits, so that keys are not put in the place of newer ones. If the outcome is not
+/// Whoever delegates for the account meanwhile waits, so that keys are not put in the place of newer ones. If the outcome is not
 /// known, the command stands before every later one: a delegation that is asked for then holds, and this one never
 /// makes a key valid, whichever keys it names.
 pub(crate) async fn revoke(
@@ -116,7 +156,8 @@ pub(crate) async fn revoke(
     account: AccountId,
     session: SessionId,
 ) -> Result<(), Problem> {
-    let _one_at_a_time = app.registering.lock().await;
+    app.limits.delegation(&by)?;
+    let _own_turn = app.delegating.of(account).await;
     ensure_own(app, account, session)?;
     let view = app.live.read(|engine, _| engine.session(session));
     let view = view.ok_or_else(|| Problem::not_found("session", session.0))?;
@@ -174,13 +215,16 @@ fn existing(app: &App, account: AccountId, wanted: &Wanted) -> Result<Option<Ses
     Ok(same)
 }
 
-fn open(
+/// Opens a new session with the delegation.
+async fn open(
     app: &App,
+    by: [u8; 32],
     account: AccountId,
     delegation: Delegation,
-) -> Result<(SessionId, Command), Problem> {
+) -> Result<(SessionId, Seq), Problem> {
+    let _one_at_a_time = app.registering.lock().await;
     membership::ensure_session_room(app)?;
-    let session = membership::free_session(app);
+    let session = membership::free_session(app)?;
     let command = Command::OpenSession(OpenSession {
         session,
         account,
@@ -188,7 +232,9 @@ fn open(
         gate: Gate::Port,
         pad: [Zero::Zero; 7],
     });
-    Ok((session, command))
+    let done = administer(app, by, Source::ADMINISTRATION, command).await?;
+    ensure_done(&done.events)?;
+    Ok((session, done.seq))
 }
 
 #[cfg(test)]
@@ -246,9 +292,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+        assert_eq!(Wanted::from_bytes(&wanted.to_bytes()), wanted);
         let mut unlimited = wanted;
         (unlimited.session, unlimited.delegation.max_order_notional) = (None, Amount::ZERO);
         let text = unlimited.to_string();
         assert!(text.contains("a new one") && text.contains("without limit"));
+        assert_eq!(Wanted::from_bytes(&unlimited.to_bytes()), unlimited);
     }
 }

@@ -49,13 +49,14 @@ impl RequestId {
 }
 
 /// Makes a deposit for which the wallet `by` asked, unless one was made under this request id; answers with its
-/// frame, and whether it was made now.
+/// frame. What is made now `allow` is asked for first.
 pub(crate) async fn make(
     app: &App,
     by: [u8; 32],
     deposit: Deposit,
     request: Option<RequestId>,
-) -> Result<(Seq, bool), Problem> {
+    allow: impl FnOnce() -> Result<(), Problem> + Send,
+) -> Result<Seq, Problem> {
     app.live.ensure_live()?;
     let command = Command::Deposit(deposit);
     let unknown = if request.is_some() {
@@ -73,6 +74,7 @@ pub(crate) async fn make(
             Some(asked) if asked.payload != command.body() => return Err(another()),
             Some(asked) => Err(asked),
             None => {
+                allow()?;
                 let name = request.map(|request| request.0);
                 Ok(send(app, by, Source::DEPOSITS, command, name).await?)
             }
@@ -82,9 +84,9 @@ pub(crate) async fn make(
         Ok(answer) => {
             let done = app.live.answered(answer, unknown).await?;
             ensure_done(&done.events)?;
-            Ok((done.seq, true))
+            Ok(done.seq)
         }
-        Err(asked) => Ok((outcome(app, &asked).await?.seq, false)),
+        Err(asked) => Ok(outcome(app, &asked).await?.seq),
     }
 }
 

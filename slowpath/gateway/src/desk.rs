@@ -6,8 +6,9 @@
 //! under way; nobody is told an outcome that the shadow engine has not seen in the journal at the ack mode's
 //! watermark. What is worth nothing when it is late carries a deadline, after which the fastpath does not take it.
 
+use crate::view::Tracked;
 use domain::{
-    ClientOrderId, Command, CommandKind, Event, Nanos, REQUEST_WORDS, Request, Seq, Source,
+    ClientOrderId, Command, CommandKind, Event, Nanos, OrderId, REQUEST_WORDS, Request, Seq, Source,
 };
 use journal::Frame;
 use rustix::time::{ClockId, clock_gettime};
@@ -25,12 +26,12 @@ const MOST_WAITING: usize = 4096;
 pub trait CommandRing: Send {
     /// Puts a request into the ring and publishes it; false if the ring is full.
     fn push(&mut self, slot: &[u64; REQUEST_WORDS]) -> bool;
-    /// Whether the fastpath has taken everything.
-    fn is_drained(&self) -> bool;
+    /// Requests that the fastpath has not taken yet, those of an earlier gateway included.
+    fn waiting(&self) -> u64;
     /// Whether there is a fastpath that takes anything.
     fn is_served(&self) -> bool;
-    /// Looks whether the fastpath lives, which shows only to who looks again and again.
-    fn take_pulse(&self);
+    /// The last frame in the journal.
+    fn journalled(&self) -> Seq;
 }
 
 /// What became of a command: its frame.
@@ -39,6 +40,8 @@ pub(crate) struct Done {
     pub(crate) seq: Seq,
     pub(crate) time: Nanos,
     pub(crate) events: Vec<Event>,
+    /// The command's order as this frame leaves it, if the command has one.
+    pub(crate) order: Option<Tracked>,
 }
 
 /// Why there is no outcome.
@@ -52,13 +55,25 @@ pub(crate) enum NoOutcome {
 
 struct Waiting {
     kind: CommandKind,
+    /// It was the desk's so-manieth command.
+    ordinal: u64,
     answer: oneshot::Sender<Done>,
+}
+
+/// The last number that a source was given.
+struct Given {
+    number: u64,
+    /// Of the command under it.
+    ordinal: u64,
 }
 
 struct Inner {
     ring: Box<dyn CommandRing>,
+    /// How many commands were sent: the last one's ordinal.
     sent: u64,
-    given: BTreeMap<Source, u64>,
+    /// So many of them are settled.
+    settled: u64,
+    given: BTreeMap<Source, Given>,
     waiting: BTreeMap<(Source, u64), Waiting>,
     under_way: BTreeMap<(Source, ClientOrderId), UnderWay>,
     tickets: u64,
@@ -68,8 +83,15 @@ struct Inner {
 struct UnderWay {
     /// Of whoever keeps it.
     ticket: u64,
-    /// Of the order that was sent; 0 while none was.
+    /// None while nothing was sent.
+    sent: Option<Sent>,
+}
+
+/// An order that was sent.
+#[derive(Clone, Copy)]
+struct Sent {
     number: u64,
+    ordinal: u64,
 }
 
 /// The right to send an order with a client order id. Dropped, it is given back, unless an order was sent:
@@ -85,7 +107,7 @@ impl Drop for Reserved<'_> {
         let mut inner = self.desk.lock();
         let kept = inner.under_way.get(&self.key);
         // It may have been given back already, and be another's by now.
-        if kept.is_some_and(|kept| kept.ticket == self.ticket && kept.number == 0) {
+        if kept.is_some_and(|kept| kept.ticket == self.ticket && kept.sent.is_none()) {
             inner.under_way.remove(&self.key);
         }
     }
@@ -99,6 +121,7 @@ impl Desk {
         Self(Mutex::new(Inner {
             ring,
             sent: 0,
+            settled: 0,
             given: BTreeMap::new(),
             waiting: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -119,8 +142,8 @@ impl Desk {
         }
         inner.tickets += 1;
         let ticket = inner.tickets;
-        let number = 0;
-        inner.under_way.insert(key, UnderWay { ticket, number });
+        let sent = None;
+        inner.under_way.insert(key, UnderWay { ticket, sent });
         Some(Reserved {
             desk: self,
             key,
@@ -168,14 +191,15 @@ impl Desk {
         inner.send(source, number, command, now).map(Some)
     }
 
-    /// A frame has passed the watermark: whoever waits for it is answered.
-    pub(crate) fn frame(&self, frame: &Frame<'_>) {
+    /// A frame has passed the watermark: whoever waits for it is answered. `order` gives orders as the frame leaves
+    /// them.
+    pub(crate) fn frame(&self, frame: &Frame<'_>, order: impl FnOnce(OrderId) -> Option<Tracked>) {
         let (source, number) = (frame.header.source, frame.header.source_seq);
         let mut inner = self.lock();
         if let Command::NewOrder(order) = &frame.command {
             let key = (source, order.client_order_id);
-            let sent = inner.under_way.get(&key).map(|sent| sent.number);
-            if sent == Some(number) {
+            let sent = inner.under_way.get(&key).and_then(|kept| kept.sent);
+            if sent.is_some_and(|sent| sent.number == number) {
                 inner.under_way.remove(&key);
             }
         }
@@ -185,19 +209,16 @@ impl Desk {
             return;
         };
         if waiting.kind == frame.command.kind() {
+            let events: Vec<Event> = frame.events().filter_map(Result::ok).collect();
             let done = Done {
                 seq: frame.header.seq,
                 time: frame.header.engine_time,
-                events: frame.events().filter_map(Result::ok).collect(),
+                order: order_of(&frame.command, &events).and_then(order),
+                events,
             };
             // Whoever asked may have gone.
             let _gone = waiting.answer.send(done);
         }
-    }
-
-    /// Whether there is a fastpath that takes commands.
-    pub(crate) fn take_pulse(&self) {
-        self.lock().ring.take_pulse();
     }
 
     /// Whether a fastpath takes commands.
@@ -205,27 +226,47 @@ impl Desk {
         self.lock().ring.is_served()
     }
 
-    /// How many commands were sent, if the fastpath has taken all of them.
-    pub(crate) fn drained_after(&self) -> Option<u64> {
-        let inner = self.lock();
-        inner.ring.is_drained().then_some(inner.sent)
+    /// The last frame in the journal.
+    pub(crate) fn journalled(&self) -> Seq {
+        self.lock().ring.journalled()
     }
 
-    /// The ring was empty after so many commands, and since then the shadow engine has reached the
-    /// journal's end: what has not come by now never will.
-    pub(crate) fn settle(&self, sent: u64) {
+    /// How many of the commands that were sent the fastpath has taken; none while it has some of an earlier gateway.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        let inner = self.lock();
+        inner.sent.checked_sub(inner.ring.waiting())
+    }
+
+    /// Since so many commands were taken, the shadow engine has reached what the journal's end was then: those of
+    /// them that have not come by now never will.
+    pub(crate) fn settle(&self, taken: u64) {
         let mut inner = self.lock();
-        if inner.sent == sent {
-            inner.given.clear();
-            inner.waiting.clear();
-            inner.under_way.retain(|_, kept| kept.number == 0);
+        if taken > inner.settled {
+            inner.settled = taken;
+            inner.given.retain(|_, given| given.ordinal > taken);
+            inner.waiting.retain(|_, waiting| waiting.ordinal > taken);
+            let open = |kept: &UnderWay| kept.sent.is_none_or(|sent| sent.ordinal > taken);
+            inner.under_way.retain(|_, kept| open(kept));
         }
+    }
+}
+
+/// The order that a command is about.
+fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
+    match command {
+        Command::NewOrder(_) => events.iter().find_map(|event| match event {
+            Event::Accepted(accepted) => Some(accepted.order_id),
+            _ => None,
+        }),
+        Command::AmendOrder(amend) => Some(amend.order_id),
+        Command::CancelOrder(cancel) => Some(cancel.order_id),
+        _ => None,
     }
 }
 
 impl Inner {
     fn next(&self, source: Source, last: u64) -> u64 {
-        let given = self.given.get(&source).copied().unwrap_or(0);
+        let given = self.given.get(&source).map_or(0, |given| given.number);
         given.max(last) + 1
     }
 
@@ -257,17 +298,21 @@ impl Inner {
         if !self.ring.push(&slot) {
             return Err(NoOutcome::Busy);
         }
+        self.sent += 1;
+        let ordinal = self.sent;
         if let Command::NewOrder(order) = &command
-            && let Some(sent) = self.under_way.get_mut(&(source, order.client_order_id))
+            && let Some(kept) = self.under_way.get_mut(&(source, order.client_order_id))
         {
-            sent.number = number;
+            kept.sent = Some(Sent { number, ordinal });
         }
         let (answer, receiver) = oneshot::channel();
-        let kind = command.kind();
-        self.sent += 1;
-        self.given.insert(source, number);
-        self.waiting
-            .insert((source, number), Waiting { kind, answer });
+        let waiting = Waiting {
+            kind: command.kind(),
+            ordinal,
+            answer,
+        };
+        self.given.insert(source, Given { number, ordinal });
+        self.waiting.insert((source, number), waiting);
         Ok(receiver)
     }
 }
@@ -297,11 +342,12 @@ mod tests {
     use domain::{CancelOrder, ClientOrderId, OrderId, SessionId};
     use std::sync::Arc;
     use std::sync::mpsc;
+    use tokio::sync::oneshot::error::TryRecvError;
 
     struct Ring {
         out: mpsc::Sender<Request>,
         room: bool,
-        drained: Arc<Mutex<bool>>,
+        waiting: Arc<Mutex<u64>>,
     }
 
     impl CommandRing for Ring {
@@ -309,24 +355,27 @@ mod tests {
             let request = Request::decode(slot).unwrap();
             self.room && self.out.send(request).is_ok()
         }
-        fn is_drained(&self) -> bool {
-            *self.drained.lock().unwrap()
+        fn waiting(&self) -> u64 {
+            *self.waiting.lock().unwrap()
         }
         fn is_served(&self) -> bool {
             true
         }
-        fn take_pulse(&self) {}
+        fn journalled(&self) -> Seq {
+            Seq(0)
+        }
     }
 
-    fn desk(room: bool) -> (Desk, mpsc::Receiver<Request>, Arc<Mutex<bool>>) {
+    /// A desk, what it sends, and how many requests are not taken yet: none until a test says so.
+    fn desk(room: bool) -> (Desk, mpsc::Receiver<Request>, Arc<Mutex<u64>>) {
         let (out, requests) = mpsc::channel();
-        let drained = Arc::new(Mutex::new(false));
+        let waiting = Arc::new(Mutex::new(0));
         let ring = Ring {
             out,
             room,
-            drained: Arc::clone(&drained),
+            waiting: Arc::clone(&waiting),
         };
-        (Desk::new(Box::new(ring)), requests, drained)
+        (Desk::new(Box::new(ring)), requests, waiting)
     }
 
     fn cancel() -> Command {
@@ -362,7 +411,7 @@ mod tests {
 
     #[test]
     fn of_a_client_order_id_one_order_is_under_way() {
-        let (desk, _requests, drained) = desk(true);
+        let (desk, _requests, _) = desk(true);
         let (source, id) = (Source::of_session(SessionId(1)), ClientOrderId(7));
         let first = desk.reserve(source, id).unwrap();
         assert!(desk.reserve(source, id).is_none());
@@ -375,13 +424,12 @@ mod tests {
         drop(again);
         assert!(desk.is_under_way(source, id));
         assert!(desk.reserve(source, id).is_none(), "it may yet be taken");
-        *drained.lock().unwrap() = true;
-        desk.settle(desk.drained_after().unwrap());
+        desk.settle(desk.taken().unwrap());
         assert!(!desk.is_under_way(source, id), "it never will be");
         // Who kept it before gives back nothing that is another's by now.
         let late = desk.reserve(source, id).unwrap();
         let _answer = desk.send(source, 4, new_order(7), Nanos(1)).unwrap();
-        desk.settle(desk.drained_after().unwrap());
+        desk.settle(desk.taken().unwrap());
         let _new = desk.reserve(source, id).unwrap();
         drop(late);
         assert!(desk.reserve(source, id).is_none());
@@ -431,27 +479,49 @@ mod tests {
 
     #[test]
     fn what_never_comes_is_given_up_only_when_it_cannot_come_any_more() {
-        let (desk, requests, drained) = desk(true);
+        let (desk, requests, waiting) = desk(true);
         let source = Source::DEPOSITS;
         let mut first = desk.send(source, 4, cancel(), Nanos(1)).unwrap();
-        assert_eq!(desk.drained_after(), None);
-        *drained.lock().unwrap() = true;
-        let sent = desk.drained_after().unwrap();
-        let _second = desk.send(source, 4, cancel(), Nanos(1)).unwrap();
-        desk.settle(sent);
-        assert!(
-            first
-                .try_recv()
-                .is_err_and(|e| e == oneshot::error::TryRecvError::Empty)
-        );
-        desk.settle(desk.drained_after().unwrap());
-        assert!(
-            first
-                .try_recv()
-                .is_err_and(|e| e == oneshot::error::TryRecvError::Closed)
-        );
-        let _third = desk.send(source, 4, cancel(), Nanos(1)).unwrap();
+        *waiting.lock().unwrap() = 1;
+        desk.settle(desk.taken().unwrap());
+        assert_eq!(first.try_recv().unwrap_err(), TryRecvError::Empty);
+        *waiting.lock().unwrap() = 0;
+        desk.settle(desk.taken().unwrap());
+        assert_eq!(first.try_recv().unwrap_err(), TryRecvError::Closed);
+        let _again = desk.send(source, 4, cancel(), Nanos(1)).unwrap();
         let numbers: Vec<u64> = requests.try_iter().map(|r| r.source_seq).collect();
-        assert_eq!(numbers, [5, 6, 5], "a number that was lost is given again");
+        assert_eq!(numbers, [5, 5], "a number that was lost is given again");
+    }
+
+    #[test]
+    fn what_never_comes_is_given_up_however_much_is_sent_behind_it() {
+        let (desk, _requests, waiting) = desk(true);
+        let [one, other] = [1, 2].map(|id| Source::of_session(SessionId(id)));
+        let id = ClientOrderId(7);
+        drop(desk.reserve(one, id).unwrap());
+        let reserved = desk.reserve(one, id).unwrap();
+        let mut lost = desk.send(one, 4, new_order(7), Nanos(1)).unwrap();
+        drop(reserved);
+        let taken = desk.taken().unwrap();
+        let mut later = desk.send(other, 4, cancel(), Nanos(1)).unwrap();
+        *waiting.lock().unwrap() = 1;
+        assert_eq!(desk.taken(), Some(taken), "the ring is not empty");
+        desk.settle(taken);
+        assert_eq!(lost.try_recv().unwrap_err(), TryRecvError::Closed);
+        assert_eq!(later.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert!(!desk.is_under_way(one, id));
+        assert_eq!((desk.next(one, 4), desk.next(other, 4)), (5, 6));
+    }
+
+    #[test]
+    fn what_an_earlier_gateway_has_sent_is_taken_first() {
+        let (desk, _requests, waiting) = desk(true);
+        *waiting.lock().unwrap() = 1;
+        assert_eq!(desk.taken(), None);
+        let _answer = desk.send(Source::DEPOSITS, 4, cancel(), Nanos(1)).unwrap();
+        *waiting.lock().unwrap() = 2;
+        assert_eq!(desk.taken(), None);
+        *waiting.lock().unwrap() = 1;
+        assert_eq!(desk.taken(), Some(0));
     }
 }

@@ -57,6 +57,7 @@ struct Topic {
     recent: VecDeque<Arc<Update>>,
     /// Everything after this number is in `recent`.
     since: u64,
+    /// When somebody was subscribed last.
     watched: Instant,
 }
 
@@ -82,7 +83,6 @@ impl Topic {
         }
         self.recent.push_back(Arc::clone(&update));
         if self.sender.receiver_count() > 0 {
-            self.watched = Instant::now();
             // The last subscriber may go at this moment.
             let _nobody = self.sender.send(update);
         }
@@ -237,7 +237,11 @@ impl Hub {
             inner.publish_markets(engine, seq);
         }
         inner.topics.retain(|_, topic| {
-            topic.sender.receiver_count() > 0 || now.duration_since(topic.watched) < KEEP
+            // Also a stream on which nothing comes.
+            if topic.sender.receiver_count() > 0 {
+                topic.watched = now;
+            }
+            now.duration_since(topic.watched) < KEEP
         });
     }
 
@@ -356,7 +360,7 @@ impl Inner {
         if let Some(view) = engine.account(account)
             && view.owner != [0; 32]
         {
-            self.owners.entry(view.owner).or_insert(account);
+            keep_lowest(&mut self.owners, view.owner, account);
         }
     }
 
@@ -366,7 +370,7 @@ impl Inner {
         };
         match view.gate {
             Gate::Gateway => {
-                self.doors.entry(view.account).or_insert(session);
+                keep_lowest(&mut self.doors, view.account, session);
             }
             Gate::Port => {
                 self.ports.entry(view.account).or_default().insert(session);
@@ -480,6 +484,7 @@ impl Inner {
             Event::Canceled(e) => {
                 let mut order = self.orders.remove(e.order_id)?;
                 self.touch(&order);
+                order.leaves = Qty(0);
                 order.ended = Some(e.reason);
                 Some(order)
             }
@@ -592,6 +597,13 @@ impl Inner {
     }
 }
 
+/// Keeps the lowest value of a key, so that the order in which they come does not matter: a restart changes it.
+fn keep_lowest<K: Ord, V: Ord + Copy>(map: &mut BTreeMap<K, V>, key: K, value: V) {
+    map.entry(key)
+        .and_modify(|kept| *kept = value.min(*kept))
+        .or_insert(value);
+}
+
 /// A trade as a message of its stream.
 pub(crate) fn trade_message(trade: &ApiTrade) -> Value {
     json!({
@@ -621,6 +633,38 @@ pub(crate) fn order_message(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quiet_stream_is_kept_for_whoever_has_just_left_it() {
+        let (hub, engine) = (Hub::default(), Engine::new());
+        let watching = hub.subscribe(Stream::Markets, 10, None);
+        let long_ago = Instant::now().checked_sub(2 * KEEP).unwrap();
+        let begun = |when| {
+            let mut inner = hub.lock();
+            inner.topics.get_mut(&Stream::Markets).unwrap().watched = when;
+        };
+        begun(long_ago);
+        hub.publish(&engine, 10);
+        drop(watching);
+        hub.publish(&engine, 10);
+        let resumed = hub.subscribe(Stream::Markets, 10, Some(10));
+        assert_eq!(numbers(&resumed), Some(vec![]));
+        drop(resumed);
+        begun(long_ago);
+        hub.publish(&engine, 10);
+        assert!(hub.lock().topics.is_empty());
+    }
+
+    #[test]
+    fn of_two_that_fit_the_lowest_is_kept_in_whichever_order_they_come() {
+        for order in [[3, 5, 4], [5, 4, 3]] {
+            let mut owners = BTreeMap::new();
+            for account in order {
+                keep_lowest(&mut owners, [1; 32], AccountId(account));
+            }
+            assert_eq!(owners[&[1; 32]], AccountId(3));
+        }
+    }
 
     fn numbers(subscription: &Subscription) -> Option<Vec<u64>> {
         let missed = subscription.missed.as_ref()?;

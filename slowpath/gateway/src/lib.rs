@@ -25,6 +25,7 @@ mod delegation;
 mod deposits;
 mod desk;
 mod faucet;
+mod http1;
 mod hub;
 mod limits;
 mod live;
@@ -37,6 +38,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timeout;
+mod turns;
 mod upkeep;
 mod view;
 mod whole;
@@ -57,7 +59,8 @@ use state::{App, Parts};
 use std::net::TcpListener;
 use std::path::Path;
 use store::Store;
-use topology::Config;
+use topology::{Config, Profile};
+use turns::Turns;
 use wire::auth::HostSecret;
 
 /// Everything that a gateway is made of.
@@ -102,7 +105,14 @@ impl Gateway {
         let listener =
             TcpListener::bind(address).map_err(|error| GatewayError::Listen { address, error })?;
         let process = getrandom::u64().map_err(GatewayError::NoRandomness)?;
+        let mut challenge_key = [0; 32];
+        getrandom::fill(&mut challenge_key).map_err(GatewayError::NoRandomness)?;
         let settings = config.gateway.clone();
+        if settings.public_url.is_none() && config.profile != Profile::Development {
+            tracing::warn!(
+                "what wallets sign to log on does not say where this exchange is: set gateway.public_url"
+            );
+        }
         let file = |path: &Path| config.beside(path);
         let tls = settings
             .tls_cert
@@ -122,10 +132,11 @@ impl Gateway {
             measures,
             tokens: Tokens::new(host_secret, process, settings.access_token_s),
             unwritten: Unwritten::default(),
-            challenges: Challenges::default(),
+            challenges: Challenges::new(&challenge_key, name_of(config)),
             limits: Limits::new(&settings),
             given: Given::default(),
             registering: tokio::sync::Mutex::new(()),
+            delegating: Turns::default(),
             asking: tokio::sync::Mutex::new(()),
             config: settings,
         });
@@ -153,5 +164,14 @@ impl Gateway {
         let served = serve::serve(self.app, self.listener, self.tls, stop).await;
         upkeep.abort();
         served.map_err(GatewayError::Serve)
+    }
+}
+
+/// As the exchange is called in what wallets sign.
+fn name_of(config: &Config) -> String {
+    let (name, shard) = (&config.instance.name, config.instance.shard);
+    match &config.gateway.public_url {
+        Some(url) => format!("{url} (Sluice {name} shard {shard})"),
+        None => format!("Sluice {name} shard {shard}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Rate limits: requests and new accounts by address, orders by user.
+//! Rate limits: requests and new accounts by address, orders and delegations by user.
 
 use crate::address::network;
 use crate::problem::Problem;
@@ -10,11 +10,14 @@ use topology::Gateway;
 
 /// Addresses or users that are remembered before those that are idle are forgotten.
 const MOST: usize = 1 << 16;
+/// Delegations and revocations of a user in a minute: each is journalled and kept.
+const DELEGATIONS: u32 = 30;
 
 /// See the module.
 pub(crate) struct Limits {
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     orders: DefaultKeyedRateLimiter<[u8; 32]>,
+    delegations: DefaultKeyedRateLimiter<[u8; 32]>,
     address_registrations: DefaultKeyedRateLimiter<IpAddr>,
     registrations: DefaultDirectRateLimiter,
 }
@@ -31,6 +34,7 @@ impl Limits {
         Self {
             addresses: RateLimiter::keyed(second(config.address_rate)),
             orders: RateLimiter::keyed(second(config.order_rate)),
+            delegations: RateLimiter::keyed(minute(DELEGATIONS)),
             address_registrations: RateLimiter::keyed(minute(config.address_registrations)),
             registrations: RateLimiter::direct(minute(config.registrations)),
         }
@@ -62,6 +66,15 @@ impl Limits {
             self.orders.retain_recent();
         }
         check(&self.orders, wallet, "with orders of this user")
+    }
+
+    /// Counts a delegation of a user, or a revocation.
+    pub(crate) fn delegation(&self, wallet: &[u8; 32]) -> Result<(), Problem> {
+        if self.delegations.len() > MOST {
+            self.delegations.retain_recent();
+        }
+        let whose = "for delegations of this user";
+        check(&self.delegations, wallet, whose)
     }
 }
 
@@ -121,6 +134,11 @@ mod tests {
         assert!(limits.order(&[1; 32]).is_ok());
         assert!(limits.order(&[1; 32]).is_err());
         assert!(limits.order(&[2; 32]).is_ok());
+        for _ in 0..DELEGATIONS {
+            assert!(limits.delegation(&[1; 32]).is_ok());
+        }
+        assert!(limits.delegation(&[1; 32]).is_err());
+        assert!(limits.delegation(&[2; 32]).is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use engine::Engine;
 use journal::Frame;
 use shadow::Shadow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the shadow engine stands, for whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,9 @@ pub enum Standing {
     /// It does not agree with the journal: nothing may be told any more.
     Diverged,
 }
+
+/// Behind a journal that goes on, a shadow engine that has applied nothing for so long does not follow it.
+const STALL: Duration = Duration::from_secs(2);
 
 /// What to do when the outcome of a session's command is not known.
 const UNKNOWN: &str = "the command was sent and may still be taken: ask for its outcome by its client order id, \
@@ -33,8 +36,10 @@ struct Shared {
     standing: RwLock<Standing>,
     desk: Desk,
     hub: Hub,
-    /// The engine's time after the last batch, and when that was.
-    seen: Mutex<(Nanos, Instant)>,
+    /// The engine's time after the last frame that was seen when it was new, and when that was.
+    seen: Mutex<Option<(Nanos, Instant)>>,
+    /// The last frame that was applied, and when the shadow engine last moved or had nothing before it.
+    moved: Mutex<(Seq, Instant)>,
     /// Nobody asks: nothing is told.
     quiet: bool,
 }
@@ -50,9 +55,10 @@ impl Live {
     pub fn new(shadow: Shadow, ring: Box<dyn CommandRing>, quiet: bool) -> Self {
         let hub = Hub::default();
         hub.load(shadow.engine(), shadow.checked_seq().0);
-        let seen = (shadow.engine().now(), Instant::now());
+        let moved = (shadow.checked_seq(), Instant::now());
         Self(Arc::new(Shared {
-            seen: Mutex::new(seen),
+            seen: Mutex::new(None),
+            moved: Mutex::new(moved),
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
             desk: Desk::new(ring),
@@ -69,6 +75,7 @@ impl Live {
             .shadow
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        let before = shadow.engine().now();
         let result = step(&mut Batch {
             shadow: &mut shadow,
             desk: &shared.desk,
@@ -77,13 +84,17 @@ impl Live {
         });
         if !shared.quiet {
             let time = shadow.engine().now();
-            let mut seen = self.lock_seen();
-            if seen.0 != time {
-                *seen = (time, Instant::now());
+            if time != before && self.standing() == Standing::Live {
+                *self.lock_seen() = Some((time, Instant::now()));
             }
-            drop(seen);
-            let seq = shadow.checked_seq().0;
-            shared.hub.publish(shadow.engine(), seq);
+            let seq = shadow.checked_seq();
+            let is_at_end = shared.desk.journalled() <= seq;
+            let mut moved = self.lock_moved();
+            if is_at_end || moved.0 != seq {
+                *moved = (seq, Instant::now());
+            }
+            drop(moved);
+            shared.hub.publish(shadow.engine(), seq.0);
         }
         result
     }
@@ -107,16 +118,17 @@ impl Live {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many commands were sent, if the fastpath has taken all of them.
+    /// How many of the commands that were sent the fastpath has taken: their frames, if any, are in the journal. None
+    /// while it has some of an earlier gateway.
     #[must_use]
-    pub fn drained_after(&self) -> Option<u64> {
-        self.0.desk.drained_after()
+    pub fn taken(&self) -> Option<u64> {
+        self.0.desk.taken()
     }
 
-    /// For the shadow engine's thread: since the ring was empty after `sent` commands it has reached the
-    /// journal's end.
-    pub fn settle(&self, sent: u64) {
-        self.0.desk.settle(sent);
+    /// For the shadow engine's thread: it has reached what the journal's end was when so many commands had been
+    /// [taken](Self::taken).
+    pub fn settle(&self, taken: u64) {
+        self.0.desk.settle(taken);
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -129,21 +141,40 @@ impl Live {
         reader(shadow.engine(), shadow.checked_seq())
     }
 
-    /// The exchange's time, UTC ns: the last frame's and what has passed since it was seen. The system's clock may have
-    /// been set since the exchange began to count.
-    pub(crate) fn engine_time(&self) -> Nanos {
-        let (time, seen) = *self.lock_seen();
-        let passed = u64::try_from(seen.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Nanos(time.0.saturating_add(passed))
+    /// The exchange's time, UTC ns: the last frame's and what has passed since it was seen, because the system's clock
+    /// may have been set since the exchange began to count. Before a new frame was seen, the later of the last frame's
+    /// and the system's.
+    pub(crate) fn time(&self) -> Nanos {
+        let seen = *self.lock_seen();
+        match seen {
+            Some((time, seen)) => {
+                let passed = u64::try_from(seen.elapsed().as_nanos()).unwrap_or(u64::MAX);
+                Nanos(time.0.saturating_add(passed))
+            }
+            None => self.read(|engine, _| engine.now()).max(now()),
+        }
     }
 
-    fn lock_seen(&self) -> MutexGuard<'_, (Nanos, Instant)> {
+    fn lock_seen(&self) -> MutexGuard<'_, Option<(Nanos, Instant)>> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_moved(&self) -> MutexGuard<'_, (Seq, Instant)> {
+        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the journal goes on without the shadow engine. Its thread cannot say so itself.
+    fn is_stalled(&self) -> bool {
+        let (seq, when) = *self.lock_moved();
+        when.elapsed() >= STALL && self.0.desk.journalled() > seq
     }
 
     /// Refuses unless the shadow engine follows the journal.
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {
+            Standing::Live if self.is_stalled() => Err(Problem::unavailable(
+                "the shadow engine has not followed the journal for 2 s, so answers would be old: try again",
+            )),
             Standing::Live => Ok(()),
             Standing::CatchingUp => Err(Problem::unavailable(
                 "the exchange is starting: the journal is still being read; try again",
@@ -156,11 +187,6 @@ impl Live {
 
     pub(crate) fn desk(&self) -> &Desk {
         &self.0.desk
-    }
-
-    /// For the shadow engine's thread, again and again: looks whether the fastpath lives.
-    pub fn take_pulse(&self) {
-        self.0.desk.take_pulse();
     }
 
     /// Refuses unless commands are taken: nothing is sent that would only wait.
@@ -238,7 +264,8 @@ impl Batch<'_> {
     pub fn told(&mut self, frame: &Frame<'_>) {
         if !self.quiet {
             self.hub.frame(frame, self.shadow.engine());
-            self.desk.frame(frame);
+            self.desk
+                .frame(frame, |order| Some(self.hub.known(order)?.0));
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::auth::Membership;
 use crate::problem::Problem;
 use crate::state::App;
 use domain::{
-    AccountId, Command, CreateAccount, Delegation, FirmId, Gate, OpenSession, SessionId, Source,
-    Zero,
+    AccountId, Command, CreateAccount, Delegation, FirmId, Gate, OpenSession, Seq, SessionId,
+    Source, Zero,
 };
 
 /// Whether a wallet that has no account gets one.
@@ -47,9 +47,9 @@ pub(crate) async fn ensure(
             ensure_account_room(app)?;
             ensure_session_room(app)?;
             app.limits.registration(client.0)?;
-            make_account(app, wallet, wallet, None).await?
+            make_account(app, wallet, wallet, None).await?.0
         }
-        (None, Registrant::Operator) => make_account(app, wallet, wallet, None).await?,
+        (None, Registrant::Operator) => make_account(app, wallet, wallet, None).await?.0,
     };
     let session = match hub.door_of(account) {
         Some(session) => session,
@@ -99,16 +99,19 @@ fn free_id(used: impl Iterator<Item = u32>) -> u32 {
     next
 }
 
-/// Makes an account for a wallet, as the wallet `by` asked, of a firm of its own unless said otherwise.
+/// Makes an account for a wallet, as the wallet `by` asked, of a firm of its own unless said otherwise; its number, and
+/// the frame. Only whoever holds `registering` may.
 pub(crate) async fn make_account(
     app: &App,
     by: [u8; 32],
     wallet: [u8; 32],
     firm: Option<FirmId>,
-) -> Result<AccountId, Problem> {
-    let id = app
-        .live
-        .read(|engine, _| free_id(engine.account_ids().map(|id| id.0)));
+) -> Result<(AccountId, Seq), Problem> {
+    let (id, most) = app.live.read(|engine, _| {
+        let most = engine.capacities().map_or(0, |most| most.max_accounts);
+        (free_id(engine.account_ids().map(|id| id.0)), most)
+    });
+    ensure_free("accounts", id, most)?;
     let account = AccountId(id);
     let command = Command::CreateAccount(CreateAccount {
         account,
@@ -116,19 +119,23 @@ pub(crate) async fn make_account(
         owner: wallet,
     });
     let done = administer(app, by, Source::ADMINISTRATION, command).await?;
-    ensure_done(&done.events).map_err(|_| full("accounts"))?;
-    Ok(account)
+    ensure_done(&done.events)?;
+    Ok((account, done.seq))
 }
 
 /// The number of the next session. Only whoever holds `registering` may use it.
-pub(crate) fn free_session(app: &App) -> SessionId {
-    let free = |engine: &engine::Engine, _| free_id(engine.session_ids().map(|id| id.0));
-    SessionId(app.live.read(free))
+pub(crate) fn free_session(app: &App) -> Result<SessionId, Problem> {
+    let (id, most) = app.live.read(|engine, _| {
+        let most = engine.capacities().map_or(0, |most| most.max_sessions);
+        (free_id(engine.session_ids().map(|id| id.0)), most)
+    });
+    ensure_free("sessions", id, most)?;
+    Ok(SessionId(id))
 }
 
 /// Opens the session by which the gateway speaks for an account.
 async fn open_door(app: &App, account: AccountId, wallet: [u8; 32]) -> Result<SessionId, Problem> {
-    let session = free_session(app);
+    let session = free_session(app)?;
     let command = Command::OpenSession(OpenSession {
         session,
         account,
@@ -137,19 +144,30 @@ async fn open_door(app: &App, account: AccountId, wallet: [u8; 32]) -> Result<Se
         pad: [Zero::Zero; 7],
     });
     let done = administer(app, wallet, Source::ADMINISTRATION, command).await?;
-    ensure_done(&done.events).map_err(|_| full("sessions"))?;
+    ensure_done(&done.events)?;
     Ok(session)
 }
 
-fn full(what: &str) -> Problem {
-    Problem::unavailable(format!(
+/// Refuses what a full table has no room for.
+fn ensure_free(what: &str, id: u32, most: u32) -> Result<(), Problem> {
+    if id < most {
+        return Ok(());
+    }
+    Err(Problem::unavailable(format!(
         "the exchange has no room for more {what}: its operator has to make a larger shard"
-    ))
+    )))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::free_id;
+    use super::{ensure_free, free_id};
+
+    #[test]
+    fn a_full_table_and_nothing_else_has_no_room() {
+        assert!(ensure_free("accounts", 3, 4).is_ok());
+        let refused = ensure_free("accounts", 4, 4).unwrap_err();
+        assert_eq!(refused.status(), 503);
+    }
 
     #[test]
     fn the_lowest_free_id_is_taken() {

@@ -82,15 +82,14 @@ fn schema(pattern: &str, example: &str) -> RefOr<Schema> {
 
 impl PartialSchema for U64 {
     fn schema() -> RefOr<Schema> {
-        // Nineteen digits always fit; a twentieth may.
-        schema("^[0-9]{1,19}$", "12345")
+        schema("^[0-9]{1,20}$", "12345")
     }
 }
 impl ToSchema for U64 {}
 
 impl PartialSchema for I64 {
     fn schema() -> RefOr<Schema> {
-        schema("^-?[0-9]{1,18}$", "12345")
+        schema("^-?[0-9]{1,19}$", "12345")
     }
 }
 impl ToSchema for I64 {}
@@ -111,6 +110,18 @@ mod tests {
         let least = format!("\"{}\"", i64::MIN);
         assert_eq!(serde_json::to_string(&I64(i64::MIN)).unwrap(), least);
         assert_eq!(serde_json::from_str::<I64>(&least).unwrap(), I64(i64::MIN));
+    }
+
+    #[test]
+    fn the_description_has_room_for_every_number() {
+        let most = |schema: RefOr<Schema>| {
+            let schema = serde_json::to_value(schema).unwrap();
+            let pattern = schema["pattern"].as_str().unwrap().to_owned();
+            let (_, digits) = pattern.rsplit_once(',').unwrap();
+            digits.trim_end_matches("}$").parse::<usize>().unwrap()
+        };
+        assert_eq!(most(U64::schema()), u64::MAX.to_string().len());
+        assert_eq!(most(I64::schema()), i64::MAX.to_string().len());
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Problem {
             status,
             &code_of(reason),
             "The engine refused the command",
-            format!("{reason}: see the reason codes of order entry"),
+            format!("{reason}: {}", advice(reason)),
         );
         Self {
             reason: Some(u16::from(reason)),
@@ -190,6 +190,37 @@ impl Problem {
 
     pub(crate) fn status(&self) -> u16 {
         self.status
+    }
+}
+
+/// What to do about a refusal of the engine.
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::UnknownMarket => "/api/v1/system/markets lists them",
+        Reason::UnknownOrder => "it has ended, or is not yours; GET /api/v1/orders/{order_id} says",
+        Reason::InvalidClientOrderId => "use a client_order_id other than 0, or leave it out",
+        Reason::DuplicateClientOrderId => "use another client_order_id for another order",
+        Reason::InvalidCombination => {
+            "a Market order needs time_in_force ImmediateOrCancel or FillOrKill, a PostOnly order GoodTillCancelled"
+        }
+        Reason::InvalidPrice => "leave price out of a Market order",
+        Reason::PriceOutOfRange => {
+            "use one from price_min to price_max, as /api/v1/system/markets gives them"
+        }
+        Reason::InvalidQuantity | Reason::QuantityBelowMinimum => {
+            "use at least min_quantity, as /api/v1/system/markets gives it"
+        }
+        Reason::NotionalTooLarge => "use a smaller quantity",
+        Reason::InsufficientFunds => {
+            "use a smaller quantity, cancel other orders or deposit; /api/v1/users/me/balances says what is available"
+        }
+        Reason::WouldTrade => "use a price that does not reach the other side, or order_type Limit",
+        Reason::CannotFill => "use a smaller quantity, a better price or another time_in_force",
+        Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
+        Reason::CancelOnly => "try again in a moment",
+        Reason::DelegationExpired => "log on and delegate again",
+        Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
+        _ => "docs/WIRE.md lists the reason codes",
     }
 }
 
@@ -280,6 +311,16 @@ mod tests {
     fn codes_are_the_reasons_names() {
         assert_eq!(code_of(Reason::InsufficientFunds), "insufficient-funds");
         assert_eq!(code_of(Reason::CancelOnly), "cancel-only");
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let problem = serde_json::to_value(Problem::refused(Reason::InvalidCombination)).unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("time_in_force ImmediateOrCancel"),
+            "{detail}"
+        );
     }
 
     #[test]

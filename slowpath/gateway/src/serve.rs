@@ -2,6 +2,7 @@
 
 use crate::address::Client;
 use crate::connections::{Doorman, Peer};
+use crate::http1::Http1Acceptor;
 use crate::problem::Problem;
 use crate::state::App;
 use crate::{api, measures, timeout, ws};
@@ -13,8 +14,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
+use rustls::ServerConfig;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_swagger_ui::SwaggerUi;
@@ -123,6 +126,7 @@ pub async fn serve_few(listener: TcpListener, service: Router, most: usize) -> s
     let mut server = Server::<Peer>::from_listener(doorman).first_request_timeout(FIRST_REQUEST);
     let http = server.http_builder();
     http.http1().header_read_timeout(NEXT_REQUEST);
+    let server = server.map(Http1Acceptor);
     server.serve(service.into_make_service()).await
 }
 
@@ -142,6 +146,14 @@ impl TlsFiles {
                 .ok()
         };
         Some((when(&self.cert)?, when(&self.key)?))
+    }
+
+    /// As they are now.
+    async fn load(&self) -> std::io::Result<Arc<ServerConfig>> {
+        let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
+        let mut config = ServerConfig::clone(&loaded.get_inner());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
     }
 }
 
@@ -167,18 +179,16 @@ pub(crate) async fn serve(
         .first_request_timeout(FIRST_REQUEST);
     let http = server.http_builder();
     http.http1().header_read_timeout(NEXT_REQUEST);
-    http.http2()
-        .keep_alive_interval(NEXT_REQUEST)
-        .keep_alive_timeout(FIRST_REQUEST);
     match tls {
-        None => server.serve(service).await,
+        None => server.map(Http1Acceptor).serve(service).await,
         Some(files) => {
             // Somebody else in the process may have chosen it already.
             let _chosen = rustls::crypto::ring::default_provider().install_default();
-            let config = RustlsConfig::from_pem_file(&files.cert, &files.key).await?;
+            let config = RustlsConfig::from_config(files.load().await?);
             tokio::spawn(reload(config.clone(), files));
             let acceptor = RustlsAcceptor::new(config).handshake_timeout(FIRST_REQUEST);
-            server.acceptor(acceptor).serve(service).await
+            let server = server.acceptor(Http1Acceptor(acceptor));
+            server.serve(service).await
         }
     }
 }
@@ -193,8 +203,11 @@ async fn reload(config: RustlsConfig, files: TlsFiles) {
             continue;
         }
         known = now;
-        match config.reload_from_pem_file(&files.cert, &files.key).await {
-            Ok(()) => tracing::info!("took over new certificate and key"),
+        match files.load().await {
+            Ok(new) => {
+                config.reload_from_config(new);
+                tracing::info!("took over new certificate and key");
+            }
             Err(error) => {
                 tracing::warn!(%error, "new certificate and key do not fit: the old ones stay");
             }

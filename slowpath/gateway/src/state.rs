@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::measures::Measures;
 use crate::problem::Problem;
+use crate::turns::Turns;
 use axum::extract::{FromRequest, FromRequestParts};
 use domain::MarketId;
 use std::sync::Arc;
@@ -37,8 +38,10 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     /// By the faucet.
     pub(crate) given: Given,
-    /// One log-on at a time makes an account.
+    /// One request at a time chooses the number of a new account, session, asset or market.
     pub(crate) registering: tokio::sync::Mutex<()>,
+    /// One request of an account at a time delegates or revokes, before it waits for `registering` if it has to.
+    pub(crate) delegating: Turns,
     /// One command of administration at a time gets its number and is sent.
     pub(crate) asking: tokio::sync::Mutex<()>,
 }

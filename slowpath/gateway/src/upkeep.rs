@@ -14,6 +14,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Runs for as long as the gateway serves.
 pub(crate) async fn run(app: &App) {
+    // The tables may still be made. Who reads says if they are not.
+    while app.store.last_seq().await.is_err() {
+        tokio::time::sleep(LOOK).await;
+    }
     tell_stray_operators(app).await;
     let (mut look, mut hourly) = (every(LOOK), every(HOUR));
     loop {

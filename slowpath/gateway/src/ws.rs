@@ -14,10 +14,11 @@ use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use domain::{MarketId, Seq, SessionId};
+use domain::{Event, MarketId, OrderId, Seq, SessionId};
 use engine::Engine;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ const HISTORY_PATIENCE: Duration = Duration::from_secs(10);
 const TRADES_AGAIN: usize = 5000;
 
 /// What a client asks.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Ask {
     /// Who it is: before private streams.
@@ -182,16 +183,18 @@ impl Connection {
                     None => Ok(()),
                 },
                 message = self.socket.recv() => {
-                    heard = Instant::now();
                     if second.elapsed() >= Duration::from_secs(1) {
                         (second, asked) = (Instant::now(), 0);
                     }
                     asked += 1;
-                    if asked > MESSAGES_PER_SECOND {
+                    let heard_it = if asked > MESSAGES_PER_SECOND {
                         Err(End::Told(close_code::POLICY, "too-many-messages"))
                     } else {
                         self.hear(message).await
-                    }
+                    };
+                    // An answer may take long, and what the client says meanwhile waits.
+                    heard = Instant::now();
+                    heard_it
                 }
                 _ = ping.tick() => {
                     if heard.elapsed() > 3 * PING {
@@ -619,10 +622,14 @@ impl Connection {
                     "the history does not have these reports: subscribe without resume_from",
                 )));
             }
+            let orders = match Self::orders_of(&app, &page, owner).await {
+                Ok(orders) => orders,
+                Err(problem) => return Ok(Err(problem)),
+            };
             for report in page.iter().filter(|report| report.report_no <= last) {
-                let order = Self::past_order(&app, &report.event, owner).await;
+                let order = order_of(&report.event).and_then(|id| orders.get(&id));
                 let told = json!(ApiReport::of(&report.event));
-                let message = order_message(session, report.report_no, &order, &told, true);
+                let message = order_message(session, report.report_no, &json!(order), &told, true);
                 self.tell(message).await?;
                 next = report.report_no + 1;
             }
@@ -633,21 +640,33 @@ impl Connection {
         Ok(Ok(last))
     }
 
-    /// The order that an event is about, as it is now.
-    async fn past_order(app: &App, event: &domain::Event, owner: &str) -> Value {
-        let id = match event {
-            domain::Event::Accepted(e) => e.order_id,
-            domain::Event::Fill(e) => e.order_id,
-            domain::Event::Canceled(e) => e.order_id,
-            domain::Event::Amended(e) => e.order_id,
-            domain::Event::Rejected(e) => e.order_id,
-            _ => domain::OrderId::NONE,
-        };
-        let found = app.store.order(id).await;
-        let order = found.ok().and_then(|order| order.value);
-        order.map_or(Value::Null, |order| {
-            let symbol = app.live.hub().symbol(order.market);
-            json!(ApiOrder::of_row(&order, &symbol, Some(owner.to_owned())))
-        })
+    /// The orders that reports are about, as they are now.
+    async fn orders_of(
+        app: &App,
+        reports: &[store::Report],
+        owner: &str,
+    ) -> Result<BTreeMap<OrderId, ApiOrder>, Problem> {
+        let ids = reports.iter().filter_map(|report| order_of(&report.event));
+        let ids: BTreeSet<OrderId> = ids.collect();
+        let found = app.store.orders_by_id(ids).await?.value;
+        let hub = app.live.hub();
+        let orders = found.iter().map(|order| {
+            let symbol = hub.symbol(order.market);
+            let view = ApiOrder::of_row(order, &symbol, Some(owner.to_owned()));
+            (order.order_id, view)
+        });
+        Ok(orders.collect())
+    }
+}
+
+/// The order that an event is about.
+fn order_of(event: &Event) -> Option<OrderId> {
+    match event {
+        Event::Accepted(e) => Some(e.order_id),
+        Event::Fill(e) => Some(e.order_id),
+        Event::Canceled(e) => Some(e.order_id),
+        Event::Amended(e) => Some(e.order_id),
+        Event::Rejected(e) => Some(e.order_id),
+        _ => None,
     }
 }

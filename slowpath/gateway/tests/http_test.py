@@ -87,15 +87,25 @@ class LogOn(OneExchange):
         )
         first = user.tokens["refresh_token"]
         second = self.ok(refresh(first))
+        # The answer was lost: asked again, it is the same, until what it gave is used.
+        self.assertEqual(self.ok(refresh(first))["refresh_token"], second["refresh_token"])
+        third = self.ok(refresh(second["refresh_token"]))
         account = lambda token: self.exchange.call("GET", "/api/v1/users/me/account", token=token)
-        for tokens in (user.tokens, second):
+        for tokens in (user.tokens, second, third):
             self.ok(account(tokens["access_token"]))
         self.refused(refresh(first), 401, "unauthenticated")
-        self.refused(refresh(second["refresh_token"]), 401, "unauthenticated")
-        for tokens in (user.tokens, second):
+        self.refused(refresh(third["refresh_token"]), 401, "unauthenticated")
+        for tokens in (user.tokens, second, third):
             self.refused(account(tokens["access_token"]), 401, "unauthenticated")
         user.log_on()
         self.ok(account(user.token))
+
+    def test_strangers_have_nothing_written(self):
+        with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db", isolation_level=None)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            answer = self.exchange.call("POST", "/api/v1/auth/refresh", {"refresh_token": "x" * 43})
+            store.execute("ROLLBACK")
+        self.refused(answer, 401, "unauthenticated")
 
     def test_a_log_on_that_has_ended_takes_its_streams_with_it(self):
         user = User(self.exchange, Wallet(7))
@@ -220,6 +230,26 @@ class LogOn(OneExchange):
         self.ok(user.call("GET", f"/users/{OPERATOR.text}/orders"))
 
 
+class ClosedRegistration(OneExchange):
+    def test_a_stranger_is_refused_and_not_kept(self):
+        member = User(self.exchange, Wallet(86), funds=False)
+        self.exchange.restart(lambda config: config.replace('registration = "open"', 'registration = "closed"'))
+        stranger = Wallet(87)
+        challenge = self.ok(self.exchange.call("POST", "/api/v1/auth/challenge", {"wallet": stranger.text}))
+        body = {
+            "wallet": stranger.text,
+            "nonce": challenge["nonce"],
+            "signature": stranger.sign(challenge["message"]),
+        }
+        answer = self.exchange.call("POST", "/api/v1/auth/token", body)
+        self.refused(answer, 403, "forbidden")
+        self.assertIn("gateway.registration", answer[1]["detail"])
+        member.log_on()
+        with contextlib.closing(sqlite3.connect(self.exchange.folder / "state" / "store.db")) as store:
+            kept = {wallet for (wallet,) in store.execute("SELECT wallet FROM users")}
+        self.assertEqual(kept, {bytes(member.wallet.key.verify_key)})
+
+
 class Operators(OneExchange):
     def test_an_operator_that_the_configuration_names_no_more_is_none_and_one_that_was_made_stays(self):
         named, made, stray = User(self.exchange, OPERATOR, funds=False), Wallet(90), Wallet(91)
@@ -297,6 +327,18 @@ class Deposits(OneExchange):
         deposit = {"wallet": self.user.wallet.text, "asset": "SOL", "amount": "1000", "request_id": "again"}
         self.assertEqual(self.ok(self.user.call("POST", "/admin/deposits", deposit), 201), first)
         self.assertEqual(self.has(), before + 1005)
+
+    def test_a_wish_that_was_granted_is_answered_again_when_the_faucet_gives_no_more(self):
+        user, most = User(self.exchange, Wallet(89), funds=False), str(10**15)
+        wish = lambda name, amount=most: user.call(
+            "POST", "/faucet", {"asset": "SOL", "amount": amount, "request_id": name}
+        )
+        for number in range(10):
+            self.ok(wish(f"wish-{number}"))
+        self.refused(wish("more", "1"), 409, "faucet-empty")
+        self.ok(wish("wish-9"))
+        balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
+        self.assertIn(str(10**16), [balance["available"] for balance in balances])
 
     def test_many_at_once_are_one(self):
         before = self.has()
@@ -534,6 +576,63 @@ class Orders(OneExchange):
         self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["status"], "Cancelled")
         fills = self.ok(self.maker.call("GET", "/users/me/trades"))["items"]
         self.assertEqual((fills[0]["side"], fills[0]["order_id"]), ("Ask", order))
+
+    def test_a_cancel_tells_what_traded_before_its_turn_came(self):
+        one, other = (
+            self.ok(self.maker.place(side, price, 10), 201)["order"]["order_id"]
+            for side, price in (("Ask", 12000), ("Bid", 11000))
+        )
+        fastpath, answers = self.exchange.processes["fastpath"], {}
+        now = {"time_in_force": "ImmediateOrCancel"}
+        questions = {
+            "bought": lambda: self.taker.place("Bid", 12000, 4, **now),
+            "sold": lambda: self.taker.place("Ask", 11000, 3, **now),
+            "one": lambda: self.maker.call("DELETE", f"/orders/{one}"),
+            "all": lambda: self.maker.call("DELETE", "/orders"),
+        }
+
+        async def watch():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", self.maker.token)
+                while (await next_message(socket))["type"] != "OrderSnapshot":
+                    pass
+                await asyncio.get_running_loop().run_in_executor(None, act)
+                ends = {}
+                while len(ends) < 2:
+                    data = (await next_message(socket))["data"]
+                    if data["report"]["kind"] == "Cancelled":
+                        ends[data["order"]["order_id"]] = data["order"]
+                return ends
+
+        def act():
+            freeze(fastpath)
+            try:
+                # In this order they enter the ring.
+                threads = []
+                for name, question in questions.items():
+                    ask = lambda name=name, question=question: answers.update({name: question()})
+                    threads.append(threading.Thread(target=ask))
+                    threads[-1].start()
+                    time.sleep(0.3)
+            finally:
+                fastpath.send_signal(signal.SIGCONT)
+            for thread in threads:
+                thread.join()
+
+        ends = asyncio.run(watch())
+        for name in ("bought", "sold"):
+            self.assertEqual(self.ok(answers[name], 201)["order"]["status"], "Filled")
+        of_all = self.ok(answers["all"])
+        # One was gone when the mass cancel's turn came.
+        self.assertEqual((of_all["gone"], len(of_all["cancelled"])), ([one], 1))
+        for order, told, filled in (
+            (one, self.ok(answers["one"])["order"], "4"), (other, of_all["cancelled"][0], "3")
+        ):
+            for said in (told, ends[order], self.ok(self.maker.call("GET", f"/orders/{order}"))):
+                self.assertEqual(
+                    (said["order_id"], said["status"], said["filled_quantity"], said["remaining_quantity"]),
+                    (order, "Cancelled", filled, "0"),
+                )
 
     def test_a_client_order_id_makes_an_order_once(self):
         self.ok(self.maker.place("Bid", 100, 1, 50), 201)
@@ -829,6 +928,10 @@ class Streams(OneExchange):
             numbers = [int(m["sequence"]) for m in all_of_it]
             self.assertEqual(numbers, list(range(1, 13)))
             again = asyncio.run(read(kind, 5, token, 7))
+            for message in all_of_it + again:
+                if kind == "UserOrders":
+                    order, report = message["data"]["order"], message["data"]["report"]
+                    self.assertEqual(order["order_id"], report["order_id"])
             strip = lambda m: {**m, "data": {**m["data"], "order": None}}
             self.assertEqual([strip(m) for m in again], [strip(m) for m in all_of_it[7:]])
 
@@ -1233,6 +1336,15 @@ class Connections(OneExchange):
         for connection in [again, *opened]:
             connection.close()
 
+    def test_http_2_is_not_spoken(self):
+        settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+        connection = self.connect(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        try:
+            answer = connection.recv(65536)
+        except ConnectionResetError:
+            answer = b""
+        self.assertEqual(answer, b"")
+
     def test_connections_that_ask_for_nothing_are_closed(self):
         request = b"GET /health HTTP/1.1\r\nHost: a\r\n"
         silent, partial, idle = self.connect(), self.connect(request), self.connect(request + b"\r\n")
@@ -1282,6 +1394,13 @@ class Tls(unittest.TestCase):
             check=True, capture_output=True,
         )
 
+    def alpn(self, port, offered):
+        text = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-alpn", offered],
+            input="", capture_output=True, text=True,
+        ).stdout
+        return next((line for line in text.splitlines() if line.startswith("ALPN protocol")), None)
+
     def subject(self, port):
         text = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{port}"], input="", capture_output=True, text=True,
@@ -1303,6 +1422,8 @@ class Tls(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.5)
         self.assertEqual(user.place("Bid", 100, 1)[0], 201)
+        self.assertEqual(self.alpn(exchange.port, "h2,http/1.1"), "ALPN protocol: http/1.1")
+        self.assertIsNone(self.alpn(exchange.port, "h2"))
         self.assertEqual(exchange.stop(), [0, 0])
         shutil.rmtree(exchange.folder)
         shutil.rmtree(folder)

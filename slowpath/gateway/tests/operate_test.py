@@ -268,6 +268,53 @@ class StartAndStop(unittest.TestCase):
                 start.kill()
             output.close()
 
+    def test_a_start_that_fails_is_tried_again_and_leaves_nothing_unwatched(self):
+        instance = Instance()
+        programs = instance.folder / "programs"
+        programs.mkdir()
+        for program in ("fastpath", "slowpath"):
+            (programs / program).symlink_to(BINARIES / program)
+        start = subprocess.Popen(
+            instance.command("start", "--programs", programs),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self.assertIn("is ready", start.stderr.readline())
+            before = instance.pids()
+            slowpath = programs / "slowpath"
+            slowpath.rename(programs / "aside")
+            os.kill(before["slowpath"], signal.SIGKILL)
+            self.assertIn("the slowpath died with signal: 9", start.stderr.readline())
+            for _ in range(2):
+                self.assertRegex(start.stderr.readline(), r"start .*/slowpath.*: trying again in \d+ ms")
+            self.assertTrue(lives(before["fastpath"]))
+            (programs / "aside").rename(slowpath)
+            wait("all is well", lambda: instance.health() == "healthy")
+            self.assertEqual(instance.pids()["fastpath"], before["fastpath"])
+            start.send_signal(signal.SIGTERM)
+            self.assertEqual(start.wait(60), 0)
+        finally:
+            if start.poll() is None:
+                start.kill()
+            start.stderr.close()
+
+    def test_one_that_is_missing_is_started_and_the_other_left_alone(self):
+        instance = Instance()
+        self.assertEqual(instance.sluice("start", "--detach").returncode, 0)
+        before = instance.pids()
+        os.kill(before["fastpath"], signal.SIGKILL)
+        wait("it is dead", lambda: not lives(before["fastpath"]))
+        again = instance.sluice("start", "--detach")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn(f"the slowpath runs already (pid {before['slowpath']})", again.stderr)
+        after = instance.pids()
+        self.assertNotEqual(after["fastpath"], before["fastpath"])
+        self.assertEqual(after["slowpath"], before["slowpath"])
+        wait("all is well", lambda: instance.health() == "healthy")
+        self.assertEqual(instance.sluice("stop").returncode, 0)
+
     def test_somebody_elses_stop_ends_the_one_in_the_foreground(self):
         instance = Instance()
         start = subprocess.Popen(

@@ -34,7 +34,7 @@ const OURS: &[(&str, MetricType, &str)] = &[
     (
         "sluice_tile_heartbeat_age_seconds",
         GAUGE,
-        "Time since the tile was last seen to beat; 0 if it has since the look before.",
+        "Time since the tile was last alive.",
     ),
     (
         "sluice_tile_polls_total",
@@ -103,6 +103,21 @@ const OURS: &[(&str, MetricType, &str)] = &[
         "Times that the shadow engine went back to the archive.",
     ),
     (
+        "sluice_rejects_total",
+        COUNTER,
+        "Commands that the engine refused in frames since the slowpath was started, by reason.",
+    ),
+    (
+        "sluice_shadow_troubles_total",
+        COUNTER,
+        "Times that the shadow engine began to wait for an archive that it could not read.",
+    ),
+    (
+        "sluice_shadow_in_trouble",
+        GAUGE,
+        "Whether the shadow engine waits for an archive that it cannot read now: 1 or 0.",
+    ),
+    (
         "sluice_archive_groups_total",
         COUNTER,
         "Groups of frames that were written and synced.",
@@ -133,6 +148,16 @@ const OURS: &[(&str, MetricType, &str)] = &[
         "Whether the store's database fails now: 1 or 0.",
     ),
     ("sluice_snapshots", GAUGE, "Snapshots on the disk."),
+    (
+        "sluice_snapshot_troubles_total",
+        COUNTER,
+        "Times that snapshots began not to be written.",
+    ),
+    (
+        "sluice_snapshot_in_trouble",
+        GAUGE,
+        "Whether a snapshot cannot be written now: 1 or 0.",
+    ),
     (
         "sluice_snapshot_age_seconds",
         GAUGE,

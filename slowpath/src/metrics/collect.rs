@@ -2,21 +2,22 @@
 
 use super::catalogue::{Described, catalogue, counter, stage_name};
 use super::family::Figures;
-use super::heard::Heard;
 use crate::attach::{self, Fate, Region, RegionFile};
-use crate::console::now;
 use crate::counters;
 use crate::life::Life;
+use crate::rejects::Rejects;
 use domain::Seq;
 use gateway::Measures;
 use journal::{SnapshotDirectory, SnapshotFiles as _, SnapshotName};
 use prometheus::proto::MetricFamily;
 use shm::layout::ShadowState;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, LogReader, Memory, Places, RegionError, SlowView, TileState};
+use shm::{
+    FastView, LogReader, Memory, Places, RegionError, SlowView, TileState, heartbeat, since_boot,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 use topology::Config;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 
@@ -31,9 +32,9 @@ pub struct Sources {
     has_store: bool,
     /// Labels of `sluice_info`.
     info: [(&'static str, String); 4],
-    heard: Heard,
     catalogue: BTreeMap<String, Described>,
     measures: Measures,
+    rejects: Rejects,
 }
 
 /// A region of the fastpath, mapped as long as its file is the same.
@@ -64,7 +65,13 @@ impl Mapped {
 impl Sources {
     /// Of an instance whose region `slow` is this process's.
     #[must_use]
-    pub fn new(config: &Config, slow: &Memory, boot_id: [u64; 2], measures: &Measures) -> Self {
+    pub fn new(
+        config: &Config,
+        slow: &Memory,
+        boot_id: [u64; 2],
+        measures: &Measures,
+        rejects: &Rejects,
+    ) -> Self {
         Self {
             places: attach::places(config),
             boot_id,
@@ -79,9 +86,9 @@ impl Sources {
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("profile", config.profile.name().to_owned()),
             ],
-            heard: Heard::default(),
             catalogue: catalogue(measures),
             measures: measures.clone(),
+            rejects: rejects.clone(),
         }
     }
 
@@ -97,10 +104,13 @@ impl Sources {
         let head = journal
             .filter(|memory| memory.header().boot_id() == self.boot_id)
             .and_then(|memory| journal_figures(&memory, &mut to));
-        let out_seq = fast_figures(fast, &mut self.heard, &mut to);
+        let out_seq = fast_figures(fast, &mut to);
         let mut readers = vec![("out", out_seq)];
         if let Ok(slow) = SlowView::new(self.slow.clone()) {
-            readers.extend(slow_figures(&slow, self.has_store, &mut to));
+            readers.extend(slow_figures(&self.slow, &slow, self.has_store, &mut to));
+        }
+        for (reason, count) in self.rejects.by_name() {
+            to.add("sluice_rejects_total", &[("reason", &reason)], count);
         }
         readers.push(("snapshot", self.snapshot_figures(&mut to)));
         for (reader, seq) in readers {
@@ -169,19 +179,17 @@ fn life_figures(name: &str, life: Life, to: &mut Figures<'_>) {
 }
 
 /// Gives how far the out tile is.
-fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>) -> Option<u64> {
-    let header = memory.as_ref().map(Memory::header);
+fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
     let fast = memory.clone().and_then(|memory| FastView::new(memory).ok());
-    let (Some(header), Some(fast)) = (header, fast) else {
+    let (Some(memory), Some(fast)) = (memory, fast) else {
         life_figures("fastpath", Life::Absent, to);
         return None;
     };
     // Before the pid: what has ended is said of the pid before.
     let said = fast.process_state();
-    let life = Life::of(said, header.pid());
+    let life = Life::of(&memory, said, memory.header().pid());
     life_figures("fastpath", life, to);
-    let tiles = (0..TILES).filter_map(|slot| Some((slot, fast.tile(slot)?)));
-    for (slot, tile) in tiles {
+    for tile in (0..TILES).filter_map(|slot| fast.tile(slot)) {
         let name = tile_kind::name(tile.kind);
         let (names, counts) = match tile.kind {
             tile_kind::NET => (net::NAMES, &tile.counters),
@@ -206,7 +214,7 @@ fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>)
         to.add("sluice_tile_polls_total", &labels, tile.polls);
         to.add("sluice_tile_busy_polls_total", &labels, tile.busy_polls);
         if tile.heartbeat != 0 {
-            let age = heard.age(slot, tile.heartbeat, Instant::now());
+            let age = heartbeat::age(tile.heartbeat, since_boot());
             to.add_nanos("sluice_tile_heartbeat_age_seconds", &labels, age);
         }
     }
@@ -220,50 +228,39 @@ fn fast_figures(memory: Option<Memory>, heard: &mut Heard, to: &mut Figures<'_>)
 
 /// Gives how far the slowpath's readers are.
 fn slow_figures(
+    memory: &Memory,
     slow: &SlowView,
     has_store: bool,
     to: &mut Figures<'_>,
 ) -> Vec<(&'static str, Option<u64>)> {
     let said = slow.process_state();
-    life_figures("slowpath", Life::of(said, slow.pid()), to);
+    life_figures("slowpath", Life::of(memory, said, slow.pid()), to);
     let count = |number| slow.counter(number).unwrap_or(0);
     if slow.heartbeat() != 0 {
-        let age = now().0.saturating_sub(slow.heartbeat());
+        let age = heartbeat::age(slow.heartbeat(), since_boot());
         to.add_nanos("sluice_slowpath_heartbeat_age_seconds", &[], age);
     }
     let agrees = slow.shadow_state() == Some(ShadowState::Ok);
-    let open = |begun, ended| u64::from(count(begun) != count(ended));
     for (name, value) in [
         ("sluice_shadow_agrees", u64::from(agrees)),
         ("sluice_shadow_lapped_total", count(counters::SHADOW_LAPPED)),
         ("sluice_archive_groups_total", count(counters::GROUPS)),
-        (
-            "sluice_archive_troubles_total",
-            count(counters::TROUBLES_BEGUN),
-        ),
-        (
-            "sluice_archive_in_trouble",
-            open(counters::TROUBLES_BEGUN, counters::TROUBLES_ENDED),
-        ),
     ] {
         to.add(name, &[], value);
     }
     if has_store {
-        for (name, value) in [
-            ("sluice_store_rows_total", count(counters::STORE_ROWS)),
-            (
-                "sluice_store_troubles_total",
-                count(counters::STORE_TROUBLES_BEGUN),
-            ),
-            (
-                "sluice_store_in_trouble",
-                open(
-                    counters::STORE_TROUBLES_BEGUN,
-                    counters::STORE_TROUBLES_ENDED,
-                ),
-            ),
-        ] {
-            to.add(name, &[], value);
+        to.add("sluice_store_rows_total", &[], count(counters::STORE_ROWS));
+    }
+    for (what, troubles, is_there) in [
+        ("archive", counters::ARCHIVE_TROUBLES, true),
+        ("shadow", counters::SHADOW_TROUBLES, true),
+        ("snapshot", counters::SNAPSHOT_TROUBLES, true),
+        ("store", counters::STORE_TROUBLES, has_store),
+    ] {
+        if is_there {
+            let name = |figure: &str| format!("sluice_{what}_{figure}");
+            to.add(&name("troubles_total"), &[], count(troubles.begun));
+            to.add(&name("in_trouble"), &[], u64::from(troubles.last(count)));
         }
     }
     vec![

@@ -6,12 +6,12 @@
 mod catalogue;
 mod collect;
 mod family;
-mod heard;
 
 pub use catalogue::{catalogue, table};
 pub use collect::Sources;
 
 use crate::console::say;
+use crate::rejects::Rejects;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -34,12 +34,12 @@ const CLIENTS: usize = 16;
 ///
 /// # Errors
 /// If the system gives no thread.
-pub fn start(config: &Config, slow: &Memory, measures: &Measures) -> Result<()> {
+pub fn start(config: &Config, slow: &Memory, measures: &Measures, rejects: &Rejects) -> Result<()> {
     if !config.metrics.enabled {
         return Ok(());
     }
     let boot_id = shm::boot_id().context("read the boot id")?;
-    let sources = Sources::new(config, slow, boot_id, measures);
+    let sources = Sources::new(config, slow, boot_id, measures, rejects);
     let sources = Arc::new(Mutex::new(sources));
     let bind = config.metrics.bind;
     std::thread::Builder::new()

@@ -93,7 +93,7 @@ impl Store {
     /// number or this name before, which must never have come.
     ///
     /// # Errors
-    /// As [`Store::user`]; the command must not be sent then.
+    /// As [`Store::role`]; the command must not be sent then.
     pub async fn add_asked(&self, asked: &Asked) -> Result<(), StoreError> {
         let mut transaction = self.own.begin().await?;
         if let Some(request) = &asked.request {
@@ -113,7 +113,7 @@ impl Store {
     /// What was asked under a name.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn asked_as(&self, request: &str) -> Result<Option<Asked>, StoreError> {
         let mut connection = self.own.acquire().await?;
         let values = Values::default().with(&request.to_owned());
@@ -124,7 +124,7 @@ impl Store {
     /// The deposit that was journalled under a number of a source.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn deposit(
         &self,
         source: Source,
@@ -142,7 +142,7 @@ impl Store {
     /// `limit` (500).
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn audited(
         &self,
         below: Option<Seq>,

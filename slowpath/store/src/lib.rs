@@ -44,5 +44,5 @@ pub use schema::{Prepared, Resume, empty, prepare};
 pub use snapshots::{Snapshot, SnapshotFolder};
 pub use store::{At, MAX_ROWS, Store};
 pub use trading::{OrderCursor, OrderFilter, Outcome, Report};
-pub use users::{RefreshToken, Role, RoleGiven, Rotation, User};
+pub use users::{ROTATION_REPEAT, RefreshToken, Role, RoleGiven, Rotation, User};
 pub use writer::Writer;

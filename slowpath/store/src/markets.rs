@@ -1,11 +1,11 @@
-//! Questions about markets, candles and accounts.
+//! Questions about markets, candles and balances.
 
 use crate::candles::Interval;
 use crate::column::Values;
 use crate::error::StoreError;
-use crate::rows::{Account, Asset, Balance, Candle, Deposit, Market, MarketTotals, Session};
-use crate::store::{At, MAX_ROWS, Question, Store, at_most, bound};
-use domain::{AccountId, MarketId, Nanos, Price, Seq};
+use crate::rows::{Balance, Candle, MarketTotals};
+use crate::store::{At, Question, Store, at_most, bound};
+use domain::{AccountId, MarketId, Nanos, Price};
 
 /// A market's last trade, and its trades of the last 24 hours by the minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,69 +34,10 @@ pub struct DayStats {
 }
 
 impl Store {
-    /// All assets.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the database does not answer, as for every question.
-    pub async fn assets(&self) -> Result<At<Vec<Asset>>, StoreError> {
-        let mut question = self.ask().await?;
-        let assets = question.all("ORDER BY asset", Values::default()).await?;
-        question.answer(assets).await
-    }
-
-    /// All markets.
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn markets(&self) -> Result<At<Vec<Market>>, StoreError> {
-        let mut question = self.ask().await?;
-        let markets = question.all("ORDER BY market", Values::default()).await?;
-        question.answer(markets).await
-    }
-
-    /// An account.
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn account(&self, account: AccountId) -> Result<At<Option<Account>>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default().with(&account);
-        let account = question.first("WHERE account = $1", values).await?;
-        question.answer(account).await
-    }
-
-    /// The accounts of a wallet, at most 500.
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn accounts_of(&self, owner: [u8; 32]) -> Result<At<Vec<Account>>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default()
-            .with(&owner.to_vec())
-            .with(&at_most(MAX_ROWS));
-        let accounts = question
-            .all("WHERE owner = $1 ORDER BY account LIMIT $2", values)
-            .await?;
-        question.answer(accounts).await
-    }
-
-    /// The sessions of an account, at most 500.
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn sessions_of(&self, account: AccountId) -> Result<At<Vec<Session>>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default().with(&account).with(&at_most(MAX_ROWS));
-        let sessions = question
-            .all("WHERE account = $1 ORDER BY session LIMIT $2", values)
-            .await?;
-        question.answer(sessions).await
-    }
-
     /// The balances of an account that ever were other than 0, by asset.
     ///
     /// # Errors
-    /// As [`Store::assets`].
+    /// [`StoreError::Database`] if the database does not answer, as for every question.
     pub async fn balances(&self, account: AccountId) -> Result<At<Vec<Balance>>, StoreError> {
         let mut question = self.ask().await?;
         let values = Values::default().with(&account);
@@ -106,35 +47,11 @@ impl Store {
         question.answer(balances).await
     }
 
-    /// Deposits to an account below a seq, the newest first, at most `limit` (500).
-    ///
-    /// # Errors
-    /// As [`Store::assets`].
-    pub async fn deposits(
-        &self,
-        account: AccountId,
-        below: Option<Seq>,
-        limit: u32,
-    ) -> Result<At<Vec<Deposit>>, StoreError> {
-        let mut question = self.ask().await?;
-        let values = Values::default()
-            .with(&account)
-            .with(&bound(below.map_or(u64::MAX, |seq| seq.0)))
-            .with(&at_most(limit));
-        let deposits = question
-            .all(
-                "WHERE account = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3",
-                values,
-            )
-            .await?;
-        question.answer(deposits).await
-    }
-
     /// Candles that begin in `from .. to` (UTC ns), the oldest first, at most `limit` (500). An interval
     /// without trades has none.
     ///
     /// # Errors
-    /// As [`Store::assets`].
+    /// As [`Store::balances`].
     pub async fn candles(
         &self,
         market: MarketId,
@@ -152,7 +69,7 @@ impl Store {
     /// has never traded.
     ///
     /// # Errors
-    /// As [`Store::assets`].
+    /// As [`Store::balances`].
     pub async fn market_stats(
         &self,
         market: MarketId,

@@ -3,7 +3,7 @@
 use crate::column::Values;
 use crate::error::StoreError;
 use crate::rows::{Order, OrderStatus, Rejection, ReportRow, Trade};
-use crate::store::{At, Store, at_most, bound};
+use crate::store::{At, MAX_ROWS, Store, at_most, bound};
 use domain::{
     AccountId, ClientOrderId, CommandKind, Event, Events, MarketId, Nanos, OrderId, Seq, SessionId,
 };
@@ -71,6 +71,29 @@ impl Store {
         let values = Values::default().with(&order_id);
         let order = question.first("WHERE order_id = $1", values).await?;
         question.answer(order).await
+    }
+
+    /// The orders among these ids, at most 500, in no order.
+    ///
+    /// # Errors
+    /// As [`Store::order`].
+    pub async fn orders_by_id(
+        &self,
+        ids: impl IntoIterator<Item = OrderId>,
+    ) -> Result<At<Vec<Order>>, StoreError> {
+        let mut question = self.ask().await?;
+        let mut values = Values::default();
+        let mut places = Vec::new();
+        for (place, id) in (1..=MAX_ROWS).zip(ids) {
+            values = values.with(&id);
+            places.push(format!("${place}"));
+        }
+        if places.is_empty() {
+            return question.answer(Vec::new()).await;
+        }
+        let rest = format!("WHERE order_id IN ({})", places.join(", "));
+        let orders = question.all(&rest, values).await?;
+        question.answer(orders).await
     }
 
     /// What became of the new orders that a session sent with this client order id: the last one that was

@@ -17,7 +17,7 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 pub enum Role {
     /// Trades.
     User = 0,
-    /// Trades by the order port.
+    /// As a user: a label that gives nothing yet.
     Maker = 1,
     /// Gives commands of administration.
     Operator = 2,
@@ -72,6 +72,9 @@ record! {
     }
 }
 
+/// How long after its exchange a token may be exchanged for the same one again, ns: for whom the answer was lost.
+pub const ROTATION_REPEAT: u64 = 10_000_000_000;
+
 /// What came of exchanging a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -81,24 +84,16 @@ pub enum Rotation {
     Unknown,
     /// It has expired, or its family was revoked.
     Ended,
-    /// It had been exchanged before: somebody has a copy. Its family, which is revoked now.
+    /// It had been exchanged before, and not just now for the same: somebody has a copy. Its family, which is revoked
+    /// now.
     Reused(u64),
 }
 
 impl Store {
-    /// The user of a wallet.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the database does not answer, as for everything here.
-    pub async fn user(&self, wallet: [u8; 32]) -> Result<Option<User>, StoreError> {
-        let mut connection = self.read.acquire().await?;
-        user(&mut connection, wallet).await
-    }
-
     /// The user of a wallet, made with this role if there is none.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// [`StoreError::Database`] if the database does not answer, as for everything here.
     pub async fn user_or_new(
         &self,
         wallet: [u8; 32],
@@ -123,7 +118,7 @@ impl Store {
     /// configuration named. [`Store::stray_operators`] lists them.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::user_or_new`].
     pub async fn role(&self, wallet: [u8; 32]) -> Result<Role, StoreError> {
         let mut connection = self.read.acquire().await?;
         let role = user(&mut connection, wallet).await?.map(|user| user.role);
@@ -144,7 +139,7 @@ impl Store {
     /// Those who are kept as operators, and of whom nothing says who made them so; at most 500.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn stray_operators(&self) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut connection = self.read.acquire().await?;
         let values = Values::default()
@@ -160,7 +155,7 @@ impl Store {
     /// Gives a user, made if there is none, a role, and keeps who gave it.
     ///
     /// # Errors
-    /// As [`Store::user`]; then nothing was given.
+    /// As [`Store::role`]; then nothing was given.
     pub async fn give_role(&self, given: &RoleGiven) -> Result<(), StoreError> {
         let mut transaction = self.own.begin().await?;
         let user = User {
@@ -180,7 +175,7 @@ impl Store {
     /// Roles that were given before a moment, the newest first, at most `limit` (500).
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn roles_given(
         &self,
         before: Option<Nanos>,
@@ -200,7 +195,7 @@ impl Store {
     /// its newest `most`, this one among them; answers with those that were.
     ///
     /// # Errors
-    /// As [`Store::user`]; also if there is a token with this hash. Then nothing was changed.
+    /// As [`Store::role`]; also if there is a token with this hash. Then nothing was changed.
     pub async fn add_token(&self, token: &RefreshToken, most: u32) -> Result<Vec<u64>, StoreError> {
         let mut transaction = self.own.begin().await?;
         let values = Values::default()
@@ -231,11 +226,21 @@ impl Store {
         Ok(ended)
     }
 
-    /// Exchanges a token for another, which gets family and owner of the old one. Of two that try at
-    /// once, one succeeds and the other counts as reuse.
+    /// A refresh token by its hash.
     ///
     /// # Errors
-    /// As [`Store::user`]; then nothing was exchanged.
+    /// As [`Store::role`].
+    pub async fn refresh_token(&self, hash: [u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
+        let mut connection = self.read.acquire().await?;
+        token(&mut connection, hash).await
+    }
+
+    /// Exchanges a token for another, which gets family and owner of the old one. Within [`ROTATION_REPEAT`] the same exchange
+    /// may be asked for again, as long as the new token was not used: it is answered as the first time. Any other
+    /// second use of a token revokes its family.
+    ///
+    /// # Errors
+    /// As [`Store::role`]; then nothing was exchanged.
     pub async fn rotate_token(
         &self,
         old: [u8; 32],
@@ -264,11 +269,10 @@ impl Store {
                 add_token(&mut transaction, &token).await?;
                 Rotation::Rotated(token)
             }
-            Some(old) if old.used.is_some() => {
-                revoke(&mut transaction, old.family, now).await?;
-                Rotation::Reused(old.family)
-            }
-            Some(_) => Rotation::Ended,
+            Some(old) => match old.used {
+                Some(used) => repeated(&mut transaction, &old, used, new, now).await?,
+                None => Rotation::Ended,
+            },
         };
         transaction.commit().await?;
         Ok(rotation)
@@ -277,7 +281,7 @@ impl Store {
     /// Revokes all tokens of a family; says how many were valid.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn revoke_family(&self, family: u64, now: Nanos) -> Result<u64, StoreError> {
         let mut connection = self.own.acquire().await?;
         revoke(&mut connection, family, now).await
@@ -286,7 +290,7 @@ impl Store {
     /// Forgets tokens that expired before a moment; says how many.
     ///
     /// # Errors
-    /// As [`Store::user`].
+    /// As [`Store::role`].
     pub async fn forget_tokens(&self, expired_before: Nanos) -> Result<u64, StoreError> {
         let mut connection = self.own.acquire().await?;
         let values = Values::default().with(&bound(expired_before.0));
@@ -342,6 +346,24 @@ async fn add_token(connection: &mut AnyConnection, token: &RefreshToken) -> Resu
                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
     run(connection, insert, values_of(token)).await?;
     Ok(())
+}
+
+/// What comes of exchanging a token that was exchanged at the time `used`.
+async fn repeated(
+    connection: &mut AnyConnection,
+    old: &RefreshToken,
+    used: u64,
+    new: [u8; 32],
+    now: Nanos,
+) -> Result<Rotation, StoreError> {
+    if now.0 < used.saturating_add(ROTATION_REPEAT)
+        && let Some(next) = token(connection, new).await?
+        && (next.family, next.used, next.revoked) == (old.family, None, None)
+    {
+        return Ok(Rotation::Rotated(next));
+    }
+    revoke(connection, old.family, now).await?;
+    Ok(Rotation::Reused(old.family))
 }
 
 async fn revoke(

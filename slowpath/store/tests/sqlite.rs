@@ -11,7 +11,7 @@ mod trouble;
 
 use domain::{
     AccountId, Amount, AssetId, ClientOrderId, Event, Flag, MarketId, Nanos, NewOrder, OrderId,
-    OrderType, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
+    OrderType, Price, Qty, Reason, Seq, SessionId, Side, Source, TimeInForce,
 };
 use exchange::{BEGIN, Exchange, SHARD, TRADERS, cancel};
 use proptest::prelude::*;
@@ -66,9 +66,9 @@ fn small() -> Exchange {
     exchange.order(1, limit(1, Side::Sell, 101, 5));
     exchange.now = Nanos(BEGIN.0 + 61 * SECOND);
     exchange.order(2, limit(7, Side::Buy, 101, 4));
-    exchange.apply(domain::Source::of_session(SessionId(1)), cancel(1));
+    exchange.apply(Source::of_session(SessionId(1)), cancel(1));
     exchange.order(3, limit(9, Side::Buy, 5_000, 1));
-    exchange.apply(domain::Source::of_session(SessionId(3)), cancel(9));
+    exchange.apply(Source::of_session(SessionId(3)), cancel(9));
     exchange
 }
 
@@ -108,6 +108,11 @@ fn orders_of_a_small_journal_are_as_computed_by_hand() {
         assert_eq!(first[0].status, OrderStatus::Filled);
         assert_eq!(first[0].updated_seq, Seq(SETUP + 3));
         let second = store.order(OrderId::first(1)).await.unwrap().value.unwrap();
+        let ids = [OrderId::first(1), OrderId(u64::MAX), taker.order_id];
+        let mut found = store.orders_by_id(ids).await.unwrap().value;
+        found.sort_unstable_by_key(|order| order.created_seq);
+        assert_eq!(found, [second.clone(), taker.clone()]);
+        assert_eq!(store.orders_by_id([]).await.unwrap().value, []);
         assert_eq!(
             (second.account, second.status),
             (AccountId(1), OrderStatus::Canceled)
@@ -242,12 +247,12 @@ fn reports_deposits_and_the_operators_commands_can_be_asked_for() {
             (3, Qty(0), Amount(2))
         );
 
-        let deposits = store.deposits(AccountId(1), None, 10).await.unwrap().value;
-        let seen = deposits.iter().map(|d| (d.number, d.asset, d.amount));
-        assert!(seen.eq([
-            (4, AssetId(1), Amount(100_000)),
-            (3, AssetId(0), Amount(100_000))
-        ]));
+        for (number, asset) in [(3, AssetId(0)), (4, AssetId(1))] {
+            let deposit = store.deposit(Source::DEPOSITS, number).await.unwrap();
+            let deposit = deposit.value.unwrap();
+            let seen = (deposit.account, deposit.asset, deposit.amount);
+            assert_eq!(seen, (AccountId(1), asset, Amount(100_000)));
+        }
 
         // All of the setup.
         let audit = store.audited(None, 500).await.unwrap().value;
@@ -255,12 +260,26 @@ fn reports_deposits_and_the_operators_commands_can_be_asked_for() {
         assert_eq!(seqs, (1..=SETUP).rev().collect::<Vec<_>>());
         let older = store.audited(Some(audit[3].seq), 2).await.unwrap().value;
         assert_eq!(older[..], audit[4..6]);
-        assert_eq!(store.markets().await.unwrap().value[1].symbol, "SOL/USDC");
-        assert_eq!(store.assets().await.unwrap().value[1].symbol, "USDC");
-        let account = store.account(AccountId(1)).await.unwrap().value.unwrap();
-        assert_eq!(account.owner, Some([1; 32]));
-        let sessions = store.sessions_of(AccountId(1)).await.unwrap().value;
-        assert_eq!(sessions[0].public_key, [1; 32]);
+    });
+}
+
+#[test]
+fn what_administration_made_is_in_its_tables() {
+    let (place, exchange) = (Place::new(), small());
+    run(async {
+        let frames = exchange.frames.len();
+        bring_up(&place.url, &exchange, frames, 4).await.unwrap();
+        let rows = dump(&place.url).await;
+        let key = Some(vec![1_u8; 32]);
+        for (table, says) in [
+            ("assets", r#"symbol=Some("USDC")"#.to_owned()),
+            ("markets", r#"symbol=Some("SOL/USDC")"#.to_owned()),
+            ("accounts", format!("owner={key:?}")),
+            ("sessions", format!("public_key={key:?}")),
+        ] {
+            let row = &rows[table][1];
+            assert!(row.contains(&says), "{table}: {row}");
+        }
     });
 }
 
@@ -394,10 +413,7 @@ fn another_history_shard_or_version_is_refused_and_says_what_to_do() {
         store::empty(&database, SHARD).await.unwrap();
         let other = busy(6, 60);
         bring_up(&place.url, &other, 60, 10).await.unwrap();
-        assert_eq!(
-            store.user([1; 32]).await.unwrap().unwrap().role,
-            Role::Operator
-        );
+        assert_eq!(store.stray_operators().await.unwrap(), [[1; 32]]);
         let fresh = Place::new();
         bring_up(&fresh.url, &other, 60, 60).await.unwrap();
         fresh
@@ -563,6 +579,17 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         let database = Database::new(&place.url).unwrap();
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
+    });
+}
+
+#[test]
+fn whoever_did_not_hear_the_answer_to_an_exchange_asks_again() {
+    let place = Place::new();
+    run(async {
+        let database = Database::new(&place.url).unwrap();
+        store::prepare(&database, SHARD).await.unwrap();
+        let store = place.store();
+        claims::an_exchange_is_repeated_only_for_whom_the_answer_was_lost(&store).await;
     });
 }
 

@@ -63,13 +63,27 @@ fn one_that_does_not_become_ready_in_time_is_named_with_what_is_missing() {
 }
 
 #[test]
-fn what_runs_already_is_not_started_again() {
+fn what_runs_already_is_not_started_again_and_what_is_missing_is() {
     let instance = Instance::new("");
     let slowpath = instance.start_slowpath();
     slowpath.wait_for("waiting for the fastpath");
-    let said = instance.sluice(&["start"]);
-    let says = format!("runs already (pid {})", slowpath.pid());
-    assert!(said.code == 1 && said.err.contains(&says), "{said:?}");
+    let folder = programs(
+        &instance,
+        "echo it was started; exit 3",
+        "echo it was started; exit 4",
+    );
+    let said = instance.sluice(&["start", "--detach", "--programs", &folder]);
+    assert_eq!(said.code, 1, "{said:?}");
+    for part in [
+        format!(
+            "the slowpath runs already (pid {}) and is left to itself",
+            slowpath.pid()
+        ),
+        "the fastpath ended with exit status: 3 before it was ready".to_owned(),
+    ] {
+        assert!(said.err.contains(&part), "{part}: {said:?}");
+    }
+    assert!(!instance.config.state_dir().join("slowpath.log").exists());
     let stopped = instance.sluice(&["stop"]);
     let says = format!("the slowpath (pid {}) has stopped\n", slowpath.pid());
     assert_eq!(stopped.out, format!("the fastpath does not run\n{says}"));
@@ -92,6 +106,46 @@ fn a_configuration_is_refused_with_everything_that_is_wrong() {
         said.out
             .contains("port.brust: there is no such key; did you mean `burst`?")
     );
+}
+
+#[test]
+fn a_cpu_that_this_machine_has_not_is_a_warning_and_an_error_at_a_start() {
+    let instance = Instance::new("");
+    instance.configure("[slowpath]\ncpus = [0, 900]\n");
+    let checked = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let says = "slowpath.cpus: this machine has no CPU 900";
+    assert!(
+        checked.out.contains(&format!("warning: {says}")),
+        "{checked:?}"
+    );
+    let started = instance.sluice(&["start", "--detach"]);
+    assert!(
+        started.code == 1 && started.err.contains(says),
+        "{started:?}"
+    );
+    let refused = instance.refused_slowpath();
+    assert!(refused.contains(says), "{refused}");
+}
+
+#[test]
+fn a_file_that_is_missing_is_said_with_the_command_that_writes_it() {
+    let instance = Instance::new("");
+    let folder = instance.folder.path();
+    for (file, says) in [
+        (
+            "genesis.toml",
+            "`sluice config default --genesis > genesis.toml` writes one",
+        ),
+        (
+            "sluice.toml",
+            "`sluice config default > sluice.toml` writes one",
+        ),
+    ] {
+        fs::remove_file(folder.join(file)).unwrap();
+        let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
+        assert!(said.code == 1 && said.out.contains(says), "{said:?}");
+    }
 }
 
 #[test]

@@ -57,13 +57,51 @@ impl Clients {
     }
 }
 
+fn free_address() -> SocketAddr {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    port.local_addr().unwrap()
+}
+
+/// With acknowledgements of what is durable it goes no further than the archive, which stands still here.
+#[test]
+fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
+    let address = free_address();
+    let gateway = format!("[gateway]\nbind = \"{address}\"\naddress_rate = 100000\n");
+    let instance = Instance::new(&gateway);
+    let environment = [("SLUICE_INSTANCE__ACK", "durable")];
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let slowpath = instance.start_slowpath_in(&environment);
+    let clients = Clients {
+        address,
+        key: SigningKey::from_bytes(&[6; 32]),
+    };
+    slowpath.wait_for("gateway: http://");
+    let living = |fastpath: &Fastpath, status| {
+        fastpath.beat();
+        clients.ready() == status
+    };
+    wait("it is ready", || living(&fastpath, 200));
+    let archive = instance.config.archive_dir();
+    let aside = archive.with_extension("aside");
+    std::fs::rename(&archive, &aside).unwrap();
+    fastpath.trade(1);
+    wait("it is not ready", || living(&fastpath, 503));
+    let (_, problem) = clients.call("GET", "/ready", &Value::Null);
+    assert!(
+        problem.contains("has not followed the journal"),
+        "{problem}"
+    );
+    std::fs::rename(&aside, &archive).unwrap();
+    wait("it is ready again", || living(&fastpath, 200));
+}
+
 /// The numbers of administration are the genesis file's until it is journalled whole: a command of the gateway
 /// would take one of them, and be dropped.
 #[test]
 fn nobody_is_let_in_before_the_genesis_is_complete() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = port.local_addr().unwrap();
-    drop(port);
+    let address = free_address();
     let instance = Instance::new(&format!(
         "[gateway]\nbind = \"{address}\"\nregistration = \"open\"\n"
     ));

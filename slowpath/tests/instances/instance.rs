@@ -11,10 +11,9 @@ use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use shm::{
     FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock,
-    command_ring_consumer, fast_spec, journal_spec,
+    command_ring_consumer, fast_spec, journal_spec, since_boot,
 };
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -107,12 +106,18 @@ impl Instance {
     }
 
     pub(crate) fn start_slowpath(&self) -> Slowpath {
+        self.start_slowpath_in(&[])
+    }
+
+    /// In an environment with these variables.
+    pub(crate) fn start_slowpath_in(&self, environment: &[(&str, &str)]) -> Slowpath {
         let log = tempfile::Builder::new()
             .prefix("log-")
             .tempfile_in(self.folder.path());
         let (file, path) = log.unwrap().keep().unwrap();
         let mut command = self.command(env!("CARGO_BIN_EXE_slowpath"), &[]);
         command.stdout(file.try_clone().unwrap()).stderr(file);
+        command.envs(environment.iter().copied());
         let child = command.spawn().unwrap();
         Slowpath {
             child: Some(child),
@@ -333,7 +338,7 @@ impl Fastpath {
     /// All tiles are alive, and remain so for the rest of the test.
     pub(crate) fn beat(&self) {
         const HOUR: u64 = 3_600_000_000_000;
-        (0..3).for_each(|slot| self.fast.tile(slot).beat(now().0 + HOUR));
+        (0..3).for_each(|slot| self.fast.tile(slot).beat(since_boot() + HOUR));
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -422,6 +427,23 @@ impl Fastpath {
             });
             self.trade(1);
         }
+    }
+
+    /// Journals an order of nothing, which is refused.
+    pub(crate) fn refused_order(&mut self) {
+        self.numbers[0] += 1;
+        let order = NewOrder {
+            client_order_id: ClientOrderId(1 << 40),
+            price: Price(100),
+            qty: Qty(0),
+            market: MarketId(0),
+            side: Side::Sell,
+            order_type: OrderType::Limit,
+            time_in_force: TimeInForce::GoodTillCancel,
+            post_only: Flag::No,
+        };
+        let source = Source::of_session(SessionId(1));
+        self.sequence(source, self.numbers[0], Order::NewOrder(order));
     }
 
     fn own(&mut self, command: Order) {

@@ -1,10 +1,13 @@
 //! What the slowpath logs: text and JSON, and at which level.
 
 use crate::instance::{Fastpath, Instance, wait};
+use rustix::process::Signal;
 use serde_json::Value;
-use slowpath::counters::{TROUBLES_BEGUN, TROUBLES_ENDED};
+use slowpath::counters::ARCHIVE_TROUBLES;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
 
 fn objects(text: &str) -> Vec<Value> {
     text.lines()
@@ -58,7 +61,7 @@ fn troubles_are_warnings_and_a_level_above_hides_what_is_below() {
     fs::rename(&aside, &directory).unwrap();
     let slow = instance.slow();
     wait("the trouble is over", || {
-        slow.counter(TROUBLES_BEGUN) == slow.counter(TROUBLES_ENDED)
+        !ARCHIVE_TROUBLES.last(|number| slow.counter(number).unwrap())
     });
     let levels: BTreeSet<String> = objects(&slowpath.said())
         .iter()
@@ -66,6 +69,57 @@ fn troubles_are_warnings_and_a_level_above_hides_what_is_below() {
         .collect();
     assert_eq!(levels, BTreeSet::from(["WARN".to_owned()]));
     slowpath.kill();
+}
+
+/// The release build aborts by itself; a build for tests must do the same, or its tests are of another program.
+#[test]
+fn a_thread_that_panics_takes_the_process_with_it() {
+    const FORMAT: &str = "LOG_FORMAT_OF_THE_ONE_THAT_PANICS";
+    if let Ok(format) = std::env::var(FORMAT) {
+        let config = format!("[log]\nformat = \"{format}\"\n");
+        let _levels = slowpath::logging::begin(&topology::Config::parse(&config).unwrap()).unwrap();
+        let thread = std::thread::spawn(|| panic!("in the middle of a step"));
+        let _ended = thread.join();
+        // It lives on, and ends as a test that passes.
+        return;
+    }
+    let itself = std::env::current_exe().unwrap();
+    for (format, says) in [
+        ("text", "panicked at"),
+        ("json", "alarm: a thread panicked"),
+    ] {
+        let output = Command::new(&itself)
+            .args([
+                "logging::a_thread_that_panics_takes_the_process_with_it",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(FORMAT, format)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(
+            output.status.signal(),
+            Some(Signal::ABORT.as_raw()),
+            "{said}"
+        );
+        assert!(
+            said.contains(says) && said.contains("in the middle of a step"),
+            "{said}"
+        );
+    }
+}
+
+/// The process's heartbeat is that of who looks.
+#[test]
+fn a_pipe_in_the_place_of_the_level_is_waited_for_by_nobody() {
+    let instance = Instance::new("");
+    let file = instance.config.log_level_file();
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RUSR).unwrap();
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
 }
 
 #[test]
@@ -91,11 +145,10 @@ fn the_level_changes_while_it_runs_and_is_kept() {
     slowpath.kill();
     let mut slowpath = instance.start_slowpath();
     slowpath.wait_for("archive: ");
-    assert!(
-        slowpath.said().starts_with("log level is info"),
-        "{}",
-        slowpath.said()
-    );
+    let said = slowpath.said();
+    let (time, rest) = said.split_once(' ').unwrap();
+    assert!(time.starts_with("20") && time.ends_with('Z'), "{said}");
+    assert!(rest.starts_with("slowpath: log level is info"), "{said}");
     let back = instance.sluice(&["log-level", "--configured"]);
     assert_eq!(back.out, "error (as configured)\n");
     slowpath.kill();

@@ -129,6 +129,32 @@ fn a_taken_address_is_told_and_stops_nothing() {
 }
 
 #[test]
+fn refusals_are_counted_by_reason_and_each_once() {
+    let (instance, port) = with_metrics();
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.refused_order();
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.refused_order();
+    fastpath.refused_order();
+    let reason = "sluice_rejects_total{reason=\"InvalidQuantity\"}";
+    let count = || scrape(port).get(reason).copied();
+    wait("they are counted", || count() == Some(2.0));
+    drop(slowpath);
+
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.refused_order();
+    wait("it is counted", || count().is_some());
+    assert_eq!(
+        count(),
+        Some(1.0),
+        "what was there before may have been counted"
+    );
+}
+
+#[test]
 fn the_documentation_has_every_figure() {
     let page = include_str!("../../../docs/OPERATING.md");
     let measures = gateway::Measures::new().unwrap();

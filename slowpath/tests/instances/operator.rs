@@ -3,7 +3,7 @@
 use crate::instance::{Fastpath, Instance, wait};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use topology::instruments::matching;
+use topology::instruments::{matching, process, tile_kind};
 
 #[test]
 fn status_of_nothing_says_what_is_missing() {
@@ -67,6 +67,43 @@ fn status_of_a_live_instance_is_healthy_and_that_of_a_dead_slowpath_is_not() {
     assert!(
         status.out.contains("29.3 % full"),
         "301 of 1024 frames wait: {status:?}"
+    );
+}
+
+#[test]
+fn the_port_that_the_system_chose_is_shown() {
+    let instance = Instance::new("[port]\nbind = \"127.0.0.1:0\"\n");
+    let fastpath = Fastpath::start(&instance);
+    let shown = || instance.sluice(&["status"]).out;
+    assert!(shown().contains("  port 127.0.0.1:0  "), "not said yet");
+    let own = fastpath.fast.tile(3);
+    own.set_kind(tile_kind::PROCESS);
+    own.counter(process::order_port).set(45_678);
+    assert!(shown().contains("  port 127.0.0.1:45678  "), "{}", shown());
+}
+
+#[test]
+fn a_pid_that_is_anothers_is_no_process_of_the_instance() {
+    let instance = Instance::new("");
+    let fastpath = Fastpath::start(&instance);
+    let pid = std::process::id();
+    let status = instance.sluice(&["status"]);
+    assert!(
+        status
+            .out
+            .contains(&format!("fastpath   pid {pid} running")),
+        "{status:?}"
+    );
+    // Its locks fall, and its pid, which is this test's, lives on.
+    drop(fastpath);
+    let status = instance.sluice(&["status"]);
+    let says = format!("the fastpath (pid {pid}) is dead");
+    assert!(status.out.contains(&says), "{status:?}");
+    assert!(
+        instance
+            .sluice(&["stop"])
+            .out
+            .contains("the fastpath does not run")
     );
 }
 

@@ -2,18 +2,24 @@
 
 use crate::instance::{Fastpath, Instance, cut, wait};
 use domain::Seq;
-use gateway::Live;
+use gateway::{Live, Standing};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use shadow::Shadow;
+use shm::LogReader;
 use shm::layout::ShadowState;
 use slowpath::attach::{self, OwnRegion, Region};
+use slowpath::counters::SHADOW_TROUBLES;
 use slowpath::follower::Follower;
+use slowpath::rejects::Rejects;
 use slowpath::serving::Ring;
 use slowpath::shadowing::{CONSERVATION_INTERVAL, Ending, Shadowing};
 use slowpath::signals::Signals;
 use std::cell::Cell;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use topology::Ack;
 
 /// The shadow engine has published that it agrees with everything up to `seq`.
 fn wait_checked(instance: &Instance, seq: u64) {
@@ -25,6 +31,44 @@ fn wait_checked(instance: &Instance, seq: u64) {
 /// Lets two paths change places, with no moment between.
 fn exchange(one: &Path, other: &Path) {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
+fn first_segment(instance: &Instance) -> PathBuf {
+    let first = instance.config.archive_dir();
+    let first = first.join("00000000000000000001.seg");
+    assert_ne!(first, instance.last_segment());
+    first
+}
+
+/// An instance whose memory has lost its first frames, with its first segment and no slowpath.
+fn lapped() -> (Instance, Fastpath, PathBuf) {
+    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("archiving from");
+    fastpath.trade_through(3000, &instance);
+    instance.wait_archived(fastpath.head());
+    slowpath.kill();
+    let first = first_segment(&instance);
+    (instance, fastpath, first)
+}
+
+/// A shadow engine of this process, before the first frame.
+fn shadowing(instance: &Instance, own: &OwnRegion) -> Shadowing {
+    let places = attach::places(&instance.config);
+    let open = |region| attach::open(&places, region).unwrap().unwrap().0;
+    let (journal, fast) = (open(Region::Journal), open(Region::Fast));
+    let journal = || LogReader::new(journal.clone(), 1).unwrap();
+    let ring = Ring::new(
+        shm::command_ring_producer(&own.memory, &fast).unwrap(),
+        shm::FastView::new(fast.clone()).unwrap(),
+        journal(),
+    );
+    let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
+    let live = Live::new(shadow, Box::new(ring), true);
+    let config = &instance.config;
+    Shadowing::new(config, journal(), &own.writer, live, Rejects::default())
 }
 
 #[test]
@@ -109,17 +153,7 @@ fn what_memory_no_longer_has_is_checked_from_the_archive() {
 /// What cannot be read says nothing about whether the engines agree.
 #[test]
 fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
-    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
-    let mut fastpath = Fastpath::start(&instance);
-    fastpath.genesis();
-    let mut slowpath = instance.start_slowpath();
-    slowpath.wait_for("archiving from");
-    fastpath.trade_through(3000, &instance);
-    instance.wait_archived(fastpath.head());
-    slowpath.kill();
-    let first = instance.config.archive_dir();
-    let first = first.join("00000000000000000001.seg");
-    assert_ne!(first, instance.last_segment());
+    let (instance, fastpath, first) = lapped();
     let mut bytes = fs::read(&first).unwrap();
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
@@ -140,8 +174,40 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();
     let _slowpath = instance.start_slowpath();
+    // How far it was before stands in the region until then.
+    wait("it agrees", || {
+        instance.slow().shadow_state() == Some(ShadowState::Ok)
+    });
     wait_checked(&instance, fastpath.head());
-    assert_eq!(instance.slow().shadow_state(), Some(ShadowState::Ok));
+}
+
+/// As it may become while it runs: who opens an archive looks at all its segments.
+#[test]
+fn an_archive_that_the_shadow_engine_cannot_read_is_one_trouble_and_shows() {
+    let (instance, fastpath, first) = lapped();
+    let aside = first.with_extension("aside");
+    fs::create_dir(&aside).unwrap();
+    exchange(&first, &aside);
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let shadowing = shadowing(&instance, &own);
+    let signals = Arc::new(Signals::default());
+    signals.set_archive_open();
+    let its_signals = Arc::clone(&signals);
+    let thread = std::thread::spawn(move || shadowing.run(&its_signals));
+    let slow = own.writer.view();
+    let count = |number| slow.counter(number).unwrap();
+    wait("it is in trouble", || SHADOW_TROUBLES.last(count));
+    let status = instance.sluice(&["status"]);
+    let says = "the shadow engine waits for an archive that it cannot read";
+    assert!(status.out.contains(says), "{status:?}");
+    // It tries again meanwhile, which is nothing new.
+    std::thread::sleep(Duration::from_millis(1200));
+    exchange(&first, &aside);
+    wait("it goes on", || !SHADOW_TROUBLES.last(count));
+    assert_eq!(count(SHADOW_TROUBLES.begun), 1);
+    signals.finish_at(Seq(fastpath.head()));
+    assert_eq!(thread.join().unwrap(), Ending::Agreed);
 }
 
 #[test]
@@ -238,17 +304,9 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     fastpath.trade(600);
     let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
     let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
-    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
-    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let ring = Ring::new(
-            shm::command_ring_producer(&own.memory, &fast).unwrap(),
-            shm::FastView::new(fast.clone()).unwrap(),
-        );
-        let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
-        let live = Live::new(shadow, Box::new(ring), true);
-        let shadowing = Shadowing::new(&instance.config, &journal, &own.writer, live).unwrap();
+        let shadowing = shadowing(&instance, &own);
         let signals = Signals::default();
         signals.set_archive_open();
         signals.finish_at(Seq(fastpath.head()));
@@ -258,6 +316,50 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let next = fastpath.head() + 1;
     assert_eq!(state_after(next), Some(ShadowState::Diverged));
     assert_eq!(state_after(next - 1), Some(ShadowState::Ok));
+}
+
+/// The archive is always a frame behind, as it is under steady traffic.
+#[test]
+fn with_durable_answers_the_gateway_is_live_while_the_journal_goes_on_ahead_of_the_archive() {
+    let mut instance = Instance::new("");
+    instance.config.instance.ack = Ack::Durable;
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
+    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
+    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
+    let ring = Ring::new(
+        shm::command_ring_producer(&own.memory, &fast).unwrap(),
+        shm::FastView::new(fast).unwrap(),
+        LogReader::new(journal.clone(), 1).unwrap(),
+    );
+    let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
+    let live = Live::new(shadow, Box::new(ring), false);
+    let shadowing = Shadowing::new(
+        &instance.config,
+        LogReader::new(journal, 1).unwrap(),
+        &own.writer,
+        live.clone(),
+        Rejects::default(),
+    );
+    let signals = Arc::new(Signals::default());
+    signals.set_archive_open();
+    let running = {
+        let signals = Arc::clone(&signals);
+        std::thread::spawn(move || shadowing.run(&signals))
+    };
+    let mut durable = 0;
+    wait("the gateway is live", || {
+        assert!(fastpath.head() < 1000, "memory holds no more");
+        fastpath.trade_without_checkpoint(1);
+        durable = fastpath.head() - 1;
+        own.writer.set_durable_seq(durable);
+        live.standing() == Standing::Live
+    });
+    signals.finish_at(Seq(durable));
+    assert_eq!(running.join().unwrap(), Ending::Agreed);
 }
 
 #[test]
@@ -270,6 +372,22 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
         second.contains(&format!("process {}", slowpath.pid())),
         "{second}"
     );
+}
+
+/// Under another name it would make a region that nobody needs, and then find the archive in use.
+#[test]
+fn a_state_folder_of_another_instance_is_refused_before_a_region_is_made() {
+    let instance = Instance::new("");
+    let lock = instance.config.lock_file();
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    fs::write(&lock, "instance other\nshard 0\npid          1\n").unwrap();
+    let said = instance.refused_slowpath();
+    assert!(
+        said.contains("is that of instance other, shard 0, this is"),
+        "{said}"
+    );
+    let places = attach::places(&instance.config);
+    assert_eq!(places.find("slow").unwrap(), None);
 }
 
 #[test]

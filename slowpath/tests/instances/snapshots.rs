@@ -287,6 +287,12 @@ fn a_folder_that_cannot_be_written_is_told_once_and_nothing_waits_for_it() {
     let mut slowpath = instance.start_slowpath();
     fastpath.trade(4);
     slowpath.wait_for("trouble: the snapshot of seq");
+    let status = instance.sluice(&["status"]);
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(
+        status.out.contains("no snapshot can be written"),
+        "{status:?}"
+    );
     fastpath.trade(4);
     instance.wait_archived(fastpath.head());
     wait("it is checked", || {
@@ -294,7 +300,8 @@ fn a_folder_that_cannot_be_written_is_told_once_and_nothing_waits_for_it() {
     });
     assert_eq!(slowpath.said().matches("trouble").count(), 1);
     fs::remove_file(&folder).unwrap();
-    slowpath.wait_for("trouble over: snapshot of seq");
+    slowpath.wait_for("s: snapshots are written again");
+    slowpath.wait_for("slowpath: snapshot of seq");
     assert_eq!(slowpath.stop().code(), Some(0), "{}", slowpath.said());
     assert_eq!(seqs(&instance).len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use archive::{Archiver, FileStorage, Limits, frames_of};
-use domain::{Nanos, Seq};
+use domain::Seq;
 use journal::SegmentName;
 use shm::{LogReader, Memory, SlowWriter};
 use std::fs::{self, OpenOptions};
@@ -10,7 +10,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tile::Clock;
 
 /// Sleep of an archiver that has nothing to do.
 const IDLE: Duration = Duration::from_micros(200);
@@ -47,8 +46,9 @@ pub(super) fn archive(
         let begin = Instant::now();
         // ORDER: the flag is the whole message; the head is looked at after it.
         let last = stop.load(Ordering::Relaxed);
+        // Nothing is tried again: what fails ends it.
         let frames = archiver
-            .step(Nanos(Clock::now()))
+            .step(Duration::ZERO)
             .context("the archiver refuses to go on")?;
         if let Some(trouble) = archiver.trouble() {
             anyhow::bail!("the archiver is in trouble: {trouble}");
@@ -81,6 +81,15 @@ pub(super) fn remove_old(folder: &Path) -> Result<u64> {
     for (_, path) in segments.iter().rev().skip(2) {
         bytes += fs::metadata(path)?.len();
         fs::remove_file(path)?;
+    }
+    Ok(bytes)
+}
+
+/// Bytes that are there.
+pub(super) fn left(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        bytes += entry?.metadata()?.len();
     }
     Ok(bytes)
 }

@@ -40,6 +40,8 @@ pub(super) struct Heard {
     pub(super) lost: u64,
     /// Messages without a stamp, after those by which a stream begins.
     pub(super) others: u64,
+    /// Messages that came before their stamp: the clocks of two processes do not agree.
+    pub(super) early: u64,
 }
 
 /// Kept by all tasks together.
@@ -50,7 +52,7 @@ struct Notes {
     bytes: usize,
     lost: u64,
     others: u64,
-    connected: usize,
+    early: u64,
 }
 
 /// Clients that are connected and wait to be told to listen.
@@ -158,7 +160,6 @@ async fn listen(
     stopped: oneshot::Receiver<()>,
 ) -> Result<Heard> {
     let notes = Rc::new(RefCell::new(Notes::default()));
-    notes.borrow_mut().connected = sockets.len();
     started.await.context("nobody wants them to listen")?;
     for socket in sockets {
         spawn_local(follow(socket, Rc::clone(&notes)));
@@ -193,6 +194,7 @@ impl Note for Notes {
             return;
         };
         self.bytes = text.len();
+        self.early += u64::from(now < stamp);
         let ages = self.messages.entry(stamp);
         let ages = ages.or_insert_with(|| flights::empty().expect("constant bounds"));
         ages.saturating_record(now.saturating_sub(stamp));
@@ -230,6 +232,7 @@ fn heard(notes: Notes) -> Result<Heard> {
         bytes: notes.bytes,
         lost: notes.lost,
         others: notes.others,
+        early: notes.early,
     })
 }
 
@@ -320,14 +323,16 @@ mod tests {
         }
         notes.note("{}", 1);
         notes.lose();
+        notes.note(&text(5 * SECOND), 5 * SECOND - 1);
         let heard = heard(notes).expect("constant bounds");
         let counts: Vec<(u64, u64)> = heard
             .seconds
             .iter()
             .map(|(second, h)| (*second, h.len()))
             .collect();
-        assert_eq!(counts, [(0, 2), (2, 1)]);
-        assert_eq!((heard.last.len(), heard.lost, heard.others), (2, 1, 1));
-        assert!(heard.last.max().abs_diff(9_000) < 20 && heard.last.min().abs_diff(7_000) < 20);
+        assert_eq!(counts, [(0, 2), (2, 1), (4, 1)]);
+        assert_eq!((heard.last.len(), heard.lost, heard.others), (3, 1, 1));
+        assert_eq!((heard.early, heard.last.min()), (1, 0));
+        assert!(heard.last.max().abs_diff(9_000) < 20);
     }
 }

@@ -3,18 +3,23 @@
 //! A process of its own, as the exchange is one, and because the limit of open files is a process's.
 
 use anyhow::{Context as _, Result, ensure};
+use bench::leftovers::Process;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 use tile::Clock;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use super::clients::{Heard, follow_plain};
+use super::pace::{Kept, paced};
 
 /// Connections that wait to be accepted.
 const AT_ONCE: usize = 64;
+
+/// For the last message, which is on its way.
+pub(super) const LAST: Duration = Duration::from_secs(2);
 
 /// What a writer is to do.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -33,7 +38,7 @@ pub(crate) struct Plan {
     pub(crate) bytes: usize,
 }
 
-/// The writer: says its port, accepts, and writes once its standard input ends.
+/// The writer: says its port, accepts, writes once its standard input says so, and says how it kept its schedule.
 pub(crate) fn write(plan: &Plan) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("open the floor's port")?;
     let mut out = std::io::stdout().lock();
@@ -46,55 +51,36 @@ pub(crate) fn write(plan: &Plan) -> Result<()> {
         near.push(stream);
     }
     std::io::stdin().lock().read_line(&mut String::new())?;
-    let start = Instant::now();
-    for number in 0..plan.rate * plan.seconds {
-        let due = Duration::from_secs(u64::from(number)) / plan.rate;
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
+    let kept = paced(plan.rate, plan.seconds, || {
         let frame = frame(Clock::now(), plan.bytes);
-        for stream in &mut near {
-            stream.write_all(&frame)?;
-        }
-    }
+        Ok(near
+            .iter_mut()
+            .try_for_each(|stream| stream.write_all(&frame))?)
+    })?;
+    writeln!(out, "{}", kept.line())?;
+    out.flush()?;
     // The last message is on its way, and a connection that ends would be a client lost.
     std::io::stdin().lock().read_line(&mut String::new())?;
     Ok(())
 }
 
-/// A running writer; killed if it is left early.
-struct Writer(Child);
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// Measures it: as many clients as the plan has, in this process.
-pub(super) fn measure(plan: &Plan, cpu: Option<usize>) -> Result<Heard> {
-    let child = Command::new(std::env::current_exe()?)
-        .arg("floor-writer")
-        .args([
-            "--clients",
-            &plan.clients.to_string(),
-            "--rate",
-            &plan.rate.to_string(),
-        ])
-        .args([
-            "--seconds",
-            &plan.seconds.to_string(),
-            "--bytes",
-            &plan.bytes.to_string(),
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start the floor's writer")?;
-    let mut writer = Writer(child);
+pub(super) fn measure(plan: &Plan, cpu: Option<usize>) -> Result<(Heard, Kept)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("floor-writer");
+    for (option, value) in [
+        ("--clients", plan.clients.to_string()),
+        ("--rate", plan.rate.to_string()),
+        ("--seconds", plan.seconds.to_string()),
+        ("--bytes", plan.bytes.to_string()),
+    ] {
+        command.args([option, &value]);
+    }
+    let writer = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+    let out = writer.with(|child| child.stdout.take());
+    let mut out = BufReader::new(out.context("it was piped")?);
     let mut line = String::new();
-    let out = writer.0.stdout.take().context("it was piped")?;
-    BufReader::new(out).read_line(&mut line)?;
+    out.read_line(&mut line)?;
     let address: SocketAddr = line.trim().parse().context("the floor's address")?;
     let mut far = Vec::new();
     for number in 0..plan.clients {
@@ -104,23 +90,26 @@ pub(super) fn measure(plan: &Plan, cpu: Option<usize>) -> Result<Heard> {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-    let mut input = writer.0.stdin.take().context("it was piped")?;
-    let seconds = plan.seconds;
-    let talk = move || -> Result<()> {
+    let input = writer.with(|child| child.stdin.take());
+    let mut input = input.context("it was piped")?;
+    listen(far, cpu, || {
         writeln!(input, "go")?;
-        std::thread::sleep(Duration::from_secs(u64::from(seconds) + 2));
+        // It says so when everything is written, however late.
+        let mut line = String::new();
+        out.read_line(&mut line)?;
+        let kept = line.parse()?;
+        std::thread::sleep(LAST);
         writeln!(input, "end")?;
-        Ok(())
-    };
-    listen(far, cpu, talk)
+        Ok(kept)
+    })
 }
 
-/// Follows the streams while `talk` has them written to.
-fn listen(
+/// Follows the streams while `talk` has them written to; also gives what that says.
+fn listen<T>(
     far: Vec<TcpStream>,
     cpu: Option<usize>,
-    talk: impl FnOnce() -> Result<()>,
-) -> Result<Heard> {
+    talk: impl FnOnce() -> Result<T>,
+) -> Result<(Heard, T)> {
     let (stop, stopped) = oneshot::channel();
     let listening = std::thread::Builder::new()
         .name("clients".into())
@@ -146,8 +135,8 @@ fn listen(
     let heard = listening
         .join()
         .map_err(|_| anyhow::anyhow!("the clients panicked"))?;
-    talked?;
-    heard
+    let talked = talked?;
+    Ok((heard?, talked))
 }
 
 /// A WebSocket frame, as a server sends it, with a text of `bytes` bytes that has its time where a trade has it.
@@ -182,7 +171,7 @@ mod tests {
             far.push(TcpStream::connect(address).expect("it listens"));
             near.push(listener.accept().expect("one comes").0);
         }
-        let heard = listen(far, None, || {
+        let (heard, ()) = listen(far, None, || {
             for _ in 0..10 {
                 let frame = frame(Clock::now(), 300);
                 for stream in &mut near {
@@ -196,7 +185,7 @@ mod tests {
         .expect("loopback");
         let count: u64 = heard.seconds.iter().map(|(_, ages)| ages.len()).sum();
         assert_eq!((count, heard.bytes, heard.last.len()), (200, 300, 10));
-        assert_eq!((heard.lost, heard.others), (0, 0));
+        assert_eq!((heard.lost, heard.others, heard.early), (0, 0, 0));
     }
 
     #[test]

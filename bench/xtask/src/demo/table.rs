@@ -1,18 +1,22 @@
 //! The demo's live table: what shared memory and the traders say, once a second.
 
 use bench::instance::Instance;
+use bench::load::inside::Moment;
 use bench::subscriber::Heard;
 use shm::FastView;
 use std::io::IsTerminal as _;
 use std::time::Instant;
-use topology::instruments::{matching, out, stage};
+use topology::instruments::{matching, out, stage, tile_kind};
 
 use super::Total;
 
-const MATCH_BLOCK: usize = 1;
-const OUT_BLOCK: usize = 2;
 /// Lines between two headings when the output is no terminal.
 const HEADING_EVERY: u32 = 20;
+/// What the headings do not say.
+const LEGEND: &str = "\
+rates of the last second; in→commit, in→send and round trip since the start; behind: frames;
+lost: messages of the feed that its subscriber missed; restart: of fastpath and slowpath, after they died
+";
 
 pub(super) struct Table {
     start: Instant,
@@ -41,6 +45,9 @@ impl Table {
 
     #[expect(clippy::print_stdout, reason = "this is the table")]
     pub(super) fn show(&mut self, instance: &Instance, total: &Total, heard: &Heard) {
+        if self.rows == 0 {
+            println!("{LEGEND}");
+        }
         if self.rows.is_multiple_of(HEADING_EVERY) {
             println!(
                 "{:>5} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12} {:>10} {:>14} {:>7} {:>7}",
@@ -87,8 +94,9 @@ impl Table {
     fn row(&mut self, instance: &Instance, total: &Total, heard: &Heard) -> Option<String> {
         let (fast, slow) = (instance.fast().ok()?, instance.slow().ok()?);
         let head = instance.journal().ok()?.head();
-        let orders = fast.tile(MATCH_BLOCK)?.counters[matching::from_net];
-        let trades = fast.tile(OUT_BLOCK)?.counters[out::trades];
+        let tiles = Moment::read(&fast);
+        let orders = tiles.find(tile_kind::MATCH, matching::from_net)?;
+        let trades = tiles.find(tile_kind::OUT, out::trades)?;
         let now = Instant::now();
         let (then, old) = self.last.unwrap_or((self.start, [0; 3]));
         self.last = Some((now, [orders, trades, heard.messages]));

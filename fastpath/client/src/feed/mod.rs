@@ -11,7 +11,7 @@
 //!             Event::Gap { .. } | Event::NewSession { .. } => {
 //!                 // Get a snapshot from somewhere: feed number and resting orders.
 //!                 books = Books::from_orders(number, orders)?;
-//!                 receiver.resume(number + 1);
+//!                 receiver.resume(number + 1, now());
 //!             }
 //!             Event::EndOfSession { .. } => {}
 //!         }

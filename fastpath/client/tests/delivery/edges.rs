@@ -117,6 +117,8 @@ fn a_fresh_process_goes_on_with_the_numbers_and_learns_its_orders() {
 fn a_fresh_process_may_start_later() {
     for (from, expected) in [
         (ReportsFrom::Next, vec![]),
+        (ReportsFrom::Number(0), vec![1, 2, 3, 4, 5]),
+        (ReportsFrom::Number(1), vec![1, 2, 3, 4, 5]),
         (ReportsFrom::Number(4), vec![4, 5]),
         (ReportsFrom::Number(6), vec![]),
     ] {

@@ -116,6 +116,7 @@ impl<W: Words> FastView<W> {
     /// The consumer's position in the command ring, in slots.
     #[must_use]
     pub fn command_tail(&self) -> u64 {
+        // ORDER: pairs with the release in `RingConsumer::release`; it is a number to be shown or kept.
         self.word(COMMAND_TAIL).acquire()
     }
 
@@ -141,10 +142,12 @@ impl<W: Words> FastView<W> {
         let kind = (tile < TILES)
             .then(|| self.word(block + KIND).get())
             .filter(|kind| *kind != 0)?;
+        // ORDER: pairs with the release in `TileBlock::set_state`: the figures are those of this state or later.
+        let state = TileState::from_word(self.word(block + STATE).acquire());
         Some(TileView {
             kind,
             heartbeat: self.word(block + HEARTBEAT).get(),
-            state: TileState::from_word(self.word(block + STATE).get()),
+            state,
             polls: self.word(block + POLLS).get(),
             busy_polls: self.word(block + BUSY_POLLS).get(),
             counters: std::array::from_fn(|i| self.word(block + COUNTERS + i).get()),
@@ -162,6 +165,8 @@ impl<W: Words> FastView<W> {
     #[inline]
     #[must_use]
     pub fn peer(&self, session: usize) -> Option<u64> {
+        // ORDER: pairs with the release in `FastWriter::set_peer`: out signs with keys that it was given
+        // before net was, and so before net bound anybody by them.
         (session < self.sessions).then(|| self.word(PEERS + session).acquire())
     }
 
@@ -181,7 +186,7 @@ fn histogram_at<W: Words>(memory: &W, histogram: usize) -> Histogram<W> {
 pub struct TileView {
     /// Its kind, by the fastpath's numbers; never 0.
     pub kind: u64,
-    /// When it was last alive, UTC ns.
+    /// When it was last alive, ns since boot; 0 never.
     pub heartbeat: u64,
     /// What it does; nothing if the word is none of the states.
     pub state: Option<TileState>,
@@ -222,6 +227,12 @@ impl<W: Words> FastWriter<W> {
         self.0.word(OUT_SEQ).release(seq);
     }
 
+    /// Where the consumer of the command ring goes on, in slots. Only before it resumes.
+    pub fn set_command_tail(&self, position: u64) {
+        // ORDER: pairs with the acquire in `RingProducer::look`, as the release of the consumer does.
+        self.0.word(COMMAND_TAIL).release(position);
+    }
+
     /// Running at the start, how it went at the very end. Written by the supervisor.
     pub fn set_process_state(&self, state: ProcessState) {
         // ORDER: pairs with the acquire in `FastView::process_state`: all other words are final.
@@ -252,6 +263,7 @@ impl<W: Words> FastWriter<W> {
             "session {session} of {}",
             self.0.sessions
         );
+        // ORDER: pairs with the acquire in `FastView::peer`: what net did before is done.
         self.0.word(PEERS + session).release(peer);
     }
 
@@ -286,12 +298,13 @@ impl<W: Words> TileBlock<W> {
         self.word(KIND).set(kind);
     }
 
-    /// Sets the state.
+    /// Sets the state, behind the figures that belong to it.
     pub fn set_state(&self, state: TileState) {
+        // ORDER: pairs with the acquire in `FastView::tile`.
         self.word(STATE).release(state as u64);
     }
 
-    /// Alive at `now`, UTC ns.
+    /// Alive at `now`, ns since boot.
     #[inline]
     pub fn beat(&self, now: u64) {
         self.word(HEARTBEAT).set(now);

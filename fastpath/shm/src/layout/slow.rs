@@ -112,7 +112,7 @@ impl<W: Words> SlowView<W> {
         ProcessState::from_word(self.word(PROCESS_STATE).acquire())
     }
 
-    /// When it was last alive, UTC ns; 0 never.
+    /// When it was last alive, ns since boot; 0 never.
     #[must_use]
     pub fn heartbeat(&self) -> u64 {
         self.word(HEARTBEAT).get()

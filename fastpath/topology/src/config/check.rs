@@ -29,6 +29,7 @@ impl Config {
         self.check_limits(found);
         self.check_slow_side(found);
         self.check_store(found);
+        self.check_addresses(found);
         self.gateway.check(found);
         self.log.check(found);
         self.check_profile(found);
@@ -124,6 +125,19 @@ impl Config {
                 .is_none_or(|address| !address.is_multicast() && !address.is_unspecified()),
             "feed.interface",
             "is no address of an interface: use one of this machine, or leave it out",
+        );
+    }
+
+    /// The order port is UDP and has its numbers for itself; gateway and metrics share those of TCP.
+    fn check_addresses(&self, found: &mut Findings) {
+        let (gateway, metrics) = (self.gateway.bind, self.metrics.bind);
+        let both = self.gateway.enabled && self.metrics.enabled;
+        let (one, other) = (gateway.ip().to_canonical(), metrics.ip().to_canonical());
+        let overlap = one == other || one.is_unspecified() || other.is_unspecified();
+        found.require(
+            !(both && overlap && gateway.port() == metrics.port() && gateway.port() != 0),
+            "metrics.bind",
+            format!("{metrics} is the gateway's port: use another"),
         );
     }
 
@@ -291,6 +305,7 @@ impl Config {
             "is no database: write sqlite:PATH, without options, or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
         );
     }
+
     /// The store's file is none of those that the instance keeps already. `own` is the configuration's.
     pub(super) fn check_store_file(&self, own: &Path, found: &mut Findings) {
         let (true, Some(file)) = (self.store.enabled, self.store_file()) else {
@@ -303,6 +318,8 @@ impl Config {
             self.genesis_file(),
             self.secret_file(),
             self.epoch_file(),
+            self.lock_file(),
+            self.log_level_file(),
         ];
         let folders = [self.archive_dir(), self.snapshot_dir(), self.region_dir()];
         let is_taken = files.iter().any(|taken| place(taken) == file)

@@ -1,6 +1,7 @@
 //! Section `[gateway]`: HTTP and WebSocket.
 
 use crate::error::Findings;
+use crate::genesis::base58_bytes;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub struct Gateway {
     pub tls_cert: Option<PathBuf>,
     /// Private key (PEM); with `tls_cert`.
     pub tls_key: Option<PathBuf>,
+    /// Where clients reach it, as `https://exchange.example`: what wallets sign to log on says so.
+    pub public_url: Option<String>,
     /// Who gets an account by logging on.
     pub registration: Registration,
     /// Whether anyone with an account may credit themselves test funds.
@@ -72,6 +75,7 @@ impl Default for Gateway {
             bind: (Ipv4Addr::LOCALHOST, 7480).into(),
             tls_cert: None,
             tls_key: None,
+            public_url: None,
             registration: Registration::Closed,
             faucet: false,
             operators: Vec::new(),
@@ -110,11 +114,19 @@ impl Gateway {
                 self.bind
             ),
         );
-        for wallet in &self.operators {
-            // Decoding takes time in the square of the length.
-            let decoded = (wallet.len() <= 44).then(|| bs58::decode(wallet).into_vec());
+        if let Some(url) = &self.public_url {
             found.require(
-                matches!(decoded, Some(Ok(bytes)) if bytes.len() == 32),
+                is_origin(url),
+                "gateway.public_url",
+                format!(
+                    "{url:?} is no address of a site: write it as \"https://exchange.example\", with a port if it has \
+                     one, and without a path"
+                ),
+            );
+        }
+        for wallet in &self.operators {
+            found.require(
+                base58_bytes(wallet).is_some(),
                 "gateway.operators",
                 format!("{wallet:?} is no wallet: write its public key (32 bytes) in base58"),
             );
@@ -159,4 +171,12 @@ impl Gateway {
             super::check::within(found, &format!("gateway.{key}"), value, range);
         }
     }
+}
+
+/// Whether it is scheme, host and perhaps a port.
+fn is_origin(url: &str) -> bool {
+    let host = url.strip_prefix("https://");
+    let host = host.or_else(|| url.strip_prefix("http://"));
+    let is_sign = |sign: u8| sign.is_ascii_alphanumeric() || b".-:[]".contains(&sign);
+    host.is_some_and(|host| (1..=255).contains(&host.len()) && host.bytes().all(is_sign))
 }

@@ -2,8 +2,9 @@
 
 use super::{Config, DEFAULT_CONFIG, Profile};
 use crate::environment::{self, Override};
-use crate::error::{self, ConfigError, Problem, Text};
+use crate::error::{self, ConfigError, FileKind, Problem, Text};
 use crate::keys::{self, Schema, Shape};
+use crate::wording::plain;
 use serde::Deserialize as _;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -106,7 +107,7 @@ impl Loaded {
     /// # Errors
     /// As [`Config::load`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = error::read(path)?;
+        let text = error::read(path, FileKind::Configuration)?;
         let origin = path.display().to_string();
         Self::read(&text, &origin, &environment::of_process(), Some(path))
     }
@@ -153,8 +154,9 @@ impl Loaded {
             );
             (name, (one.value, Origin::Environment(one.variable)))
         }));
-        let mut config = Config::deserialize(merged(&said))
-            .map_err(|error| ConfigError::Refused(vec![text.problem(None, "", error.message())]))?;
+        let mut config = Config::deserialize(merged(&said)).map_err(|error| {
+            ConfigError::Refused(vec![text.problem(None, "", plain(error.message()))])
+        })?;
         let mut findings = config.check();
         if let Some(path) = path {
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -185,7 +187,7 @@ fn typed<'t>(
         let at = error.span().map(|span| span.start);
         let left_out = at.and_then(|at| leave_out(rest.get_mut(), at));
         let key = left_out.clone().unwrap_or_default();
-        problems.push((at, text.problem(at, key, error.message().trim_end())));
+        problems.push((at, text.problem(at, key, plain(error.message()))));
         if left_out.is_none() {
             break;
         }

@@ -40,6 +40,17 @@ impl Log {
     }
 }
 
+/// Who says something, as the first part of a target: ours, and those of others that trace.
+const TARGETS: [&str; 7] = [
+    "slowpath",
+    "gateway",
+    "axum",
+    "h2",
+    "sqlx",
+    "tower",
+    "tower_http",
+];
+
 /// Whether a text is a level, or a list of levels and of levels of targets.
 ///
 /// # Errors
@@ -56,6 +67,13 @@ pub fn check_level(text: &str) -> Result<(), String> {
             return Err(format!(
                 "{directive:?} is no level: use one of {}, or levels of targets as in info,gateway=debug",
                 LEVELS.join(", ")
+            ));
+        }
+        let part = target.split("::").next().unwrap_or_default();
+        if directive != level && !TARGETS.contains(&part) {
+            return Err(format!(
+                "nobody is called {target:?}: use one of {}, or a part of one as in slowpath::metrics",
+                TARGETS.join(", ")
             ));
         }
     }

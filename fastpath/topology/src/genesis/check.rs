@@ -1,13 +1,10 @@
-//! What a genesis file may hold: exactly what the engine's commands accept (`docs/ENGINE.md`, "Other
-//! commands"), said earlier and with the name of the key.
+//! What a genesis file may hold: what the engine's commands accept (`docs/ENGINE.md`, "Other commands"), said earlier
+//! and with the name of the key. Names that stand twice, which mean nothing to an engine, are refused for people's sake.
 
-use super::{Capacity, Deposit, Genesis, Market, Session};
+use super::{Capacity, Deposit, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
-use domain::OrderId;
+use domain::{CreateAsset, CreateMarket, OrderId};
 use std::collections::{BTreeMap, BTreeSet};
-
-const MAX_FEE_PPM: u32 = 1_000_000;
-const MAX_DECIMALS: u8 = 18;
 
 impl Genesis {
     pub(super) fn check(&self) -> Findings {
@@ -25,13 +22,20 @@ impl Genesis {
         distinct(to, "market", ids, "max_markets", capacity.max_markets);
         let ids = self.accounts.iter().map(|account| account.id);
         let accounts = distinct(to, "account", ids, "max_accounts", capacity.max_accounts);
+        self.check_owners(to);
         let ids = self.sessions.iter().map(|session| session.id);
         distinct(to, "session", ids, "max_sessions", capacity.max_sessions);
 
+        let names = self.assets.iter().map(|asset| (asset.id, asset.symbol));
+        named_apart(to, "asset", names);
+        let names = self.markets.iter().map(|market| (market.id, market.symbol));
+        named_apart(to, "market", names);
+
         for asset in &self.assets {
             let (key, decimals) = (format!("asset {}, decimals", asset.id), asset.decimals);
-            let problem = format!("{decimals} is out of range: use 0 to {MAX_DECIMALS}");
-            to.extend(require(decimals <= MAX_DECIMALS, key, problem).err());
+            let most = CreateAsset::MAX_DECIMALS;
+            let problem = format!("{decimals} is out of range: use 0 to {most}");
+            to.extend(require(asset.command().is_within_limits(), key, problem).err());
         }
         let markets = self.markets.iter().map(|market| market.check(&assets));
         to.extend(markets.filter_map(Result::err));
@@ -44,6 +48,24 @@ impl Genesis {
             deposit.check(number, &accounts, &assets, &mut supply).err()
         }));
         found
+    }
+
+    /// By its owner an account is found.
+    fn check_owners(&self, to: &mut Vec<Invalid>) {
+        let mut accounts = BTreeMap::new();
+        for account in &self.accounts {
+            let owner = account.owner.0;
+            let of_another = (owner != [0; 32])
+                .then(|| accounts.insert(owner, account.id))
+                .flatten();
+            if let Some(other) = of_another.filter(|other| *other != account.id) {
+                let key = format!("account {}, owner", account.id);
+                let problem = format!(
+                    "owns account {other} as well: a wallet logs on for one account, name another owner"
+                );
+                to.extend(require(false, key, problem).err());
+            }
+        }
     }
 
     fn check_levels(&self) -> Result<(), Invalid> {
@@ -142,9 +164,9 @@ impl Market {
             ("maker_fee_ppm", self.maker_fee_ppm),
             ("taker_fee_ppm", self.taker_fee_ppm),
         ] {
-            let problem =
-                format!("{fee} is out of range: use 0 to {MAX_FEE_PPM}, which is all of it");
-            require(fee <= MAX_FEE_PPM, key(field), problem)?;
+            let most = CreateMarket::MAX_FEE_PPM;
+            let problem = format!("{fee} is out of range: use 0 to {most}, which is all of it");
+            require(fee <= most, key(field), problem)?;
         }
         for (field, value) in [
             ("tick_value", self.tick_value),
@@ -154,11 +176,8 @@ impl Market {
         ] {
             require(value > 0, key(field), "is 0: use at least 1")?;
         }
-        let prices = self.price_min >= 1
-            && self
-                .price_min
-                .checked_add(self.price_levels.into())
-                .is_some();
+        // All but the prices is said by now, and the engine's own rule has the last word.
+        let prices = self.command().is_within_limits();
         let problem = format!(
             "{} with {} price_levels: the lowest price must be at least 1 and the highest fit 63 bits",
             self.price_min, self.price_levels
@@ -192,6 +211,18 @@ fn distinct(
         to.extend(require(seen.insert(id), key, problem).err());
     }
     seen
+}
+
+/// Each name must stand once.
+fn named_apart(to: &mut Vec<Invalid>, table: &str, names: impl Iterator<Item = (u32, Symbol)>) {
+    let mut seen = BTreeMap::new();
+    for (id, symbol) in names {
+        // The same id twice is said by others.
+        let first = *seen.entry(symbol.0).or_insert(id);
+        let problem =
+            format!("is that of {table} {first} too: give every [[{table}]] its own symbol");
+        to.extend(require(first == id, format!("{table} {id}, symbol"), problem).err());
+    }
 }
 
 fn exists(ids: &BTreeSet<u32>, id: u32, key: String, table: &str) -> Result<(), Invalid> {

@@ -35,27 +35,23 @@ impl TryFrom<String> for PublicKey {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        hex_bytes(text.as_bytes()).map(Self).ok_or_else(|| {
-            format!("{text:?} is no public key: write its 32 bytes as 64 hexadecimal digits")
+        let key = domain::from_hex(text.as_bytes()).or_else(|| base58_bytes(&text));
+        key.map(Self).ok_or_else(|| {
+            format!(
+                "{text:?} is no public key: write its 32 bytes as wallets show them, in base58, or as 64 hexadecimal digits"
+            )
         })
     }
 }
 
-/// The bytes that twice as many hexadecimal digits stand for.
-pub(crate) fn hex_bytes(digits: &[u8]) -> Option<[u8; 32]> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
-    let mut bytes = [0; 32];
-    if digits.len() != 2 * bytes.len() {
+/// The 32 bytes of a key as wallets show it.
+pub(crate) fn base58_bytes(text: &str) -> Option<[u8; 32]> {
+    // Decoding takes time in the square of the length.
+    if text.len() > 44 {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    let bytes = bs58::decode(text).into_vec().ok()?;
+    bytes.try_into().ok()
 }
 
 /// A `u64` as an integer or, because TOML's integers end at 2^63 - 1, as a string of digits.

@@ -76,7 +76,7 @@ impl fmt::Display for DecodeError {
                 f,
                 "template {template_id} does not belong into this datagram's epoch"
             ),
-            Self::InvalidNumber => f.write_str("sequence numbers are 1 to 2^64 - 1"),
+            Self::InvalidNumber => f.write_str("sequence numbers are 1 to 2^64 - 2"),
         }
     }
 }

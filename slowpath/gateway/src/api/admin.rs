@@ -13,6 +13,7 @@ use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{symbol, wallet as wallet_text};
+use crate::whole::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -71,6 +72,14 @@ pub(crate) async fn create_asset(
     Operator(caller): Operator,
     Body(new): Body<NewAsset>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    to_the_end(async move { make_asset(&app, &caller, &new).await }).await
+}
+
+async fn make_asset(
+    app: &App,
+    caller: &Caller,
+    new: &NewAsset,
+) -> Result<(StatusCode, Json<Made>), Problem> {
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let (taken, next) = app.live.read(|engine, _| {
@@ -92,7 +101,7 @@ pub(crate) async fn create_asset(
         pad: [Zero::Zero; 3],
         symbol: name,
     });
-    made(&app, &caller, command, next).await
+    made(app, caller, command, next).await
 }
 
 fn ensure_new(taken: bool, what: &str, name: &str) -> Result<(), Problem> {
@@ -162,6 +171,14 @@ pub(crate) async fn create_market(
     Operator(caller): Operator,
     Body(new): Body<NewMarket>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    to_the_end(async move { make_market(&app, &caller, &new).await }).await
+}
+
+async fn make_market(
+    app: &App,
+    caller: &Caller,
+    new: &NewMarket,
+) -> Result<(StatusCode, Json<Made>), Problem> {
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let asset = |wanted: &str| {
@@ -195,7 +212,7 @@ pub(crate) async fn create_market(
         price_min: Price(new.price_min.0),
         symbol: name,
     });
-    made(&app, &caller, command, next).await
+    made(app, caller, command, next).await
 }
 
 /// A new account.
@@ -223,6 +240,16 @@ pub(crate) async fn create_account(
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let wallet = wallet_of(&new.wallet)?;
     delegation::ensure_key("wallet", &wallet)?;
+    let firm = new.firm.map(FirmId);
+    to_the_end(async move { make_account(&app, &caller, wallet, firm).await }).await
+}
+
+async fn make_account(
+    app: &App,
+    caller: &Caller,
+    wallet: [u8; 32],
+    firm: Option<FirmId>,
+) -> Result<(StatusCode, Json<Made>), Problem> {
     let _one_at_a_time = app.registering.lock().await;
     if let Some(account) = app.live.hub().account_of(&wallet) {
         return Err(Problem::conflict(
@@ -231,10 +258,8 @@ pub(crate) async fn create_account(
             format!("it is account {}", account.0),
         ));
     }
-    let account =
-        membership::make_account(&app, caller.wallet, wallet, new.firm.map(FirmId)).await?;
-    let sequence = app.live.read(|_, seq| U64(seq.0));
-    let id = account.0;
+    let made = membership::make_account(app, caller.wallet, wallet, firm).await?;
+    let (id, sequence) = (made.0.0, U64(made.1.0));
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
 }
 
@@ -276,7 +301,7 @@ pub(crate) async fn deposit(
         asset: asset_of(&app, &new.asset)?,
         amount: Amount(new.amount.0),
     };
-    let (seq, _) = deposits::make(&app, caller.wallet, deposit, Some(request)).await?;
+    let seq = deposits::make(&app, caller.wallet, deposit, Some(request), || Ok(())).await?;
     let (id, sequence) = (account.0, U64(seq.0));
     Ok((StatusCode::CREATED, Json(Made { id, sequence })))
 }

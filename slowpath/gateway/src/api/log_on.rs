@@ -62,25 +62,27 @@ pub(crate) async fn challenge(
 ) -> Result<Json<GivenChallenge>, Problem> {
     let wallet = wallet_of(&ask.wallet)?;
     let wanted = ask.delegation.map(|ask| ask.wanted(&app)).transpose()?;
-    let nonce = random_text().map_err(no_randomness)?;
-    let name = format!("Sluice {} shard {}", app.instance, app.shard);
-    let challenge = app.challenges.give(wallet, wanted, &nonce, &name, now());
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(no_randomness)?;
+    let challenge = app
+        .challenges
+        .give(wallet, wanted.as_ref(), random, Instant::now());
     Ok(Json(GivenChallenge {
-        nonce,
+        nonce: challenge.nonce,
         message: challenge.message,
         expires: U64(challenge.expires.0),
     }))
 }
 
 /// A signed challenge.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignedChallenge {
     /// The wallet's public key, base58.
     #[schema(min_length = 32, max_length = 44)]
     wallet: String,
     /// Of the challenge.
-    #[schema(max_length = 64)]
+    #[schema(max_length = 192)]
     nonce: String,
     /// The signature's 64 bytes, base58.
     #[schema(min_length = 64, max_length = 88)]
@@ -88,7 +90,7 @@ pub(crate) struct SignedChallenge {
 }
 
 /// Tokens.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Tokens {
     /// Send it as `Authorization: Bearer`.
     access_token: String,
@@ -96,8 +98,9 @@ pub(crate) struct Tokens {
     token_type: &'static str,
     /// Seconds.
     expires_in: u64,
-    /// For new tokens when the access token has expired. It can be used once: if it comes twice, somebody
-    /// has a copy, and all tokens of this log-on end.
+    /// For new tokens when the access token has expired. It can be used once, and asked for the same again for ten
+    /// seconds if the answer was lost: if it comes later, or behind its successor, somebody has a copy, and all
+    /// tokens of this log-on end.
     refresh_token: String,
     /// `user`, `maker`, `operator` or `auditor`.
     role: String,
@@ -138,8 +141,7 @@ pub(crate) async fn token(
     app.live.ensure_live()?;
     let wanted = app
         .challenges
-        .answer(&signed.nonce, wallet, &signature, now())
-        .map_err(|refused| Problem::unauthenticated(refused.to_string()))?;
+        .answer(&signed.nonce, wallet, &signature, Instant::now())?;
     let role = auth::role(&app, wallet).await?;
     let registrant = match (app.config.registration, role) {
         (Registration::Closed, _) => Registrant::Nobody,
@@ -158,12 +160,13 @@ pub(crate) async fn token(
         }
         decided => decided?,
     };
-    app.store.user_or_new(wallet, Role::User, now()).await?;
     if member.is_none() && role == Role::User {
         return Err(Problem::forbidden(
-            "this wallet has no account and registration is closed: ask the operator to make one",
+            "this wallet has no account and registration is closed: ask the operator to make one, or to open \
+             registration (gateway.registration)",
         ));
     }
+    app.store.user_or_new(wallet, Role::User, now()).await?;
     let session = match (&wanted, member) {
         (Some(wanted), Some(member)) => {
             let (app, wanted) = (app.clone(), *wanted);
@@ -219,7 +222,7 @@ fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) ->
 }
 
 /// A refresh token to exchange.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Refresh {
     /// As it was given out.
@@ -228,6 +231,8 @@ pub(crate) struct Refresh {
 }
 
 /// Exchanges a refresh token for new tokens.
+///
+/// If the answer is lost, ask again within ten seconds: it gives the same refresh token, unless that was used.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "log on", request_body = Refresh,
     responses(
         (status = 200, description = "new tokens", body = Tokens),
@@ -237,15 +242,16 @@ pub(crate) async fn refresh(
     State(app): State<App>,
     Body(refresh): Body<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
-    let next = random_text().map_err(no_randomness)?;
+    let old = hash(&refresh.refresh_token);
+    // Strangers have nothing written, and what may fail comes before the exchange.
+    let known = app.store.refresh_token(old).await?;
+    let known = known.filter(|token| token.revoked.is_none() && token.expires > now());
+    let known = known.ok_or_else(ended)?;
+    let role = auth::role(&app, known.wallet).await?;
+    let next = app.tokens.successor(&refresh.refresh_token);
     let rotation = app
         .store
-        .rotate_token(
-            hash(&refresh.refresh_token),
-            hash(&next),
-            now(),
-            refresh_expiry(&app),
-        )
+        .rotate_token(old, hash(&next), now(), refresh_expiry(&app))
         .await?;
     match rotation {
         Rotation::Rotated(token) if revocation::has_ended(&app, token.family) => {
@@ -253,10 +259,7 @@ pub(crate) async fn refresh(
             revocation::end(&app, token.family).await?;
             Err(ended())
         }
-        Rotation::Rotated(token) => {
-            let role = auth::role(&app, token.wallet).await?;
-            Ok(Json(tokens(&app, &token, role, next)))
-        }
+        Rotation::Rotated(token) => Ok(Json(tokens(&app, &token, role, next))),
         Rotation::Reused(family) => {
             app.tokens.revoke(family, Instant::now());
             Err(Problem::unauthenticated(

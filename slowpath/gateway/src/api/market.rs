@@ -267,10 +267,7 @@ pub(crate) async fn stats(
     let (bid, ask, seq) = app
         .live
         .read(|engine, seq| (engine.best_bid(market), engine.best_ask(market), seq));
-    let history = app
-        .store
-        .market_stats(market, app.live.engine_time())
-        .await?;
+    let history = app.store.market_stats(market, app.live.time()).await?;
     let day = history.value.as_ref().and_then(|stats| stats.day.as_ref());
     let price = |price: domain::Price| I64(price.0);
     Ok(Json(Stats {
@@ -334,10 +331,10 @@ pub(crate) struct WhichCandles {
     #[param(inline)]
     interval: Option<ApiInterval>,
     /// First moment, UTC nanoseconds; the last 500 intervals unless said otherwise.
-    #[param(pattern = "^[0-9]{1,19}$")]
+    #[param(pattern = "^[0-9]{1,20}$")]
     from: Option<String>,
     /// First moment that is not meant any more, UTC nanoseconds; now unless said otherwise.
-    #[param(pattern = "^[0-9]{1,19}$")]
+    #[param(pattern = "^[0-9]{1,20}$")]
     to: Option<String>,
     /// Most candles, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
@@ -391,7 +388,7 @@ pub(crate) async fn price_history(
     let limit = limit(which.limit, store::MAX_ROWS)?;
     let to = match which.to.as_deref() {
         Some(text) => number(text)?,
-        None => app.live.engine_time().0.saturating_add(1),
+        None => app.live.time().0.saturating_add(1),
     };
     let from = match which.from.as_deref() {
         Some(text) => number(text)?,

@@ -116,7 +116,7 @@ pub(crate) async fn place(
         post_only,
     });
     let done = app.live.command(member.source(), command).await?;
-    let applied = applied(&app, &caller, member, None, &done)?;
+    let applied = applied(&app, &caller, member, &done)?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
 
@@ -189,13 +189,11 @@ async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Resu
     }
 }
 
-/// What a command did to its order: as it was before, if it was there, taken through the frame's events; or the
-/// engine's refusal.
+/// What a command did to its order, or the engine's refusal.
 fn applied(
     app: &App,
     caller: &Caller,
     member: Membership,
-    before: Option<Tracked>,
     done: &Done,
 ) -> Result<Applied, Problem> {
     let own = |event: &&Event| {
@@ -203,16 +201,14 @@ fn applied(
             .report()
             .is_some_and(|(session, _)| session == member.session)
     };
-    let mut order = before;
     let mut reports = Vec::new();
     for event in done.events.iter().filter(own) {
         if let Event::Rejected(rejected) = event {
             return Err(Problem::refused(rejected.reason));
         }
-        order = follow(order, event, member);
         reports.extend(ApiReport::of(event));
     }
-    let order = order.ok_or_else(|| {
+    let order = done.order.ok_or_else(|| {
         Problem::unknown_outcome(
             "the command was applied and says nothing of an order of this session",
         )
@@ -225,43 +221,6 @@ fn applied(
     })
 }
 
-/// The order of a command as an event leaves it.
-fn follow(order: Option<Tracked>, event: &Event, member: Membership) -> Option<Tracked> {
-    match (event, order) {
-        (Event::Accepted(e), None) => Some(Tracked {
-            order_id: e.order_id,
-            client_order_id: e.client_order_id,
-            session: e.session,
-            account: member.account,
-            market: e.market,
-            side: e.side,
-            order_type: e.order_type,
-            time_in_force: e.time_in_force,
-            post_only: e.post_only,
-            price: e.price,
-            qty: e.qty,
-            leaves: e.qty,
-            filled: Qty(0),
-            ended: None,
-        }),
-        (Event::Amended(e), Some(mut order)) if order.order_id == e.order_id => {
-            (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
-            order.filled = Qty(e.qty.0.saturating_sub(e.leaves.0));
-            Some(order)
-        }
-        (Event::Fill(e), Some(mut order)) if order.order_id == e.order_id => {
-            order.filled = Qty(order.filled.0 + e.qty.0);
-            order.leaves = e.leaves;
-            Some(order)
-        }
-        (Event::Canceled(e), Some(mut order)) if order.order_id == e.order_id => {
-            order.ended = Some(e.reason);
-            Some(order)
-        }
-        (_, order) => order,
-    }
-}
-
 /// The engine's id in a path.
 fn order_id(text: &str) -> Result<OrderId, Problem> {
     match number(text)? {
@@ -270,8 +229,8 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
     }
 }
 
-/// The order that a caller names, as it was before the command: only the caller's own.
-fn own_order(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Problem> {
+/// Refuses an order that is not a live one of the caller's session here.
+fn ensure_own(app: &App, member: Membership, id: OrderId) -> Result<(), Problem> {
     let order = app.live.hub().order(id);
     let order = order.filter(|order| order.account == member.account);
     let order = order.ok_or_else(|| Problem::not_found("live order of yours", id.0))?;
@@ -281,7 +240,7 @@ fn own_order(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Prob
             id.0, order.session.0
         )));
     }
-    Ok(order)
+    Ok(())
 }
 
 /// One order.
@@ -289,7 +248,7 @@ fn own_order(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Prob
 /// Yours, live or past; auditors and operators see everybody's.
 #[utoipa::path(get, path = "/api/v1/orders/{order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
+    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$")),
     responses(
         (status = 200, description = "the order", body = ApiOrder),
         Refusals,
@@ -307,16 +266,16 @@ pub(crate) async fn get(
 }
 
 /// An order, live or past, and whose it is.
-async fn find(app: &App, id: OrderId) -> Result<(AccountId, ApiOrder), Problem> {
-    let hub = app.live.hub();
-    let (seq, now) = app.live.read(|engine, seq| (seq.0, engine.now()));
-    if let Some((order, ended)) = hub.known(id) {
-        let owner = owner_of(app, order.account).map(wallet);
-        let view = order.view(&hub.symbol(order.market), owner, ended.unwrap_or(now));
-        return Ok((order.account, view));
+pub(crate) async fn find(app: &App, id: OrderId) -> Result<(AccountId, ApiOrder), Problem> {
+    let seq = app.live.read(|_, seq| seq.0);
+    if let Some(known) = known(app, id) {
+        return Ok(known);
     }
     let found = app.store.order(id).await?;
+    let hub = app.live.hub();
     match found.value {
+        // Whether it still is, the history does not know.
+        Some(order) if order.status.is_open() => known(app, id).ok_or_else(Problem::history_behind),
         Some(order) => {
             let owner = owner_of(app, order.account).map(wallet);
             let view = ApiOrder::of_row(&order, &hub.symbol(order.market), owner);
@@ -325,6 +284,16 @@ async fn find(app: &App, id: OrderId) -> Result<(AccountId, ApiOrder), Problem> 
         None if hub.knows_since(found.seq.0) => Err(Problem::not_found("order", id.0).at(seq)),
         None => Err(Problem::history_behind()),
     }
+}
+
+/// An order that is live or has ended lately, and whose it is.
+fn known(app: &App, id: OrderId) -> Option<(AccountId, ApiOrder)> {
+    let hub = app.live.hub();
+    let now = app.live.read(|engine, _| engine.now());
+    let (order, ended) = hub.known(id)?;
+    let owner = owner_of(app, order.account).map(wallet);
+    let view = order.view(&hub.symbol(order.market), owner, ended.unwrap_or(now));
+    Some((order.account, view))
 }
 
 /// The wallet that owns an account.
@@ -337,7 +306,7 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
 /// Changes price and quantity of a live order.
 #[utoipa::path(put, path = "/api/v1/orders/{order_id}", tag = "orders", request_body = ModifyOrder,
     security(("bearer" = [])),
-    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
+    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$")),
     responses(
         (status = 200, description = "changed", body = Applied),
         Refusals,
@@ -351,21 +320,22 @@ pub(crate) async fn modify(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
-    let before = own_order(&app, member, order_id(&id)?)?;
+    let order_id = order_id(&id)?;
+    ensure_own(&app, member, order_id)?;
     let command = Command::AmendOrder(AmendOrder {
-        order_id: before.order_id,
+        order_id,
         client_order_id: ClientOrderId(0),
         price: Price(change.price.0),
         qty: Qty(change.quantity.0),
     });
     let done = app.live.command(member.source(), command).await?;
-    applied(&app, &caller, member, Some(before), &done).map(Json)
+    applied(&app, &caller, member, &done).map(Json)
 }
 
 /// Cancels a live order.
 #[utoipa::path(delete, path = "/api/v1/orders/{order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,19}$")),
+    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$")),
     responses(
         (status = 200, description = "cancelled", body = Applied),
         Refusals,
@@ -377,22 +347,23 @@ pub(crate) async fn cancel(
 ) -> Result<Json<Applied>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
-    let before = own_order(&app, member, order_id(&id)?)?;
-    cancel_one(&app, &caller, member, before).await.map(Json)
+    let order_id = order_id(&id)?;
+    ensure_own(&app, member, order_id)?;
+    cancel_one(&app, &caller, member, order_id).await.map(Json)
 }
 
 async fn cancel_one(
     app: &App,
     caller: &Caller,
     member: Membership,
-    before: Tracked,
+    order_id: OrderId,
 ) -> Result<Applied, Problem> {
     let command = Command::CancelOrder(CancelOrder {
-        order_id: before.order_id,
+        order_id,
         client_order_id: ClientOrderId(0),
     });
     let done = app.live.command(member.source(), command).await?;
-    applied(app, caller, member, Some(before), &done)
+    applied(app, caller, member, &done)
 }
 
 /// Which orders to cancel.
@@ -449,26 +420,25 @@ pub(crate) async fn cancel_all(
         gone: Vec::new(),
         unknown: Vec::new(),
     };
-    let mut orders = app.live.hub().orders_of(member.account);
-    orders.retain(|order| {
+    let wanted = |order: &Tracked| {
         order.session == member.session
             && market.is_none_or(|market| market == order.market)
             && side.is_none_or(|side| side == order.side)
-    });
+    };
+    let orders = app.live.hub().orders_of(member.account);
+    let orders = orders.iter().filter(|order| wanted(order));
+    let orders: Vec<OrderId> = orders.map(|order| order.order_id).collect();
     let mut problem = None;
     for some in orders.chunks(CANCELS) {
         let mut under_way = JoinSet::new();
         // After the first that could not be told the others are not tried.
-        for order in some.iter().copied() {
+        for id in some.iter().copied() {
             if problem.is_some() {
-                result.unknown.push(U64(order.order_id.0));
+                result.unknown.push(U64(id.0));
                 continue;
             }
             let (app, caller) = (app.clone(), caller.clone());
-            under_way.spawn(async move {
-                let ended = cancel_one(&app, &caller, member, order).await;
-                (order.order_id, ended)
-            });
+            under_way.spawn(async move { (id, cancel_one(&app, &caller, member, id).await) });
         }
         while let Some(joined) = under_way.join_next().await {
             let (id, ended) = match joined {
@@ -519,7 +489,7 @@ pub(crate) struct OrderOutcome {
 /// under way, the answer is 504 `outcome-unknown`: it is decided within seconds, so ask again.
 #[utoipa::path(get, path = "/api/v1/orders/by-client-id/{client_order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
+    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,20}$")),
     responses(
         (status = 200, description = "accepted or refused", body = OrderOutcome),
         Refusals,
@@ -532,38 +502,52 @@ pub(crate) async fn outcome(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let id = ClientOrderId(number(&id)?);
+    outcome_of(&app, caller.wallet, member, id).await.map(Json)
+}
+
+/// What became of an order of a member, who is this wallet's.
+pub(crate) async fn outcome_of(
+    app: &App,
+    owner: [u8; 32],
+    member: Membership,
+    id: ClientOrderId,
+) -> Result<OrderOutcome, Problem> {
     let seq = app.live.read(|_, seq| seq.0);
-    // First of all: what is not under way now is known to those who are asked next.
-    if app.live.desk().is_under_way(member.source(), id) {
-        return Err(Problem::unknown_outcome(
-            "the order was sent and may yet be taken: this is decided within seconds, ask again",
-        ));
-    }
-    if let Some(order_id) = order_of(&app, member, id) {
-        let (_, order) = find(&app, order_id).await?;
-        return Ok(Json(OrderOutcome::accepted(order, seq)));
+    ensure_decided(app, member, id)?;
+    if let Some(order_id) = order_of(app, member, id) {
+        let (_, order) = find(app, order_id).await?;
+        return Ok(OrderOutcome::accepted(order, seq));
     }
     let found = app.store.outcome(member.owner(), id).await?;
     let hub = app.live.hub();
+    // What was accepted since the history's present is not in it.
+    let is_all = hub.has_used(member.session, id, found.seq.0) == Some(false);
     match found.value {
-        Some(Outcome::Accepted(order)) => {
-            let owner = Some(wallet(caller.wallet));
+        Some(Outcome::Accepted(order)) if !order.status.is_open() => {
+            let owner = Some(wallet(owner));
             let order = ApiOrder::of_row(&order, &hub.symbol(order.market), owner);
-            Ok(Json(OrderOutcome::accepted(order, found.seq.0)))
+            Ok(OrderOutcome::accepted(order, found.seq.0))
         }
-        Some(Outcome::Refused(refused)) => Ok(Json(OrderOutcome {
-            accepted: false,
-            order: None,
-            reason: Some(u16::from(refused.reason)),
-            status: ApiStatus::Rejected,
-            sequence: U64(found.seq.0),
-        })),
-        None if hub.has_used(member.session, id, found.seq.0) == Some(false) => {
+        Some(Outcome::Refused(refused)) if is_all => {
+            Ok(OrderOutcome::refused(refused.reason, found.seq.0))
+        }
+        None if is_all => {
             let what = "order of yours with client order id";
             Err(Problem::not_found(what, id.0).at(seq))
         }
-        None => Err(Problem::history_behind()),
+        Some(Outcome::Accepted(_) | Outcome::Refused(_)) | None => Err(Problem::history_behind()),
     }
+}
+
+/// Refuses while an order with this id is under way. To be asked first of all: what is not under way now is known to
+/// those who are asked next.
+fn ensure_decided(app: &App, member: Membership, id: ClientOrderId) -> Result<(), Problem> {
+    if !app.live.desk().is_under_way(member.source(), id) {
+        return Ok(());
+    }
+    Err(Problem::unknown_outcome(
+        "the order was sent and may yet be taken: this is decided within seconds, ask again",
+    ))
 }
 
 impl OrderOutcome {
@@ -573,6 +557,16 @@ impl OrderOutcome {
             status: order.status,
             order: Some(order),
             reason: None,
+            sequence: U64(sequence),
+        }
+    }
+
+    fn refused(reason: Reason, sequence: u64) -> Self {
+        Self {
+            accepted: false,
+            status: ApiStatus::Rejected,
+            order: None,
+            reason: Some(u16::from(reason)),
             sequence: U64(sequence),
         }
     }
@@ -589,7 +583,7 @@ fn order_of(app: &App, member: Membership, id: ClientOrderId) -> Option<OrderId>
 /// Cancels a live order by your own id.
 #[utoipa::path(delete, path = "/api/v1/orders/by-client-id/{client_order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,19}$")),
+    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,20}$")),
     responses(
         (status = 200, description = "cancelled", body = Applied),
         Refusals,
@@ -602,14 +596,10 @@ pub(crate) async fn cancel_by_client_id(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let id = ClientOrderId(number(&id)?);
-    if app.live.desk().is_under_way(member.source(), id) {
-        return Err(Problem::unknown_outcome(
-            "the order was sent and may yet be taken: this is decided within seconds, ask again",
-        ));
-    }
+    ensure_decided(&app, member, id)?;
     let order = order_of(&app, member, id);
     let order = order
         .ok_or_else(|| Problem::not_found("live order of yours with client order id", id.0))?;
-    let before = own_order(&app, member, order)?;
-    cancel_one(&app, &caller, member, before).await.map(Json)
+    ensure_own(&app, member, order)?;
+    cancel_one(&app, &caller, member, order).await.map(Json)
 }

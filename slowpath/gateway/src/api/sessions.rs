@@ -2,7 +2,6 @@
 
 use crate::auth::{Caller, wallet_of};
 use crate::delegation::{self, Wanted};
-use crate::live::now;
 use crate::number::U64;
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Path};
@@ -47,7 +46,7 @@ impl AskDelegation {
             delegation: Delegation {
                 public_key,
                 exchange_key,
-                expires: delegation::expiry(asked, app.config.delegation_s, now())?,
+                expires: delegation::expiry(asked, app.config.delegation_s, app.live.time())?,
                 max_order_notional: Amount(self.max_order_notional.unwrap_or_default().0),
             },
         })

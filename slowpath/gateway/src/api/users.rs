@@ -324,15 +324,20 @@ pub(crate) async fn faucet(
     let id = wish.request_id.as_deref();
     let request = id.map(|id| RequestId::of_user(caller.wallet, id));
     let request = request.transpose()?;
-    app.given.take(account, asset, amount)?;
     let deposit = Deposit {
         account,
         asset,
         amount: Amount(amount),
     };
-    let made = deposits::make(&app, caller.wallet, deposit, request).await;
-    let may_come = |problem: &Problem| problem.is_unknown_outcome();
-    if !made.as_ref().map_or_else(may_come, |(_, now)| *now) {
+    let mut taken = false;
+    let take = || {
+        app.given.take(account, asset, amount)?;
+        taken = true;
+        Ok(())
+    };
+    let made = deposits::make(&app, caller.wallet, deposit, request, take).await;
+    let never_comes = |problem: &Problem| !problem.is_unknown_outcome();
+    if taken && made.as_ref().is_err_and(never_comes) {
         app.given.put_back(account, asset, amount);
     }
     made?;

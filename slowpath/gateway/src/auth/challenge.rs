@@ -1,26 +1,38 @@
 //! Challenges: what a wallet signs to log on.
 //!
-//! Data: challenges that were given out and not used. Owner: this. Invariants: a challenge is used once, by
-//! the wallet that it was made for, within its time; what is signed names the exchange, the wallet and the
-//! purpose, so that no other site can have it signed by accident.
+//! What is given out is not kept: its nonce carries what an answer is checked by, under a key of this process. Data:
+//! the nonces that were answered, until they end. Owner: this. Invariants: a challenge is answered once, by the wallet
+//! that it was made for, within its time; whoever asks for challenges takes no memory, and nobody else's challenge.
+//! What is signed names the exchange, its address if that is configured, the wallet and the purpose, for the wallet's
+//! owner to read: where the signature was asked for, only they can see.
 
 use crate::delegation::Wanted;
+use crate::live::now;
+use crate::problem::Problem;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Nanos;
 use ed25519_dalek::{Signature, VerifyingKey};
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use hkdf::Hkdf;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How long a challenge may be answered.
-pub(crate) const LIFETIME: u64 = 120_000_000_000;
-/// Most challenges that wait to be answered; the oldest go first.
-const MOST: usize = 1 << 14;
+pub(crate) const LIFETIME: Duration = Duration::from_secs(120);
+/// Most answered challenges within their lifetimes.
+const MOST: usize = 1 << 18;
+/// Longest text of a nonce.
+const LONGEST: usize = 192;
 
-/// A challenge that was given out.
+type Random = [u8; 16];
+type Mac = [u8; 16];
+
+/// A challenge that is given out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Challenge {
-    pub(crate) wallet: [u8; 32],
-    /// What is delegated with it.
-    pub(crate) wanted: Option<Wanted>,
+    pub(crate) nonce: String,
     pub(crate) message: String,
     pub(crate) expires: Nanos,
 }
@@ -29,84 +41,162 @@ pub(crate) struct Challenge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error(
-        "there is no such challenge: it was answered already or has expired; ask for a new one"
+        "there is no such challenge for this wallet: it was answered already or has expired; ask for a new one"
     )]
     Unknown,
-    #[error("the challenge is another wallet's")]
-    OtherWallet,
     #[error("the signature is not the wallet's over exactly the challenge's message")]
     Signature,
+    #[error("too many wallets log on: try again in a moment")]
+    Full,
 }
 
-/// Challenges by nonce.
-#[derive(Default)]
-pub(crate) struct Challenges(Mutex<BTreeMap<String, Challenge>>);
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown | Refused::Signature => Self::unauthenticated(refused.to_string()),
+            Refused::Full => Self::unavailable(refused.to_string()),
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Challenges {
+    key: Hkdf<Sha256>,
+    /// As it is called in messages.
+    exchange: String,
+    /// When the process began, and what the clock said then: a clock that is set must not make a challenge valid again.
+    began: (Instant, Nanos),
+    answered: Mutex<BTreeSet<(Nanos, Random)>>,
+}
+
+/// What a nonce says.
+struct Nonce {
+    random: Random,
+    expires: Nanos,
+    wanted: Option<Wanted>,
+}
 
 impl Challenges {
-    /// Gives out a challenge.
+    /// Of an exchange, as messages call it; `key` is this process's alone.
+    pub(crate) fn new(key: &[u8; 32], exchange: String) -> Self {
+        Self {
+            key: Hkdf::new(Some(b"sluice challenge v1"), key),
+            exchange,
+            began: (Instant::now(), now()),
+            answered: Mutex::default(),
+        }
+    }
+
+    /// Gives out a challenge; `random` is used for no other.
     pub(crate) fn give(
         &self,
         wallet: [u8; 32],
-        wanted: Option<Wanted>,
-        nonce: &str,
-        exchange: &str,
-        now: Nanos,
+        wanted: Option<&Wanted>,
+        random: Random,
+        at: Instant,
     ) -> Challenge {
-        let expires = Nanos(now.0.saturating_add(LIFETIME));
-        let delegation = wanted.map_or_else(String::new, |wanted| format!("{wanted}\n\n"));
-        let message = format!(
-            "{exchange} wants you to log on with your Solana wallet:\n{}\n\n{delegation}\
-             Signing this moves no funds and costs nothing.\n\nNonce: {nonce}\nIssued: {}\nExpires: {}",
-            crate::view::wallet(wallet),
-            now.0,
-            expires.0
-        );
-        let challenge = Challenge {
-            wallet,
-            wanted,
-            message,
-            expires,
+        let nonce = Nonce {
+            random,
+            expires: self.time(at + LIFETIME),
+            wanted: wanted.copied(),
         };
-        let mut waiting = self.lock();
-        if waiting.len() >= MOST {
-            waiting.retain(|_, challenge| challenge.expires > now);
+        let text = self.write(wallet, &nonce);
+        Challenge {
+            message: self.message(wallet, &nonce, &text),
+            expires: nonce.expires,
+            nonce: text,
         }
-        if waiting.len() >= MOST
-            && let Some(oldest) = waiting
-                .iter()
-                .min_by_key(|(_, challenge)| challenge.expires)
-                .map(|(nonce, _)| nonce.clone())
-        {
-            waiting.remove(&oldest);
-        }
-        waiting.insert(nonce.to_owned(), challenge.clone());
-        challenge
     }
 
     /// Takes the answer to a challenge, which is used up by it if it is right; gives what it delegates. What others
-    /// try takes no challenge away.
+    /// try uses no challenge up.
     pub(crate) fn answer(
         &self,
-        nonce: &str,
+        text: &str,
         wallet: [u8; 32],
         signature: &[u8; 64],
-        now: Nanos,
+        at: Instant,
     ) -> Result<Option<Wanted>, Refused> {
-        let found = self.lock().get(nonce).cloned();
-        let challenge = found
-            .filter(|challenge| challenge.expires > now)
-            .ok_or(Refused::Unknown)?;
-        if challenge.wallet != wallet {
-            return Err(Refused::OtherWallet);
+        let nonce = self.read(wallet, text).ok_or(Refused::Unknown)?;
+        let now = self.time(at);
+        if nonce.expires <= now {
+            return Err(Refused::Unknown);
         }
-        verify(wallet, challenge.message.as_bytes(), signature)?;
-        // Of two right answers at once, one finds it.
-        let taken = self.lock().remove(nonce).ok_or(Refused::Unknown)?;
-        Ok(taken.wanted)
+        let message = self.message(wallet, &nonce, text);
+        verify(wallet, message.as_bytes(), signature)?;
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        while answered.first().is_some_and(|(end, _)| *end <= now) {
+            answered.pop_first();
+        }
+        if answered.len() >= MOST {
+            return Err(Refused::Full);
+        }
+        if !answered.insert((nonce.expires, nonce.random)) {
+            return Err(Refused::Unknown);
+        }
+        Ok(nonce.wanted)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Challenge>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// UTC, as if the clock had not been set since the process began.
+    fn time(&self, at: Instant) -> Nanos {
+        let (began, time) = self.began;
+        let passed = at.saturating_duration_since(began).as_nanos();
+        Nanos(
+            time.0
+                .saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)),
+        )
+    }
+
+    fn message(&self, wallet: [u8; 32], nonce: &Nonce, text: &str) -> String {
+        let wanted = nonce.wanted.as_ref();
+        let delegation = wanted.map_or_else(String::new, |wanted| format!("{wanted}\n\n"));
+        let lifetime = u64::try_from(LIFETIME.as_nanos()).unwrap_or(u64::MAX);
+        format!(
+            "{} wants you to log on with your Solana wallet:\n{}\n\n{delegation}\
+             Signing this moves no funds and costs nothing.\n\nNonce: {text}\nIssued: {}\nExpires: {}",
+            self.exchange,
+            crate::view::wallet(wallet),
+            nonce.expires.0.saturating_sub(lifetime),
+            nonce.expires.0
+        )
+    }
+
+    fn mac(&self, wallet: [u8; 32], body: &[u8]) -> Mac {
+        let mut mac = Mac::default();
+        self.key
+            .expand_multi_info(&[&wallet, body], &mut mac)
+            .expect("16 bytes are a length that HKDF gives");
+        mac
+    }
+
+    fn write(&self, wallet: [u8; 32], nonce: &Nonce) -> String {
+        let mut bytes = nonce.random.to_vec();
+        bytes.extend(nonce.expires.0.to_le_bytes());
+        if let Some(wanted) = &nonce.wanted {
+            bytes.extend(wanted.to_bytes());
+        }
+        bytes.extend(self.mac(wallet, &bytes));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// What a nonce says that was given out to this wallet.
+    fn read(&self, wallet: [u8; 32], text: &str) -> Option<Nonce> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (body, mac) = bytes.split_last_chunk::<16>()?;
+        // By their hashes: how long it takes says nothing of the right one.
+        if Sha256::digest(mac) != Sha256::digest(self.mac(wallet, body)) {
+            return None;
+        }
+        let (random, rest) = body.split_first_chunk()?;
+        let (expires, wanted) = rest.split_first_chunk()?;
+        Some(Nonce {
+            random: *random,
+            expires: Nanos(u64::from_le_bytes(*expires)),
+            wanted: wanted.try_into().ok().map(Wanted::from_bytes),
+        })
     }
 }
 
@@ -126,94 +216,123 @@ mod tests {
     use super::*;
     use ed25519_dalek::{Signer as _, SigningKey};
 
-    const NOW: Nanos = Nanos(1_000);
-
     fn wallet(seed: u8) -> (SigningKey, [u8; 32]) {
         let key = SigningKey::from_bytes(&[seed; 32]);
         let public = key.verifying_key().to_bytes();
         (key, public)
     }
 
+    fn challenges() -> Challenges {
+        Challenges::new(&[7; 32], "Test".to_owned())
+    }
+
+    fn sign(key: &SigningKey, message: &str) -> [u8; 64] {
+        key.sign(message.as_bytes()).to_bytes()
+    }
+
     #[test]
     fn a_challenge_is_answered_once_by_its_wallet() {
         let (key, public) = wallet(1);
-        let challenges = Challenges::default();
-        let challenge = challenges.give(public, None, "n", "Test", NOW);
-        let signature = key.sign(challenge.message.as_bytes()).to_bytes();
-        assert_eq!(challenges.answer("n", public, &signature, NOW), Ok(None));
-        let again = challenges.answer("n", public, &signature, NOW);
-        assert_eq!(again, Err(Refused::Unknown));
+        let (challenges, now) = (challenges(), Instant::now());
+        let [one, other] = [1, 2].map(|n| challenges.give(public, None, [n; 16], now));
+        let answer = |challenge: &Challenge, at| {
+            let signature = sign(&key, &challenge.message);
+            challenges.answer(&challenge.nonce, public, &signature, at)
+        };
+        assert_eq!(answer(&one, now), Ok(None));
+        assert_eq!(answer(&one, now), Err(Refused::Unknown));
+        assert_eq!(answer(&other, now), Ok(None));
+        let just_before = now + LIFETIME - Duration::from_nanos(1);
+        assert_eq!(answer(&one, just_before), Err(Refused::Unknown));
+        assert_eq!(answer(&one, now + LIFETIME), Err(Refused::Unknown));
     }
 
     #[test]
     fn wrong_answers_leave_the_challenge_to_its_wallet() {
         let ((key, public), (other, other_public)) = (wallet(1), wallet(2));
-        let challenges = Challenges::default();
-        let challenge = challenges.give(public, None, "n", "Test", NOW);
-        let [right, wrong] =
-            [&key, &other].map(|key| key.sign(challenge.message.as_bytes()).to_bytes());
-        for (wallet, signature) in [(other_public, wrong), (public, wrong)] {
-            assert!(challenges.answer("n", wallet, &signature, NOW).is_err());
-        }
-        assert_eq!(challenges.answer("n", public, &right, NOW), Ok(None));
+        let (challenges, now) = (challenges(), Instant::now());
+        let given = challenges.give(public, None, [1; 16], now);
+        let [right, wrong] = [&key, &other].map(|key| sign(key, &given.message));
+        let answer = |wallet, signature| challenges.answer(&given.nonce, wallet, signature, now);
+        assert_eq!(answer(other_public, &wrong), Err(Refused::Unknown));
+        assert_eq!(answer(public, &wrong), Err(Refused::Signature));
+        assert_eq!(answer(public, &right), Ok(None));
     }
 
     #[test]
-    fn other_wallets_messages_and_times_are_refused() {
-        let ((key, public), (other, other_public)) = (wallet(1), wallet(2));
-        let challenges = Challenges::default();
-        let answer = |wallet, message: &str, signer: &SigningKey, late| {
-            challenges.give(public, None, "n", "Test", NOW);
-            let signature = signer.sign(message.as_bytes()).to_bytes();
-            challenges.answer("n", wallet, &signature, Nanos(NOW.0 + late))
+    fn other_messages_times_and_nonces_are_refused() {
+        let (key, public) = wallet(1);
+        let (challenges, now) = (challenges(), Instant::now());
+        let given = challenges.give(public, None, [1; 16], now);
+        let answer = |nonce: &str, message: &str, at| {
+            challenges.answer(nonce, public, &sign(&key, message), at)
         };
-        let message = challenges.give(public, None, "n", "Test", NOW).message;
+        let changed = given.message.replace("Test", "Evil");
+        assert_eq!(answer(&given.nonce, &changed, now), Err(Refused::Signature));
+        for late in [LIFETIME, 2 * LIFETIME] {
+            let answer = answer(&given.nonce, &given.message, now + late);
+            assert_eq!(answer, Err(Refused::Unknown));
+        }
+        for at in 0..given.nonce.len() {
+            let mut bytes = given.nonce.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let nonce = String::from_utf8(bytes).unwrap();
+            let message = given.message.replace(&given.nonce, &nonce);
+            assert_eq!(answer(&nonce, &message, now), Err(Refused::Unknown), "{at}");
+        }
+        for nonce in ["", "x", "AAAA", &"A".repeat(LONGEST), &"A".repeat(1 << 14)] {
+            assert_eq!(answer(nonce, &given.message, now), Err(Refused::Unknown));
+        }
+        // Another process's.
+        let other = Challenges::new(&[8; 32], "Test".to_owned());
+        let strange = other.give(public, None, [1; 16], now);
         assert_eq!(
-            answer(other_public, &message, &other, 0),
-            Err(Refused::OtherWallet)
-        );
-        assert_eq!(answer(public, &message, &other, 0), Err(Refused::Signature));
-        let changed = message.replace("Test", "Evil");
-        assert_eq!(answer(public, &changed, &key, 0), Err(Refused::Signature));
-        assert_eq!(
-            answer(public, &message, &key, LIFETIME),
+            answer(&strange.nonce, &strange.message, now),
             Err(Refused::Unknown)
         );
-        assert_eq!(answer(public, &message, &key, LIFETIME - 1), Ok(None));
+        assert_eq!(answer(&given.nonce, &given.message, now), Ok(None));
     }
 
     /// What is delegated is what stood in the signed message.
     #[test]
     fn a_delegation_is_signed_with_it() {
         let (key, public) = wallet(1);
-        let challenges = Challenges::default();
+        let (challenges, now) = (challenges(), Instant::now());
         let wanted = Wanted {
             session: None,
             delegation: domain::Delegation::unlimited([9; 32]),
         };
-        let message = challenges
-            .give(public, Some(wanted), "n", "Test", NOW)
-            .message;
-        assert!(message.contains(&wanted.to_string()));
-        let plain = message.replace(&format!("{wanted}\n\n"), "");
-        let signature = key.sign(plain.as_bytes()).to_bytes();
-        let answer = challenges.answer("n", public, &signature, NOW);
-        assert_eq!(answer, Err(Refused::Signature));
-        challenges.give(public, Some(wanted), "n", "Test", NOW);
-        let signature = key.sign(message.as_bytes()).to_bytes();
-        let answer = challenges.answer("n", public, &signature, NOW);
-        assert_eq!(answer, Ok(Some(wanted)));
+        let given = challenges.give(public, Some(&wanted), [1; 16], now);
+        assert!(given.nonce.len() <= LONGEST);
+        assert!(given.message.contains(&wanted.to_string()));
+        let plain = given.message.replace(&format!("{wanted}\n\n"), "");
+        let answer =
+            |message: &str| challenges.answer(&given.nonce, public, &sign(&key, message), now);
+        assert_eq!(answer(&plain), Err(Refused::Signature));
+        assert_eq!(answer(&given.message), Ok(Some(wanted)));
     }
 
     #[test]
-    fn there_are_never_more_than_may_wait() {
-        let challenges = Challenges::default();
-        for nonce in 0..MOST + 10 {
-            let now = Nanos(NOW.0 + nonce as u64);
-            challenges.give([1; 32], None, &nonce.to_string(), "Test", now);
+    fn however_many_are_given_out_the_first_can_be_answered() {
+        let (key, public) = wallet(1);
+        let (challenges, now) = (challenges(), Instant::now());
+        let first = challenges.give(public, None, [1; 16], now);
+        for number in 0..1_u128 << 15 {
+            challenges.give([1; 32], None, number.to_le_bytes(), now);
         }
-        let waiting = challenges.0.lock().unwrap();
-        assert_eq!(waiting.len(), MOST);
-        assert!(!waiting.contains_key("0") && waiting.contains_key(&(MOST + 9).to_string()));
+        assert!(challenges.answered.lock().unwrap().is_empty());
+        let signature = sign(&key, &first.message);
+        assert_eq!(
+            challenges.answer(&first.nonce, public, &signature, now),
+            Ok(None)
+        );
+        assert_eq!(challenges.answered.lock().unwrap().len(), 1);
+        // What has ended is not kept.
+        let later = now + LIFETIME;
+        let next = challenges.give(public, None, [2; 16], later);
+        let signature = sign(&key, &next.message);
+        let answer = challenges.answer(&next.nonce, public, &signature, later);
+        assert_eq!(answer, Ok(None));
+        assert_eq!(challenges.answered.lock().unwrap().len(), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! Access tokens (JWT, HS256) and refresh tokens (random, kept by hash).
+//! Access tokens (JWT, HS256) and refresh tokens (kept by hash): the first of a log-on is random, each later one follows
+//! from the one before and the host secret, so that an exchange whose answer was lost can be answered again.
 //!
 //! The signing key follows from the host secret and from a number of this process: what an earlier process
 //! gave out is not accepted, so that nothing that was revoked comes back with a restart. Clients refresh.
@@ -46,6 +47,8 @@ impl Claims {
 pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
+    /// What refresh tokens follow from, beside the one before.
+    refresh: Hkdf<Sha256>,
     lifetime: u64,
     /// When the process began, and what the clock said then, seconds since 1970. All times of tokens are counted
     /// from there: a clock that is set must not make a token valid again.
@@ -66,11 +69,21 @@ impl Tokens {
         Self {
             encoding: EncodingKey::from_secret(&key),
             decoding: DecodingKey::from_secret(&key),
+            refresh: Hkdf::new(Some(b"sluice refresh token v1"), host_secret),
             lifetime,
             began: (Instant::now(), now().0 / SECOND),
             revoked: Mutex::new(BTreeMap::new()),
             told: watch::Sender::new(()),
         }
+    }
+
+    /// The refresh token for which this one is exchanged, however often that is asked for.
+    pub(crate) fn successor(&self, token: &str) -> String {
+        let mut bytes = [0; 32];
+        self.refresh
+            .expand(token.as_bytes(), &mut bytes)
+            .expect("32 bytes are a length that HKDF gives");
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Seconds that an access token is valid.
@@ -205,6 +218,16 @@ mod tests {
         assert!(tokens.is_revoked(5));
         tokens.revoke(7, second(61));
         assert!(!tokens.is_revoked(5) && tokens.is_revoked(7));
+    }
+
+    #[test]
+    fn a_refresh_token_has_one_successor_that_only_this_host_knows() {
+        let successor =
+            |host: u8, process, token: &str| Tokens::new(&[host; 32], process, 60).successor(token);
+        let next = successor(1, 7, "a");
+        assert_eq!(successor(1, 8, "a"), next, "also behind a restart");
+        assert_ne!(successor(1, 7, "b"), next);
+        assert_ne!(successor(2, 7, "a"), next);
     }
 
     #[test]

@@ -3,4 +3,5 @@
 #[path = "../../../store/tests/exchange/mod.rs"]
 #[expect(dead_code, reason = "made for the store, and this needs less of it")]
 mod exchange;
+mod lagging_history;
 mod slow_consumer;

@@ -4,7 +4,7 @@ use super::exchange::{Exchange, SHARD};
 use crate::Measures;
 use crate::{Batch, CommandRing, Gateway, Live, Standing};
 use domain::{
-    ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Side,
+    ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Seq, Side,
     TimeInForce,
 };
 use journal::Frame;
@@ -29,19 +29,21 @@ const ROUNDS: u64 = 100;
 const SLACK: u64 = 24 << 20;
 
 /// Nobody administers here.
-struct NoRing;
+pub(super) struct NoRing;
 
 impl CommandRing for NoRing {
     fn push(&mut self, _: &[u64; REQUEST_WORDS]) -> bool {
         false
     }
-    fn is_drained(&self) -> bool {
-        true
+    fn waiting(&self) -> u64 {
+        0
     }
     fn is_served(&self) -> bool {
         true
     }
-    fn take_pulse(&self) {}
+    fn journalled(&self) -> Seq {
+        Seq(0)
+    }
 }
 
 /// A gateway that serves, and the exchange whose frames it is told.

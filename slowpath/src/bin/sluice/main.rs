@@ -15,7 +15,6 @@ mod snapshot;
 mod start;
 mod status;
 mod stop;
-mod utc;
 mod validate_config;
 
 use anyhow::Result;

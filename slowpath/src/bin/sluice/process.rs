@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use shm::{FastView, LogReader, SlowView, TileState};
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use slowpath::life::Life;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -47,28 +46,30 @@ impl Role {
     /// What its region says.
     pub(crate) fn look(self, config: &Config) -> Result<Seen> {
         let places = attach::places(config);
-        let (said, pid) = match self {
-            Self::Fastpath => match attach::open(&places, Region::Fast)? {
-                // The state before the pid: what has ended is said of the pid before.
-                Some((memory, _)) => {
-                    let said = FastView::new(memory.clone())?.process_state();
-                    (said, memory.header().pid())
-                }
-                None => (None, 0),
-            },
-            Self::Slowpath => match attach::open(&places, Region::Slow)? {
-                Some((memory, _)) => {
-                    let slow = SlowView::new(memory)?;
-                    (slow.process_state(), slow.pid())
-                }
-                None => (None, 0),
-            },
+        let region = match self {
+            Self::Fastpath => Region::Fast,
+            Self::Slowpath => Region::Slow,
         };
-        let life = Life::of(said, pid);
+        let Some((memory, _)) = attach::open(&places, region)? else {
+            let life = Life::Absent;
+            return Ok(Seen { life, pid: 0 });
+        };
+        // The state before the pid: what has ended is said of the pid before.
+        let (said, pid) = match self {
+            Self::Fastpath => {
+                let said = FastView::new(memory.clone())?.process_state();
+                (said, memory.header().pid())
+            }
+            Self::Slowpath => {
+                let slow = SlowView::new(memory.clone())?;
+                (slow.process_state(), slow.pid())
+            }
+        };
+        let life = Life::of(&memory, said, pid);
         Ok(Seen { life, pid })
     }
 
-    /// Whether the process `pid`, which was started at `since` (UTC ns), serves; if not, what is missing.
+    /// Whether the process `pid`, which was started at `since` (ns since boot), serves; if not, what is missing.
     pub(crate) fn readiness(self, config: &Config, pid: u32, since: u64) -> Result<(), String> {
         let seen = self.look(config).map_err(|error| error.to_string())?;
         if seen.pid != u64::from(pid) || seen.life != Life::Running {
@@ -164,9 +165,4 @@ fn gateway_is_ready(address: SocketAddr, tls: bool) -> Result<(), String> {
         "the gateway is not ready: {}",
         detail.unwrap_or_else(|| answer.lines().next().unwrap_or_default())
     ))
-}
-
-/// UTC now, nanoseconds.
-pub(crate) fn clock() -> u64 {
-    now().0
 }

@@ -1,11 +1,10 @@
 //! `sluice snapshot`.
 
 use crate::decimal::Decimal;
-use crate::utc::Utc;
 use crate::{Instance, WRONG};
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use domain::Seq;
+use domain::{Seq, Utc};
 use journal::{
     ArchiveReader, SnapshotDirectory, SnapshotFiles as _, SnapshotHeader, SnapshotName,
     load_snapshot, read_snapshot_header,

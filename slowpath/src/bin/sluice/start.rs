@@ -1,11 +1,12 @@
 //! `sluice start`.
 
 use crate::Instance;
-use crate::process::{Role, clock};
-use anyhow::{Context as _, Result, bail};
+use crate::process::{Role, Seen};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use slowpath::host_cpus;
 use slowpath::life::Life;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -29,7 +30,7 @@ const WELL: Duration = Duration::from_secs(60);
 /// Lines of a process's own words that are shown when it does not become ready.
 const LAST_WORDS: usize = 12;
 
-/// Starts both processes of an instance and waits until both serve.
+/// Starts both processes of an instance, or the one that does not run, and waits until what it started serves.
 ///
 /// The fastpath serves when its tiles run, the slowpath when it has archived and checked the journal and its
 /// gateway, if there is one, answers `/ready`. If one of them ends or is not ready in time, its own words are
@@ -39,6 +40,8 @@ const LAST_WORDS: usize = 12;
 /// 0.1 s and then twice as long each time, up to 10 s. Ctrl-C, SIGTERM or SIGHUP stops the fastpath first and then
 /// the slowpath, as does somebody who stops one of them in order (`sluice stop`). With --detach they are left to
 /// themselves, their output goes to fastpath.log and slowpath.log in the state folder, and nobody starts them again.
+///
+/// A process that runs already is left to itself: it is neither watched nor stopped by this command.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -46,8 +49,8 @@ Examples:
   sluice start --config sluice.toml --detach     start both, say their pids, and end
 
 Exit codes:
-  0  both were ready and, in the foreground, have stopped in order
-  1  one did not become ready or left something undone; it is said which and why
+  0  what it started was ready and, in the foreground, has stopped in order
+  1  both run already, or one did not become ready or left something undone; it is said which and why
 
 Next: `sluice status` shows how they are, `sluice stop` stops them, docs/OPERATING.md has the rest.")]
 pub(crate) struct Arguments {
@@ -90,17 +93,9 @@ struct Supervisor<'a> {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
     config.load_genesis()?;
-    for role in Role::BOTH {
-        let seen = role.look(&config)?;
-        if seen.life == Life::Running {
-            bail!(
-                "the {} of instance {} runs already (pid {}): see `sluice status`, or `sluice stop` it first",
-                role.program(),
-                config.instance.name,
-                seen.pid
-            );
-        }
-    }
+    let absent = host_cpus::absent(&config);
+    ensure!(absent.is_empty(), "{}", absent.join("\n"));
+    let missing = missing(&config)?;
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
@@ -116,8 +111,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         logs: [0, 0],
     };
     let limit = Duration::from_secs(arguments.wait);
-    let ready = supervisor
-        .start_both()
+    let ready = missing
+        .into_iter()
+        .try_for_each(|role| supervisor.start(role))
         .and_then(|()| supervisor.wait_ready(limit, &is_asked));
     match ready {
         Ok(true) => {}
@@ -132,8 +128,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.detach {
         return Ok(ExitCode::SUCCESS);
     }
-    supervisor.watch(&is_asked)?;
-    supervisor.stop()
+    let watched = supervisor.watch(&is_asked);
+    // However that ended, nothing is left unwatched.
+    let stopped = supervisor.stop();
+    watched.and(stopped)
+}
+
+/// Which of the two do not run.
+fn missing(config: &Config) -> Result<Vec<Role>> {
+    let (mut missing, mut running) = (Vec::new(), Vec::new());
+    for role in Role::BOTH {
+        let seen = role.look(config)?;
+        if seen.life == Life::Running {
+            running.push(format!(
+                "{} runs already (pid {})",
+                role.program(),
+                seen.pid
+            ));
+        } else {
+            missing.push(role);
+        }
+    }
+    let running = running.join(", the ");
+    let instance = &config.instance.name;
+    if missing.is_empty() {
+        bail!(
+            "of instance {instance} the {running}: see `sluice status`, or `sluice stop` them first"
+        );
+    }
+    if !running.is_empty() {
+        tell(&format!(
+            "of instance {instance} the {running} and is left to itself"
+        ));
+    }
+    Ok(missing)
 }
 
 fn programs(arguments: &Arguments) -> Result<PathBuf> {
@@ -151,10 +179,6 @@ fn tell(line: &str) {
 }
 
 impl Supervisor<'_> {
-    fn start_both(&mut self) -> Result<()> {
-        Role::BOTH.into_iter().try_for_each(|role| self.start(role))
-    }
-
     fn start(&mut self, role: Role) -> Result<()> {
         let program = self.programs.join(role.program());
         let mut command = Command::new(&program);
@@ -169,7 +193,7 @@ impl Supervisor<'_> {
             self.logs[role as usize] = log.seek(SeekFrom::End(0))?;
             command.stdout(log.try_clone()?).stderr(log);
         }
-        let since = clock();
+        let since = shm::since_boot();
         let child = command
             .spawn()
             .with_context(|| format!("start {}; --programs names its folder", program.display()))?;
@@ -288,33 +312,28 @@ impl Supervisor<'_> {
 
     /// Starts again what dies, until somebody asks to stop or one of them was stopped in order.
     fn watch(&mut self, is_asked: &impl Fn() -> bool) -> Result<()> {
-        let mut waits = [BACK_OFF[0]; 2];
-        let mut due: [Option<Instant>; 2] = [None, None];
+        let mut restarts = [Restart::default(); 2];
         while !is_asked() {
             for role in Role::BOTH {
-                let number = role as usize;
-                let ran = self.processes[number]
-                    .as_ref()
-                    .map_or(Duration::ZERO, |process| process.started.elapsed());
+                let (number, name) = (role as usize, role.program());
+                let process = self.processes[number].as_ref();
+                let ran = process.map_or(Duration::ZERO, |process| process.started.elapsed());
+                let restart = &mut restarts[number];
                 if let Some(status) = self.ended(role)? {
-                    if self.was_stopped(role, status)? {
-                        tell(&format!("the {} was stopped ({status})", role.program()));
+                    if self.was_stopped(role, status) {
+                        tell(&format!("the {name} was stopped ({status})"));
                         return Ok(());
                     }
-                    if ran >= WELL {
-                        waits[number] = BACK_OFF[0];
-                    }
+                    let wait = restart.after(ran).as_millis();
                     tell(&format!(
-                        "the {} died with {status}: starting it again in {} ms",
-                        role.program(),
-                        waits[number].as_millis()
+                        "the {name} died with {status}: starting it again in {wait} ms"
                     ));
-                    due[number] = Some(Instant::now() + waits[number]);
-                    waits[number] = (waits[number] * 2).min(BACK_OFF[1]);
                 }
-                if due[number].is_some_and(|due| due <= Instant::now()) {
-                    due[number] = None;
-                    self.start(role)?;
+                if restart.is_due()
+                    && let Err(error) = self.start(role)
+                {
+                    let wait = restart.after(Duration::ZERO).as_millis();
+                    tell(&format!("{error:#}: trying again in {wait} ms"));
                 }
             }
             std::thread::sleep(LOOK);
@@ -322,10 +341,10 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Whether somebody asked a process that has ended to stop: it says so itself.
-    fn was_stopped(&self, role: Role, status: ExitStatus) -> Result<bool> {
-        let life = role.look(self.config)?.life;
-        Ok(status.success() || life == Life::Unfinished)
+    /// Whether somebody asked a process that has ended to stop: it says so itself. One whose region cannot be read died.
+    fn was_stopped(&self, role: Role, status: ExitStatus) -> bool {
+        let left_something = |seen: Seen| seen.life == Life::Unfinished;
+        status.success() || role.look(self.config).is_ok_and(left_something)
     }
 
     /// Stops what runs, the fastpath first.
@@ -335,19 +354,52 @@ impl Supervisor<'_> {
             let Some(mut process) = self.processes[role as usize].take() else {
                 continue;
             };
-            let status = stop_one(&mut process.child)?;
-            if !status.success() {
-                undone.push(format!(
-                    "the {} ended with {status}{}",
-                    role.program(),
+            let name = role.program();
+            match stop_one(&mut process.child) {
+                Ok(status) if status.success() => {}
+                Ok(status) => undone.push(format!(
+                    "the {name} ended with {status}{}",
                     self.last_words(role)
-                ));
+                )),
+                Err(error) => undone.push(format!("the {name} cannot be stopped: {error}")),
             }
         }
         match undone.is_empty() {
             true => Ok(ExitCode::SUCCESS),
             false => bail!("{}", undone.join("; ")),
         }
+    }
+}
+
+/// When a process is started again.
+#[derive(Clone, Copy)]
+struct Restart {
+    due: Option<Instant>,
+    /// The next wait.
+    wait: Duration,
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self {
+            due: None,
+            wait: BACK_OFF[0],
+        }
+    }
+}
+
+impl Restart {
+    /// After it ran for so long: how long it is waited.
+    fn after(&mut self, ran: Duration) -> Duration {
+        let wait = if ran >= WELL { BACK_OFF[0] } else { self.wait };
+        self.due = Some(Instant::now() + wait);
+        self.wait = (wait * 2).min(BACK_OFF[1]);
+        wait
+    }
+
+    /// Says so once.
+    fn is_due(&mut self) -> bool {
+        self.due.take_if(|due| *due <= Instant::now()).is_some()
     }
 }
 

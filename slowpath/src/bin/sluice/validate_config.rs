@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use slowpath::host_cpus;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +13,8 @@ use crate::WRONG;
 /// Checks a configuration and the genesis file that it names, as the processes would read them.
 ///
 /// Everything that is wrong is said, one a line: the file with line and column, or the environment variable; the key;
-/// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes.
+/// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes. CPUs
+/// that this machine does not have are a warning, because the files may be another's.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:
@@ -49,15 +51,15 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
 fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
     let file = &arguments.file;
     let config = Config::load(file)?;
-    let genesis = config.load_genesis()?;
+    let (genesis, cores) = (config.load_genesis()?, config.cores.len());
     writeln!(
         out,
-        "{} is valid: profile {}, instance {}, shard {}, {} cores",
+        "{} is valid: profile {}, instance {}, shard {}, {cores} core{}",
         file.display(),
         config.profile.name(),
         config.instance.name,
         config.instance.shard,
-        config.cores.len()
+        if cores == 1 { "" } else { "s" }
     )?;
     writeln!(
         out,
@@ -66,5 +68,8 @@ fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
         genesis.commands().len()
     )?;
     writeln!(out, "archive in {}", config.archive_dir().display())?;
+    for absent in host_cpus::absent(&config) {
+        writeln!(out, "warning: {absent}; `sluice start` refuses it here")?;
+    }
     Ok(())
 }

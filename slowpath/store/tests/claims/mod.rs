@@ -5,8 +5,8 @@ use crate::tables::{assert_same, busy, dump};
 use domain::{Nanos, Seq, Source};
 use journal::Frame;
 use store::{
-    Asked, Batch, Database, Projection, RefreshToken, Role, RoleGiven, Rotation, Store, StoreError,
-    Writer,
+    Asked, Batch, Database, Projection, ROTATION_REPEAT, RefreshToken, Role, RoleGiven, Rotation,
+    Store, StoreError, Writer,
 };
 
 fn batch_of(exchange: &Exchange, from: u64, to: usize) -> Batch {
@@ -57,7 +57,6 @@ pub(crate) async fn what_does_not_follow_is_refused(url: &str) {
 pub(crate) async fn operators_are_those_whom_one_made_so(store: &Store) {
     let (soon, late) = (Nanos(BEGIN.0 + 10), Nanos(BEGIN.0 + 1_000));
 
-    assert_eq!(store.user([7; 32]).await.unwrap(), None);
     let user = store.user_or_new([7; 32], Role::User, BEGIN).await.unwrap();
     assert_eq!(
         store
@@ -131,6 +130,13 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         (second.family, second.wallet, second.hash),
         (token.family, [7; 32], [2; 32])
     );
+    assert_eq!(
+        store.refresh_token([2; 32]).await.unwrap(),
+        Some(second.clone())
+    );
+    // The answer was lost.
+    let again = Nanos(soon.0 + ROTATION_REPEAT - 1);
+    assert_eq!(rotate(1, 2, again).await, Rotation::Rotated(second.clone()));
     assert_eq!(rotate(1, 3, soon).await, Rotation::Reused(token.family));
     assert_eq!(
         rotate(2, 4, soon).await,
@@ -142,6 +148,7 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
         Rotation::Unknown,
         "nothing was given out"
     );
+    assert_eq!(store.refresh_token([3; 32]).await.unwrap(), None);
 
     let other = RefreshToken {
         hash: [20; 32],
@@ -157,6 +164,38 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 1);
     assert_eq!(store.revoke_family(5, soon).await.unwrap(), 0);
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
+}
+
+/// Whoever asks for an exchange again gets the same, for a while and until what it gave is used.
+pub(crate) async fn an_exchange_is_repeated_only_for_whom_the_answer_was_lost(store: &Store) {
+    let at = |number| Nanos(BEGIN.0 + number);
+    let late = at(10 * ROTATION_REPEAT);
+    let rotate = async |old: u8, new: u8, now| {
+        store
+            .rotate_token([old; 32], [new; 32], now, late)
+            .await
+            .unwrap()
+    };
+    for (first, family) in [(40, 1), (50, 2)] {
+        let token = RefreshToken {
+            hash: [first; 32],
+            family,
+            wallet: [8; 32],
+            issued: BEGIN,
+            expires: late,
+            used: None,
+            revoked: None,
+        };
+        store.add_token(&token, 9).await.unwrap();
+        let rotated = rotate(first, first + 1, at(5)).await;
+        assert!(matches!(rotated, Rotation::Rotated(_)));
+    }
+    let too_late = at(5 + ROTATION_REPEAT);
+    assert_eq!(rotate(40, 41, too_late).await, Rotation::Reused(1));
+    assert_eq!(rotate(41, 42, too_late).await, Rotation::Ended);
+    assert!(matches!(rotate(51, 52, at(6)).await, Rotation::Rotated(_)));
+    assert_eq!(rotate(50, 51, at(7)).await, Rotation::Reused(2));
+    assert_eq!(rotate(52, 53, at(8)).await, Rotation::Ended);
 }
 
 /// A wallet has so many log-ons at a time, and nothing is kept of those that have expired.

@@ -3,10 +3,9 @@
 use crate::Instance;
 use crate::decimal::Decimal;
 use crate::notation::{self, Record};
-use crate::utc::Utc;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use domain::{Seq, SessionId, Source};
+use domain::{Seq, SessionId, Source, Utc};
 use journal::Frame;
 use serde::Serialize;
 use slowpath::attach;

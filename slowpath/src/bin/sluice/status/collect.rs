@@ -5,10 +5,12 @@ use crate::decimal::Decimal;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use shm::layout::fast_layout::TILES;
-use shm::layout::{ProcessState, ShadowState, TileView};
-use shm::{FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState};
+use shm::layout::{ShadowState, TileView};
+use shm::{
+    FastView, LogReader, MAX_FRAME_WORDS, Memory, Places, Read, SlowView, TileState, heartbeat,
+    since_boot,
+};
 use slowpath::attach::{self, Region};
-use slowpath::console::now;
 use slowpath::counters;
 pub(crate) use slowpath::life::Life;
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
@@ -26,6 +28,7 @@ pub(crate) struct Status {
     pub(crate) epoch: Option<Decimal>,
     /// `sequenced` or `durable`.
     pub(crate) ack: &'static str,
+    /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
     /// Where the public feed goes; none: nowhere.
     pub(crate) feed: Option<String>,
@@ -150,18 +153,23 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
     let boot_id = shm::boot_id().context("read the boot id")?;
     let mut unknown = Vec::new();
     let [journal, fast, slow] = Region::ALL.map(|region| look(&places, region, &mut unknown));
-    let slow = slow.and_then(|memory| view(SlowView::new(memory), &mut unknown));
-    let fast = fast.and_then(|memory| {
-        let header = memory.header();
-        let fast = view(FastView::new(memory), &mut unknown)?;
+    let slow = slow.and_then(|memory| {
+        let slow = view(SlowView::new(memory.clone()), &mut unknown)?;
         // Before the pid: what has ended is said of the pid before.
-        let state = fast.process_state();
-        Some((fast, state, header.pid()))
+        let said = slow.process_state();
+        let life = Life::of(&memory, said, slow.pid());
+        Some((slow, life))
+    });
+    let fast = fast.and_then(|memory| {
+        let fast = view(FastView::new(memory.clone()), &mut unknown)?;
+        let said = fast.process_state();
+        let pid = memory.header().pid();
+        Some((fast, Life::of(&memory, said, pid), pid))
     });
     let epoch = journal
         .as_ref()
         .map(|memory| Decimal(memory.header().epoch()));
-    let durable = slow.as_ref().map_or(0, SlowView::durable_seq);
+    let durable = slow.as_ref().map_or(0, |(slow, _)| slow.durable_seq());
     let journal = journal.and_then(|memory| {
         let this_boot = memory.header().boot_id() == boot_id;
         view(Journal::of(&memory, this_boot, durable), &mut unknown)
@@ -180,18 +188,34 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
             Ack::Sequenced => "sequenced",
             Ack::Durable => "durable",
         },
-        port: config.port.bind.to_string(),
+        port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
         feed: config.feed.destination.map(|to| to.to_string()),
         health: "",
         problems: Vec::new(),
         unknown,
         journal,
-        fastpath: fast.map(|(fast, state, pid)| Fastpath::of(&fast, state, pid, head)),
-        slowpath: slow.map(|slow| Slowpath::of(&slow, head, config.store.enabled)),
+        fastpath: fast.map(|(fast, life, pid)| Fastpath::of(&fast, life, pid, head)),
+        slowpath: slow.map(|(slow, life)| Slowpath::of(&slow, life, head, config.store.enabled)),
         snapshot: newest.map(|seq| Progress::of(seq.0, head)),
     };
     judge::judge(&mut status);
     Ok(status)
+}
+
+/// The address that orders come in by: of a port that the system chose, if the fastpath has said which.
+fn port(config: &Config, fast: Option<&FastView>) -> String {
+    let mut address = config.port.bind;
+    let tiles = fast
+        .into_iter()
+        .flat_map(|fast| (0..TILES).filter_map(|slot| fast.tile(slot)));
+    let process = tiles
+        .into_iter()
+        .find(|tile| tile.kind == tile_kind::PROCESS);
+    let number = process.map_or(0, |tile| tile.counters[process::order_port]);
+    if let Some(number) = u16::try_from(number).ok().filter(|number| *number != 0) {
+        address.set_port(number);
+    }
+    address.to_string()
 }
 
 /// Maps a region, or says why it cannot be looked at.
@@ -275,14 +299,14 @@ fn words_of(log: &LogReader, first: u64, count: u64) -> u64 {
 }
 
 impl Fastpath {
-    fn of(fast: &FastView, said: Option<ProcessState>, pid: u64, head: Option<u64>) -> Self {
+    fn of(fast: &FastView, life: Life, pid: u64, head: Option<u64>) -> Self {
         let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
         let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
         let sequencing = tiles.iter().find(|tile| tile.kind == tile_kind::MATCH);
         let faults = |number: usize| Decimal(sequencing.map_or(0, |tile| tile.counters[number]));
         Self {
             pid: Decimal(pid),
-            state: Life::of(said, pid),
+            state: life,
             out: Progress::of(fast.out_seq(), head),
             gate_faults: faults(matching::gate_faults),
             ring_faults: faults(matching::ring_faults),
@@ -298,15 +322,13 @@ impl Fastpath {
 }
 
 impl Slowpath {
-    fn of(slow: &SlowView, head: Option<u64>, has_store: bool) -> Self {
-        let said = slow.process_state();
-        let pid = slow.pid();
+    fn of(slow: &SlowView, life: Life, head: Option<u64>, has_store: bool) -> Self {
         let state = slow.shadow_state();
         let stopped_at = |of| (state == Some(of)).then(|| Decimal(slow.diverged_seq()));
         let names = counters::NAMES.iter().enumerate();
         Self {
-            pid: Decimal(pid),
-            state: Life::of(said, pid),
+            pid: Decimal(slow.pid()),
+            state: life,
             heartbeat_age_ns: age(slow.heartbeat()),
             archived: Progress::of(slow.archived_seq(), head),
             durable: Progress::of(slow.durable_seq(), head),
@@ -405,8 +427,8 @@ impl Stage {
 }
 
 /// Nanoseconds since a heartbeat; none if there never was one.
-fn age(heartbeat: u64) -> Option<Decimal> {
-    (heartbeat != 0).then(|| Decimal(now().0.saturating_sub(heartbeat)))
+fn age(last: u64) -> Option<Decimal> {
+    (last != 0).then(|| Decimal(heartbeat::age(last, since_boot())))
 }
 
 /// `part` in thousandths of `whole`; 0 of nothing.

@@ -2,13 +2,9 @@
 
 use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
-use slowpath::counters::{
-    STORE_TROUBLES_BEGUN, STORE_TROUBLES_ENDED, TROUBLES_BEGUN, TROUBLES_ENDED,
-};
+use shm::heartbeat::SILENCE;
+use slowpath::counters::{ARCHIVE_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES, STORE_TROUBLES};
 use topology::TileKind;
-
-/// A process or tile that has not been heard of for so long is in trouble, ns.
-const SILENCE: u64 = 2_000_000_000;
 
 /// Fills in what is wrong, and the verdict.
 pub(crate) fn judge(status: &mut Status) {
@@ -113,20 +109,27 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
             "the shadow engine cannot read seq {seq}: put right what `alarm:` in the slowpath's output says, then restart the slowpath"
         ));
     }
-    if slowpath.state == Life::Running
-        && slowpath.count(TROUBLES_BEGUN) != slowpath.count(TROUBLES_ENDED)
-    {
-        problems.push(
-            "the archive's storage fails: see `trouble:` in the slowpath's output".to_owned(),
-        );
-    }
-    if slowpath.state == Life::Running
-        && slowpath.count(STORE_TROUBLES_BEGUN) != slowpath.count(STORE_TROUBLES_ENDED)
-    {
-        problems.push(
-            "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output"
-                .to_owned(),
-        );
+    for (troubles, what) in [
+        (
+            ARCHIVE_TROUBLES,
+            "the archive's storage fails: see `trouble:` in the slowpath's output",
+        ),
+        (
+            SHADOW_TROUBLES,
+            "the shadow engine waits for an archive that it cannot read: see `trouble:` in the slowpath's output",
+        ),
+        (
+            SNAPSHOT_TROUBLES,
+            "no snapshot can be written: see `trouble:` in the slowpath's output",
+        ),
+        (
+            STORE_TROUBLES,
+            "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output",
+        ),
+    ] {
+        if slowpath.state == Life::Running && troubles.last(|number| slowpath.count(number)) {
+            problems.push(what.to_owned());
+        }
     }
 }
 

@@ -150,6 +150,11 @@ fn counts(counts: &[Count], out: &mut impl io::Write) -> io::Result<()> {
 }
 
 fn render_stage(stage: &Stage, out: &mut impl io::Write) -> io::Result<()> {
+    // Of nothing there is no shortest and no longest.
+    let span = |nanos| match stage.count.0 {
+        0 => "-".to_owned(),
+        _ => span(nanos),
+    };
     writeln!(
         out,
         "{:<20} {:>10} {:>10} {:>10} {:>10} {:>12}",
@@ -210,6 +215,31 @@ mod tests {
         let spans = [0, 999, 1_000, 1_999_999, 61_300_000_000].map(span);
         assert_eq!(spans, ["0 ns", "999 ns", "1.0 µs", "1.9 ms", "61.3 s"]);
         assert_eq!([0, 7, 1000].map(percent), ["0.0 %", "0.7 %", "100.0 %"]);
+    }
+
+    #[test]
+    fn a_stage_that_nobody_passed_took_no_time_at_all() {
+        let text = |count| {
+            let [p50, p99, p99_9, max] = [Decimal(0); 4];
+            let stage = Stage {
+                name: "a stage",
+                count: Decimal(count),
+                p50,
+                p99,
+                p99_9,
+                max,
+            };
+            let mut out = Vec::new();
+            render_stage(&stage, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let words = |text: String| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(text(0))[2..], ["-", "-", "-", "-", "0"]);
+        assert_eq!(text(3).matches("0 ns").count(), 4);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Times as people read them.
 
-use domain::Nanos;
-use std::fmt;
+use crate::Nanos;
+use core::fmt;
 
-/// A time as ISO 8601, UTC, to the nanosecond.
-pub(crate) struct Utc(pub(crate) Nanos);
+/// A time as ISO 8601, UTC, to the nanosecond, or to as many digits of the second as are asked for: `{:.6}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Utc(pub Nanos);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,9 +13,11 @@ impl fmt::Display for Utc {
         let (days, second) = (seconds / 86_400, seconds % 86_400);
         let (year, month, day) = date(days);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let digits = f.precision().unwrap_or(9).clamp(1, 9);
+        let fraction = (digits..9).fold(nanos, |fraction, _| fraction / 10);
         write!(
             f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z"
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0digits$}Z"
         )
     }
 }
@@ -55,5 +58,8 @@ mod tests {
         ] {
             assert_eq!(Utc(Nanos(seconds * 1_000_000_000 + 7)).to_string(), text);
         }
+        let time = Utc(Nanos(1_234_567));
+        assert_eq!(format!("{time:.6}"), "1970-01-01T00:00:00.001234Z");
+        assert_eq!(format!("{time:.3}"), "1970-01-01T00:00:00.001Z");
     }
 }

@@ -1,0 +1,74 @@
+//! What the file `LOCK` in a state folder says: the instance and shard that the folder is of. The fastpath
+//! writes it and holds its lock.
+
+use crate::Config;
+use std::io;
+use std::path::PathBuf;
+
+/// The state folder is not to be used by this instance.
+#[derive(Debug, thiserror::Error)]
+pub enum StateLockError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It names another.
+    #[error(
+        "the state folder {} is that of {found}, this is {expected}: restore `name` and `shard`, or use another \
+         state_dir; only if everything of the other is archived (its fastpath ended with 0) may you remove {}",
+        folder.display(), path.display()
+    )]
+    Foreign {
+        /// The state folder.
+        folder: PathBuf,
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asks.
+        expected: String,
+    },
+}
+
+/// What the file says of this instance, in front of the pid.
+#[must_use]
+pub fn text(config: &Config) -> String {
+    let instance = &config.instance;
+    format!("instance {}\nshard {}\n", instance.name, instance.shard)
+}
+
+/// Whether the state folder may be used: nobody has yet, or this instance has.
+///
+/// # Errors
+/// [`StateLockError`].
+pub fn check(config: &Config) -> Result<(), StateLockError> {
+    let path = config.lock_file();
+    match std::fs::read_to_string(&path) {
+        Ok(held) => check_text(config, &held),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StateLockError::Io { path, error }),
+    }
+}
+
+/// The same of what was read of the file.
+///
+/// # Errors
+/// [`StateLockError::Foreign`].
+pub fn check_text(config: &Config, held: &str) -> Result<(), StateLockError> {
+    let owner = held.split_once("pid ").map_or(held, |(owner, _)| owner);
+    let ours = text(config);
+    if owner.is_empty() || owner == ours {
+        return Ok(());
+    }
+    let on_a_line = |owner: &str| owner.trim().replace('\n', ", ");
+    Err(StateLockError::Foreign {
+        folder: config.state_dir(),
+        path: config.lock_file(),
+        found: on_a_line(owner),
+        expected: on_a_line(&ours),
+    })
+}
