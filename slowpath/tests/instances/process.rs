@@ -277,14 +277,14 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
 fn a_state_folder_of_another_instance_is_refused_before_a_region_is_made() {
     let instance = Instance::new("");
     let lock = instance.config.lock_file();
-    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
-    std::fs::write(&lock, "instance other\nshard 0\npid          1\n").unwrap();
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    fs::write(&lock, "instance other\nshard 0\npid          1\n").unwrap();
     let said = instance.refused_slowpath();
     assert!(
         said.contains("is that of instance other, shard 0, this is"),
         "{said}"
     );
-    let places = slowpath::attach::places(&instance.config);
+    let places = attach::places(&instance.config);
     assert_eq!(places.find("slow").unwrap(), None);
 }
 
