@@ -484,8 +484,7 @@ impl Inner {
             Event::Canceled(e) => {
                 let mut order = self.orders.remove(e.order_id)?;
                 self.touch(&order);
-                order.leaves = Qty(0);
-                order.ended = Some(e.reason);
+                (order.leaves, order.ended) = (Qty(0), Some(e.reason));
                 Some(order)
             }
             Event::Amended(e) => {

@@ -518,6 +518,18 @@ class PortSessions(OneExchange):
         found = [one for one in sessions if one["session"] == session]
         self.assertEqual([(one["exchange_key"], one["ended"]) for one in found], [(newer.text, True)])
 
+    def test_a_user_delegates_so_often_in_a_minute_and_no_more(self):
+        user, key = User(self.exchange, Wallet(67), funds=False), ExchangeKey()
+        answers = []
+        while len(answers) < 300 and {status for status, _ in answers} <= {200}:
+            answers.append(self.delegate(user.wallet, key))
+        self.assertGreater(len(answers), 30)
+        self.assertEqual(answers[-1][0], 429)
+        # Whoever logs on without it is let in, and so is somebody else with it.
+        user.log_on()
+        other = User(self.exchange, Wallet(68), funds=False)
+        self.open(other.wallet, ExchangeKey())
+
     def test_what_may_not_be_delegated_is_refused(self):
         user, key = User(self.exchange, Wallet(64)), ExchangeKey()
         mine = self.open(user.wallet, key)["session"]
@@ -1176,7 +1188,7 @@ class Registration(OneExchange):
 
     gateway = (
         "address_rate = 100000\naddress_registrations = 3\nregistrations = 5\nreserved_accounts = 1000\n"
-        'trusted_proxies = ["127.0.0.1"]\n'
+        'trusted_proxies = ["127.0.0.1"]\npublic_url = "https://exchange.example"\n'
     )
 
     def log_on(self, wallet, address):
@@ -1185,6 +1197,8 @@ class Registration(OneExchange):
             "POST", "/api/v1/auth/challenge", {"wallet": wallet.text}, headers=forwarded
         )
         self.assertEqual(status, 200)
+        # What is signed says where it is for.
+        self.assertTrue(challenge["message"].startswith("https://exchange.example (Sluice "))
         body = {
             "wallet": wallet.text,
             "nonce": challenge["nonce"],
