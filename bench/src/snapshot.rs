@@ -132,7 +132,8 @@ fn start(instance: &mut Instance) -> Result<Start> {
     instance.lose_memory()?;
     let printed = instance.printed(Role::Fastpath)?;
     let lines = printed.lines();
-    let recovery = lines.filter(|line| line.starts_with("recovered") || line.contains("snapshot"));
+    let recovery =
+        lines.filter(|line| line.starts_with("recovered") || line.starts_with("snapshot"));
     let recovery: Vec<&str> = recovery.collect();
     Ok(Start {
         ready,
@@ -153,6 +154,8 @@ fn check_loaded(said: &str) -> Result<()> {
 fn with_slowpath(instance: &mut Instance, begins: &str, goes_on: &str) -> Result<String> {
     instance.start(Role::Fastpath)?;
     instance.start(Role::Slowpath)?;
+    // One that is asked to stop before it is ready just dies.
+    instance.wait_ready(PATIENCE)?;
     let begin = Instant::now();
     loop {
         let printed = instance.printed(Role::Slowpath)?;
@@ -188,7 +191,7 @@ mod tests {
     fn a_start_that_refuses_the_snapshot_is_no_start_behind_it() {
         let loaded = "snapshot of seq 9 loaded in 344 ms; recovered: seq 10, 1 frames in 0 ms";
         check_loaded(loaded).expect("it was used");
-        let refused = "snapshot of seq 9 is not used: its hash is another; recovered: seq 10, 10 frames in 5 ms";
+        let refused = "snapshot 9.snap is not used: its hash is another; recovered: seq 10, 10 frames in 5 ms";
         let error = check_loaded(refused).expect_err("refused").to_string();
         assert!(error.contains("its hash is another"), "{error}");
         check_loaded("recovered: seq 10, 10 frames in 5 ms").expect_err("there was none");
