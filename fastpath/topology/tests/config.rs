@@ -378,9 +378,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "4096",
     ),
     (
-        "[engine]\ncheckpoint_interval = 0",
+        "[engine]\ncheckpoint_interval = 1",
         "engine.checkpoint_interval",
-        "1 to",
+        "2 to",
     ),
     (
         "[engine]\nrecovery_grace_ms = 86400001",
@@ -502,7 +502,7 @@ fn the_ends_of_the_ranges_are_accepted() {
         "[port]\nburst = 1\nbind = \"0.0.0.0:0\"\nrecv_buffer_kib = 16",
         "[port]\nburst = 1024\nsend_buffer_kib = 524288",
         "[limits]\nnet_ring = 64\nduplicate_window = 65536",
-        "[engine]\ncheckpoint_interval = 1\nrecovery_grace_ms = 0",
+        "[engine]\ncheckpoint_interval = 2\nrecovery_grace_ms = 0",
         "[archive]\nsegment_mib = 4096\ngroup_max_ms = 0",
         "[slowpath]\ncpus = [0, 1]",
         "[gateway]\nbind = \"127.0.0.1:0\"\n[metrics]\nbind = \"127.0.0.1:0\"",

@@ -19,7 +19,6 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// Time between two looks at the files of certificate and key.
@@ -48,11 +47,6 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/ws", any(ws::upgrade))
         .layer(DefaultBodyLimit::max(body))
         .layer(middleware::from_fn_with_state(app.clone(), count_request))
-        .layer(CatchPanicLayer::custom(|_panic| {
-            tracing::error!("a request's handler panicked");
-            Problem::unavailable("this request failed in an unexpected way, which was logged")
-                .into_response()
-        }))
         .layer(middleware::map_response(as_problem))
         .layer(middleware::from_fn_with_state(
             app.clone(),

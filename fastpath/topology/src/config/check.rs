@@ -228,7 +228,8 @@ impl Config {
             found,
             "engine.checkpoint_interval",
             self.engine.checkpoint_interval,
-            1..=1 << 40,
+            // A checkpoint is a frame itself: one after each frame would come without end.
+            2..=1 << 40,
         );
         within(
             found,
