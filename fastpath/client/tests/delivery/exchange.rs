@@ -172,7 +172,7 @@ impl Exchange {
     fn resend(&mut self, from: u64, count: u64) {
         let next = self.next_report_no();
         let template = Template::ResendRequest.number();
-        if from >= next {
+        if from == 0 || from >= next {
             self.refuse(Reason::NotIssued, template, from, count);
         } else if from < self.oldest_report_no {
             let count = count.min(self.oldest_report_no - from);
