@@ -642,15 +642,19 @@ mod tests {
             let mut inner = hub.lock();
             inner.topics.get_mut(&Stream::Markets).unwrap().watched = when;
         };
+        let mut inner = hub.lock();
+        let topic = inner.topics.get_mut(&Stream::Markets).unwrap();
+        topic.publish(11, &json!(11));
+        drop(inner);
         begun(long_ago);
-        hub.publish(&engine, 10);
+        hub.publish(&engine, 11);
         drop(watching);
-        hub.publish(&engine, 10);
-        let resumed = hub.subscribe(Stream::Markets, 10, Some(10));
-        assert_eq!(numbers(&resumed), Some(vec![]));
+        hub.publish(&engine, 11);
+        let resumed = hub.subscribe(Stream::Markets, 11, Some(10));
+        assert_eq!(numbers(&resumed), Some(vec![11]));
         drop(resumed);
         begun(long_ago);
-        hub.publish(&engine, 10);
+        hub.publish(&engine, 11);
         assert!(hub.lock().topics.is_empty());
     }
 
