@@ -47,11 +47,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "client", "domain", "engine", "journal", "nic", "shm", "tile", "topology", "wire",
         ],
     ),
+    ("contest", &["domain", "engine"]),
     (
         "measure",
         &[
-            "archive", "bench", "domain", "fastpath", "journal", "nic", "shadow", "shm", "tile",
-            "topology", "wire",
+            "archive", "bench", "contest", "domain", "fastpath", "journal", "nic", "shadow", "shm",
+            "tile", "topology", "wire",
         ],
     ),
     (
