@@ -18,6 +18,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::ExitCode;
@@ -42,7 +43,32 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
     let session = session.map(|text| text.parse::<u32>()).transpose()?;
     let wallet = read_wallet(wallet)?;
+    // Before anything is opened whose secret could not be kept.
+    let mut file = new_file(secret)?;
+    let opened = open(gateway, &wallet, session, &mut file).inspect_err(|_| {
+        // It holds nothing. If it stays, the next try says so.
+        let _stays = std::fs::remove_file(secret);
+    });
+    let (number, address) = opened?;
+    println!(
+        "session {} at {address}: its secret is in {secret}",
+        number.0
+    );
+    println!(
+        "try it: cargo run -p client --example place_and_cancel -- --server {address} --session {} --secret {secret} \
+         --market 0",
+        number.0
+    );
+    Ok(())
+}
 
+/// Logs on and opens a session, whose number and address it gives, and whose secret it writes.
+fn open(
+    gateway: &str,
+    wallet: &SigningKey,
+    session: Option<u32>,
+    file: &mut File,
+) -> Result<(SessionId, String), Box<dyn Error>> {
     // Ours alone: the exchange sees the public halves.
     let exchange_key = ExchangeSecret::from_bytes(random()?);
     let delegated = SigningKey::from_bytes(&random()?);
@@ -76,19 +102,10 @@ fn run() -> Result<(), Box<dyn Error>> {
     let theirs = theirs
         .try_into()
         .map_err(|_| "the exchange's key has 32 bytes")?;
-    write_secret(secret, &exchange_key.session_secret(number, &theirs)?)?;
-
-    let address = text(opened, "address")?;
-    println!(
-        "session {} at {address}, until {}: its secret is in {secret}",
-        number.0, opened["expires"]
-    );
-    println!(
-        "try it: cargo run -p client --example place_and_cancel -- --server {address} --session {} --secret {secret} \
-         --market 0",
-        number.0
-    );
-    Ok(())
+    write_secret(file, &exchange_key.session_secret(number, &theirs)?)?;
+    let (address, expires) = (text(opened, "address")?, text(opened, "expires")?);
+    println!("the delegation ends at {expires} UTC nanoseconds");
+    Ok((number, address.to_owned()))
 }
 
 /// The first 32 of the file's 64 bytes are the secret key, the others the public key.
@@ -133,17 +150,19 @@ fn post(gateway: &str, path: &str, body: &Value) -> Result<Value, Box<dyn Error>
     Err(format!("{url}: {}: {}", answer.status(), content["detail"]).into())
 }
 
-fn write_secret(file: &str, secret: &SessionSecret) -> Result<(), Box<dyn Error>> {
+/// A file that only its owner may read.
+fn new_file(path: &str) -> Result<File, Box<dyn Error>> {
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| {
+        format!("{path}: {error}: name a file that does not exist, in a folder that does").into()
+    })
+}
+
+fn write_secret(file: &mut File, secret: &SessionSecret) -> Result<(), Box<dyn Error>> {
     let mut hex = String::new();
     for byte in secret.expose() {
         write!(hex, "{byte:02x}")?;
     }
-    let mut options = std::fs::OpenOptions::new();
-    let mut out = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .map_err(|error| format!("{file}: {error}"))?;
-    Ok(writeln!(out, "{hex}")?)
+    Ok(writeln!(file, "{hex}")?)
 }

@@ -38,7 +38,6 @@ pub trait CommandRing: Send {
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub(crate) seq: Seq,
-    pub(crate) time: Nanos,
     pub(crate) events: Vec<Event>,
     /// The command's order as this frame leaves it, if the command has one.
     pub(crate) order: Option<Tracked>,
@@ -212,7 +211,6 @@ impl Desk {
             let events: Vec<Event> = frame.events().filter_map(Result::ok).collect();
             let done = Done {
                 seq: frame.header.seq,
-                time: frame.header.engine_time,
                 order: order_of(&frame.command, &events).and_then(order),
                 events,
             };

@@ -11,8 +11,8 @@ use crate::number::U64;
 use crate::view::{ApiReport, ApiTrade, Tracked, symbol, wallet};
 use axum::extract::ws::Utf8Bytes;
 use domain::{
-    AccountId, ClientOrderId, Command, Event, Gate, MarketId, Nanos, OrderId, OrderType, Price,
-    Qty, SessionId, Side, TimeInForce,
+    AccountId, ClientOrderId, Command, Event, Gate, MarketId, OrderId, OrderType, Price, Qty,
+    SessionId, Side, TimeInForce,
 };
 use engine::Engine;
 use journal::Frame;
@@ -144,7 +144,7 @@ impl Accepted {
 /// Orders that have ended lately, as they were then, for as long as the store may not have them.
 #[derive(Default)]
 struct Past {
-    orders: BTreeMap<OrderId, (Tracked, Nanos)>,
+    orders: BTreeMap<OrderId, Tracked>,
     order: VecDeque<(u64, OrderId)>,
     /// Everything that ended after this seq is remembered.
     since: u64,
@@ -154,14 +154,14 @@ struct Past {
 const PAST: usize = 1 << 16;
 
 impl Past {
-    fn add(&mut self, order: Tracked, seq: u64, time: Nanos) {
+    fn add(&mut self, order: Tracked, seq: u64) {
         if self.order.len() == PAST
             && let Some((oldest, id)) = self.order.pop_front()
         {
             self.since = oldest;
             self.orders.remove(&id);
         }
-        self.orders.insert(order.order_id, (order, time));
+        self.orders.insert(order.order_id, order);
         self.order.push_back((seq, order.order_id));
     }
 }
@@ -210,6 +210,7 @@ impl Hub {
                 leaves: order.leaves,
                 filled: order.filled,
                 ended: None,
+                changed: engine.now(),
             };
             inner.orders.insert(tracked);
         }
@@ -319,12 +320,11 @@ impl Hub {
         inner.accepted.ids.get(&(session, id)).map(|(_, id)| *id)
     }
 
-    /// An order that is live, or has ended lately, with the engine's time at its end.
-    pub(crate) fn known(&self, order_id: OrderId) -> Option<(Tracked, Option<Nanos>)> {
+    /// An order that is live, or has ended lately.
+    pub(crate) fn known(&self, order_id: OrderId) -> Option<Tracked> {
         let inner = self.lock();
-        let live = inner.orders.get(order_id).map(|order| (*order, None));
         let past = || inner.past.orders.get(&order_id);
-        live.or_else(|| past().map(|(order, time)| (*order, Some(*time))))
+        inner.orders.get(order_id).or_else(past).copied()
     }
 
     /// Whether every order that ended after this frame is known.
@@ -409,11 +409,11 @@ impl Inner {
 
     fn event(&mut self, event: &Event, frame: &Frame<'_>, engine: &Engine) {
         let seq = frame.header.seq.0;
-        let changed = self.change(event, engine, seq);
+        let changed = self.change(event, engine, frame);
         if let Some(order) = &changed
             && self.orders.get(order.order_id).is_none()
         {
-            self.past.add(*order, seq, frame.header.engine_time);
+            self.past.add(*order, seq);
         }
         if let Event::Trade(trade) = event {
             self.traded.insert(trade.market, (trade.price, trade.qty));
@@ -427,7 +427,7 @@ impl Inner {
         if let Some((session, number)) = event.report()
             && self.topics.contains_key(&Stream::User(session))
         {
-            let order = changed.map(|order| self.shown(&order, engine, frame.header.engine_time));
+            let order = changed.map(|order| self.shown(&order, engine));
             let report = ApiReport::of(event);
             let message = order_message(session, number, &json!(order), &json!(report), false);
             if let Some(topic) = self.topics.get_mut(&Stream::User(session)) {
@@ -436,14 +436,15 @@ impl Inner {
         }
     }
 
-    fn shown(&self, order: &Tracked, engine: &Engine, time: Nanos) -> Value {
+    fn shown(&self, order: &Tracked, engine: &Engine) -> Value {
         let owner = engine.account(order.account).map(|view| view.owner);
         let owner = owner.filter(|owner| *owner != [0; 32]).map(wallet);
-        json!(order.view(&self.symbol(order.market), owner, time))
+        json!(order.view(&self.symbol(order.market), owner))
     }
 
     /// Follows an order through an event; gives it as it is now.
-    fn change(&mut self, event: &Event, engine: &Engine, seq: u64) -> Option<Tracked> {
+    fn change(&mut self, event: &Event, engine: &Engine, frame: &Frame<'_>) -> Option<Tracked> {
+        let (seq, time) = (frame.header.seq.0, frame.header.engine_time);
         match event {
             Event::Accepted(e) => {
                 let account = engine.session(e.session).map(|session| session.account);
@@ -462,6 +463,7 @@ impl Inner {
                     leaves: e.qty,
                     filled: Qty(0),
                     ended: None,
+                    changed: time,
                 };
                 self.orders.insert(order);
                 if self.doors.get(&order.account) == Some(&e.session) {
@@ -473,7 +475,7 @@ impl Inner {
             Event::Fill(e) => {
                 let order = self.orders.get_mut(e.order_id)?;
                 order.filled = Qty(order.filled.0 + e.qty.0);
-                order.leaves = e.leaves;
+                (order.leaves, order.changed) = (e.leaves, time);
                 let order = *order;
                 self.touch(&order);
                 if e.leaves == Qty(0) {
@@ -484,7 +486,7 @@ impl Inner {
             Event::Canceled(e) => {
                 let mut order = self.orders.remove(e.order_id)?;
                 self.touch(&order);
-                (order.leaves, order.ended) = (Qty(0), Some(e.reason));
+                (order.leaves, order.ended, order.changed) = (Qty(0), Some(e.reason), time);
                 Some(order)
             }
             Event::Amended(e) => {
@@ -492,6 +494,7 @@ impl Inner {
                 self.touch(&before);
                 let order = self.orders.get_mut(e.order_id)?;
                 (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
+                order.changed = time;
                 let order = *order;
                 self.touch(&order);
                 Some(order)

@@ -264,8 +264,7 @@ impl Batch<'_> {
     pub fn told(&mut self, frame: &Frame<'_>) {
         if !self.quiet {
             self.hub.frame(frame, self.shadow.engine());
-            self.desk
-                .frame(frame, |order| Some(self.hub.known(order)?.0));
+            self.desk.frame(frame, |order| self.hub.known(order));
         }
     }
 }

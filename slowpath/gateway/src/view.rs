@@ -163,7 +163,8 @@ pub(crate) struct ApiOrder {
     pub(crate) status: ApiStatus,
     /// Why it ended or was refused: a reason code, 0 if neither.
     pub(crate) reason: u16,
-    /// When it changed last, UTC nanoseconds.
+    /// When it changed last, UTC nanoseconds; of a live order that has not changed since this server began, when
+    /// that was.
     pub(crate) timestamp: U64,
 }
 
@@ -321,6 +322,8 @@ pub(crate) struct Tracked {
     pub(crate) leaves: Qty,
     pub(crate) filled: Qty,
     pub(crate) ended: Option<Reason>,
+    /// When it changed last; of one that was there when the process began, and has not changed since, when that was.
+    pub(crate) changed: Nanos,
 }
 
 impl Tracked {
@@ -333,7 +336,7 @@ impl Tracked {
         }
     }
 
-    pub(crate) fn view(&self, market: &str, owner: Option<String>, time: Nanos) -> ApiOrder {
+    pub(crate) fn view(&self, market: &str, owner: Option<String>) -> ApiOrder {
         ApiOrder {
             order_id: U64(self.order_id.0),
             client_order_id: U64(self.client_order_id.0),
@@ -350,7 +353,7 @@ impl Tracked {
             remaining_quantity: U64(self.leaves.0),
             status: self.status(),
             reason: self.ended.map_or(0, u16::from),
-            timestamp: U64(time.0),
+            timestamp: U64(self.changed.0),
         }
     }
 }

@@ -578,12 +578,11 @@ impl Connection {
                 let account = self.member.map(|member| member.account).unwrap_or_default();
                 // The number first: a report that comes between the two is told again, never left out.
                 let last = self.number(Stream::User(session));
-                let time = self.app.live.read(|engine, _| engine.now());
                 let orders: Vec<ApiOrder> = hub
                     .orders_of(account)
                     .into_iter()
                     .filter(|order| order.session == session)
-                    .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone()), time))
+                    .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone())))
                     .collect();
                 self.subscribed(name, false, last).await?;
                 self.tell(json!({

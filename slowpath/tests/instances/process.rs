@@ -509,6 +509,14 @@ fn a_stop_that_leaves_something_undone_says_what() {
         status.out.contains("was stopped and left something undone"),
         "{status:?}"
     );
+    // However often it is asked.
+    let stop = instance.sluice(&["stop"]);
+    assert_eq!(stop.code, 1, "{stop:?}");
+    assert!(
+        stop.out
+            .contains("stopped before and left something undone"),
+        "{stop:?}"
+    );
 }
 
 /// After a loss of power there is the archive, and a journal memory that has nothing yet.

@@ -198,8 +198,7 @@ fn the_index_of_snapshots_is_in_step_with_their_folder() {
     let mut slowpath = instance.start_slowpath();
     let now = [(third, true), (second, false), (first, false)];
     wait_indexed(&instance, &now);
-    let emptied = instance.sluice(&["init-db", "--rebuild"]);
-    assert_eq!(emptied.code, 0, "{emptied:?}");
+    empty(&instance);
     fastpath.trade_without_checkpoint(3);
     wait_indexed(&instance, &[(third, true)]);
     wait_stored(&instance, fastpath.head());
@@ -282,7 +281,7 @@ fn a_file_that_is_deleted_is_made_again() {
 }
 
 #[test]
-fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
+fn init_db_makes_the_tables_and_empties_them_when_no_slowpath_runs() {
     let instance = Instance::new("");
     let made = instance.sluice(&["init-db"]);
     assert_eq!(made.code, 0, "{made:?}");
@@ -305,13 +304,29 @@ fn init_db_makes_the_tables_and_empties_them_under_a_running_slowpath() {
     let mut slowpath = instance.start_slowpath();
     fastpath.trade(50);
     wait_stored(&instance, fastpath.head());
-    let emptied = instance.sluice(&["init-db", "--rebuild"]);
-    let text = format!("emptied what was projected to seq {}", fastpath.head());
-    assert!(emptied.out.contains(&text), "{emptied:?}");
+    let refused = instance.sluice(&["init-db", "--rebuild"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("stop it first"), "{refused:?}");
+    // Whoever empties it all the same is noticed.
+    empty(&instance);
     fastpath.trade(10);
     slowpath.wait_for("reading the journal again");
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
+    let emptied = instance.sluice(&["init-db", "--rebuild"]);
+    let text = format!("emptied what was projected to seq {}", fastpath.head());
+    assert!(emptied.out.contains(&text), "{emptied:?}");
+    let mut slowpath = instance.start_slowpath();
+    wait_stored(&instance, fastpath.head());
+    stop(&mut slowpath);
+    assert_complete(&instance, fastpath.head());
+}
+
+/// Empties the store under whoever writes it.
+fn empty(instance: &Instance) {
+    let database = storing::database(&instance.config).unwrap();
+    let runtime = storing::runtime().unwrap();
+    runtime.block_on(store::empty(&database, 3)).unwrap();
 }
 
 #[test]

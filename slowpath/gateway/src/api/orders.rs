@@ -215,7 +215,7 @@ fn applied(
     })?;
     let name = app.live.hub().symbol(order.market);
     Ok(Applied {
-        order: order.view(&name, Some(wallet(caller.wallet)), done.time),
+        order: order.view(&name, Some(wallet(caller.wallet))),
         reports,
         sequence: U64(done.seq.0),
     })
@@ -289,10 +289,9 @@ pub(crate) async fn find(app: &App, id: OrderId) -> Result<(AccountId, ApiOrder)
 /// An order that is live or has ended lately, and whose it is.
 fn known(app: &App, id: OrderId) -> Option<(AccountId, ApiOrder)> {
     let hub = app.live.hub();
-    let now = app.live.read(|engine, _| engine.now());
-    let (order, ended) = hub.known(id)?;
+    let order = hub.known(id)?;
     let owner = owner_of(app, order.account).map(wallet);
-    let view = order.view(&hub.symbol(order.market), owner, ended.unwrap_or(now));
+    let view = order.view(&hub.symbol(order.market), owner);
     Some((order.account, view))
 }
 

@@ -67,6 +67,7 @@ mod tests {
             leaves: Qty(1),
             filled: Qty(0),
             ended: None,
+            changed: domain::Nanos(0),
         }
     }
 

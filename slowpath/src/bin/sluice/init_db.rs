@@ -1,12 +1,15 @@
 //! `sluice init-db`.
 
 use crate::Instance;
-use anyhow::{Context as _, Result, bail};
+use crate::process::Role;
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use slowpath::life::Life;
 use slowpath::storing;
 use std::io;
 use std::process::ExitCode;
 use store::Prepared;
+use topology::Config;
 
 /// Makes the store's tables in the database that `store.url` names, or brings them to this version.
 ///
@@ -29,9 +32,20 @@ pub(crate) struct Arguments {
     instance: Instance,
 
     /// Empty what is derived from the journal, so that the slowpath makes it again. Users, their roles
-    /// and tokens stay.
+    /// and tokens stay. The slowpath must not run.
     #[arg(long)]
     rebuild: bool,
+}
+
+/// A slowpath that runs would go on from where it was, and serve an empty history until the next frame.
+fn ensure_stopped(config: &Config) -> Result<()> {
+    let seen = Role::Slowpath.look(config)?;
+    ensure!(
+        seen.life != Life::Running,
+        "the slowpath (pid {}) runs and writes this store: stop it first (`sluice stop`), then rebuild",
+        seen.pid
+    );
+    Ok(())
 }
 
 /// Does it and says what it did.
@@ -39,6 +53,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     let config = arguments.instance.load()?;
     if !config.store.enabled {
         bail!("store.enabled is false: there is no store to make; set it to true first");
+    }
+    if arguments.rebuild {
+        ensure_stopped(&config)?;
     }
     let database = storing::database(&config)?;
     let shard = config.instance.shard;

@@ -20,7 +20,7 @@ Example:
 
 Exit codes:
   0  neither runs any more, and nothing was left undone
-  1  one still runs, or has left something undone; it is said which
+  1  one still runs, or has left something undone, now or when it stopped before; it is said which
 
 Next: `sluice start` goes on where they stopped. Shared memory stays in memory.shm_dir for it; to forget an
 instance, remove that folder and its state folder.")]
@@ -34,6 +34,11 @@ pub(crate) struct Arguments {
     wait: u64,
 }
 
+/// What is not archived is in the memory of the machine only: the next start goes on with it, a restart of the machine
+/// loses it.
+const REMEDY: &str = "see the end of its output; before the machine is restarted, `sluice start`, wait until \
+                      `sluice status` shows the archive with lag 0, and stop again";
+
 /// Stops both.
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
@@ -41,6 +46,15 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     for role in Role::BOTH {
         let name = role.program();
         let seen = role.look(&config)?;
+        if seen.life == Life::Unfinished {
+            writeln!(
+                out,
+                "the {name} (pid {}) stopped before and left something undone: {REMEDY}",
+                seen.pid
+            )?;
+            code = ExitCode::from(WRONG);
+            continue;
+        }
         if seen.life != Life::Running {
             writeln!(out, "the {name} does not run")?;
             continue;
@@ -68,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         } else {
             writeln!(
                 out,
-                "the {name} (pid {}) has stopped and left something undone: see the end of its output",
+                "the {name} (pid {}) has stopped and left something undone: {REMEDY}",
                 seen.pid
             )?;
             code = ExitCode::from(WRONG);
