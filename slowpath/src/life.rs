@@ -81,6 +81,18 @@ fn holds_lock(pid: u64, path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+/// The process that holds the lock of a file; none if nobody does, or if the system does not say.
+#[must_use]
+pub fn lock_holder(path: &Path) -> Option<u64> {
+    let inode = fs::metadata(path).ok()?.ino();
+    let locks = fs::read_to_string(LOCKS).ok()?;
+    let pids = locks
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(4)?.parse().ok());
+    let mut pids = pids.filter(|pid| locks.lines().any(|line| is_lock(line, *pid, inode)));
+    pids.next()
+}
+
 /// Whether a line as `3: FLOCK  ADVISORY  WRITE 6393 fe:00:5357570 0 EOF` is of this process and file. Devices are left
 /// aside: there are file systems that give files another one than the system's lists.
 fn is_lock(line: &str, pid: u64, inode: u64) -> bool {
@@ -141,7 +153,9 @@ mod tests {
         let (region, lock, _) = make(here);
         assert_eq!(life(&region), Life::Running);
         assert_eq!(Life::of(&region, None, 0), Life::Absent);
+        assert_eq!(lock_holder(region.path()), Some(pid));
         drop(lock);
+        assert_eq!(lock_holder(region.path()), None);
         assert_eq!(life(&region), Life::Killed, "nobody writes it");
         let stopped = Life::of(&region, Some(ProcessState::Stopped), pid);
         assert_eq!(stopped, Life::Stopped);

@@ -173,7 +173,8 @@ impl Live {
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {
             Standing::Live if self.is_stalled() => Err(Problem::unavailable(
-                "the shadow engine has not followed the journal for 2 s, so answers would be old: try again",
+                "nothing that is in the journal could be told for 2 s: the shadow engine stands still or, where answers are \
+                 durable, the archive; `sluice status` says which. Try again",
             )),
             Standing::Live => Ok(()),
             Standing::CatchingUp => Err(Problem::unavailable(

@@ -28,6 +28,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a new connection has for TLS, and again for its first request's head.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
+/// Longest head of a request, bytes, and what a connection may have sent that was not taken yet.
+const MAX_HEAD: usize = 32 << 10;
 /// How long a connection may be idle before the next request's head has come.
 const NEXT_REQUEST: Duration = Duration::from_secs(30);
 /// How long nothing may move on a connection, WebSockets and answers that nobody reads included.
@@ -119,7 +121,9 @@ pub async fn serve_few(listener: TcpListener, service: Router, most: usize) -> s
     let doorman = Doorman::of_few(listener, most, NEXT_REQUEST + FIRST_REQUEST)?;
     let mut server = Server::<Peer>::from_listener(doorman).first_request_timeout(FIRST_REQUEST);
     let http = server.http_builder();
-    http.http1().header_read_timeout(NEXT_REQUEST);
+    http.http1()
+        .header_read_timeout(NEXT_REQUEST)
+        .max_buf_size(MAX_HEAD);
     let server = server.map(Http1Acceptor);
     server.serve(service.into_make_service()).await
 }
@@ -172,7 +176,9 @@ pub(crate) async fn serve(
         .handle(handle)
         .first_request_timeout(FIRST_REQUEST);
     let http = server.http_builder();
-    http.http1().header_read_timeout(NEXT_REQUEST);
+    http.http1()
+        .header_read_timeout(NEXT_REQUEST)
+        .max_buf_size(MAX_HEAD);
     match tls {
         None => server.map(Http1Acceptor).serve(service).await,
         Some(files) => {

@@ -139,10 +139,15 @@ pub(crate) async fn token(
     let signature = signature_of(&signed.signature)?;
     // Before the challenge is used up.
     app.live.ensure_live()?;
+    let role = auth::role(&app, wallet).await?;
+    let is_known = role != Role::User || app.live.hub().account_of(&wallet).is_some();
+    if !is_known && app.config.registration == Registration::Closed {
+        return Err(no_account());
+    }
+    let who = (wallet, is_known);
     let wanted = app
         .challenges
-        .answer(&signed.nonce, wallet, &signature, Instant::now())?;
-    let role = auth::role(&app, wallet).await?;
+        .answer(&signed.nonce, who, &signature, Instant::now())?;
     let registrant = match (app.config.registration, role) {
         (Registration::Closed, _) => Registrant::Nobody,
         (Registration::Open, Role::Operator) => Registrant::Operator,
@@ -161,10 +166,7 @@ pub(crate) async fn token(
         decided => decided?,
     };
     if member.is_none() && role == Role::User {
-        return Err(Problem::forbidden(
-            "this wallet has no account and registration is closed: ask the operator to make one, or to open \
-             registration (gateway.registration)",
-        ));
+        return Err(no_account());
     }
     app.store.user_or_new(wallet, Role::User, now()).await?;
     let session = match (&wanted, member) {
@@ -219,6 +221,13 @@ fn tokens(app: &App, token: &RefreshToken, role: Role, refresh_token: String) ->
         account: app.live.hub().account_of(&token.wallet).map(|id| id.0),
         session: None,
     }
+}
+
+fn no_account() -> Problem {
+    Problem::forbidden(
+        "this wallet has no account and registration is closed: ask the operator to make one, or to open \
+         registration (gateway.registration)",
+    )
 }
 
 /// A refresh token to exchange.

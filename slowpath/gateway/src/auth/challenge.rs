@@ -21,8 +21,10 @@ use std::time::{Duration, Instant};
 
 /// How long a challenge may be answered.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(120);
-/// Most answered challenges within their lifetimes.
+/// Most answered challenges within their lifetimes, and most at which strangers are still let in: however many come,
+/// there is room for those who are known.
 const MOST: usize = 1 << 18;
+const MOST_FOR_STRANGERS: usize = MOST / 4 * 3;
 /// Longest text of a nonce.
 const LONGEST: usize = 192;
 
@@ -109,11 +111,11 @@ impl Challenges {
     }
 
     /// Takes the answer to a challenge, which is used up by it if it is right; gives what it delegates. What others
-    /// try uses no challenge up.
+    /// try uses no challenge up. `is_known`: the wallet has an account or a role.
     pub(crate) fn answer(
         &self,
         text: &str,
-        wallet: [u8; 32],
+        (wallet, is_known): ([u8; 32], bool),
         signature: &[u8; 64],
         at: Instant,
     ) -> Result<Option<Wanted>, Refused> {
@@ -128,7 +130,8 @@ impl Challenges {
         while answered.first().is_some_and(|(end, _)| *end <= now) {
             answered.pop_first();
         }
-        if answered.len() >= MOST {
+        let most = if is_known { MOST } else { MOST_FOR_STRANGERS };
+        if answered.len() >= most {
             return Err(Refused::Full);
         }
         if !answered.insert((nonce.expires, nonce.random)) {
@@ -237,7 +240,7 @@ mod tests {
         let [one, other] = [1, 2].map(|n| challenges.give(public, None, [n; 16], now));
         let answer = |challenge: &Challenge, at| {
             let signature = sign(&key, &challenge.message);
-            challenges.answer(&challenge.nonce, public, &signature, at)
+            challenges.answer(&challenge.nonce, (public, true), &signature, at)
         };
         assert_eq!(answer(&one, now), Ok(None));
         assert_eq!(answer(&one, now), Err(Refused::Unknown));
@@ -253,7 +256,8 @@ mod tests {
         let (challenges, now) = (challenges(), Instant::now());
         let given = challenges.give(public, None, [1; 16], now);
         let [right, wrong] = [&key, &other].map(|key| sign(key, &given.message));
-        let answer = |wallet, signature| challenges.answer(&given.nonce, wallet, signature, now);
+        let answer =
+            |wallet, signature| challenges.answer(&given.nonce, (wallet, true), signature, now);
         assert_eq!(answer(other_public, &wrong), Err(Refused::Unknown));
         assert_eq!(answer(public, &wrong), Err(Refused::Signature));
         assert_eq!(answer(public, &right), Ok(None));
@@ -265,7 +269,7 @@ mod tests {
         let (challenges, now) = (challenges(), Instant::now());
         let given = challenges.give(public, None, [1; 16], now);
         let answer = |nonce: &str, message: &str, at| {
-            challenges.answer(nonce, public, &sign(&key, message), at)
+            challenges.answer(nonce, (public, true), &sign(&key, message), at)
         };
         let changed = given.message.replace("Test", "Evil");
         assert_eq!(answer(&given.nonce, &changed, now), Err(Refused::Signature));
@@ -306,8 +310,9 @@ mod tests {
         assert!(given.nonce.len() <= LONGEST);
         assert!(given.message.contains(&wanted.to_string()));
         let plain = given.message.replace(&format!("{wanted}\n\n"), "");
-        let answer =
-            |message: &str| challenges.answer(&given.nonce, public, &sign(&key, message), now);
+        let answer = |message: &str| {
+            challenges.answer(&given.nonce, (public, true), &sign(&key, message), now)
+        };
         assert_eq!(answer(&plain), Err(Refused::Signature));
         assert_eq!(answer(&given.message), Ok(Some(wanted)));
     }
@@ -323,7 +328,7 @@ mod tests {
         assert!(challenges.answered.lock().unwrap().is_empty());
         let signature = sign(&key, &first.message);
         assert_eq!(
-            challenges.answer(&first.nonce, public, &signature, now),
+            challenges.answer(&first.nonce, (public, true), &signature, now),
             Ok(None)
         );
         assert_eq!(challenges.answered.lock().unwrap().len(), 1);
@@ -331,7 +336,7 @@ mod tests {
         let later = now + LIFETIME;
         let next = challenges.give(public, None, [2; 16], later);
         let signature = sign(&key, &next.message);
-        let answer = challenges.answer(&next.nonce, public, &signature, later);
+        let answer = challenges.answer(&next.nonce, (public, true), &signature, later);
         assert_eq!(answer, Ok(None));
         assert_eq!(challenges.answered.lock().unwrap().len(), 1);
     }

@@ -7,6 +7,7 @@ use slowpath::attach::{self, Region};
 use slowpath::life::Life;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 use topology::instruments::tile_kind;
 use topology::{Config, TileKind};
@@ -40,6 +41,14 @@ impl Role {
         match self {
             Self::Fastpath => "fastpath",
             Self::Slowpath => "slowpath",
+        }
+    }
+
+    /// What it holds the lock of while it lives, beside its region.
+    pub(crate) fn lock_file(self, config: &Config) -> PathBuf {
+        match self {
+            Self::Fastpath => config.lock_file(),
+            Self::Slowpath => config.archive_dir().join("LOCK"),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::process::Role;
 use crate::{Instance, WRONG};
 use anyhow::{Result, bail};
 use clap::Args;
-use slowpath::life::Life;
+use slowpath::life::{Life, lock_holder};
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -56,7 +56,15 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
             continue;
         }
         if seen.life != Life::Running {
-            writeln!(out, "the {name} does not run")?;
+            if let Some(pid) = lock_holder(&role.lock_file(&config)) {
+                writeln!(
+                    out,
+                    "the {name} (pid {pid}) runs, and its region is gone or has another name: only `kill {pid}` stops it"
+                )?;
+                code = ExitCode::from(WRONG);
+            } else {
+                writeln!(out, "the {name} does not run")?;
+            }
             continue;
         }
         role.ask_to_stop(seen.pid)?;
