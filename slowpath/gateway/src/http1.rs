@@ -137,6 +137,9 @@ mod tests {
         assert_eq!(answer(address, &[preface, &settings]).await, b"");
         let (begin, rest) = preface.split_at(3);
         assert_eq!(answer(address, &[begin, rest, &settings]).await, b"");
+        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(40_000));
+        let refused = answer(address, &[head.as_bytes()]).await;
+        assert!(!refused.starts_with(b"HTTP/1.1 404"), "a head of 40 KB");
         for method in ["GET", "PRINT", "P"] {
             let request = format!("{method} / HTTP/1.1\r\nConnection: close\r\n\r\n");
             let answer = answer(address, &[request.as_bytes()]).await;

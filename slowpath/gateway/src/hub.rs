@@ -15,7 +15,7 @@ use domain::{
     SessionId, Side, TimeInForce,
 };
 use engine::Engine;
-use journal::Frame;
+use journal::{Frame, FrameHeader};
 use live_orders::Orders;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -442,36 +442,39 @@ impl Inner {
         json!(order.view(&self.symbol(order.market), owner))
     }
 
+    /// Begins to follow an order.
+    fn accept(&mut self, e: &domain::Accepted, engine: &Engine, header: &FrameHeader) -> Tracked {
+        let account = engine.session(e.session).map(|session| session.account);
+        let order = Tracked {
+            order_id: e.order_id,
+            client_order_id: e.client_order_id,
+            session: e.session,
+            account: account.unwrap_or_default(),
+            market: e.market,
+            side: e.side,
+            order_type: e.order_type,
+            time_in_force: e.time_in_force,
+            post_only: e.post_only,
+            price: e.price,
+            qty: e.qty,
+            leaves: e.qty,
+            filled: Qty(0),
+            ended: None,
+            changed: header.engine_time,
+        };
+        self.orders.insert(order);
+        if self.doors.get(&order.account) == Some(&e.session) {
+            let id = e.client_order_id;
+            self.accepted.add(e.session, id, header.seq.0, e.order_id);
+        }
+        order
+    }
+
     /// Follows an order through an event; gives it as it is now.
     fn change(&mut self, event: &Event, engine: &Engine, frame: &Frame<'_>) -> Option<Tracked> {
-        let (seq, time) = (frame.header.seq.0, frame.header.engine_time);
+        let time = frame.header.engine_time;
         match event {
-            Event::Accepted(e) => {
-                let account = engine.session(e.session).map(|session| session.account);
-                let order = Tracked {
-                    order_id: e.order_id,
-                    client_order_id: e.client_order_id,
-                    session: e.session,
-                    account: account.unwrap_or_default(),
-                    market: e.market,
-                    side: e.side,
-                    order_type: e.order_type,
-                    time_in_force: e.time_in_force,
-                    post_only: e.post_only,
-                    price: e.price,
-                    qty: e.qty,
-                    leaves: e.qty,
-                    filled: Qty(0),
-                    ended: None,
-                    changed: time,
-                };
-                self.orders.insert(order);
-                if self.doors.get(&order.account) == Some(&e.session) {
-                    let id = e.client_order_id;
-                    self.accepted.add(e.session, id, seq, e.order_id);
-                }
-                Some(order)
-            }
+            Event::Accepted(e) => Some(self.accept(e, engine, &frame.header)),
             Event::Fill(e) => {
                 let order = self.orders.get_mut(e.order_id)?;
                 order.filled = Qty(order.filled.0 + e.qty.0);

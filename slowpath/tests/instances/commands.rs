@@ -63,6 +63,23 @@ fn one_that_does_not_become_ready_in_time_is_named_with_what_is_missing() {
 }
 
 #[test]
+fn a_process_whose_region_is_gone_is_not_said_to_have_stopped() {
+    let instance = Instance::new("");
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for the fastpath");
+    fs::remove_file(instance.config.region_dir().join("slow")).unwrap();
+    let said = instance.sluice(&["stop"]);
+    let says = format!(
+        "the slowpath (pid {}) runs, and its region is gone",
+        slowpath.pid()
+    );
+    assert!(said.out.contains(&says), "{said:?}");
+    assert_eq!(said.code, 1, "{said:?}");
+    slowpath.kill();
+    assert_eq!(instance.sluice(&["stop"]).code, 0);
+}
+
+#[test]
 fn what_runs_already_is_not_started_again_and_what_is_missing_is() {
     let instance = Instance::new("");
     let slowpath = instance.start_slowpath();

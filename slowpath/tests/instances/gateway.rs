@@ -90,7 +90,7 @@ fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
     wait("it is not ready", || living(&fastpath, 503));
     let (_, problem) = clients.call("GET", "/ready", &Value::Null);
     assert!(
-        problem.contains("has not followed the journal"),
+        problem.contains("nothing that is in the journal could be told"),
         "{problem}"
     );
     std::fs::rename(&aside, &archive).unwrap();

@@ -251,6 +251,26 @@ mod tests {
     }
 
     #[test]
+    fn strangers_leave_room_for_those_who_are_known() {
+        let (key, public) = wallet(1);
+        let (challenges, now) = (challenges(), Instant::now());
+        let later = challenges.time(now + LIFETIME);
+        let others = (0..MOST_FOR_STRANGERS).map(|number| {
+            let mut random = Random::default();
+            random[..8].copy_from_slice(&number.to_le_bytes());
+            (later, random)
+        });
+        challenges.answered.lock().unwrap().extend(others);
+        let answer = |is_known| {
+            let given = challenges.give(public, None, [0xFF; 16], now);
+            let signature = sign(&key, &given.message);
+            challenges.answer(&given.nonce, (public, is_known), &signature, now)
+        };
+        assert_eq!(answer(false), Err(Refused::Full));
+        assert_eq!(answer(true), Ok(None));
+    }
+
+    #[test]
     fn wrong_answers_leave_the_challenge_to_its_wallet() {
         let ((key, public), (other, other_public)) = (wallet(1), wallet(2));
         let (challenges, now) = (challenges(), Instant::now());
