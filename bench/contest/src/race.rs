@@ -117,6 +117,23 @@ mod tests {
     use crate::{Kind, generate};
 
     #[test]
+    fn peers_trade_in_every_market() {
+        let workload = generate(Kind::Multi, 5, 20_000);
+        let peers: Vec<_> = entrants()
+            .into_iter()
+            .filter(|entrant| entrant.role == Role::Peer && entrant.name != "orderbook-rs 0.15")
+            .collect();
+        for finish in race(&workload, &peers, 1, &mut |_| {}) {
+            let (found, expected) = (finish.outcome.trades, workload.outcome.trades);
+            assert!(
+                found > expected / 2,
+                "{}: {found} of {expected}",
+                finish.name
+            );
+        }
+    }
+
+    #[test]
     fn ours_comes_to_the_oracle_s_outcome() {
         for kind in [Kind::Near, Kind::Multi] {
             let workload = generate(kind, 5, 20_000);

@@ -1,4 +1,4 @@
-//! `matchcore`: an order's id is the sequence number of its command.
+//! `matchcore`: an order's id is the sequence number of its command, and these have no gaps within a book.
 
 use crate::checksum::Outcome;
 use crate::command::{Command as Asked, Lasting, Op, Side as AskedSide, Workload, place_of};
@@ -13,8 +13,10 @@ use matchcore::{
 /// A book for each market.
 pub struct Matchcore<'a> {
     commands: &'a [Asked],
-    /// By number of a command: that of the command by which its order was entered.
-    entered: Vec<u64>,
+    /// By number of a command: its number within its book, and that of the command by which its order was entered.
+    numbers: Vec<(u64, u64)>,
+    /// By book and number within it: the order's id in the workload.
+    ids: Vec<Vec<u64>>,
     books: Vec<OrderBook>,
     outcome: Outcome,
 }
@@ -24,17 +26,22 @@ impl<'a> Matchcore<'a> {
     #[must_use]
     pub fn new(workload: &'a Workload) -> Self {
         let mut known = vec![0; place_of(workload.largest_id) + 1];
-        let commands = workload.commands.iter().enumerate();
-        let entered = commands.map(|(at, command)| {
-            let id = place_of(command.id);
+        let mut ids = vec![Vec::new(); workload.symbols as usize];
+        let mut numbers = Vec::with_capacity(workload.commands.len());
+        for command in &workload.commands {
+            let book = &mut ids[command.symbol as usize];
+            let number = book.len() as u64;
+            book.push(command.id);
+            let entered = &mut known[place_of(command.id)];
             if command.op() == Some(Op::New) {
-                known[id] = at as u64;
+                *entered = number;
             }
-            known[id]
-        });
+            numbers.push((number, *entered));
+        }
         Self {
             commands: &workload.commands,
-            entered: entered.collect(),
+            numbers,
+            ids,
             books: (0..workload.symbols)
                 .map(|it| OrderBook::new(&it.to_string()))
                 .collect(),
@@ -44,7 +51,7 @@ impl<'a> Matchcore<'a> {
 
     fn kind(&self, at: usize) -> CommandKind {
         let asked = &self.commands[at];
-        let order_id = OrderId(self.entered[at]);
+        let order_id = OrderId(self.numbers[at].1);
         let quantity = Quantity(asked.qty.into());
         let policy = QuantityPolicy::Standard { quantity };
         match asked.op() {
@@ -89,7 +96,7 @@ impl Core for Matchcore<'_> {
     fn apply(&mut self, at: usize) {
         let command = Command {
             meta: CommandMeta {
-                sequence_number: SequenceNumber(at as u64),
+                sequence_number: SequenceNumber(self.numbers[at].0),
                 timestamp: Timestamp(at as u64),
             },
             kind: self.kind(at),
@@ -105,8 +112,8 @@ impl Core for Matchcore<'_> {
             return;
         };
         for trade in matched.trades() {
-            let maker = usize::try_from(trade.maker_order_id().0).unwrap_or(0);
-            let maker = self.commands[maker].id;
+            let maker = place_of(trade.maker_order_id().0);
+            let maker = self.ids[asked.symbol as usize][maker];
             let price = u32::try_from(trade.price().0).unwrap_or(0);
             let qty = u32::try_from(trade.quantity().0).unwrap_or(0);
             self.outcome.trade(maker, asked.id, price, qty);
