@@ -48,6 +48,22 @@ pub struct Plan {
     pub snapshot_frames: u64,
 }
 
+#[cfg(test)]
+impl Plan {
+    /// The smallest, for tests.
+    pub(crate) const UNIT: Self = Self {
+        name: "unit",
+        sessions: 1,
+        idle: "spin-then-yield",
+        ack: "sequenced",
+        journal_mib: 1,
+        checkpoint_interval: 1_000,
+        gateway: false,
+        feed: false,
+        snapshot_frames: 1_000,
+    };
+}
+
 /// The CPUs that an instance keeps to; none: the scheduler's choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
@@ -430,24 +446,12 @@ mod tests {
     use shm::{Identity, fast_spec};
     use std::io::Write as _;
 
-    const PLAN: Plan = Plan {
-        name: "unit",
-        sessions: 1,
-        idle: "spin-then-yield",
-        ack: "sequenced",
-        journal_mib: 1,
-        checkpoint_interval: 1_000,
-        gateway: false,
-        feed: false,
-        snapshot_frames: 1_000,
-    };
-
     /// A variable of the environment can be set for another process only: this test starts itself.
     #[test]
     fn in_an_environment_that_would_change_it_there_is_no_instance() {
         const VARIABLE: &str = "SLUICE_INSTANCE__NAME";
         if std::env::var_os(VARIABLE).is_some() {
-            let refused = Instance::create(&PLAN).expect_err("another's name");
+            let refused = Instance::create(&Plan::UNIT).expect_err("another's name");
             assert!(refused.to_string().contains(VARIABLE), "{refused}");
             return;
         }
@@ -466,7 +470,7 @@ mod tests {
 
     #[test]
     fn only_the_last_start_says_that_it_is_ready() {
-        let mut instance = Instance::create(&PLAN).expect("files");
+        let mut instance = Instance::create(&Plan::UNIT).expect("files");
         let limit = Duration::from_millis(1);
         // Killed before it was ready, started again, and ready.
         let mut log = instance.open_log(Role::Fastpath).expect("a log");
@@ -483,7 +487,7 @@ mod tests {
 
     #[test]
     fn a_region_is_found_where_there_was_room_and_forgotten_there() {
-        let mut instance = Instance::create(&PLAN).expect("files");
+        let mut instance = Instance::create(&Plan::UNIT).expect("files");
         instance.config.memory.shm_dir = instance.folder().join("no room here");
         let spec = fast_spec(0);
         let identity = Identity {

@@ -136,17 +136,7 @@ mod tests {
 
     #[test]
     fn the_record_may_be_reported() {
-        let plan = Plan {
-            name: "unit",
-            sessions: 1,
-            idle: "spin-then-yield",
-            ack: "sequenced",
-            journal_mib: 1,
-            checkpoint_interval: 1_000,
-            gateway: false,
-            feed: false,
-            snapshot_frames: 1_000,
-        };
+        let plan = Plan::UNIT;
         let starts = |millis: [u64; 3]| {
             let start = |millis| Start {
                 ready: Duration::from_millis(millis),

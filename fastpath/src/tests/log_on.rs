@@ -72,6 +72,17 @@ fn client(rig: &Rig, key: &ExchangeSecret) -> Client {
     rig.stranger_with(SESSION, &secret)
 }
 
+/// A session with this key that has been established and has traded.
+fn traded_with(key: &ExchangeSecret) -> (Rig, Client) {
+    let mut rig = rig();
+    administer(&mut rig, &[open(SESSION, Gate::Port, key.public_key())]);
+    rig.housekeep();
+    let client = client(&rig, key);
+    let mut client = rig.establish(client);
+    trade(&mut rig, &mut client, 1);
+    (rig, client)
+}
+
 fn is_heard(rig: &mut Rig, client: &mut Client) -> bool {
     client.hello(9);
     rig.settle();
@@ -112,13 +123,8 @@ fn a_session_opened_while_the_tiles_run_trades_and_survives_restarts() {
 
 #[test]
 fn another_key_ends_the_one_before_and_the_numbers_go_on() {
-    let mut rig = rig();
     let (old, new) = (key(3), key(4));
-    administer(&mut rig, &[open(SESSION, Gate::Port, old.public_key())]);
-    rig.housekeep();
-    let before = client(&rig, &old);
-    let mut before = rig.establish(before);
-    trade(&mut rig, &mut before, 1);
+    let (mut rig, mut before) = traded_with(&old);
 
     administer(&mut rig, &[delegate(new.public_key())]);
     rig.housekeep();
@@ -169,13 +175,8 @@ fn only_another_key_unbinds_the_session() {
 /// old key's, and the next process derives the new one.
 #[test]
 fn a_key_replaced_just_before_a_restart_unbinds_the_session_too() {
-    let mut rig = rig();
     let (old, new) = (key(3), key(4));
-    administer(&mut rig, &[open(SESSION, Gate::Port, old.public_key())]);
-    rig.housekeep();
-    let before = client(&rig, &old);
-    let mut before = rig.establish(before);
-    trade(&mut rig, &mut before, 1);
+    let (mut rig, mut before) = traded_with(&old);
     administer(&mut rig, &[delegate(new.public_key())]);
 
     let mut rig = rig.restart(|_| {});

@@ -123,14 +123,7 @@ fn killed_and_started_again_it_goes_on_where_it_was() {
 /// The memory holds a thousand frames: what is older comes from the archive.
 #[test]
 fn what_memory_no_longer_has_is_checked_from_the_archive() {
-    let instance = Instance::new("[archive]\nsegment_mib = 1\n");
-    let mut fastpath = Fastpath::start(&instance);
-    fastpath.genesis();
-    let mut slowpath = instance.start_slowpath();
-    slowpath.wait_for("archiving from");
-    fastpath.trade_through(3000, &instance);
-    instance.wait_archived(fastpath.head());
-    slowpath.kill();
+    let (instance, fastpath, _) = lapped();
     assert!(fastpath.head() > 6000);
 
     let mut slowpath = instance.start_slowpath();

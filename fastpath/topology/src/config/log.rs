@@ -41,15 +41,7 @@ impl Log {
 }
 
 /// Who says something, as the first part of a target: ours, and those of others that trace.
-const TARGETS: [&str; 7] = [
-    "slowpath",
-    "gateway",
-    "axum",
-    "h2",
-    "sqlx",
-    "tower",
-    "tower_http",
-];
+const TARGETS: [&str; 6] = ["slowpath", "gateway", "axum", "h2", "sqlx", "tower"];
 
 /// Whether a text is a level, or a list of levels and of levels of targets.
 ///
