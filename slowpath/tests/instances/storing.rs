@@ -311,6 +311,7 @@ fn init_db_makes_the_tables_and_empties_them_when_no_slowpath_runs() {
     empty(&instance);
     fastpath.trade(10);
     slowpath.wait_for("reading the journal again");
+    wait_stored(&instance, fastpath.head());
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
     let emptied = instance.sluice(&["init-db", "--rebuild"]);
