@@ -166,6 +166,7 @@ impl<'a> Parts<'a> {
             fast: self.fast.clone(),
             counters: Counters::new(&self.block(TileKind::Net, tile_kind::NET), net::NAMES),
             turn: 0,
+            received: None,
         })
     }
 
@@ -225,6 +226,7 @@ impl<'a> Parts<'a> {
                 shard: self.shard,
                 epoch: self.epoch,
                 replay: config.slowpath.replay,
+                time: None,
             },
             new_keys,
             feed: config.feed.destination.map(|to| {
@@ -246,6 +248,7 @@ impl<'a> Parts<'a> {
             failed: false,
             receive_to_send: self.fast.histogram(stage::receive_to_send),
             frame: Box::new([0; MAX_FRAME_WORDS]),
+            events: Vec::with_capacity(domain::MAX_EVENTS),
             current: None,
             sent,
             noted: sent,
@@ -266,11 +269,14 @@ impl<'a> Parts<'a> {
             return Ok(());
         }
         let mut buffer = Box::new([0; MAX_FRAME_WORDS]);
+        let mut events = Vec::with_capacity(domain::MAX_EVENTS);
         while reader.next_seq() <= sent {
             let Read::Frame(words) = reader.poll(&mut buffer) else {
                 break;
             };
-            note(windows, &Frame::parse(&buffer[..words])?);
+            events.clear();
+            let frame = Frame::parse_each(&buffer[..words], |event| events.push(event))?;
+            note(windows, &frame.header, &events);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! no room for is owed and the frame not done with.
 
 use domain::Event;
-use journal::Frame;
+use journal::FrameHeader;
 use nic::{Peer, Transmit};
 use topology::instruments::out as counter;
 use wire::market_data::{Message, PacketWriter, SessionName, Stamp};
@@ -47,17 +47,17 @@ impl Publisher {
     pub(crate) fn publish<T: Transmit>(
         &mut self,
         port: &mut T,
-        frame: &Frame<'_>,
+        header: &FrameHeader,
+        events: &[Event],
         done: &mut usize,
         counters: &Counters,
     ) -> bool {
         let stamp = Stamp {
-            engine_seq: frame.header.seq,
-            engine_time: frame.header.engine_time,
+            engine_seq: header.seq,
+            engine_time: header.engine_time,
         };
-        for event in frame.events().skip(*done) {
-            let event = event.expect("the frame was parsed");
-            if !self.add(port, stamp, &event, counters) {
+        while let Some(event) = events.get(*done) {
+            if !self.add(port, stamp, event, counters) {
                 return false;
             }
             *done += 1;

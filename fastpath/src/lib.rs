@@ -23,6 +23,7 @@ mod port;
 mod post;
 mod recovery;
 mod replies;
+mod resend;
 mod sequencer;
 mod supervisor;
 #[cfg(test)]

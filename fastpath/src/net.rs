@@ -50,6 +50,9 @@ pub(crate) struct Entry {
     pub(crate) fast: FastWriter,
     pub(crate) counters: Counters,
     pub(crate) turn: u64,
+    /// When this turn's datagrams were found, UTC ns; none until the first of them: they lay there before
+    /// the first was looked at, so one look at the clock serves for all.
+    pub(crate) received: Option<u64>,
 }
 
 pub(crate) struct NetTile<R> {
@@ -70,6 +73,7 @@ impl<R: Receive + Send> Tile for NetTile<R> {
             return 0;
         }
         self.entry.turn += 1;
+        self.entry.received = None;
         let entry = &mut self.entry;
         let received = self
             .port
@@ -145,7 +149,10 @@ impl Entry {
 
     /// One datagram: whose, whether genuine, what it says.
     fn take(&mut self, arrival: &Arrival<'_>) {
-        let now = arrival.hardware_time.unwrap_or_else(Clock::now);
+        let now = match arrival.hardware_time {
+            Some(time) => time,
+            None => *self.received.get_or_insert_with(Clock::now),
+        };
         let bytes = arrival.payload;
         let Ok(context) = DatagramReader::context(bytes) else {
             return self.count(counter::garbage);
@@ -173,7 +180,7 @@ impl Entry {
             return self.not_established(&context, arrival.peer);
         }
         let mut rest = parsed.messages;
-        if rest.clone().next().is_none() && !control && self.within_burst(session) {
+        if rest.is_empty() && !control && self.within_burst(session) {
             self.reply(&Reply::Heartbeat { session });
         }
         let mut here = rest.clone();

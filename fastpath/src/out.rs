@@ -12,10 +12,10 @@ use crate::counters::Counters;
 use crate::feed::Publisher;
 use crate::keys::NewKeys;
 use crate::post::{NotSent, Post};
-use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Refusal, Reply};
+use crate::replies::{HANDSHAKE_BURST, REPLY_BURST, Reply};
 use crate::watermark::Watermark;
 use crate::window::Windows;
-use domain::{Event, Events, Nanos, Reason, SessionId};
+use domain::{Event, Nanos, SessionId};
 use journal::{Frame, FrameHeader};
 use nic::Transmit;
 use shm::heartbeat::is_silent;
@@ -24,14 +24,12 @@ use shm::{
     TileBlock, TileState, since_boot,
 };
 use std::time::{Duration, Instant};
-use tile::{Clock, Tile};
+use tile::Tile;
 use topology::instruments::out as counter;
-use wire::order_entry::{Challenge, Context, Established, FrameStamp, Message, Template};
+use wire::order_entry::{Challenge, Established, FrameStamp, Message};
 
 /// Most frames in one turn.
 const FRAME_BURST: usize = 32;
-/// Most reports that one request brings back; a client asks again for more.
-const RESEND_LIMIT: u64 = 64;
 /// Frames read for resends in one turn, after which the other replies wait for the next.
 const RESEND_FRAMES: usize = 64;
 /// How long a stop waits for the archiver, and how long if there is none.
@@ -64,8 +62,9 @@ pub(crate) struct OutTile<T> {
     pub(crate) slow: SlowView,
     pub(crate) counters: Counters,
     pub(crate) receive_to_send: Histogram,
-    /// The frame being sent: its words, and how far it is.
+    /// The frame being sent: its words, its events, and how far it is.
     pub(crate) frame: Box<[u64; MAX_FRAME_WORDS]>,
+    pub(crate) events: Vec<Event>,
     pub(crate) current: Option<Current>,
     /// The last frame that went out whole, and its engine time.
     pub(crate) sent: u64,
@@ -89,9 +88,9 @@ pub(crate) struct OutTile<T> {
 /// A frame that was read and is not done with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Current {
-    words: usize,
+    header: FrameHeader,
     /// Events whose reports are done with, and events that the publisher has taken in.
-    events_done: usize,
+    reported: usize,
     published: usize,
 }
 
@@ -101,6 +100,7 @@ impl<T: Transmit + Send> Tile for OutTile<T> {
     }
 
     fn poll(&mut self) -> usize {
+        self.post.forget_time();
         let mut frames = 0;
         while frames < FRAME_BURST && self.next_frame() {
             frames += 1;
@@ -163,36 +163,40 @@ impl<T: Transmit> OutTile<T> {
         let Some(mut current) = self.current.take().or_else(|| self.read_next()) else {
             return false;
         };
-        let frame = parse(&self.frame[..current.words]);
-        let header = frame.header;
-        if header.seq.0 > self.noted {
-            note(&mut self.windows, &frame);
-            self.noted = header.seq.0;
-        }
-        let whole = send_frame(&mut self.post, &frame, &mut current, &self.counters)
+        let (header, events) = (&current.header, &self.events);
+        let reported = &mut current.reported;
+        let whole = send_frame(&mut self.post, header, events, reported, &self.counters)
             && self.feed.as_mut().is_none_or(|feed| {
                 let (port, published) = (&mut self.post.port, &mut current.published);
-                feed.publish(port, &frame, published, &self.counters)
+                feed.publish(port, header, events, published, &self.counters)
             });
         if whole {
-            self.done(&header);
+            self.done(&current.header);
         } else {
             self.current = Some(current);
         }
         whole
     }
 
-    /// Reads the next frame, once it may leave.
+    /// Reads the next frame, once it may leave, and takes note of what it holds.
     fn read_next(&mut self) -> Option<Current> {
         if self.failed || !self.may_leave(self.reader.next_seq()) {
             return None;
         }
         match self.reader.poll(&mut self.frame) {
-            Read::Frame(words) => Some(Current {
-                words,
-                events_done: 0,
-                published: 0,
-            }),
+            Read::Frame(words) => {
+                let (words, events) = (&self.frame[..words], &mut self.events);
+                events.clear();
+                let frame = Frame::parse_each(words, |event| events.push(event));
+                let header = frame.expect("the match tile wrote it").header;
+                note(&mut self.windows, &header, &self.events);
+                self.noted = header.seq.0;
+                Some(Current {
+                    header,
+                    reported: 0,
+                    published: 0,
+                })
+            }
             Read::Empty => None,
             Read::Corrupt => {
                 self.fail();
@@ -223,10 +227,11 @@ impl<T: Transmit> OutTile<T> {
     fn done(&mut self, header: &FrameHeader) {
         self.sent = header.seq.0;
         self.engine_time = header.engine_time.0;
+        let now = self.post.look_at_clock();
         // The gateway's requests carry the slowpath's clock.
         let session = header.source.session();
         if session.is_some_and(|session| self.post.serves(session)) {
-            let waited = Clock::now().saturating_sub(header.receive_time.0);
+            let waited = now.saturating_sub(header.receive_time.0);
             self.receive_to_send.record(waited);
         }
     }
@@ -262,6 +267,7 @@ impl<T: Transmit> OutTile<T> {
 
     fn answer(&mut self) -> usize {
         self.resend_budget = RESEND_FRAMES;
+        self.post.forget_time();
         let mut handshakes = 0;
         while handshakes < HANDSHAKE_BURST
             && let Some(reply) = next_reply(&mut self.handshakes)
@@ -356,99 +362,10 @@ impl<T: Transmit> OutTile<T> {
         })
     }
 
-    fn next_report(&self, session: SessionId) -> u64 {
+    pub(crate) fn next_report(&self, session: SessionId) -> u64 {
         self.windows
             .session(session)
             .map_or(1, |window| window.next_report)
-    }
-
-    /// What became of the session's message: the reports of its own frame once more. While the
-    /// message is on its way there is nothing to say.
-    fn outcome(&mut self, session: SessionId, number: u64) -> Result<(), NotSent> {
-        let window = self.windows.session(session).ok_or(NotSent::Unreachable)?;
-        if number > window.last_applied {
-            return Ok(());
-        }
-        let seq = self.windows.frame_of_number(session, number, self.noted);
-        let words = seq.and_then(|seq| self.read_again(seq));
-        let frame = words.map(|words| parse(&self.again[..words]));
-        // A window's entry may be so old that it names a newer frame.
-        let Some(frame) = frame.filter(|frame| tells_of_number(frame, session, number)) else {
-            return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
-        };
-        let applied = frame.header.source_seq == number;
-        let wanted = |event: &Event| applied || matches!(event, Event::NotApplied(_));
-        send_again(&mut self.post, &frame, session, wanted).map(drop)
-    }
-
-    /// Reports `from .. from + count` once more, frame by frame.
-    fn resend(&mut self, session: SessionId, from: u64, count: u64) -> Result<(), NotSent> {
-        let next_report = self.next_report(session);
-        let template = Template::ResendRequest.number();
-        if from == 0 || from >= next_report {
-            let refusal = Refusal {
-                reason: Reason::NotIssued,
-                template,
-                from,
-                count,
-            };
-            return self.post.refused(session, None, next_report, &refusal);
-        }
-        let end = from
-            .saturating_add(count.clamp(1, RESEND_LIMIT))
-            .min(next_report);
-        let oldest = self.windows.oldest_report(session);
-        if from < oldest {
-            self.not_in_memory(session, template, from, oldest.min(end) - from)?;
-        }
-        let mut number = from.max(oldest);
-        while number < end {
-            let seq = self.windows.frame_of_report(session, number, self.noted);
-            let words = seq.and_then(|seq| self.read_again(seq));
-            let frame = words.map(|words| parse(&self.again[..words]));
-            let Some(frame) = frame.filter(|frame| has_report(frame, session, number)) else {
-                return self.not_in_memory(session, template, number, end - number);
-            };
-            let wanted = |event: &Event| {
-                event
-                    .report()
-                    .is_some_and(|(_, report)| (number..end).contains(&report))
-            };
-            let Some(last) = send_again(&mut self.post, &frame, session, wanted)? else {
-                return self.not_in_memory(session, template, number, end - number);
-            };
-            number = last + 1;
-        }
-        Ok(())
-    }
-
-    /// Reads a frame into `again`, at the cost of this turn's budget.
-    fn read_again(&mut self, seq: u64) -> Option<usize> {
-        self.resend_budget = self.resend_budget.saturating_sub(1);
-        match self.reader.read_at(seq, &mut self.again) {
-            Read::Frame(words) => {
-                self.counters.add(counter::resent_frames, 1);
-                Some(words)
-            }
-            Read::Empty | Read::Lapped | Read::Corrupt => None,
-        }
-    }
-
-    fn not_in_memory(
-        &mut self,
-        session: SessionId,
-        template: u16,
-        from: u64,
-        count: u64,
-    ) -> Result<(), NotSent> {
-        let refusal = Refusal {
-            reason: Reason::NoLongerInMemory,
-            template,
-            from,
-            count,
-        };
-        self.post
-            .refused(session, None, self.next_report(session), &refusal)
     }
 }
 
@@ -458,85 +375,45 @@ fn next_reply(ring: &mut RingConsumer<Heap>) -> Option<Reply> {
     Some(Reply::decode(&slot).expect("the net tile writes whole replies"))
 }
 
-fn parse(words: &[u64]) -> Frame<'_> {
-    Frame::parse(words).expect("the match tile wrote it")
-}
-
-/// Whether a frame says what became of the session's message `number`: it holds the message, or one
-/// that skipped it.
-fn tells_of_number(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
-    let skips = |event: Event| {
-        if let Event::NotApplied(skipped) = event {
-            skipped.session == session
-                && number
-                    .checked_sub(skipped.from)
-                    .is_some_and(|after| after < skipped.count)
-        } else {
-            false
-        }
-    };
-    frame.header.source.session() == Some(session)
-        && (frame.header.source_seq == number || frame.events().flatten().any(skips))
-}
-
-/// Whether a frame holds the session's report `number`.
-fn has_report(frame: &Frame<'_>, session: SessionId, number: u64) -> bool {
-    let mut events = frame.events().flatten();
-    events.any(|event| event.report() == Some((session, number)))
-}
-
-fn stamp(frame: &Frame<'_>) -> FrameStamp {
+pub(crate) fn stamp(header: &FrameHeader) -> FrameStamp {
     FrameStamp {
-        seq: frame.header.seq,
-        engine_time: frame.header.engine_time,
-        receive_time: frame.header.receive_time,
-        source: frame.header.source,
-        source_seq: frame.header.source_seq,
+        seq: header.seq,
+        engine_time: header.engine_time,
+        receive_time: header.receive_time,
+        source: header.source,
+        source_seq: header.source_seq,
     }
 }
 
-/// Sends all reports of a frame, a datagram for each run of one session's; each event is decoded
-/// once. True when the frame is done with; false if the port is full, `current` says from where to go on.
+/// Sends the reports of a frame behind the first `done` events, which it counts on, a datagram for each
+/// run of one session's. True when the frame is done with; false if the port is full.
 fn send_frame<T: Transmit>(
     post: &mut Post<T>,
-    frame: &Frame<'_>,
-    current: &mut Current,
+    header: &FrameHeader,
+    events: &[Event],
+    done: &mut usize,
     counters: &Counters,
 ) -> bool {
-    let stamp = stamp(frame);
-    let mut events = frame.events();
-    for _ in 0..current.events_done {
-        events.next();
-    }
-    let mut next = following(&mut events);
-    while let Some(event) = next.take() {
+    let stamp = stamp(header);
+    while let Some(event) = events.get(*done) {
         let Some((session, first)) = event.report() else {
             counters.add(counter::trades, u64::from(matches!(event, Event::Trade(_))));
-            current.events_done += 1;
-            next = following(&mut events);
+            *done += 1;
             continue;
         };
-        let mut done = 0;
+        let mut written = 0;
         let sent = post.reports(session, first, 0, |writer| {
-            let mut ahead = Some(event);
-            while let Some(event) = ahead {
-                let report = Message::report(&stamp, &event);
-                let own = event.report().is_some_and(|(whose, _)| whose == session);
-                let Some(report) = report.filter(|_| own) else {
-                    break;
-                };
-                if writer.push_message(&report).is_err() {
-                    break;
-                }
-                ahead = following(&mut events);
-                done += 1;
-            }
-            next = ahead;
+            let run = events[*done..].iter().take_while(|event| {
+                event.report().is_some_and(|(whose, _)| whose == session)
+                    && Message::report(&stamp, event)
+                        .is_some_and(|report| writer.push_message(&report).is_ok())
+            });
+            written = run.count();
         });
         match sent {
             Ok(()) => {
-                counters.add(counter::reports, done);
-                current.events_done += usize::try_from(done).expect("a frame has few events");
+                counters.add(counter::reports, written as u64);
+                *done += written;
             }
             Err(NotSent::PortFull) => {
                 post.port.flush();
@@ -546,25 +423,20 @@ fn send_frame<T: Transmit>(
                 // Whoever trades by another door hears of it there.
                 let by_port = u64::from(post.serves(session));
                 counters.add(counter::unreachable, by_port);
-                current.events_done += 1;
-                next = following(&mut events);
+                *done += 1;
             }
         }
     }
     true
 }
 
-fn following(events: &mut Events<'_>) -> Option<Event> {
-    Some(events.next()?.expect("the frame was parsed"))
-}
-
 /// Takes note of where the frame's reports and its command's outcome stand.
-pub(crate) fn note(windows: &mut Windows, frame: &Frame<'_>) {
-    let seq = frame.header.seq.0;
-    if let Some(session) = frame.header.source.session() {
-        windows.number(session, frame.header.source_seq, seq);
+pub(crate) fn note(windows: &mut Windows, header: &FrameHeader, events: &[Event]) {
+    let seq = header.seq.0;
+    if let Some(session) = header.source.session() {
+        windows.number(session, header.source_seq, seq);
     }
-    for event in frame.events().flatten() {
+    for event in events {
         if let Event::NotApplied(skipped) = event {
             windows.skipped(skipped.session, skipped.from, skipped.count, seq);
         }
@@ -572,44 +444,4 @@ pub(crate) fn note(windows: &mut Windows, frame: &Frame<'_>) {
             windows.report(session, report, seq);
         }
     }
-}
-
-/// Sends those reports of a frame that belong to `session` and are `wanted`, marked as
-/// retransmission; gives the number of the last one.
-fn send_again<T: Transmit>(
-    post: &mut Post<T>,
-    frame: &Frame<'_>,
-    session: SessionId,
-    wanted: impl Fn(&Event) -> bool,
-) -> Result<Option<u64>, NotSent> {
-    let stamp = stamp(frame);
-    let of_session = |event: &Event| event.report().is_some_and(|(whose, _)| whose == session);
-    let mut events = frame
-        .events()
-        .flatten()
-        .filter(|e| of_session(e) && wanted(e))
-        .peekable();
-    let mut last = None;
-    while let Some((_, first)) = events.peek().and_then(Event::report) {
-        let mut next = first;
-        post.reports(session, first, Context::RETRANSMISSION, |writer| {
-            // A datagram's reports are consecutive: its context names only the first number.
-            while let Some(event) = events
-                .peek()
-                .filter(|e| e.report() == Some((session, next)))
-            {
-                let report = Message::report(&stamp, event).expect("a private event");
-                if writer.push_message(&report).is_err() {
-                    break;
-                }
-                events.next();
-                last = Some(next);
-                next += 1;
-            }
-        })?;
-        if last.is_none_or(|last| last < first) {
-            break;
-        }
-    }
-    Ok(last)
 }

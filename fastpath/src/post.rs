@@ -29,6 +29,9 @@ pub(crate) struct Post<T> {
     pub(crate) epoch: u32,
     /// Where older ranges are served; tells clients with a refusal.
     pub(crate) replay: Option<SocketAddrV4>,
+    /// The sending time of what comes next, UTC ns; none: the clock is looked at first. A look costs as
+    /// much as a small report, so it serves for the datagrams of a whole frame.
+    pub(crate) time: Option<u64>,
 }
 
 /// Which datagram: whose, from which number, in which epoch.
@@ -151,6 +154,7 @@ impl<T: Transmit> Post<T> {
         } else {
             &half.current
         };
+        let sending_time = *self.time.get_or_insert_with(Clock::now);
         let mut slot = match self.port.reserve() {
             Some(slot) => slot,
             None => {
@@ -162,7 +166,7 @@ impl<T: Transmit> Post<T> {
             session_id: envelope.session,
             epoch: envelope.epoch,
             next_seq_no: envelope.next_no,
-            sending_time: Nanos(Clock::now()),
+            sending_time: Nanos(sending_time),
             shard: if envelope.epoch == CONTROL_EPOCH {
                 0
             } else {
@@ -176,6 +180,16 @@ impl<T: Transmit> Post<T> {
         let length = writer.finish(key);
         slot.commit(length, envelope.to);
         Ok(())
+    }
+
+    /// Time has passed: what is sent next looks at the clock.
+    pub(crate) fn forget_time(&mut self) {
+        self.time = None;
+    }
+
+    /// Now, UTC ns; from here on what is sent says so.
+    pub(crate) fn look_at_clock(&mut self) -> u64 {
+        *self.time.insert(Clock::now())
     }
 
     /// A session was opened, or its owner has agreed on another key.

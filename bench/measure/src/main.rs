@@ -17,6 +17,11 @@ use bench::{functions, load, programs, report, snapshot};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tile::allocator::CountingAllocator;
+
+/// That of the fastpath, so that its tables lie here as they lie there; for the peers of a contest as well.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 
 /// Measures a whole Sluice. The method is in docs/BENCHMARKING.md.
 #[derive(Debug, Parser)]

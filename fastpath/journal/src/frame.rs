@@ -2,7 +2,7 @@
 
 use core::fmt;
 use domain::{
-    Command, CommandError, CommandKind, Effects, EventError, Events, MAX_COMMAND_WORDS,
+    Command, CommandError, CommandKind, Effects, Event, EventError, Events, MAX_COMMAND_WORDS,
     MAX_EVENT_WORDS, MAX_EVENTS, Nanos, Request, Seq, Source,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -259,8 +259,8 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Checks that the words are exactly one frame.
-    pub(crate) fn check(words: &[u64]) -> Result<Self, FrameError> {
+    /// Checks that the words are exactly one frame; `each` sees every event on the way.
+    pub(crate) fn check(words: &[u64], each: impl FnMut(Event)) -> Result<Self, FrameError> {
         let raw = read_header(words)?;
         if raw.format_version != FORMAT_VERSION {
             return Err(FrameError::FormatVersion(raw.format_version));
@@ -287,7 +287,7 @@ impl Checked {
                 words: usize::from(raw.command_words),
             }))?;
         let command = Command::decode(kind, body).map_err(FrameError::Command)?;
-        check_events(&words[events_at..], raw.events)?;
+        check_events(&words[events_at..], raw.events, each)?;
         Ok(Self {
             header: FrameHeader {
                 engine_version: raw.engine_version,
@@ -321,10 +321,10 @@ impl Checked {
     }
 }
 
-fn check_events(words: &[u64], says: u16) -> Result<(), FrameError> {
+fn check_events(words: &[u64], says: u16, mut each: impl FnMut(Event)) -> Result<(), FrameError> {
     let mut found = 0;
     for (index, event) in Events::new(words).enumerate() {
-        event.map_err(|error| FrameError::Event { index, error })?;
+        each(event.map_err(|error| FrameError::Event { index, error })?);
         found += 1;
     }
     if found != usize::from(says) || found > MAX_EVENTS {
@@ -340,7 +340,16 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`FrameError`]: the first thing that is wrong.
     pub fn parse(words: &'a [u64]) -> Result<Self, FrameError> {
-        Ok(Checked::check(words)?.over(words))
+        Self::parse_each(words, |_| {})
+    }
+
+    /// As [`Frame::parse`], and gives every event to `each` as it checks it: who needs them all takes
+    /// them apart once. If the frame is refused, `each` may have seen some of its events.
+    ///
+    /// # Errors
+    /// As [`Frame::parse`].
+    pub fn parse_each(words: &'a [u64], each: impl FnMut(Event)) -> Result<Self, FrameError> {
+        Ok(Checked::check(words, each)?.over(words))
     }
 
     /// The events one by one; all are `Ok`.

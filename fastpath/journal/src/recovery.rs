@@ -225,7 +225,7 @@ impl<S: Segments, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Recovery<S, M> 
             MemoryRead::Frame(words) => {
                 let memory = &self.buffer[..words];
                 if memory != self.archive.words(place.clone()) {
-                    let memory = Checked::check(memory)
+                    let memory = Checked::check(memory, |_| {})
                         .map_err(|error| RecoveryError::MemoryFrame { seq, error })?;
                     return Err(RecoveryError::Different {
                         seq,
@@ -262,7 +262,7 @@ impl<S: Segments, M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Recovery<S, M> 
                 });
             }
         };
-        let checked = Checked::check(&self.buffer[..words])
+        let checked = Checked::check(&self.buffer[..words], |_| {})
             .map_err(|error| RecoveryError::MemoryFrame { seq, error })?;
         self.chain
             .check_parts(&checked)

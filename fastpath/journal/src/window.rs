@@ -108,7 +108,7 @@ impl Window {
         }
         let start = self.used / 8;
         let place = start..start + extent.words;
-        Ok(Checked::check(&self.words[place.clone()])
+        Ok(Checked::check(&self.words[place.clone()], |_| {})
             .map(|checked| (place, checked))
             .map_err(NoFrame::Bad))
     }

@@ -3,12 +3,15 @@
 //!
 //! The kernel gives a page when it is first touched, a microsecond or two in the middle of an order.
 //! So until it is closed, the allocator touches every page of what it hands out: the tables are the
-//! process's own when the hot path begins, whoever made them and whether or not he filled them.
+//! process's own when the hot path begins, whoever made them and whether or not he filled them. Tables of
+//! 2 MiB and more are asked for in huge pages, where the kernel gives them on advice: an order touches a
+//! few places far apart, and each small page costs it a walk through the page tables.
 //!
 //! The hot path is closed once every table is made. The process goes on if something allocates all
 //! the same, because refusing memory would stop the exchange; the counter stands in shared memory's
 //! tile blocks, a test holds it at zero under load, and `sluice status` shows it.
 
+use rustix::mm::{Advice, madvise};
 use std::alloc::{GlobalAlloc, Layout, System};
 #[expect(
     clippy::disallowed_types,
@@ -22,6 +25,8 @@ type Counter = AtomicU64;
 
 /// Pages are this large or a multiple of it.
 const PAGE_BYTES: usize = 4096;
+/// A huge page.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// The system's allocator with a count of calls after [`CountingAllocator::close`].
 #[derive(Debug)]
@@ -64,6 +69,10 @@ impl CountingAllocator {
         if self.closed.load(Ordering::Relaxed) {
             self.calls.fetch_add(1, Ordering::Relaxed);
         } else if !at.is_null() && from < to {
+            if to - from >= HUGE_PAGE_BYTES {
+                // SAFETY: as of this function; the bytes are within the allocation.
+                unsafe { advise_huge_pages(at.wrapping_add(from), to - from) };
+            }
             let pages = (from..to).step_by(PAGE_BYTES);
             for offset in pages.chain([to - 1]) {
                 // SAFETY: below `to`, so within the allocation, which is writable and not shared.
@@ -72,6 +81,19 @@ impl CountingAllocator {
         }
         at
     }
+}
+
+/// Asks for huge pages where these bytes lie. A kernel that gives none goes on with small ones.
+///
+/// # Safety
+/// The bytes belong to an allocation of this process.
+unsafe fn advise_huge_pages(at: *mut u8, bytes: usize) {
+    let before = at.addr().next_multiple_of(PAGE_BYTES) - at.addr();
+    let whole = bytes.saturating_sub(before) / PAGE_BYTES * PAGE_BYTES;
+    // SAFETY: whole pages within the allocation; advice on their size changes nothing that they hold.
+    let advised = unsafe { madvise(at.wrapping_add(before).cast(), whole, Advice::LinuxHugepage) };
+    // Without huge pages everything works, only slower.
+    let _: rustix::io::Result<()> = advised;
 }
 
 impl Default for CountingAllocator {
@@ -136,6 +158,37 @@ mod tests {
         // SAFETY: it came from this allocator with this layout.
         unsafe { allocator.dealloc(table, layout) };
         after - before
+    }
+
+    /// KiB of huge pages that this process has where `at` lies.
+    fn huge_kib(at: *mut u8) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut within = false;
+        for line in maps.lines() {
+            let range = line.split_whitespace().next().unwrap();
+            if let Some((from, to)) = range.split_once('-') {
+                let parse = |text| usize::from_str_radix(text, 16).unwrap();
+                within = (parse(from)..parse(to)).contains(&at.addr());
+            } else if within && let Some(kib) = line.strip_prefix("AnonHugePages:") {
+                return kib.trim().trim_end_matches(" kB").parse().unwrap();
+            }
+        }
+        0
+    }
+
+    #[test]
+    fn a_large_table_lies_on_huge_pages_where_they_are_to_be_had() {
+        let mode = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+        let allocator = CountingAllocator::new();
+        let layout = Layout::from_size_align(64 << 20, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let table = unsafe { allocator.alloc_zeroed(layout) };
+        let kib = huge_kib(table.wrapping_add(layout.size() / 2));
+        // SAFETY: it came from this allocator with this layout.
+        unsafe { allocator.dealloc(table, layout) };
+        if mode.is_ok_and(|mode| !mode.contains("[never]")) {
+            assert!(kib >= 32 << 10, "{kib} KiB of 64 MiB");
+        }
     }
 
     #[test]

@@ -245,6 +245,14 @@ pub struct Messages<'a> {
     next_no: u64,
 }
 
+impl Messages<'_> {
+    /// Whether none is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
 impl Iterator for Messages<'_> {
     type Item = Numbered;
 
