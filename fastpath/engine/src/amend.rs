@@ -53,7 +53,8 @@ impl Engine {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
-        let delegation = self.current_delegation(session)?;
+        let state = self.session_state(session);
+        let delegation = self.current_delegation(state)?;
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)
@@ -90,10 +91,7 @@ impl Engine {
         }
         let (asset, held) = market.hold_of(&order);
         let (_, needed) = market.hold_of(&amended);
-        let available = self
-            .funds
-            .balance(self.account_of(session), asset)
-            .available;
+        let available = self.funds.balance(state.account, asset).available;
         let covered = available
             .checked_add(held)
             .expect("both are parts of the asset's supply");

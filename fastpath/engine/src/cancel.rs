@@ -40,18 +40,22 @@ impl Engine {
     pub(crate) fn cancel_resting(&mut self, slot: u32, reason: Reason, out: &mut Effects) {
         let order = self.orders[slot];
         self.leave_book(slot);
-        self.cancel_rest(slot, reason, out);
+        self.cancel(&order, reason, out);
         self.publish_delete(&order, out);
     }
 
     /// Cancels what is left of an order that is in no queue.
     pub(crate) fn cancel_rest(&mut self, slot: u32, reason: Reason, out: &mut Effects) {
         let order = self.orders[slot];
-        let (asset, amount) = self.market_of_order(order.market()).hold_of(&order);
-        self.funds
-            .release(self.account_of(order.session), asset, amount);
-        self.report_canceled(&order, reason, out);
-        self.retire(&order);
+        self.cancel(&order, reason, out);
+    }
+
+    fn cancel(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
+        let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+        let account = self.account_of(order.session);
+        self.funds.release(account, asset, amount);
+        self.report_canceled(order, reason, out);
+        self.retire(order);
     }
 
     /// Takes an order out of the queue of its price.

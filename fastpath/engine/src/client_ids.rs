@@ -20,6 +20,13 @@ pub(crate) struct ClientIds {
     key: u64,
 }
 
+/// Where a key that is not in the table would stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vacancy {
+    place: usize,
+    tag: u64,
+}
+
 /// Bits of an id that say where in a line its home is: a line has eight words.
 const PLACE_BITS: u32 = 3;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
@@ -67,6 +74,31 @@ impl ClientIds {
         (place + 1) & (self.entries.len() - 1)
     }
 
+    /// The slot of the session's live order with this client order id; without one, where it would stand.
+    pub(crate) fn look_up(
+        &self,
+        orders: &Orders,
+        session: SessionId,
+        id: ClientOrderId,
+    ) -> Result<u32, Vacancy> {
+        let tag = self.tag(session, id);
+        let mut place = self.home(tag);
+        loop {
+            let entry = self.entries[place];
+            if entry == 0 {
+                return Err(Vacancy { place, tag });
+            }
+            if tag_of(entry) == tag {
+                let slot = slot_of(entry);
+                let order = &orders[slot];
+                if order.client_order_id == id && order.session == session {
+                    return Ok(slot);
+                }
+            }
+            place = self.after(place);
+        }
+    }
+
     /// The slot of the session's live order with this client order id.
     pub(crate) fn find(
         &self,
@@ -74,32 +106,13 @@ impl ClientIds {
         session: SessionId,
         id: ClientOrderId,
     ) -> Option<u32> {
-        let tag = self.tag(session, id);
-        let mut place = self.home(tag);
-        loop {
-            let entry = self.entries[place];
-            if entry == 0 {
-                return None;
-            }
-            if tag_of(entry) == tag {
-                let slot = slot_of(entry);
-                let order = &orders[slot];
-                if order.client_order_id == id && order.session == session {
-                    return Some(slot);
-                }
-            }
-            place = self.after(place);
-        }
+        self.look_up(orders, session, id).ok()
     }
 
-    /// Adds an order whose key is not in the table.
-    pub(crate) fn insert(&mut self, session: SessionId, id: ClientOrderId, slot: u32) {
-        let tag = self.tag(session, id);
-        let mut place = self.home(tag);
-        while self.entries[place] != 0 {
-            place = self.after(place);
-        }
-        self.entries[place] = tag << 32 | u64::from(slot + 1);
+    /// Puts an order where its key was looked up in vain. The table has not changed since.
+    pub(crate) fn fill(&mut self, vacancy: Vacancy, slot: u32) {
+        debug_assert_eq!(self.entries[vacancy.place], 0, "the table has not changed");
+        self.entries[vacancy.place] = vacancy.tag << 32 | u64::from(slot + 1);
     }
 
     /// Removes the order in this slot, which is in the table under this key.
@@ -171,6 +184,16 @@ mod tests {
         }
     }
 
+    fn insert(
+        table: &mut ClientIds,
+        orders: &Orders,
+        (session, id): (SessionId, ClientOrderId),
+        order_id: domain::OrderId,
+    ) {
+        let vacancy = table.look_up(orders, session, id).expect_err("it is new");
+        table.fill(vacancy, order_id.slot());
+    }
+
     /// Two of these keys that have one tag.
     fn collision(
         table: &ClientIds,
@@ -197,7 +220,7 @@ mod tests {
                 assert_eq!(table.find(&orders, session, id), None);
                 let order_id = orders.take().expect("two slots");
                 orders[order_id.slot()] = Order::new(order_id, session, &order(id));
-                table.insert(session, id, order_id.slot());
+                insert(&mut table, &orders, (session, id), order_id);
                 order_id
             });
             for ((session, id), order_id) in keys.into_iter().zip(ids) {
@@ -231,7 +254,7 @@ mod tests {
                     orders.give_back(order_id);
                 } else if let Some(order_id) = orders.take() {
                     orders[order_id.slot()] = Order::new(order_id, session, &order(id));
-                    table.insert(session, id, order_id.slot());
+                    insert(&mut table, &orders, (session, id), order_id);
                     model.insert((session, id), order_id);
                 }
                 prop_assert_eq!(table.len(), model.len());

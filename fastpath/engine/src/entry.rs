@@ -1,13 +1,14 @@
 //! New orders: the checks before one is accepted, and its start.
 
 use crate::book::{crosses, no_limit};
-use crate::engine::Engine;
+use crate::client_ids::Vacancy;
+use crate::engine::{Engine, Session};
 use crate::market::{Market, with_fee};
 use crate::orders::Order;
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, CommandKind, Delegation, Effects, NewOrder, OrderId, OrderType,
-    Phase, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
+    AccountId, Amount, AssetId, ClientOrderId, CommandKind, Delegation, Effects, NewOrder, OrderId,
+    OrderType, Phase, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
 };
 
 /// How far into the other side of the book an order goes.
@@ -27,7 +28,7 @@ impl Engine {
         out: &mut Effects,
     ) {
         match self.check_new_order(session, command) {
-            Ok(hold) => self.accept(seq, session, command, hold, out),
+            Ok(entrant) => self.accept(seq, session, command, entrant, out),
             Err(reason) => {
                 let named = (OrderId::NONE, command.client_order_id);
                 self.report_rejected(session, CommandKind::NewOrder, named, reason, out);
@@ -35,67 +36,60 @@ impl Engine {
         }
     }
 
-    /// What the order will hold, or the first reason against it.
-    fn check_new_order(
-        &self,
-        session: SessionId,
-        command: &NewOrder,
-    ) -> Result<(AssetId, Amount), Reason> {
+    /// What was found of an order that may enter, or the first reason against it.
+    fn check_new_order(&self, session: SessionId, command: &NewOrder) -> Result<Entrant, Reason> {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
-        let delegation = self.current_delegation(session)?;
+        let state = self.session_state(session);
+        let delegation = self.current_delegation(state)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
-        check_terms(market, command)?;
-        let notional = match command.order_type {
-            OrderType::Limit => market.notional(command.price, command.qty),
-            OrderType::Market => None,
-        };
+        let Sizes { notional, hold } = check_terms(market, command)?;
         if !delegation.covers(notional) {
             return Err(Reason::BeyondDelegation);
         }
         let id = command.client_order_id;
-        if self.client_ids.find(&self.orders, session, id).is_some() {
+        let Err(vacancy) = self.client_ids.look_up(&self.orders, session, id) else {
             return Err(Reason::DuplicateClientOrderId);
-        }
+        };
         if self.orders.is_full() {
             return Err(Reason::OrderTableFull);
         }
+        let limit = limit_of(command.side, command.order_type, command.price);
         let opposite = market.book.best_or_none_to_cross(command.side.opposite());
-        if command.post_only.is_yes() && crosses(command.side, command.price, opposite) {
+        let trades = crosses(command.side, limit, opposite);
+        if command.post_only.is_yes() && trades {
             return Err(Reason::WouldTrade);
         }
-        // Only fill-or-kill has to be paid in full; what else a market buy takes is paid as it goes.
-        let cost = if command.time_in_force == TimeInForce::FillOrKill {
-            self.cost_of_filling(market, command)?
-        } else {
-            Some(Amount::ZERO)
-        };
-        let (asset, needed, hold) = match (command.order_type, command.side) {
-            (OrderType::Market, Side::Buy) => {
-                let needed = cost.and_then(|cost| with_fee(cost, market.terms.taker_fee_ppm));
-                let needed = needed.ok_or(Reason::InsufficientFunds)?;
-                (market.terms.quote, needed, Amount::ZERO)
+        let (asset, mut needed) = hold;
+        if command.time_in_force == TimeInForce::FillOrKill {
+            let cost = self.cost_of_filling(market, command)?;
+            // Only fill-or-kill has to be paid in full; what else a market buy takes is paid as it goes.
+            if command.order_type == OrderType::Market && command.side == Side::Buy {
+                let paid = cost.and_then(|cost| with_fee(cost, market.terms.taker_fee_ppm));
+                needed = paid.ok_or(Reason::InsufficientFunds)?;
             }
-            (OrderType::Limit, _) | (OrderType::Market, Side::Sell) => {
-                let (asset, hold) = market.hold(command.side, command.price, command.qty);
-                (asset, hold, hold)
-            }
-        };
-        let balance = self.funds.balance(self.account_of(session), asset);
-        if balance.available < needed {
+        }
+        if self.funds.balance(state.account, asset).available < needed {
             return Err(Reason::InsufficientFunds);
         }
-        Ok((asset, hold))
+        Ok(Entrant {
+            account: state.account,
+            hold,
+            vacancy,
+            rests_at_once: !trades && command.time_in_force == TimeInForce::GoodTillCancel,
+        })
     }
 
     /// The session's delegation, unless it has ended.
-    pub(crate) fn current_delegation(&self, session: SessionId) -> Result<Delegation, Reason> {
-        let delegation = self.session_state(session).delegation;
-        if delegation.has_expired(self.now) {
+    pub(crate) fn current_delegation<'a>(
+        &self,
+        session: &'a Session,
+    ) -> Result<&'a Delegation, Reason> {
+        if session.delegation.has_expired(self.now) {
             return Err(Reason::DelegationExpired);
         }
-        Ok(delegation)
+        Ok(&session.delegation)
     }
 
     /// What all of a fill-or-kill order pays without fee, or `None` beyond the range.
@@ -127,16 +121,22 @@ impl Engine {
         seq: Seq,
         session: SessionId,
         command: &NewOrder,
-        (asset, hold): (AssetId, Amount),
+        entrant: Entrant,
         out: &mut Effects,
     ) {
         let order_id = self.orders.take().expect("a slot was found to be left");
         let slot = order_id.slot();
-        self.orders[slot] = Order::new(order_id, session, command);
-        self.client_ids
-            .insert(session, command.client_order_id, slot);
-        self.funds.hold(self.account_of(session), asset, hold);
+        let order = Order::new(order_id, session, command);
+        self.orders[slot] = order;
+        self.client_ids.fill(entrant.vacancy, slot);
+        let (asset, amount) = entrant.hold;
+        self.funds.hold(entrant.account, asset, amount);
         self.report_accepted(session, order_id, command, out);
+        if entrant.rests_at_once {
+            self.rest(seq, slot);
+            self.publish_add(&order, out);
+            return;
+        }
         let sweep = Sweep {
             order_id,
             order_type: command.order_type,
@@ -146,8 +146,27 @@ impl Engine {
     }
 }
 
+/// What was found of an order that may enter.
+struct Entrant {
+    account: AccountId,
+    /// What it sets aside, and of which asset.
+    hold: (AssetId, Amount),
+    /// Where its client order id will stand.
+    vacancy: Vacancy,
+    /// It trades with nobody and stays.
+    rests_at_once: bool,
+}
+
+/// What an order is worth.
+struct Sizes {
+    /// None of a market order.
+    notional: Option<Amount>,
+    /// What it sets aside, and of which asset: nothing for a market buy.
+    hold: (AssetId, Amount),
+}
+
 /// Checks what depends on the order and its market alone.
-fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
+fn check_terms(market: &Market, command: &NewOrder) -> Result<Sizes, Reason> {
     if command.client_order_id == ClientOrderId(0) {
         return Err(Reason::InvalidClientOrderId);
     }
@@ -168,12 +187,23 @@ fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     if command.qty < market.terms.min_qty {
         return Err(Reason::QuantityBelowMinimum);
     }
-    let countable = market.base_units(command.qty).is_some()
-        && (command.order_type == OrderType::Market
-            || market.buy_hold(command.price, command.qty).is_some());
-    if countable {
-        Ok(())
-    } else {
-        Err(Reason::NotionalTooLarge)
-    }
+    sizes(market, command).ok_or(Reason::NotionalTooLarge)
+}
+
+/// What the order is worth, or `None` beyond the range. A limit order's hold must fit as if it bought, whichever side
+/// it is on.
+fn sizes(market: &Market, command: &NewOrder) -> Option<Sizes> {
+    let base_units = market.base_units(command.qty)?;
+    let (notional, buy_hold) = match command.order_type {
+        OrderType::Limit => {
+            let notional = market.notional(command.price, command.qty)?;
+            (Some(notional), market.buy_hold_of(notional)?)
+        }
+        OrderType::Market => (None, Amount::ZERO),
+    };
+    let hold = match command.side {
+        Side::Buy => (market.terms.quote, buy_hold),
+        Side::Sell => (market.terms.base, base_units),
+    };
+    Some(Sizes { notional, hold })
 }

@@ -370,7 +370,9 @@ mod tests {
             "{what}"
         );
         let what = broken_by(|engine| {
-            engine.client_ids.insert(SessionId(0), ClientOrderId(9), 1);
+            let (ids, key) = (&mut engine.client_ids, (SessionId(0), ClientOrderId(9)));
+            let vacancy = ids.look_up(&engine.orders, key.0, key.1);
+            ids.fill(vacancy.expect_err("it is unknown"), 1);
         });
         assert!(what.contains("client order ids are known"), "{what}");
         let what = broken_by(|engine| {

@@ -34,8 +34,15 @@ impl Market {
     /// What a limit buy sets aside of quote: the notional and the higher of the two fees on it.
     /// `None` beyond the range.
     pub(crate) fn buy_hold(&self, price: Price, qty: Qty) -> Option<Amount> {
-        let rate = self.terms.maker_fee_ppm.max(self.terms.taker_fee_ppm);
-        with_fee(self.notional(price, qty)?, rate)
+        self.buy_hold_of(self.notional(price, qty)?)
+    }
+
+    /// What a limit buy of this notional sets aside of quote. `None` beyond the range.
+    pub(crate) fn buy_hold_of(&self, notional: Amount) -> Option<Amount> {
+        with_fee(
+            notional,
+            self.terms.maker_fee_ppm.max(self.terms.taker_fee_ppm),
+        )
     }
 
     /// What a limit order sets aside, and of which asset. The order's quantity was found to fit.

@@ -322,11 +322,11 @@ impl Engine {
         let is_id = record.id >= OrderId::first(slot) && slot < next_fresh;
         ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)?;
         let client_order_id = record.client_order_id;
-        ensure(
-            client_order_id != ClientOrderId(0)
-                && self.order_id(record.session, client_order_id).is_none(),
-            Fault::ClientOrderId,
-        )?;
+        let known = self
+            .client_ids
+            .look_up(&self.orders, record.session, client_order_id);
+        let vacancy = known.err().filter(|_| client_order_id != ClientOrderId(0));
+        let vacancy = vacancy.ok_or(Fault::ClientOrderId)?;
         let is_price = match order_type {
             OrderType::Limit => market.has_price(record.price),
             OrderType::Market => record.price == Price(0),
@@ -346,8 +346,7 @@ impl Engine {
         ensure(held <= available, Fault::NotCovered)?;
         self.funds.hold(session.account, asset, held);
         self.orders.put_back(order);
-        self.client_ids
-            .insert(record.session, client_order_id, slot);
+        self.client_ids.fill(vacancy, slot);
         Ok(())
     }
 
