@@ -158,9 +158,13 @@ impl<'a> Whole<'a> {
         }
     }
 
-    /// Both fills of a trade follow one another, the maker's first.
+    /// Both fills of a trade follow one another, the maker's first. What trades is told of in more than two events, and
+    /// nothing else is.
     #[inline]
     fn note_trades(&mut self) {
+        if self.effects.count() <= 2 {
+            return;
+        }
         let mut maker = 0;
         for event in self.effects.events() {
             let Ok(Event::Fill(fill)) = event else {

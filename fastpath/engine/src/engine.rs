@@ -24,17 +24,24 @@ pub(crate) struct Asset {
     pub(crate) fees: Amount,
 }
 
-/// A session that exists.
+/// A session that exists. A delegation begins with its two keys, which no order looks at: they are the first cache
+/// line, and all else is the second.
 #[derive(Clone, Copy)]
+#[repr(C, align(64))]
 pub(crate) struct Session {
+    pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
+    pub(crate) gate: Gate,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
     /// Its next report number when the epoch began; 1 if it was opened later.
     pub(crate) epoch_report_no: u64,
-    pub(crate) delegation: Delegation,
-    pub(crate) gate: Gate,
 }
+
+const _: () = assert!(
+    size_of::<Option<Session>>() == 128 && core::mem::offset_of!(Delegation, expires) == 64,
+    "a session is two cache lines, of which an order needs one"
+);
 
 /// The engine. Empty until `Genesis`, which allocates every table.
 pub struct Engine {
