@@ -19,7 +19,6 @@ pub struct Outputs {
 }
 
 /// Two engines that were told the same.
-#[derive(Clone)]
 pub struct Twins<A, B> {
     first: A,
     second: B,
@@ -189,14 +188,19 @@ impl<A: Rules, B: Rules> Twins<A, B> {
 }
 
 impl<B: Rules + Clone> Twins<Engine, B> {
-    /// Both in the same state once more; the fast engine by way of its snapshot.
+    /// The fast engine's state as bytes, for [`Self::restored`].
+    pub fn saved(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        self.first.save(&mut body);
+        body
+    }
+
+    /// Both once more, in the state in which this was [`Self::saved`].
     ///
     /// # Errors
-    /// The snapshot does not load.
-    pub fn fork(&self, body: &mut Vec<u8>) -> Result<Self, Difference> {
-        body.clear();
-        self.first.save(body);
-        let first = Engine::load(body, self.first.capacities(), 0);
+    /// The state does not load.
+    pub fn restored(&self, saved: &[u8]) -> Result<Self, Difference> {
+        let first = Engine::load(saved, self.first.capacities(), 0);
         Ok(Self {
             first: first.map_err(|error| error.to_string())?,
             second: self.second.clone(),
