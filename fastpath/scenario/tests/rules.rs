@@ -72,6 +72,22 @@ fn every_broken_rule_breaks_a_scenario() {
     }
 }
 
+#[test]
+fn the_documented_example_holds() {
+    let page = include_str!("../../../docs/SCENARIOS.md");
+    let (_, section) = page.split_once("## An example").expect("the section");
+    let (example, _) = section.split_once("What fails").expect("its end");
+    let text: String = example
+        .lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect();
+    let outcomes = run(&text, engines).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(outcomes.len(), 2);
+    for outcome in outcomes {
+        assert_eq!(outcome.fault, None, "{}", outcome.name);
+    }
+}
+
 fn fault_of(text: &str) -> String {
     let outcomes = run(text, engines).expect("it parses");
     let fault = outcomes.into_iter().find_map(|outcome| outcome.fault);
