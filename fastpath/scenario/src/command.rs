@@ -41,6 +41,12 @@ pub(crate) const GENESIS: Genesis = Genesis {
     max_levels: 4_096,
 };
 
+/// What a file that somebody wrote may make both engines allocate.
+const MOST_ROOM: u64 = 1 << 20;
+
+/// The most orders that one line may be.
+const MOST_TIMES: u32 = 10_000;
+
 const COMMANDS: &str = "genesis, uninitialised, asset, market, account, session, trader, delegate, deposit, clock, \
     timer, checkpoint, recovered, version, continue, or a session and buys, sells, cancels, amends, \
     or a trader and has";
@@ -48,12 +54,7 @@ const COMMANDS: &str = "genesis, uninitialised, asset, market, account, session,
 /// What a line says. `now` is what the sequencer's clock says.
 pub(crate) fn read(mut words: Words, names: &mut Names, now: Nanos) -> Result<Action, Fault> {
     let words = &mut words;
-    let number = match words.number_or("number", -1_i128)? {
-        -1 => None,
-        number => {
-            Some(u64::try_from(number).map_err(|_| words.fault("expected a number of a source"))?)
-        }
-    };
+    let number = words.option_number("number")?;
     let from = words.option("from");
     let pausing = words.flag("pausing");
     let first = words.next(COMMANDS)?;
@@ -106,7 +107,7 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
         "sells" => Some(Side::Sell),
         _ => None,
     };
-    let session = find(words, &names.sessions, "session", name);
+    let session = session_id(words, names, "session", name);
     let commands = match (side, verb.as_str()) {
         (Some(side), _) => new_orders(words, names, side)?,
         (None, "cancels") => vec![cancel_order(words, names)?],
@@ -115,7 +116,7 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
             return Err(words.fault(format!("expected {COMMANDS}, found `{name} {verb}`")));
         }
     };
-    let source = Source::of_session(SessionId(session?));
+    let source = Source::of_session(session?);
     Ok(commands
         .into_iter()
         .map(|command| (source, command))
@@ -125,6 +126,9 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
 /// One order; with `times=` so many, whose names end with their number, from 1.
 fn new_orders(words: &mut Words, names: &mut Names, side: Side) -> Result<Vec<Command>, Fault> {
     let times = words.number_or("times", 1_u32)?;
+    if !(1..=MOST_TIMES).contains(&times) {
+        return Err(words.fault(format!("expected times=1 to {MOST_TIMES}, found {times}")));
+    }
     let (name, order) = new_order(words, names, side)?;
     let named = |nth: u32| match times {
         1 => name.clone(),
@@ -244,13 +248,22 @@ pub(crate) fn find(words: &Words, among: &Register, what: &str, name: &str) -> R
     })
 }
 
+/// A session that could be a source.
+fn session_id(words: &Words, names: &Names, what: &str, name: &str) -> Result<SessionId, Fault> {
+    let id = find(words, &names.sessions, what, name)?;
+    if id >= Genesis::MAX_SESSIONS {
+        return Err(words.fault(format!("expected a session id below 2^24, found `{name}`")));
+    }
+    Ok(SessionId(id))
+}
+
 pub(crate) fn source(words: &Words, name: &str, names: &Names) -> Result<Source, Fault> {
     Ok(match name {
         "sequencer" => Source::SEQUENCER,
         "administration" => Source::ADMINISTRATION,
         "deposits" => Source::DEPOSITS,
         "gateway" => Source::GATEWAY,
-        session => Source::of_session(SessionId(find(words, &names.sessions, "source", session)?)),
+        session => Source::of_session(session_id(words, names, "source", session)?),
     })
 }
 
@@ -268,14 +281,26 @@ fn clock(words: &mut Words, now: Nanos) -> Result<Action, Fault> {
 }
 
 fn genesis(words: &mut Words) -> Result<Command, Fault> {
-    Ok(Command::Genesis(Genesis {
+    let genesis = Genesis {
         max_assets: words.number_or("assets", GENESIS.max_assets)?,
         max_markets: words.number_or("markets", GENESIS.max_markets)?,
         max_accounts: words.number_or("accounts", GENESIS.max_accounts)?,
         max_sessions: words.number_or("sessions", GENESIS.max_sessions)?,
         max_orders: words.number_or("orders", GENESIS.max_orders)?,
         max_levels: words.number_or("levels", GENESIS.max_levels)?,
-    }))
+    };
+    let rooms = [genesis.max_orders, genesis.max_levels, genesis.max_sessions];
+    let largest = rooms
+        .into_iter()
+        .map(u64::from)
+        .chain([genesis.balances()])
+        .max();
+    if genesis.is_within_limits() && largest > Some(MOST_ROOM) {
+        let message =
+            format!("expected room for at most {MOST_ROOM} orders, levels, sessions and balances");
+        return Err(words.fault(message));
+    }
+    Ok(Command::Genesis(genesis))
 }
 
 /// The id that a new thing gets: `id=`, or the lowest without a name. It has its name from now on.

@@ -121,15 +121,22 @@ impl Words {
         Some(self.options.remove(at).1)
     }
 
+    /// The number of an option, if the line has it.
+    pub(crate) fn option_number<T: TryFrom<i128>>(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<T>, Fault> {
+        let value = self.option(key);
+        let convert = |value: String| self.convert(&format!("a number for {key}="), &value);
+        value.map(convert).transpose()
+    }
+
     pub(crate) fn number_or<T: TryFrom<i128>>(
         &mut self,
         key: &'static str,
         otherwise: T,
     ) -> Result<T, Fault> {
-        match self.option(key) {
-            Some(value) => self.convert(&format!("a number for {key}="), &value),
-            None => Ok(otherwise),
-        }
+        Ok(self.option_number(key)?.unwrap_or(otherwise))
     }
 
     /// Whether the line has this word, which then is taken out.

@@ -205,3 +205,67 @@ fn engines_that_part_are_seen_whatever_the_lines_say() {
     let fault = outcomes[0].fault.as_ref().expect("they part").to_string();
     assert!(fault.starts_with("5: what happened differs"), "{fault}");
 }
+
+/// A small generator of numbers: the same in every run.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len())]
+    }
+}
+
+/// Lines with words of other lines in the place of theirs: understood or refused, never a panic; and the engines agree.
+#[test]
+fn whatever_a_file_says_is_an_outcome() {
+    let files = files();
+    let texts = files.iter().map(|(_, text)| text.as_str());
+    let mut words: Vec<&str> = texts.flat_map(str::split_whitespace).collect();
+    words.extend([
+        "2^64-1",
+        "-1",
+        "0",
+        "2^127",
+        "#4294967295",
+        "=",
+        ",",
+        "id=",
+        "number=2^64",
+    ]);
+    let mut seeded = Seeded(7);
+    let (mut held, mut refused) = (0, 0);
+    for (_, text) in files.iter().cycle().take(1_000) {
+        let line = |line: &str| match seeded.below(12) {
+            0 => {
+                let mut line: Vec<&str> = line.split(' ').collect();
+                let at = seeded.below(line.len());
+                match seeded.below(3) {
+                    0 => line[at] = seeded.of(&words),
+                    1 => line.insert(at, seeded.of(&words)),
+                    _ => drop(line.remove(at)),
+                }
+                line.join(" ") + "\n"
+            }
+            _ => line.to_owned() + "\n",
+        };
+        let text: String = text.lines().map(line).collect();
+        match run(&text, engines) {
+            Err(_) => refused += 1,
+            Ok(outcomes) => {
+                held += outcomes.iter().filter(|o| o.fault.is_none()).count();
+                for fault in outcomes.into_iter().filter_map(|outcome| outcome.fault) {
+                    assert!(!fault.message.contains(" differs: "), "{fault}");
+                }
+            }
+        }
+    }
+    assert!(
+        held > 1_000 && refused > 10,
+        "{held} hold, {refused} files are refused"
+    );
+}
