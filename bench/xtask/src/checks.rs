@@ -184,13 +184,34 @@ const CHECKS: &[Check] = &[
         needs: &[],
         run: |root| cargo(root, &["xtask-release", "crash", "--kills", "20"], &[]),
     },
+    // The last one runs only if it is named.
+    Check {
+        name: "long",
+        shows: "every sequence of four commands and of six; random streams that are long",
+        needs: &[],
+        run: |root| {
+            let tests = ["--test", "exhaustive", "--test", "twins"];
+            let packages = [
+                "test",
+                "--release",
+                "--quiet",
+                "-p",
+                "scenario",
+                "-p",
+                "sim",
+            ];
+            cargo(root, &[&packages[..], &tests].concat(), &[("LONG", "1")])
+        },
+    },
 ];
 
-/// Runs all checks, or those named.
+/// Runs all checks but the long one, or those named.
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(only: &[String]) -> Result<()> {
     let root = workspace_root()?;
-    let chosen = choice::chosen(CHECKS, |check| check.name, only, |word, name| word == name)?;
+    let usual = CHECKS.len() - usize::from(only.is_empty());
+    let checks = &CHECKS[..usual];
+    let chosen = choice::chosen(checks, |check| check.name, only, |word, name| word == name)?;
     print_plan(&chosen);
     install_missing(&chosen)?;
     let (mut passed, mut failed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,7 +1,8 @@
 //! What `cargo xtask` can be asked to do.
 
-use crate::{checks, crash, demo, feed, layers, processes};
+use crate::{checks, crash, demo, feed, layers, processes, scenarios};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The project's own commands.
@@ -17,7 +18,7 @@ enum Task {
     /// Runs every test: prints first what will run and what each needs, installs what is missing
     /// as root on Debian, names what it must skip and how to enable it.
     Test {
-        /// Only these checks (default: all).
+        /// Only these checks (default: all but `long`, the longest form of the tests that have one).
         only: Vec<String>,
     },
     /// Starts an exchange on loopback, with two makers and a taker, and shows it live. It restarts
@@ -35,6 +36,11 @@ enum Task {
     /// Captures the feed of a running exchange and lets tshark take it apart (part of `test`; needs
     /// tshark, and root to capture).
     Feed,
+    /// Runs scenarios of the rules, as docs/SCENARIOS.md describes them, on both engines.
+    Scenarios {
+        /// Files, or folders with .scenario files (default: those of the repository).
+        paths: Vec<PathBuf>,
+    },
     /// Holds the resolved dependency graph against the layers.
     Layers,
 }
@@ -51,6 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Task::Crash(arguments) => crash::run(&arguments),
         Task::Processes { only } => processes::run(&only),
         Task::Feed => feed::run(),
+        Task::Scenarios { paths } => scenarios::run(&paths),
         Task::Layers => layers::check().map(|said| println!("{said}")),
     };
     match result {

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tile", &["shm", "topology"]),
     ("client", &["domain", "wire"]),
     ("sim", &["domain"]),
+    ("scenario", &["domain", "engine", "sim"]),
     (
         "fastpath",
         &[
@@ -58,7 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "xtask",
         &[
-            "bench", "client", "domain", "engine", "journal", "shm", "topology", "wire",
+            "bench", "client", "domain", "engine", "journal", "scenario", "shm", "topology", "wire",
         ],
     ),
 ];

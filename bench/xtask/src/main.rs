@@ -23,6 +23,8 @@ mod log_on;
 mod processes;
 #[cfg(target_os = "linux")]
 mod restarts;
+#[cfg(target_os = "linux")]
+mod scenarios;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

@@ -6,7 +6,8 @@
 //! priority, the state hash is a walk over all records. It is slow, and easy to believe.
 //!
 //! Architecture invariant: this crate depends on `domain` only and shares no code with `engine`, so
-//! that a mistake must be made twice, in two ways, to go unseen. Nothing but tests depends on it.
+//! that a mistake must be made twice, in two ways, to go unseen. Nothing but tests and `scenario`
+//! depends on it.
 #![forbid(unsafe_code)]
 
 mod administration;

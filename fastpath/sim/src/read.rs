@@ -1,10 +1,25 @@
 //! What readers may ask of an engine between commands.
 
-use crate::NaiveEngine;
+use crate::{NaiveEngine, naive::Order};
 use domain::{
-    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, Phase, Price, Qty, SessionId,
+    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId,
     SessionView, Side, Source,
 };
+
+fn view(order: &Order) -> OrderView {
+    OrderView {
+        order_id: order.id,
+        session: order.session,
+        market: order.market,
+        side: order.side,
+        post_only: order.post_only,
+        price: order.price,
+        leaves: order.leaves,
+        filled: order.filled,
+        client_order_id: order.client_order_id,
+        priority: order.priority,
+    }
+}
 
 impl NaiveEngine {
     /// The order whose sweep must go on before anything else, if there is one.
@@ -35,6 +50,26 @@ impl NaiveEngine {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// Whether new orders are taken.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// All live orders, lowest id first.
+    #[must_use]
+    pub fn order_views(&self) -> Vec<OrderView> {
+        let mut views: Vec<OrderView> = self.orders.iter().map(view).collect();
+        views.sort_by_key(|order| order.order_id);
+        views
+    }
+
+    /// The resting orders of a side, best price first, then first come first.
+    #[must_use]
+    pub fn book_views(&self, market: MarketId, side: Side) -> Vec<OrderView> {
+        self.book(market, side).iter().map(view).collect()
     }
 
     /// Whether orders are accepted, and not only cancels.

@@ -346,7 +346,8 @@ fn from(source: Source, commands: impl Strategy<Value = Command>) -> impl Strate
     })
 }
 
-fn steps() -> impl Strategy<Value = Step> {
+/// Nearly two commands each, on average.
+pub(crate) fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         60 => new_orders(),
         8 => sweepers(),

@@ -2,12 +2,12 @@
 //!
 //! What is checked after every frame is in `pair` (the two against each other) and `observer`
 //! (both against what anyone outside can work out from commands and events). `scenarios` holds
-//! what docs/ENGINE.md says by hand-written example, `random` whole streams of commands,
-//! `exhaustive` every short sequence over a small alphabet, `mutants` the proof that a broken rule
-//! would be seen, `snapshots` the fast engine saved and loaded within a stream.
+//! what docs/ENGINE.md says by hand-written example, `random` and `long` whole streams of commands, `mutants` the
+//! proof that a broken rule would be seen, `snapshots` the fast engine saved and loaded within a
+//! stream. Every short sequence of commands is played by the tests of `scenario`.
 
-mod exhaustive;
 mod generate;
+mod long;
 mod mutants;
 mod notation;
 mod observer;

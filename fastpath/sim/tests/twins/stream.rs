@@ -202,6 +202,17 @@ impl Ticks {
 }
 
 impl Step {
+    /// Whether its source can say nothing more after it.
+    pub(crate) fn ends_its_source(&self) -> bool {
+        match self {
+            Self::New { number, .. }
+            | Self::Cancel { number, .. }
+            | Self::Amend { number, .. }
+            | Self::Other { number, .. } => matches!(number, Number::Final),
+            Self::Ladder { .. } | Self::Wait(_) | Self::WaitForAnEnd => false,
+        }
+    }
+
     fn run(&self, pair: &mut Pair) -> Result<Vec<Frame>, Difference> {
         match self {
             Self::Ladder { orders, .. } => {

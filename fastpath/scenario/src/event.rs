@@ -1,0 +1,276 @@
+//! Events as lines: the one place that knows what an event is called and what its line says.
+
+use crate::{
+    names::{Names, order_id_text},
+    words::Words,
+};
+use domain::{
+    Accepted, Amended, Event, Fill, Flag, Liquidity, MarketDefined, OrderType, Outcome, Reason,
+    Side, TimeInForce,
+};
+
+/// Events of one class are listed together: who lists one of them lists all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// What sessions are told, and what became of everyone else's commands.
+    Answers,
+    Trades,
+    /// What the feed says of orders.
+    Book,
+    /// What the feed says of markets and phases.
+    Notices,
+}
+
+/// The names of events. In a report the session comes first.
+const EVENTS: &[(&str, Class)] = &[
+    ("accepted", Class::Answers),
+    ("rejected", Class::Answers),
+    ("filled", Class::Answers),
+    ("canceled", Class::Answers),
+    ("amended", Class::Answers),
+    ("not-applied", Class::Answers),
+    ("done", Class::Answers),
+    ("refused", Class::Answers),
+    ("hash", Class::Answers),
+    ("not-admitted", Class::Answers),
+    ("trade", Class::Trades),
+    ("add", Class::Book),
+    ("reduce", Class::Book),
+    ("delete", Class::Book),
+    ("replace", Class::Book),
+    ("market-defined", Class::Notices),
+    ("phase-changed", Class::Notices),
+];
+
+pub(crate) fn class_of(name: &str) -> Option<Class> {
+    EVENTS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, class)| *class)
+}
+
+pub(crate) fn all() -> String {
+    let names: Vec<&str> = EVENTS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// Something that is, in the words of the language: an event or a part of the state.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub(crate) words: Vec<String>,
+    /// What a line may say as well.
+    options: Vec<(&'static str, String)>,
+}
+
+impl Described {
+    pub(crate) fn new(text: &str) -> Self {
+        Self {
+            words: text.split_whitespace().map(str::to_owned).collect(),
+            options: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.options.push((key, value.to_string()));
+        self
+    }
+
+    /// Whether a line says this: all of the words, and of the options as many as it likes.
+    pub(crate) fn is_said_by(&self, line: &Words) -> bool {
+        let (words, options) = line.clone().all();
+        let holds = |(key, value): &(String, String)| {
+            let known = self.options.iter().find(|(known, _)| known == key);
+            known.is_some_and(|(_, known)| known == value)
+        };
+        words == self.words && options.iter().all(holds)
+    }
+
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name() == Some(name)
+    }
+
+    /// The event's name: the first of its words that is one.
+    fn name(&self) -> Option<&str> {
+        let mut words = self.words.iter().take(2).map(String::as_str);
+        words.find(|word| class_of(word).is_some())
+    }
+
+    pub(crate) fn class(&self) -> Option<Class> {
+        self.name().and_then(class_of)
+    }
+
+    pub(crate) fn is_refusal(&self) -> bool {
+        ["rejected", "refused", "not-admitted"]
+            .iter()
+            .any(|name| self.is_called(name))
+    }
+}
+
+impl std::fmt::Display for Described {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.words.join(" ").replace(" ,", ","))?;
+        self.options
+            .iter()
+            .try_for_each(|(key, value)| write!(f, " {key}={value}"))
+    }
+}
+
+pub(crate) fn side(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+    }
+}
+
+fn tif(time_in_force: TimeInForce) -> &'static str {
+    match time_in_force {
+        TimeInForce::GoodTillCancel => "gtc",
+        TimeInForce::ImmediateOrCancel => "ioc",
+        TimeInForce::FillOrKill => "fok",
+    }
+}
+
+fn order_type(order_type: OrderType) -> &'static str {
+    match order_type {
+        OrderType::Limit => "limit",
+        OrderType::Market => "market",
+    }
+}
+
+pub(crate) fn yes(flag: Flag) -> &'static str {
+    if flag.is_yes() { "yes" } else { "no" }
+}
+
+/// A number that a source used before, or a deposit's that is not the next.
+pub(crate) fn not_admitted() -> Described {
+    Described::new("not-admitted")
+}
+
+fn accepted(e: &Accepted, names: &Names) -> Described {
+    let (session, order) = (names.session(e.session), names.order(e.order_id));
+    Described::new(&format!("{session} accepted {order}"))
+        .with("side", side(e.side))
+        .with("type", order_type(e.order_type))
+        .with("tif", tif(e.time_in_force))
+        .with("qty", e.qty)
+        .with("price", e.price)
+        .with("post-only", yes(e.post_only))
+        .with("id", order_id_text(e.order_id))
+        .with("client", e.client_order_id.0)
+}
+
+fn filled(e: &Fill, names: &Names) -> Described {
+    let (session, order) = (names.session(e.session), names.order(e.order_id));
+    let liquidity = match e.liquidity {
+        Liquidity::Maker => "maker",
+        Liquidity::Taker => "taker",
+    };
+    let (qty, price) = (e.qty, e.price);
+    let text = format!("{session} filled {order} {qty} @ {price} {liquidity}");
+    Described::new(&text)
+        .with("fee", e.fee)
+        .with("leaves", e.leaves)
+        .with("side", side(e.side))
+        .with("trade", e.trade_id)
+}
+
+fn amended(e: &Amended, names: &Names) -> Described {
+    let (session, order) = (names.session(e.session), names.order(e.order_id));
+    let keeps = if e.kept_priority.is_yes() {
+        "keeping"
+    } else {
+        "losing"
+    };
+    let (qty, price) = (e.qty, e.price);
+    let text = format!("{session} amended {order} to {qty} @ {price} {keeps} priority");
+    Described::new(&text).with("leaves", e.leaves)
+}
+
+fn defined(e: &MarketDefined, names: &Names) -> Described {
+    Described::new(&format!(
+        "market-defined {}",
+        names.markets.name(e.market.0)
+    ))
+    .with("base", names.assets.name(e.base.0))
+    .with("quote", names.assets.name(e.quote.0))
+    .with("maker", e.maker_fee_ppm)
+    .with("taker", e.taker_fee_ppm)
+    .with("levels", e.price_levels)
+    .with("price-min", e.price_min)
+    .with("tick", e.tick_value)
+    .with("lot", e.lot_size)
+    .with("min", e.min_qty)
+}
+
+fn outcome(e: &Outcome) -> Described {
+    let (command, reason) = (e.command, e.reason);
+    Described::new(&if reason == Reason::None {
+        format!("done {command:?}")
+    } else {
+        format!("refused {command:?} {reason:?}")
+    })
+}
+
+/// An event as a line. An order's name is learned before.
+pub(crate) fn describe(event: &Event, names: &Names) -> Described {
+    let of = |order| names.order(order);
+    let to = |session| names.session(session);
+    let text = |text: String| Described::new(&text);
+    let described = match event {
+        Event::Accepted(e) => accepted(e, names),
+        Event::Rejected(e) => {
+            let named = names.named(e.order_id, e.client_order_id);
+            text(format!("{} rejected {named} {:?}", to(e.session), e.reason))
+                .with("command", format!("{:?}", e.command))
+                .with("id", order_id_text(e.order_id))
+                .with("client", e.client_order_id.0)
+        }
+        Event::Fill(e) => filled(e, names),
+        Event::Canceled(e) => {
+            let (session, order) = (to(e.session), of(e.order_id));
+            text(format!(
+                "{session} canceled {order} {} {:?}",
+                e.qty, e.reason
+            ))
+        }
+        Event::Amended(e) => amended(e, names),
+        Event::NotApplied(e) => {
+            let last = u128::from(e.from) + u128::from(e.count) - 1;
+            text(format!(
+                "{} not-applied {} to {last}",
+                to(e.session),
+                e.from
+            ))
+        }
+        Event::Trade(e) => {
+            let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
+            text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))
+                .with("id", e.trade_id)
+                .with("leaves", e.maker_leaves)
+                .with("side", side(e.taker_side))
+        }
+        Event::BookAdd(e) => {
+            let (order, side) = (of(e.order_id), side(e.side));
+            text(format!("add {order} {side} {} @ {}", e.qty, e.price))
+        }
+        Event::BookReduce(e) => {
+            text(format!("reduce {} to {}", of(e.order_id), e.leaves)).with("side", side(e.side))
+        }
+        Event::BookDelete(e) => {
+            text(format!("delete {}", of(e.order_id))).with("side", side(e.side))
+        }
+        Event::BookReplace(e) => {
+            let (order, side) = (of(e.order_id), side(e.side));
+            text(format!("replace {order} {side} {} @ {}", e.qty, e.price))
+        }
+        Event::PhaseChanged(e) => text(format!("phase-changed {:?}", e.phase)),
+        Event::MarketDefined(e) => defined(e, names),
+        Event::Outcome(e) => outcome(e),
+        Event::StateHash(e) => text("hash".to_owned()).with("value", e.hash),
+    };
+    match (event.report(), event.feed_no()) {
+        (Some((_, number)), _) => described.with("report", number),
+        (None, Some(number)) => described.with("feed", number),
+        (None, None) => described,
+    }
+}

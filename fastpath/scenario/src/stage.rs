@@ -1,0 +1,281 @@
+//! A scenario on its stage: what is given and done goes to both engines, what is said is compared.
+
+use crate::{
+    Outputs, Rules, Twins,
+    command::{self, Action, GENESIS},
+    event::{self, Class, Described},
+    file::{self, Mode, Part, Scenario, Section},
+    names::Names,
+    state,
+    words::{Fault, Words},
+};
+use domain::{Command, Continue, Source};
+
+/// How a scenario ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its name.
+    pub name: String,
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// The first line that does not hold; none if all do.
+    pub fault: Option<Fault>,
+}
+
+/// Runs all scenarios of a file's text, each on twins of its own.
+///
+/// # Errors
+/// The text is no file of scenarios.
+pub fn run<A: Rules, B: Rules>(
+    text: &str,
+    twins: impl Fn() -> Twins<A, B>,
+) -> Result<Vec<Outcome>, Fault> {
+    let play = |scenario: &Scenario| Outcome {
+        name: scenario.name.clone(),
+        line: scenario.line,
+        fault: Stage::new(twins()).play(scenario).err(),
+    };
+    Ok(file::parse(text)?.iter().map(play).collect())
+}
+
+struct Stage<A, B> {
+    twins: Twins<A, B>,
+    out: Outputs,
+    names: Names,
+    /// Whether a genesis has come, or must not come of its own accord.
+    begun: bool,
+    /// What happened since the last `then`.
+    events: Vec<Described>,
+}
+
+impl<A: Rules, B: Rules> Stage<A, B> {
+    fn new(twins: Twins<A, B>) -> Self {
+        Self {
+            twins,
+            out: Outputs::default(),
+            names: Names::default(),
+            begun: false,
+            events: Vec::new(),
+        }
+    }
+
+    fn play(&mut self, scenario: &Scenario) -> Result<(), Fault> {
+        let mut said = true;
+        for section in &scenario.sections {
+            match section.part {
+                Part::Given => {
+                    for (line, text) in &section.lines {
+                        self.events.clear();
+                        self.act(*line, text)?;
+                        self.refuse_refusals(*line)?;
+                    }
+                    self.events.clear();
+                }
+                Part::When => {
+                    if said {
+                        self.events.clear();
+                    }
+                    for (line, text) in &section.lines {
+                        self.act(*line, text)?;
+                    }
+                }
+                Part::Then(mode) => self.compare(mode, section)?,
+            }
+            said = matches!(section.part, Part::Then(_));
+        }
+        Ok(())
+    }
+
+    fn refuse_refusals(&self, line: usize) -> Result<(), Fault> {
+        let refused = self.events.iter().find(|event| event.is_refusal());
+        refused.map_or(Ok(()), |event| {
+            let message = format!("what is given must not be refused: {event}");
+            Err(Fault { line, message })
+        })
+    }
+
+    fn act(&mut self, line: usize, text: &str) -> Result<(), Fault> {
+        let words = Words::new(line, text);
+        let is_genesis = words.peek(0) == Some("genesis");
+        match command::read(words, &mut self.names, self.twins.clock)? {
+            Action::Clock(time) => self.twins.clock = time,
+            Action::Uninitialised => self.begun = true,
+            Action::Send {
+                commands,
+                number,
+                pausing,
+            } => {
+                if !self.begun && !is_genesis {
+                    let genesis = Command::Genesis(GENESIS);
+                    self.send(line, Source::ADMINISTRATION, None, genesis, false)?;
+                    self.events.clear();
+                }
+                self.begun = true;
+                for (source, command) in commands {
+                    self.send(line, source, number, command, pausing)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a command to both, and lets what it leaves pending go on unless the scenario does that.
+    fn send(
+        &mut self,
+        line: usize,
+        source: Source,
+        number: Option<u64>,
+        command: Command,
+        pausing: bool,
+    ) -> Result<(), Fault> {
+        let rules = self.twins.rules();
+        let number = number.unwrap_or(rules.last_number(source).saturating_add(1));
+        let fault = |message| Fault { line, message };
+        if !self.twins.admits(source, number).map_err(fault)? {
+            self.events.push(event::not_admitted());
+            return Ok(());
+        }
+        if !rules.fits(&command) {
+            return Err(fault(
+                "expected `continue` while a sweep is pending, and only then".to_owned(),
+            ));
+        }
+        let applied = self.twins.apply(source, number, command, &mut self.out);
+        applied.and_then(|()| self.twins.check()).map_err(fault)?;
+        for event in self.out.events() {
+            self.names.learn(&command, &event);
+            self.events.push(event::describe(&event, &self.names));
+        }
+        match self.twins.rules().pending_sweep() {
+            Some(order_id) if !pausing => {
+                let go_on = Command::Continue(Continue { order_id });
+                self.send(line, Source::SEQUENCER, None, go_on, false)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn compare(&self, mode: Mode, section: &Section) -> Result<(), Fault> {
+        let mut expected = Vec::new();
+        for (line, text) in &section.lines {
+            let words = Words::new(*line, text);
+            match self.class(&words) {
+                Some(class) => expected.push((class, words)),
+                None => self.compare_line(words)?,
+            }
+        }
+        let heading = section.lines.first().map_or(0, |(line, _)| *line);
+        let all: Vec<&Described> = self.events.iter().collect();
+        match mode {
+            Mode::Including => includes(&expected, &all),
+            Mode::Exactly => matches_all(heading, expected.iter().map(|(_, line)| line), &all),
+            Mode::Whole => {
+                for class in [Class::Answers, Class::Trades, Class::Book, Class::Notices] {
+                    let of_class = |said: &&(Class, Words)| said.0 == class;
+                    let lines: Vec<&Words> =
+                        expected.iter().filter(of_class).map(|(_, l)| l).collect();
+                    let happened = all.iter().filter(|event| event.class() == Some(class));
+                    if !lines.is_empty() {
+                        let happened: Vec<&Described> = happened.copied().collect();
+                        matches_all(heading, lines.into_iter(), &happened)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The class of the event that a line tells of, if it does.
+    fn class(&self, line: &Words) -> Option<Class> {
+        let (first, second) = (line.peek(0)?, line.peek(1).unwrap_or_default());
+        if self.names.sessions.has(first) || first.starts_with('#') {
+            event::class_of(second)
+        } else {
+            event::class_of(first)
+        }
+    }
+
+    /// A line about the state, `nothing`, or `count EVENT HOW-OFTEN`.
+    fn compare_line(&self, line: Words) -> Result<(), Fault> {
+        match line.peek(0) {
+            Some("nothing") if self.events.is_empty() => return Ok(()),
+            Some("nothing") => {
+                let all: Vec<&Described> = self.events.iter().collect();
+                return Err(line.fault(format!("something happened{}", list(&all))));
+            }
+            Some("count") => return self.compare_count(line),
+            _ => {}
+        }
+        let is = state::describe(&line, &self.names, self.twins.rules())?;
+        if is.is_said_by(&line) {
+            return Ok(());
+        }
+        Err(line.fault(format!("it is so: {is}")))
+    }
+
+    fn compare_count(&self, mut line: Words) -> Result<(), Fault> {
+        line.word("count")?;
+        let name = line.next("an event")?;
+        if event::class_of(&name).is_none() {
+            let events = event::all();
+            return Err(line.fault(format!("expected one of {events}, found `{name}`")));
+        }
+        let expected: usize = line.number("how often it happened")?;
+        line.finish()?;
+        let happened = self.events.iter().filter(|event| event.is_called(&name));
+        let happened: Vec<&Described> = happened.collect();
+        if happened.len() == expected {
+            return Ok(());
+        }
+        Err(line.fault(format!(
+            "it happened {} times{}",
+            happened.len(),
+            list(&happened)
+        )))
+    }
+}
+
+fn list(events: &[&Described]) -> String {
+    let lines = events.iter().map(|event| format!("\n      {event}"));
+    let lines: String = lines.collect();
+    if lines.is_empty() {
+        "; nothing happened".to_owned()
+    } else {
+        format!("; what happened:{lines}")
+    }
+}
+
+/// Line by line, in order, and nothing else.
+fn matches_all<'a>(
+    heading: usize,
+    expected: impl Iterator<Item = &'a Words>,
+    happened: &[&Described],
+) -> Result<(), Fault> {
+    let mut left = happened.iter();
+    for line in expected {
+        let event = left.next();
+        if !event.is_some_and(|event| event.is_said_by(line)) {
+            let found = event.map_or("nothing more".to_owned(), |event| format!("`{event}`"));
+            return Err(line.fault(format!("this line meets {found}{}", list(happened))));
+        }
+    }
+    match left.next() {
+        None => Ok(()),
+        Some(event) => Err(Fault {
+            line: heading,
+            message: format!("no line is left for `{event}`{}", list(happened)),
+        }),
+    }
+}
+
+/// Line by line, in order, with whatever else in between.
+fn includes(expected: &[(Class, Words)], happened: &[&Described]) -> Result<(), Fault> {
+    let mut left = happened.iter();
+    for (_, line) in expected {
+        if !left.any(|event| event.is_said_by(line)) {
+            let message = format!("nothing of what is left is this line{}", list(happened));
+            return Err(line.fault(message));
+        }
+    }
+    Ok(())
+}

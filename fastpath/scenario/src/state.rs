@@ -1,0 +1,147 @@
+//! What a `then` can say of the state: the first word of its line, and what it should go on with.
+
+use crate::{
+    Rules,
+    command::{find, market, source},
+    event::{self, Described, side, yes},
+    names::{Names, order_id_text},
+    words::{Fault, Words},
+};
+use domain::{AccountId, AssetId, MarketId, OrderView, SessionId, Side};
+
+const STATE: &str = "NAME has, book, order, orders, fees, deposited, phase, pending, deadline, epoch, version, time, \
+    last, session";
+
+/// What the line should say.
+pub(crate) fn describe(
+    line: &Words,
+    names: &Names,
+    rules: &impl Rules,
+) -> Result<Described, Fault> {
+    let mut words = line.clone();
+    let words = &mut words;
+    let first = words.next(STATE)?;
+    let none = || "none".to_owned();
+    Ok(match first.as_str() {
+        "book" => return book(words, names, rules),
+        "order" => return order(words, names, rules),
+        "session" => return session(words, names, rules),
+        "fees" | "deposited" => return asset(&first, words, names, rules),
+        "last" => {
+            let name = words.next("a source")?;
+            let last = rules.last_number(source(words, &name, names)?);
+            Described::new(&format!("last {name} {last}"))
+        }
+        "orders" => Described::new(&format!("orders {}", rules.orders().len())),
+        "phase" => Described::new(&format!("phase {:?}", rules.phase())),
+        "pending" => {
+            let order = rules.pending_sweep().map(|id| names.order(id));
+            Described::new(&format!("pending {}", order.unwrap_or_else(none)))
+        }
+        "deadline" => {
+            let deadline = rules.next_deadline().map(|deadline| deadline.to_string());
+            Described::new(&format!("deadline {}", deadline.unwrap_or_else(none)))
+        }
+        "epoch" => Described::new(&format!("epoch {}", rules.epoch())),
+        "version" => Described::new(&format!("version {}", rules.version())),
+        "time" => Described::new(&format!("time {}", rules.now())),
+        name if words.peek(0) == Some("has") => return balance(name, words, names, rules),
+        other => {
+            let events = event::all();
+            let message = format!("expected {STATE}, or an event ({events}), found `{other}`");
+            return Err(line.fault(message));
+        }
+    })
+}
+
+/// `NAME has AVAILABLE ASSET`, and `and HELD held` if something is.
+fn balance(
+    name: &str,
+    words: &mut Words,
+    names: &Names,
+    rules: &impl Rules,
+) -> Result<Described, Fault> {
+    words.word("has")?;
+    words.number::<u64>("an amount in base units")?;
+    let asset = words.next("an asset")?;
+    let account = AccountId(find(words, &names.accounts, "account", name)?);
+    let id = AssetId(find(words, &names.assets, "asset", &asset)?);
+    let balance = rules.balance(account, id);
+    let (available, held) = balance.ok_or_else(|| words.fault("expected both to exist"))?;
+    let held = match held.0 {
+        0 => String::new(),
+        held => format!("and {held} held"),
+    };
+    Ok(Described::new(&format!(
+        "{name} has {available} {asset} {held}"
+    )))
+}
+
+fn asset(
+    what: &str,
+    words: &mut Words,
+    names: &Names,
+    rules: &impl Rules,
+) -> Result<Described, Fault> {
+    let name = words.next("an asset")?;
+    let id = AssetId(find(words, &names.assets, "asset", &name)?);
+    let totals = rules.asset(id);
+    let (deposited, fees) = totals.ok_or_else(|| words.fault("expected an asset that exists"))?;
+    let amount = if what == "fees" { fees } else { deposited };
+    Ok(Described::new(&format!("{what} {name} {amount}")))
+}
+
+/// `book bids QTY @ PRICE NAME, ... asks ...`: both sides, best price first, then first come first.
+fn book(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let market = MarketId(market(words, names)?);
+    words.word("bids")?;
+    let entry = |order: &OrderView| {
+        let (qty, price) = (order.leaves, order.price);
+        format!("{qty} @ {price} {}", names.order(order.order_id))
+    };
+    let side = |side| {
+        let orders: Vec<String> = rules.book(market, side).iter().map(entry).collect();
+        if orders.is_empty() {
+            "none".to_owned()
+        } else {
+            orders.join(" , ")
+        }
+    };
+    let (bids, asks) = (side(Side::Buy), side(Side::Sell));
+    let described = Described::new(&format!("book bids {bids} asks {asks}"));
+    Ok(described.with("market", names.markets.name(market.0)))
+}
+
+/// `order NAME SIDE LEAVES @ PRICE`, or `order NAME gone`.
+fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let name = words.next("an order's name")?;
+    let id = names.order_id(&name);
+    let orders = rules.orders();
+    let Some(order) = orders.iter().find(|order| Some(order.order_id) == id) else {
+        return Ok(Described::new(&format!("order {name} gone")));
+    };
+    let (side, leaves, price) = (side(order.side), order.leaves, order.price);
+    Ok(
+        Described::new(&format!("order {name} {side} {leaves} @ {price}"))
+            .with("filled", order.filled)
+            .with("post-only", yes(order.post_only))
+            .with("session", names.session(order.session))
+            .with("market", names.markets.name(order.market.0))
+            .with("id", order_id_text(order.order_id))
+            .with("priority", order.priority),
+    )
+}
+
+fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let name = words.next("a session")?;
+    let id = SessionId(find(words, &names.sessions, "session", &name)?);
+    let view = rules.session(id);
+    let view = view.ok_or_else(|| words.fault("expected a session that exists"))?;
+    Ok(Described::new(&format!("session {name}"))
+        .with("account", names.accounts.name(view.account.0))
+        .with("expires", view.delegation.expires)
+        .with("max", view.delegation.max_order_notional)
+        .with("next-report", view.next_report_no)
+        .with("epoch-report", view.epoch_report_no)
+        .with("last", view.last_number))
+}

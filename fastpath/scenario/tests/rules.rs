@@ -1,0 +1,271 @@
+//! Every file below `rules/`, on both engines; and the proof that they say enough.
+
+use engine::Engine;
+use scenario::{EXTENSION, Outcome, Rules, Twins, engines, run};
+use sim::{Mutant, NaiveEngine};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Names and texts of all files.
+fn files() -> Vec<(String, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let mut files: Vec<(String, String)> = paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == EXTENSION))
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("it is text");
+            (path.display().to_string(), text)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn play<A: Rules, B: Rules>(
+    (name, text): &(String, String),
+    twins: impl Fn() -> Twins<A, B>,
+) -> Vec<Outcome> {
+    run(text, twins).unwrap_or_else(|fault| panic!("{name}:{fault}"))
+}
+
+#[test]
+fn every_scenario_holds_on_both_engines() {
+    let (mut played, mut failed) = (0, String::new());
+    for file in files() {
+        for outcome in play(&file, engines) {
+            played += 1;
+            if let Some(fault) = outcome.fault {
+                failed += &format!("\n{}:{fault}\n    in: {}", file.0, outcome.name);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed}");
+    assert!(played >= 80, "{played} scenarios are fewer than there were");
+}
+
+/// Whether a scenario fails on these twins.
+fn is_seen<A: Rules, B: Rules>(
+    files: &[(String, String)],
+    twins: impl Fn() -> Twins<A, B>,
+) -> bool {
+    files.iter().any(|file| {
+        // A mutant that trips over itself shows nothing of the scenarios.
+        let outcomes = catch_unwind(AssertUnwindSafe(|| play(file, &twins)));
+        outcomes.is_ok_and(|all| all.iter().any(|outcome| outcome.fault.is_some()))
+    })
+}
+
+#[test]
+fn every_broken_rule_breaks_a_scenario() {
+    let files = files();
+    let broken = NaiveEngine::with_mutant;
+    for mutant in Mutant::ALL {
+        let one = || Twins::new(Engine::new(), broken(mutant));
+        assert!(is_seen(&files, one), "{mutant:?} in one engine goes unseen");
+        // What both get wrong is seen by what the scenarios say; none of them says a hash.
+        let both = || Twins::new(broken(mutant), broken(mutant));
+        let says = mutant != Mutant::HashForgetsPriority;
+        assert_eq!(is_seen(&files, both), says, "{mutant:?} in both engines");
+    }
+}
+
+#[test]
+fn the_documented_example_holds() {
+    let page = include_str!("../../../docs/SCENARIOS.md");
+    let (_, section) = page.split_once("## An example").expect("the section");
+    let (example, _) = section.split_once("What fails").expect("its end");
+    let text: String = example
+        .lines()
+        .map(|line| line.trim().to_owned() + "\n")
+        .collect();
+    let outcomes = run(&text, engines).unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(outcomes.len(), 2);
+    for outcome in outcomes {
+        assert_eq!(outcome.fault, None, "{}", outcome.name);
+    }
+}
+
+fn fault_of(text: &str) -> String {
+    let outcomes = run(text, engines).expect("it parses");
+    let fault = outcomes.into_iter().find_map(|outcome| outcome.fault);
+    fault.expect("it does not hold").to_string()
+}
+
+const GIVEN: &str = "given market BTC/USD\ngiven alice has 10 BTC, 10 USD\nscenario A\n";
+
+#[test]
+fn a_line_that_cannot_be_understood_is_named_with_what_was_expected() {
+    for (line, expected) in [
+        (
+            "when alice buys five @ 1 as a",
+            "4: expected a quantity in lots, found `five`",
+        ),
+        ("when alice buys 5 at 1 as a", "4: expected `@`, found `at`"),
+        ("when alice buys 5 @ 1", "4: expected `as`, the line ends"),
+        (
+            "when alice buys 5 @ 1 as a iok",
+            "4: expected one of number, from, pausing, times, post-only, gtc, ioc, fok, market, found `iok`",
+        ),
+        (
+            "when alice buys 5 @ 1 as a ioc fok",
+            "4: expected one of gtc, ioc, fok, found more",
+        ),
+        (
+            "when carol buys 5 @ 1 as a",
+            "4: expected a known session (alice), found `carol`",
+        ),
+        ("when alice pays 5", "4: expected genesis, "),
+        (
+            "when alice has 5 ETH",
+            "4: expected a known asset (BTC, USD), found `ETH`",
+        ),
+        (
+            "when continue a",
+            "4: expected an order that was accepted, found `a`",
+        ),
+        ("when market BTC prices=1..2", "4: expected BASE/QUOTE"),
+        (
+            "when market BTC/USD prices=1",
+            "4: expected prices=LOW..HIGH, found `1`",
+        ),
+        (
+            "given alice buys 99 @ 1 as a",
+            "4: what is given must not be refused: alice rejected a InsufficientFunds",
+        ),
+    ] {
+        let fault = fault_of(&format!("{GIVEN}{line}\nthen nothing\n"));
+        assert!(fault.starts_with(expected), "{line}: {fault}");
+    }
+}
+
+#[test]
+fn what_does_not_hold_is_shown_with_what_is_so() {
+    let buys = "when alice buys 5 @ 1 as a\n";
+    for (lines, expected) in [
+        (
+            "then nothing",
+            "5: something happened; what happened:\n      alice accepted a ",
+        ),
+        (
+            "then alice accepted b",
+            "5: this line meets `alice accepted a ",
+        ),
+        (
+            "then alice accepted a qty=6",
+            "5: this line meets `alice accepted a ",
+        ),
+        (
+            "then alice accepted a colour=blue",
+            "5: this line meets `alice accepted a ",
+        ),
+        (
+            "then exactly alice accepted a",
+            "5: no line is left for `add a buy 5 @ 1",
+        ),
+        (
+            "then add a buy 5 @ 1\nadd a buy 5 @ 1",
+            "6: this line meets nothing more",
+        ),
+        (
+            "then including add a buy 5 @ 1\nalice accepted a",
+            "6: nothing of what is left",
+        ),
+        (
+            "then trade a b 1 @ 1",
+            "5: this line meets nothing more; nothing happened",
+        ),
+        (
+            "then alice has 5 USD",
+            "5: it is so: alice has 5 USD and 5 held",
+        ),
+        (
+            "then book bids none asks none",
+            "5: it is so: book bids 5 @ 1 a asks none",
+        ),
+        ("then count accepted 2", "5: it happened 1 times"),
+        ("then order b buy 5 @ 1", "5: it is so: order b gone"),
+        ("then phase Closed", "5: it is so: phase Open"),
+        ("then alice is rich", "5: expected NAME has, book, order"),
+    ] {
+        let fault = fault_of(&format!("{GIVEN}{buys}{lines}\n"));
+        assert!(fault.starts_with(expected), "{lines}: {fault}");
+    }
+}
+
+#[test]
+fn engines_that_part_are_seen_whatever_the_lines_say() {
+    let text = "given market BTC/USD taker=1\ngiven alice has 10 BTC, 10 USD\nscenario A\n\
+        when alice sells 1 @ 1 as a\nand alice buys 1 @ 1 as b\nthen count trade 1\n";
+    let mistaken = NaiveEngine::with_mutant(Mutant::FeeRoundedUp);
+    let twins = || Twins::new(Engine::new(), mistaken.clone());
+    let outcomes = run(text, twins).expect("it parses");
+    let fault = outcomes[0].fault.as_ref().expect("they part").to_string();
+    assert!(fault.starts_with("5: what happened differs"), "{fault}");
+}
+
+/// A small generator of numbers: the same in every run.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+
+    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len())]
+    }
+}
+
+/// Lines with words of other lines in the place of theirs: understood or refused, never a panic; and the engines agree.
+#[test]
+fn whatever_a_file_says_is_an_outcome() {
+    let files = files();
+    let texts = files.iter().map(|(_, text)| text.as_str());
+    let mut words: Vec<&str> = texts.flat_map(str::split_whitespace).collect();
+    words.extend([
+        "2^64-1",
+        "-1",
+        "0",
+        "2^127",
+        "#4294967295",
+        "=",
+        ",",
+        "id=",
+        "number=2^64",
+    ]);
+    let mut seeded = Seeded(7);
+    let (mut held, mut refused) = (0, 0);
+    for (_, text) in files.iter().cycle().take(1_000) {
+        let line = |line: &str| match seeded.below(12) {
+            0 => {
+                let mut line: Vec<&str> = line.split(' ').collect();
+                let at = seeded.below(line.len());
+                match seeded.below(3) {
+                    0 => line[at] = seeded.of(&words),
+                    1 => line.insert(at, seeded.of(&words)),
+                    _ => drop(line.remove(at)),
+                }
+                line.join(" ") + "\n"
+            }
+            _ => line.to_owned() + "\n",
+        };
+        let text: String = text.lines().map(line).collect();
+        match run(&text, engines) {
+            Err(_) => refused += 1,
+            Ok(outcomes) => {
+                held += outcomes.iter().filter(|o| o.fault.is_none()).count();
+                for fault in outcomes.into_iter().filter_map(|outcome| outcome.fault) {
+                    assert!(!fault.message.contains(" differs: "), "{fault}");
+                }
+            }
+        }
+    }
+    assert!(
+        held > 1_000 && refused > 10,
+        "{held} hold, {refused} files are refused"
+    );
+}
