@@ -151,14 +151,18 @@ impl Shadowing {
             if signals.is_finished_at(Seq(0)) {
                 return Ending::Agreed;
             }
+            let trouble = signals.archive_trouble();
+            self.live.hinder(trouble.map(|kind| kind.to_string()));
             std::thread::sleep(IDLE);
         }
+        self.live.hinder(None);
         if self.config.snapshots.enabled {
             self.begin_snapshots();
         }
         loop {
             match self.check_some() {
                 Ok(applied) => {
+                    self.live.hinder(None);
                     self.trouble.end();
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
@@ -175,6 +179,8 @@ impl Shadowing {
                         "the shadow engine waits, and goes on where it stopped: {error}"
                     );
                     self.trouble.begin("archive", line);
+                    let hindrance = "the archive cannot be read: check its disk";
+                    self.live.hinder(Some(hindrance.to_owned()));
                     std::thread::sleep(RETRY);
                 }
                 Err(Failure::Lost(seq, error)) => {
