@@ -872,6 +872,34 @@ class Hurry(OneExchange):
             time.sleep(0.02)
         self.assertEqual(answer[1]["status"], "New")
 
+    def ask_without_body(self, method, path, user, begin=b""):
+        """Status and problem of a request of which only the head and the begin of its body come."""
+        head = (
+            f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.exchange.port), timeout=20) as client:
+            client.sendall(head.encode() + begin)
+            answer = b""
+            while part := client.recv(4096):
+                answer += part
+        head, body = answer.split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), json.loads(body)
+
+    def test_a_request_whose_body_never_came_has_done_nothing(self):
+        user = User(self.exchange, Wallet(76))
+        for begin in (b"", b'{"side":"Bid"'):
+            self.refused(self.ask_without_body("POST", "/orders", user, begin), 408, "request-timeout")
+        # Who does not wait for the body has perhaps done something.
+        order = self.ok(user.place("Bid", 5, 1, 2), 201)["order"]["order_id"]
+        fastpath = self.exchange.processes["fastpath"]
+        freeze(fastpath)
+        try:
+            answer = self.ask_without_body("DELETE", f"/orders/{order}", user)
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        self.refused(answer, 504, "outcome-unknown")
+
 
 class Streams(OneExchange):
     @classmethod
