@@ -670,6 +670,11 @@ class Orders(OneExchange):
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
             self.refused(self.maker.call("POST", "/orders", body), 409, code)
+        for kind in ("Limit", "PostOnly"):
+            body = {"side": "Bid", "order_type": kind, "quantity": "1"}
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 400, "price-missing")
+            self.assertIn("price is missing", answer[1]["detail"])
         self.ok(self.maker.place("Ask", 30000, 1), 201)
         crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
         self.refused(crossing, 409, "would-trade")
@@ -850,8 +855,10 @@ class Once(OneExchange):
         self.ok(self.taker.place("Bid", 5, 1, 400), 201)
         gone = self.ok(self.taker.call("DELETE", "/orders/by-client-id/400"))
         self.assertEqual(gone["order"]["status"], "Cancelled")
-        self.refused(self.taker.call("DELETE", "/orders/by-client-id/400"), 404, "not-found")
-        self.refused(self.taker.call("DELETE", "/orders/by-client-id/401"), 404, "not-found")
+        for unknown in (400, 401):
+            answer = self.taker.call("DELETE", f"/orders/by-client-id/{unknown}")
+            self.refused(answer, 404, "not-found")
+            self.assertTrue(answer[1]["detail"].endswith(f"with client order id {unknown}"), answer[1])
 
 
 class Hurry(OneExchange):
