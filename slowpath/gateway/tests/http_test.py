@@ -72,6 +72,9 @@ class LogOn(OneExchange):
         a, b = Wallet(1), Wallet(2)
         challenge = self.challenge(a)
         self.assertIn(a.text, challenge["message"])
+        seconds, nanos = divmod(int(challenge["expires"]), 10**9)
+        expires = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        self.assertTrue(challenge["message"].endswith(f"\nExpires: {expires}.{nanos:09}Z"), challenge)
         # What others try does not use it up.
         self.refused(self.answer(b, challenge), 401, "unauthenticated")
         forged = b.sign(challenge["message"])
