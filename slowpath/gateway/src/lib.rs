@@ -57,7 +57,7 @@ use limits::Limits;
 use serve::TlsFiles;
 use state::{App, Parts};
 use std::net::TcpListener;
-use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use store::Store;
 use topology::{Config, Profile};
 use turns::Turns;
@@ -138,6 +138,7 @@ impl Gateway {
             registering: tokio::sync::Mutex::new(()),
             delegating: Turns::default(),
             asking: tokio::sync::Mutex::new(()),
+            store_open: AtomicBool::new(false),
             config: settings,
         });
         Ok(Self { app, listener, tls })

@@ -11,10 +11,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 from exchange import BINARIES, OPERATOR, Exchange, User, Wallet, free_port
@@ -179,6 +181,33 @@ class Logs(unittest.TestCase):
         ]
         self.assertEqual([line["status"] for line in answered], [201])
         shutil.rmtree(exchange.folder)
+
+    def test_tables_that_are_still_being_made_are_no_warning(self):
+        instance = Instance()
+        (instance.folder / "state").mkdir()
+        store = sqlite3.connect(instance.folder / "state" / "store.db", isolation_level=None)
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("BEGIN IMMEDIATE")
+        start = subprocess.Popen(instance.command("start", "--detach"), stderr=subprocess.DEVNULL)
+        problem = ""
+
+        def waits_for_tables():
+            nonlocal problem
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{instance.port}/ready")
+            except urllib.error.HTTPError as error:
+                problem = error.read().decode()
+            except urllib.error.URLError:
+                pass
+            return "the tables of its history are being made" in problem
+
+        wait("the gateway waits for the tables", waits_for_tables)
+        store.execute("ROLLBACK")
+        store.close()
+        self.assertEqual(start.wait(60), 0)
+        log = (instance.folder / "state" / "slowpath.log").read_text()
+        self.assertNotIn("warn", log)
+        self.assertEqual(instance.sluice("stop").returncode, 0)
 
     def test_the_level_changes_while_it_runs_and_an_answer_names_its_request(self):
         instance = Instance()
