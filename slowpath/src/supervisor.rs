@@ -91,7 +91,7 @@ pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
     ));
     let measures = Measures::new()?;
     let rejects = Rejects::default();
-    metrics::start(config, &own.memory, &measures, &rejects)?;
+    metrics::start(config, &own, &measures, &rejects)?;
     let process = Process {
         config,
         own: &own,
