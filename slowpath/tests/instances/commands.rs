@@ -279,4 +279,16 @@ fn help_teaches() {
             );
         }
     }
+    fs::write(folder.join("sluice.toml"), [0xFF, 0xFE]).unwrap();
+    fs::create_dir(folder.join("folder")).unwrap();
+    for (file, says) in [
+        ("sluice.toml", "it is no text: name a configuration file"),
+        (
+            "folder",
+            "name a configuration file that this user may read",
+        ),
+    ] {
+        let said = sluice(&instance, &["validate-config", file], &[]);
+        assert!(said.code == 1 && said.out.contains(says), "{said:?}");
+    }
 }

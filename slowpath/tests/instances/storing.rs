@@ -299,6 +299,12 @@ fn init_db_makes_the_tables_and_empties_them_when_no_slowpath_runs() {
         "{again:?}"
     );
 
+    let empty_already = instance.sluice(&["init-db", "--rebuild"]);
+    assert!(
+        empty_already.out.contains("there was nothing to empty"),
+        "{empty_already:?}"
+    );
+
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
     let mut slowpath = instance.start_slowpath();
