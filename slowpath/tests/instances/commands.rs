@@ -170,6 +170,8 @@ fn a_valid_configuration_and_its_genesis_are_said_to_be_so() {
     let instance = Instance::new("");
     let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
     assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(instance.sluice(&["validate-config"]).out.lines().count(), 3);
+    assert_eq!(instance.sluice(&["config", "check"]).code, 0);
     for part in [
         "sluice.toml is valid: profile development",
         "genesis.toml is valid",
