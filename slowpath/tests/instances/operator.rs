@@ -58,9 +58,10 @@ fn status_of_a_live_instance_is_healthy_and_that_of_a_dead_slowpath_is_not() {
     let status = instance.sluice(&["status"]);
     assert_eq!(status.code, 1, "{status:?}");
     assert!(
-        status
-            .out
-            .contains(&format!("the slowpath (pid {}) is dead", slowpath.pid())),
+        status.out.contains(&format!(
+            "the slowpath (pid {}) is dead, it was not stopped: `sluice start`",
+            slowpath.pid()
+        )),
         "{status:?}"
     );
     assert!(status.out.contains("lag 301"), "{status:?}");
