@@ -7,6 +7,7 @@ use crate::rejects::Rejects;
 use crate::signals::Signals;
 use crate::snapshotting::{self, Snapshotting};
 use crate::trouble::Trouble;
+use archive::TroubleKind;
 use domain::{Event, Seq};
 use gateway::{Live, Standing};
 use journal::{ArchiveError, Frame};
@@ -151,18 +152,16 @@ impl Shadowing {
             if signals.is_finished_at(Seq(0)) {
                 return Ending::Agreed;
             }
-            let trouble = signals.archive_trouble();
-            self.live.hinder(trouble.map(|kind| kind.to_string()));
+            self.hinder(signals.archive_trouble());
             std::thread::sleep(IDLE);
         }
-        self.live.hinder(None);
         if self.config.snapshots.enabled {
             self.begin_snapshots();
         }
         loop {
             match self.check_some() {
                 Ok(applied) => {
-                    self.live.hinder(None);
+                    self.hinder(signals.archive_trouble().filter(|_| self.durable_only));
                     self.trouble.end();
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
@@ -197,6 +196,11 @@ impl Shadowing {
                 }
             }
         }
+    }
+
+    /// What keeps it from going on, if anything does, for whoever asks the gateway.
+    fn hinder(&self, trouble: Option<TroubleKind>) {
+        self.live.hinder(trouble.map(|kind| kind.to_string()));
     }
 
     /// Begins to take snapshots newer than the one with which it began.

@@ -34,7 +34,7 @@ pub(crate) type Answer = tokio::sync::oneshot::Receiver<Done>;
 struct Shared {
     shadow: RwLock<Shadow>,
     standing: RwLock<Standing>,
-    /// What keeps it from catching up.
+    /// What keeps it from following the journal.
     hindrance: Mutex<Option<String>>,
     desk: Desk,
     hub: Hub,
@@ -111,7 +111,7 @@ impl Live {
             .unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
-    /// For the shadow engine's thread: what keeps it from catching up, and what to do; none: nothing does.
+    /// For the shadow engine's thread: what keeps it from following the journal, and what to do; none: nothing does.
     pub fn hinder(&self, what: Option<String>) {
         *self.lock_hindrance() = what;
     }
@@ -187,10 +187,13 @@ impl Live {
     /// Refuses unless the shadow engine follows the journal.
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {
-            Standing::Live if self.is_stalled() => Err(Problem::unavailable(
-                "nothing that is in the journal could be told for 2 s: the shadow engine stands still or, where answers are \
-                 durable, the archive; `sluice status` says which. Try again",
-            )),
+            Standing::Live if self.is_stalled() => Err(Problem::unavailable(format!(
+                "nothing that is in the journal could be told for 2 s: {}",
+                self.lock_hindrance().as_deref().unwrap_or(
+                    "the shadow engine stands still or, where answers are durable, the archive; `sluice status` says \
+                     which. Try again"
+                )
+            ))),
             Standing::Live => Ok(()),
             Standing::CatchingUp => Err(Problem::unavailable(match &*self.lock_hindrance() {
                 Some(what) => format!(

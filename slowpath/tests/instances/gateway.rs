@@ -90,7 +90,9 @@ fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
     wait("it is not ready", || living(&fastpath, 503));
     let (_, problem) = clients.call("GET", "/ready", &Value::Null);
     assert!(
-        problem.contains("nothing that is in the journal could be told"),
+        problem.contains(
+            "nothing that is in the journal could be told for 2 s: the archive's storage fails"
+        ),
         "{problem}"
     );
     std::fs::rename(&aside, &archive).unwrap();
