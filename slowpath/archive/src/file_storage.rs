@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub enum StorageError {
     /// Another archiver writes it.
     #[error(
-        "process {pid} writes the archive in {}: stop it first, or give this one its own directory",
+        "another archiver (pid {pid}) writes the archive in {}: stop it first, or give this one its own directory",
         directory.display()
     )]
     Locked {

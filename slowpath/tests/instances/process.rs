@@ -365,7 +365,7 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
         }
         let second = instance.refused_slowpath();
         assert!(
-            second.contains(&format!("process {}", slowpath.pid())),
+            second.contains(&format!("another archiver (pid {})", slowpath.pid())),
             "{second}"
         );
         assert_eq!(region.exists(), !is_gone);
