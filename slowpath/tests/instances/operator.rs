@@ -12,7 +12,9 @@ fn status_of_nothing_says_what_is_missing() {
     assert_eq!(status.code, 2, "{status:?}");
     for region in ["journal", "fast", "slow"] {
         assert!(
-            status.out.contains(&format!("no region {region}")),
+            status.out.contains(&format!(
+                "no region {region} of instance test: `sluice start`"
+            )),
             "{status:?}"
         );
     }

@@ -234,7 +234,7 @@ fn look(places: &Places, region: Region, unknown: &mut Vec<String>) -> Option<Me
         Ok(Some((memory, _))) => Some(memory),
         Ok(None) => {
             unknown.push(format!(
-                "there is no region {} of instance {}",
+                "there is no region {} of instance {}: `sluice start` makes it",
                 region.name(),
                 places.instance
             ));
