@@ -111,7 +111,9 @@ impl<M: FnMut(Seq, &mut FrameBuffer) -> MemoryRead> Archiving<M> {
     }
 
     fn tell(&mut self, frames: usize, signals: &Signals) {
-        if let Some(trouble) = self.archiver.trouble() {
+        let trouble = self.archiver.trouble();
+        signals.set_archive_trouble(trouble.map(|trouble| trouble.kind));
+        if let Some(trouble) = trouble {
             let what = match trouble.kind {
                 TroubleKind::DiskFull => "disk full",
                 TroubleKind::Storage => "storage",

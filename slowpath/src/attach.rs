@@ -1,5 +1,7 @@
 //! The regions: the slowpath's own, and those of the fastpath, for reading.
 
+use crate::asked::Asked;
+use crate::patience;
 use anyhow::{Context as _, Result};
 use domain::Seq;
 use shm::layout::fast_layout::FAST_MAGIC;
@@ -12,12 +14,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use topology::Config;
-
-/// How long another holder of the region `slow` is waited for: a fastpath that starts has it for a
-/// moment.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A region of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,17 +180,34 @@ pub struct OwnRegion {
 }
 
 impl OwnRegion {
-    /// Opens or makes it. What an earlier boot left is wiped.
+    /// Opens or makes it. What an earlier boot left is wiped. Another holder is waited for, because a fastpath that
+    /// starts has it for a moment; none if somebody asked to stop meanwhile.
     ///
     /// # Errors
     /// If another process goes on writing it, or no place takes it.
-    pub fn open(places: &Places, shard: u16, boot_id: [u64; 2]) -> Result<Self> {
+    pub fn open(
+        places: &Places,
+        shard: u16,
+        boot_id: [u64; 2],
+        asked: &Asked,
+    ) -> Result<Option<Self>> {
         let identity = Identity {
             shard,
             boot_id,
             epoch: 0,
         };
-        let (memory, lock, found) = lock_patiently(places, identity)?;
+        let name = Region::Slow.name();
+        let make = || Memory::create_or_open(places, name, slow_spec(), identity);
+        let is_held = |error: &RegionError| {
+            matches!(
+                error,
+                RegionError::Locked { .. } | RegionError::NotReady { .. }
+            )
+        };
+        let Some(made) = patience::wait_out(asked, make, is_held) else {
+            return Ok(None);
+        };
+        let (memory, lock, found) = made?;
         let other_boot = Found::Existing {
             boot_matches: false,
             epoch: memory.header().epoch(),
@@ -207,30 +221,13 @@ impl OwnRegion {
         let writer = SlowWriter::new(memory.clone())?;
         // 0 says no more than that nobody published: an archive that has frames is then trusted.
         let published = Some(Seq(writer.view().durable_seq())).filter(|seq| *seq > Seq(0));
-        Ok(Self {
+        Ok(Some(Self {
             writer,
             memory,
             file,
             published,
             _lock: lock,
-        })
-    }
-}
-
-fn lock_patiently(
-    places: &Places,
-    identity: Identity,
-) -> Result<(Memory, WriterLock, Found), RegionError> {
-    let start = Instant::now();
-    loop {
-        match Memory::create_or_open(places, Region::Slow.name(), slow_spec(), identity) {
-            Err(RegionError::Locked { .. } | RegionError::NotReady { .. })
-                if start.elapsed() < LOCK_PATIENCE =>
-            {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            decided => return decided,
-        }
+        }))
     }
 }
 
@@ -304,12 +301,15 @@ mod tests {
     fn progress_counts_in_its_own_boot_only() {
         let folder = tempfile::tempdir().unwrap();
         let places = places_in(folder.path());
-        let published = |boot: u64| OwnRegion::open(&places, 0, [boot, 0]).unwrap().published;
+        let asked = Asked::default();
+        let own = |boot: u64| {
+            OwnRegion::open(&places, 0, [boot, 0], &asked)
+                .unwrap()
+                .unwrap()
+        };
+        let published = |boot: u64| own(boot).published;
         assert_eq!(published(1), None);
-        OwnRegion::open(&places, 0, [1, 0])
-            .unwrap()
-            .writer
-            .set_durable_seq(9);
+        own(1).writer.set_durable_seq(9);
         assert_eq!(published(1), Some(Seq(9)));
         assert_eq!(published(2), None, "another boot");
         assert_eq!(published(2), None, "wiped");

@@ -37,8 +37,11 @@ pub const SNAPSHOT_TROUBLES: Troubles = Troubles {
     ended: 11,
 };
 
+/// The TCP port at which the figures are served; 0: they are not.
+pub const METRICS_PORT: usize = 12;
+
 /// The names, by number.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -51,4 +54,5 @@ pub const NAMES: [&str; 12] = [
     "shadow_troubles_ended",
     "snapshot_troubles_begun",
     "snapshot_troubles_ended",
+    "metrics_port",
 ];

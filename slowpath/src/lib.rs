@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archiving;
+pub mod asked;
 pub mod attach;
 pub mod console;
 pub mod counters;
@@ -19,6 +20,7 @@ pub mod host_cpus;
 pub mod life;
 pub mod logging;
 pub mod metrics;
+pub mod patience;
 pub mod rejects;
 pub mod serving;
 pub mod shadowing;
@@ -26,6 +28,7 @@ pub mod signals;
 pub mod snapshot_folder;
 mod snapshot_index;
 pub mod snapshotting;
+pub mod state_folder;
 pub mod storing;
 pub mod supervisor;
 pub mod trouble;

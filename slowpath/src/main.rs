@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use clap::Parser;
+use slowpath::asked::Asked;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +30,8 @@ struct Arguments {
     reason = "the reason of a failure goes to the terminal"
 )]
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    // Before all else: whoever asks to stop from here on is heard.
+    match Asked::listen().and_then(|asked| run(&Arguments::parse(), &asked)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Without a configuration, or for people: on standard error.
@@ -43,8 +45,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Arguments, asked: &Asked) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
     let levels = slowpath::logging::begin(&config)?;
-    slowpath::supervisor::run(&config, &levels)
+    slowpath::supervisor::run(&config, &levels, asked)
 }

@@ -147,11 +147,7 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
             store.clone(),
             measures.clone(),
         )?;
-        let scheme = if config.gateway.tls_cert.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = config.gateway.scheme();
         say(format_args!("gateway: {scheme}://{}", gateway.address()?));
         gateway.serve(stop).await?;
         store.close().await;

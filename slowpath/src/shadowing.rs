@@ -7,6 +7,7 @@ use crate::rejects::Rejects;
 use crate::signals::Signals;
 use crate::snapshotting::{self, Snapshotting};
 use crate::trouble::Trouble;
+use archive::TroubleKind;
 use domain::{Event, Seq};
 use gateway::{Live, Standing};
 use journal::{ArchiveError, Frame};
@@ -151,6 +152,7 @@ impl Shadowing {
             if signals.is_finished_at(Seq(0)) {
                 return Ending::Agreed;
             }
+            self.hinder(signals.archive_trouble());
             std::thread::sleep(IDLE);
         }
         if self.config.snapshots.enabled {
@@ -159,6 +161,7 @@ impl Shadowing {
         loop {
             match self.check_some() {
                 Ok(applied) => {
+                    self.hinder(signals.archive_trouble().filter(|_| self.durable_only));
                     self.trouble.end();
                     let finished = signals.is_finished_at(self.checked_seq());
                     self.publish(finished);
@@ -175,6 +178,8 @@ impl Shadowing {
                         "the shadow engine waits, and goes on where it stopped: {error}"
                     );
                     self.trouble.begin("archive", line);
+                    let hindrance = "the archive cannot be read: check its disk";
+                    self.live.hinder(Some(hindrance.to_owned()));
                     std::thread::sleep(RETRY);
                 }
                 Err(Failure::Lost(seq, error)) => {
@@ -191,6 +196,11 @@ impl Shadowing {
                 }
             }
         }
+    }
+
+    /// What keeps it from going on, if anything does, for whoever asks the gateway.
+    fn hinder(&self, trouble: Option<TroubleKind>) {
+        self.live.hinder(trouble.map(|kind| kind.to_string()));
     }
 
     /// Begins to take snapshots newer than the one with which it began.

@@ -1,7 +1,9 @@
 //! What the threads of the process tell each other.
 
+use archive::TroubleKind;
 use domain::Seq;
 use shm::Word;
+use std::sync::{Mutex, PoisonError};
 
 const GO_ON: u64 = u64::MAX;
 
@@ -13,6 +15,8 @@ pub struct Signals {
     closing: Word,
     /// 1 once the archive is open, cut to what is durable. Written by the archiver.
     archive_open: Word,
+    /// What keeps the archiver from writing. Written by the archiver.
+    archive_trouble: Mutex<Option<TroubleKind>>,
 }
 
 impl Default for Signals {
@@ -21,6 +25,7 @@ impl Default for Signals {
             finish_at: Word::new(GO_ON),
             closing: Word::new(0),
             archive_open: Word::new(0),
+            archive_trouble: Mutex::new(None),
         }
     }
 }
@@ -58,6 +63,23 @@ impl Signals {
     /// The archive is open: what it holds up to the durable seq stays as it is.
     pub fn set_archive_open(&self) {
         self.archive_open.release(1);
+    }
+
+    /// What keeps the archiver from writing, or nothing any more.
+    pub fn set_archive_trouble(&self, trouble: Option<TroubleKind>) {
+        *self
+            .archive_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// What keeps the archiver from writing, if anything does.
+    #[must_use]
+    pub fn archive_trouble(&self) -> Option<TroubleKind> {
+        *self
+            .archive_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the archive is open.

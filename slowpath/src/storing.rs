@@ -7,12 +7,12 @@ use crate::follower::{FollowError, Follower};
 use crate::signals::Signals;
 use crate::snapshot_index::SnapshotIndex;
 use crate::snapshotting;
+use crate::state_folder;
 use crate::trouble::Trouble;
 use anyhow::{Context as _, Result};
 use domain::Seq;
 use journal::ArchiveError;
 use shm::{Counter, LogError, LogReader, Memory, SlowWriter};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::time::Duration;
 use store::{Database, Projector, StoreError, Written};
 use tokio::runtime::Runtime;
@@ -32,12 +32,7 @@ const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)
 /// If the address is not understood, or the folder cannot be made.
 pub fn database(config: &Config) -> Result<Database> {
     if config.store.url.is_none() {
-        let state_dir = config.state_dir();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(&state_dir)
-            .with_context(|| format!("make the state folder {}", state_dir.display()))?;
+        state_folder::make(config)?;
     }
     Ok(Database::new(&config.store_url())?)
 }

@@ -1,6 +1,7 @@
 //! Starts the slowpath's threads, shows that it lives, and stops them in order.
 
 use crate::archiving::archiving;
+use crate::asked::Asked;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
 use crate::console::say;
 use crate::counters::STORE_SEQ;
@@ -8,22 +9,21 @@ use crate::descriptors;
 use crate::host_cpus;
 use crate::logging::Levels;
 use crate::metrics;
+use crate::patience;
 use crate::rejects::Rejects;
 use crate::serving::{self, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
+use crate::state_folder;
 use crate::storing::Storing;
 use anyhow::{Context as _, Result, bail};
-use archive::{FileStorage, Refusal};
+use archive::{FileStorage, Refusal, StorageError};
 use domain::Seq;
 use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
 use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer, since_boot};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -37,25 +37,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const REMIND: Duration = Duration::from_secs(5);
 /// How long each thread has for what is left when the process is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Whether SIGTERM, SIGINT or SIGHUP asked the process to stop.
-#[derive(Clone)]
-struct Asked(Arc<AtomicBool>);
-
-impl Asked {
-    fn listen() -> Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
-        }
-        Ok(Self(asked))
-    }
-
-    fn is_set(&self) -> bool {
-        // ORDER: the flag is set by a signal handler and is the whole message.
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// The fastpath's regions, for reading.
 struct Attached {
@@ -88,15 +69,20 @@ struct Threads {
 ///
 /// # Errors
 /// What keeps it from going on, or what was left undone when it was asked to stop.
-pub fn run(config: &Config, levels: &Levels) -> Result<()> {
-    let asked = Asked::listen()?;
+pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
     descriptors::raise_limit();
     keep_to_cpus(config)?;
     // Before it makes a region.
     state_lock::check(config)?;
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
-    let own = OwnRegion::open(&places, config.instance.shard, boot_id)?;
+    // The archive first: whoever is refused it has made no region, which others would take for the instance's.
+    let Some(storage) = open_storage(config, asked)? else {
+        return stopped_early("the archive");
+    };
+    let Some(own) = OwnRegion::open(&places, config.instance.shard, boot_id, asked)? else {
+        return stopped_early("region slow");
+    };
     say(format_args!(
         "region slow: {}, {}, pid {}",
         own.memory.kind(),
@@ -105,16 +91,16 @@ pub fn run(config: &Config, levels: &Levels) -> Result<()> {
     ));
     let measures = Measures::new()?;
     let rejects = Rejects::default();
-    metrics::start(config, &own.memory, &measures, &rejects)?;
+    metrics::start(config, &own, &measures, &rejects)?;
     let process = Process {
         config,
         own: &own,
-        asked: &asked,
+        asked,
         levels,
         measures: &measures,
         rejects: &rejects,
     };
-    let ended = serve(&process, &places, boot_id);
+    let ended = serve(&process, &places, boot_id, storage);
     own.writer.set_process_state(match &ended {
         Ok(()) => ProcessState::Stopped,
         Err(_) if asked.is_set() => ProcessState::Unfinished,
@@ -124,9 +110,13 @@ pub fn run(config: &Config, levels: &Levels) -> Result<()> {
 }
 
 /// Archives and checks, with its own region open, until it is asked to stop.
-fn serve(process: &Process<'_>, places: &Places, boot_id: [u64; 2]) -> Result<()> {
+fn serve(
+    process: &Process<'_>,
+    places: &Places,
+    boot_id: [u64; 2],
+    storage: FileStorage,
+) -> Result<()> {
     let &Process { config, own, .. } = process;
-    let storage = open_storage(config)?;
     say(format_args!("archive: {}", config.archive_dir().display()));
     let Some(attached) = wait_for_fastpath(process, places, boot_id)? else {
         say(format_args!("stopped: there was nothing to archive"));
@@ -163,18 +153,25 @@ fn keep_to_cpus(config: &Config) -> Result<()> {
         .with_context(|| format!("slowpath.cpus: keep to the CPUs {cpus:?}; name CPUs that exist"))
 }
 
-/// Locks the archive. Its default place is made whole; of a configured one only the last folder is,
-/// because a path that is missing may be a disk that is not mounted.
-fn open_storage(config: &Config) -> Result<FileStorage> {
+/// Locks the archive; none if somebody asked to stop while another process held it. Its default place is made whole; of
+/// a configured one only the last folder is, because a path that is missing may be a disk that is not mounted.
+fn open_storage(config: &Config, asked: &Asked) -> Result<Option<FileStorage>> {
     if config.archive.dir.is_none() {
-        let state_dir = config.state_dir();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(&state_dir)
-            .with_context(|| format!("make the state folder {}", state_dir.display()))?;
+        state_folder::make(config)?;
     }
-    Ok(FileStorage::open(&config.archive_dir())?)
+    let directory = config.archive_dir();
+    let open = || FileStorage::open(&directory);
+    let is_held = |error: &StorageError| matches!(error, StorageError::Locked { .. });
+    Ok(patience::wait_out(asked, open, is_held).transpose()?)
+}
+
+/// It has begun nothing yet.
+#[expect(clippy::unnecessary_wraps, reason = "it is how the process ends")]
+fn stopped_early(held: &str) -> Result<()> {
+    say(format_args!(
+        "stopped: another process held {held}, and nothing was begun"
+    ));
+    Ok(())
 }
 
 /// Waits until the fastpath has made its regions, or until it is asked to stop.

@@ -523,11 +523,15 @@ impl Config {
     /// Reads and checks the genesis file, and that this configuration suits it.
     ///
     /// # Errors
-    /// As [`Genesis::load`], and if windows of this size for so many sessions take too much memory.
+    /// As [`Genesis::load`], if windows of this size for so many sessions take too much memory, and if nobody could
+    /// log on for the first time although registration is open.
     pub fn load_genesis(&self) -> Result<Genesis, ConfigError> {
         let file = self.genesis_file();
         let genesis = Genesis::load(&file)?;
-        self.check_windows(&genesis.capacity).map_err(|invalid| {
+        let capacity = &genesis.capacity;
+        let suits = self.check_windows(capacity);
+        let suits = suits.and_then(|()| self.check_reserve(capacity));
+        suits.map_err(|invalid| {
             ConfigError::Refused(vec![invalid.at(&file.display().to_string())])
         })?;
         Ok(genesis)

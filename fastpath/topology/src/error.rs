@@ -31,12 +31,24 @@ pub enum FileKind {
     Genesis,
 }
 
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Configuration => "configuration file",
+            Self::Genesis => "genesis file",
+        })
+    }
+}
+
 impl FileKind {
     fn remedy(self, path: &Path, error: &io::Error) -> String {
-        if error.kind() != io::ErrorKind::NotFound {
-            return "name a file that this user may read".to_owned();
-        }
         let path = path.display();
+        if error.kind() == io::ErrorKind::InvalidData {
+            return format!("it is no text: name a {self} (TOML)");
+        }
+        if error.kind() != io::ErrorKind::NotFound {
+            return format!("name a {self} that this user may read");
+        }
         match self {
             Self::Configuration => {
                 format!(

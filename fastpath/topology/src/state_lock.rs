@@ -9,7 +9,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StateLockError {
     /// It cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error(
+        "cannot read {}: {error}; instance.state_dir must name a folder that this user may write, or none yet", path.display()
+    )]
     Io {
         /// The file.
         path: PathBuf,

@@ -433,6 +433,76 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "without a path",
     ),
     (
+        "[gateway]\npublic_url = \"exchange.example\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"ftp://exchange.example\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://:443\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://::1\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://exchange.example:0\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://exchange.example:65536\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://exchange.example:+1\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://exchange..example\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://-exchange.example\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://[::1\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"https://[localhost]\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\npublic_url = \"http://a b\"",
+        "gateway.public_url",
+        "is no address of a site",
+    ),
+    (
+        "[gateway]\nbind = \"127.0.0.1:0\"",
+        "gateway.bind",
+        "name a port",
+    ),
+    (
         "[store]\nurl = \"sqlite::memory:\"",
         "store.url",
         "sqlite:PATH",
@@ -505,7 +575,12 @@ fn the_ends_of_the_ranges_are_accepted() {
         "[engine]\ncheckpoint_interval = 2\nrecovery_grace_ms = 0",
         "[archive]\nsegment_mib = 4096\ngroup_max_ms = 0",
         "[slowpath]\ncpus = [0, 1]",
-        "[gateway]\nbind = \"127.0.0.1:0\"\n[metrics]\nbind = \"127.0.0.1:0\"",
+        "[metrics]\nbind = \"127.0.0.1:0\"",
+        "[gateway]\nenabled = false\nbind = \"127.0.0.1:0\"",
+        "[gateway]\npublic_url = \"http://127.0.0.1:7480\"",
+        "[gateway]\npublic_url = \"https://[2001:db8::1]\"",
+        "[gateway]\npublic_url = \"https://[::1]:65535\"",
+        "[gateway]\npublic_url = \"https://a-b.exchange.example\"",
         "[gateway]\nbind = \"127.0.0.1:9\"\n[metrics]\nbind = \"127.0.0.2:9\"",
         "[metrics]\nenabled = false\nbind = \"127.0.0.1:7480\"",
         // UDP: another port of the same number.
@@ -539,6 +614,21 @@ fn relative_paths_are_relative_to_the_file() {
     let config = Config::load(&file).unwrap();
     assert_eq!(config.state_dir(), Path::new("/var/lib/x"));
     assert_eq!(config.archive_dir(), folder.path().join("a"));
+}
+
+#[test]
+fn a_state_folder_that_is_a_file_or_in_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    for path in ["sluice.toml", "sluice.toml/state"] {
+        std::fs::write(&file, format!("[instance]\nstate_dir = \"{path}\"")).unwrap();
+        let message = Config::load(&file).unwrap_err().to_string();
+        let says = format!(
+            "instance.state_dir: {} is, or lies in, a file",
+            folder.path().join(path).display()
+        );
+        assert!(message.contains(&says), "{message}");
+    }
 }
 
 #[test]
@@ -604,6 +694,31 @@ fn the_store_takes_no_file_of_the_instance() {
     }
     std::fs::write(&file, "[store]\nurl = \"sqlite:state/other.db\"").unwrap();
     Config::load(&file).unwrap();
+}
+
+/// With it nobody could log on for the first time, although registration is open.
+#[test]
+fn what_is_reserved_for_operators_is_less_than_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    std::fs::write(folder.path().join("genesis.toml"), DEFAULT_GENESIS).unwrap();
+    let load = |registration: &str, reserve: u32| {
+        let text = format!(
+            "[gateway]\nregistration = \"{registration}\"\nreserved_accounts = {reserve}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        Config::load(&file).unwrap().load_genesis()
+    };
+    for (registration, reserve) in [("open", 1023), ("closed", 5000)] {
+        load(registration, reserve).unwrap();
+    }
+    let message = load("open", 1024).unwrap_err().to_string();
+    for part in [
+        "genesis.toml: capacity.max_accounts",
+        "gateway.reserved_accounts leaves 1024 for operators",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
 }
 
 #[test]

@@ -347,6 +347,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("price_min = 3", "price_min = 0", "market 0, price_min"),
     (
+        "tick_value = 10",
+        "tick_value = \"18446744073709551615\"",
+        "market 0, tick_value: 18446744073709551615 is too much: the smallest order (min_qty 2) at the highest price (102)",
+    ),
+    (
+        "tick_value = 10",
+        // It fits without the fee, which is all of it.
+        "tick_value = 50000000000000000",
+        "market 0, tick_value: 50000000000000000 is too much",
+    ),
+    (
+        "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "session 1, public_key: is all zeros",
+    ),
+    (
         "price_min = 3",
         "price_min = 9223372036854775807",
         "market 0, price_min",

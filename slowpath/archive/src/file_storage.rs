@@ -76,8 +76,10 @@ impl FileStorage {
                 });
             }
         }
-        lock.set_len(0).map_err(io)?;
-        writeln!(lock, "{}", std::process::id()).map_err(io)?;
+        // For the message of another only: a full disk is waited out by who writes segments.
+        let _told = lock
+            .set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(Self {
             path: directory.to_path_buf(),
             reading: Directory::open(directory).map_err(io)?,

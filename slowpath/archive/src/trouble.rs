@@ -38,16 +38,21 @@ impl Trouble {
     }
 }
 
+impl fmt::Display for TroubleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DiskFull => "the archive's disk is full: make room",
+            Self::Storage => "the archive's storage fails: check the disk",
+        })
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            TroubleKind::DiskFull => "the archive's disk is full: make room",
-            TroubleKind::Storage => "the archive's storage fails: check the disk",
-        };
         write!(
             f,
-            "{what} ({}; {} attempts, trying again; no frame is lost)",
-            self.message, self.attempts
+            "{} ({}; {} attempts, trying again; no frame is lost)",
+            self.kind, self.message, self.attempts
         )
     }
 }

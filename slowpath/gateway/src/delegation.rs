@@ -13,7 +13,7 @@ use crate::state::App;
 use crate::view::wallet as base58;
 use domain::{
     AccountId, Amount, Command, Delegate, Delegation, Gate, Nanos, OpenSession, Seq, SessionId,
-    Source, Zero,
+    Source, Utc, Zero,
 };
 use ed25519_dalek::VerifyingKey;
 use std::fmt;
@@ -84,7 +84,7 @@ impl fmt::Display for Wanted {
         }
         writeln!(f, "Delegated key: {}", base58(*public_key))?;
         writeln!(f, "Exchange key: {}", base58(*exchange_key))?;
-        writeln!(f, "Until: {} (UTC nanoseconds)", expires.0)?;
+        writeln!(f, "Until: {}", Utc(*expires))?;
         if *max_order_notional == Amount::ZERO {
             f.write_str("Largest order: without limit")
         } else {
@@ -287,7 +287,7 @@ mod tests {
             "Session: 7",
             &base58([1; 32]),
             &base58([2; 32]),
-            "123456",
+            "1970-01-01T00:00:00.000123456Z",
             "789 base units",
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");

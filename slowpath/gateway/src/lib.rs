@@ -57,7 +57,7 @@ use limits::Limits;
 use serve::TlsFiles;
 use state::{App, Parts};
 use std::net::TcpListener;
-use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use store::Store;
 use topology::{Config, Profile};
 use turns::Turns;
@@ -113,15 +113,7 @@ impl Gateway {
                 "what wallets sign to log on does not say where this exchange is: set gateway.public_url"
             );
         }
-        let file = |path: &Path| config.beside(path);
-        let tls = settings
-            .tls_cert
-            .as_deref()
-            .zip(settings.tls_key.as_deref());
-        let tls = tls.map(|(cert, key)| TlsFiles {
-            cert: file(cert),
-            key: file(key),
-        });
+        let tls = TlsFiles::of(config);
         let app = App::new(Parts {
             instance: config.instance.name.clone(),
             shard: config.instance.shard,
@@ -138,6 +130,7 @@ impl Gateway {
             registering: tokio::sync::Mutex::new(()),
             delegating: Turns::default(),
             asking: tokio::sync::Mutex::new(()),
+            store_open: AtomicBool::new(false),
             config: settings,
         });
         Ok(Self { app, listener, tls })
@@ -165,6 +158,15 @@ impl Gateway {
         upkeep.abort();
         served.map_err(GatewayError::Serve)
     }
+}
+
+/// Whether certificate and key can be used, if the configuration names any and there is a gateway.
+///
+/// # Errors
+/// What is wrong with them and what to do.
+pub fn check_tls(config: &Config) -> Result<(), String> {
+    let files = TlsFiles::of(config).filter(|_| config.gateway.enabled);
+    files.map_or(Ok(()), |files| files.check())
 }
 
 /// As the exchange is called in what wallets sign.

@@ -34,6 +34,8 @@ pub(crate) type Answer = tokio::sync::oneshot::Receiver<Done>;
 struct Shared {
     shadow: RwLock<Shadow>,
     standing: RwLock<Standing>,
+    /// What keeps it from following the journal.
+    hindrance: Mutex<Option<String>>,
     desk: Desk,
     hub: Hub,
     /// The engine's time after the last frame that was seen when it was new, and when that was.
@@ -61,6 +63,7 @@ impl Live {
             moved: Mutex::new(moved),
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
+            hindrance: Mutex::new(None),
             desk: Desk::new(ring),
             hub,
             quiet,
@@ -106,6 +109,18 @@ impl Live {
             .standing
             .write()
             .unwrap_or_else(PoisonError::into_inner) = standing;
+    }
+
+    /// For the shadow engine's thread: what keeps it from following the journal, and what to do; none: nothing does.
+    pub fn hinder(&self, what: Option<String>) {
+        *self.lock_hindrance() = what;
+    }
+
+    fn lock_hindrance(&self) -> MutexGuard<'_, Option<String>> {
+        self.0
+            .hindrance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the shadow engine stands.
@@ -172,14 +187,22 @@ impl Live {
     /// Refuses unless the shadow engine follows the journal.
     pub(crate) fn ensure_live(&self) -> Result<(), Problem> {
         match self.standing() {
-            Standing::Live if self.is_stalled() => Err(Problem::unavailable(
-                "nothing that is in the journal could be told for 2 s: the shadow engine stands still or, where answers are \
-                 durable, the archive; `sluice status` says which. Try again",
-            )),
+            Standing::Live if self.is_stalled() => Err(Problem::unavailable(format!(
+                "nothing that is in the journal could be told for 2 s: {}",
+                self.lock_hindrance().as_deref().unwrap_or(
+                    "the shadow engine stands still or, where answers are durable, the archive; `sluice status` says \
+                     which. Try again"
+                )
+            ))),
             Standing::Live => Ok(()),
-            Standing::CatchingUp => Err(Problem::unavailable(
-                "the exchange is starting: the journal is still being read; try again",
-            )),
+            Standing::CatchingUp => Err(Problem::unavailable(match &*self.lock_hindrance() {
+                Some(what) => format!(
+                    "the exchange cannot start: {what}; it goes on by itself when that is done (`trouble:` in the \
+                     slowpath's output says more)"
+                ),
+                None => "the exchange is starting: the journal is still being read; try again"
+                    .to_owned(),
+            })),
             Standing::Diverged => Err(Problem::unavailable(
                 "the exchange has stopped publishing: its shadow engine does not agree with the journal",
             )),

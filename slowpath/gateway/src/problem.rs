@@ -218,7 +218,9 @@ fn advice(reason: Reason) -> &'static str {
         Reason::CannotFill => "use a smaller quantity, a better price or another time_in_force",
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "try again in a moment",
-        Reason::DelegationExpired => "log on and delegate again",
+        Reason::DelegationExpired => {
+            "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
+        }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
         _ => "docs/WIRE.md lists the reason codes",
     }
@@ -319,6 +321,12 @@ mod tests {
         let detail = problem["detail"].as_str().unwrap();
         assert!(
             detail.contains("time_in_force ImmediateOrCancel"),
+            "{detail}"
+        );
+        let ended = serde_json::to_value(Problem::refused(Reason::DelegationExpired)).unwrap();
+        let detail = ended["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("or it was revoked, and only cancels"),
             "{detail}"
         );
     }

@@ -19,6 +19,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use topology::Config;
 use utoipa_swagger_ui::SwaggerUi;
 
 /// Time between two looks at the files of certificate and key.
@@ -136,6 +137,40 @@ pub(crate) struct TlsFiles {
 }
 
 impl TlsFiles {
+    /// Those that a configuration names.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        let gateway = &config.gateway;
+        let (cert, key) = gateway.tls_cert.as_ref().zip(gateway.tls_key.as_ref())?;
+        Some(Self {
+            cert: config.beside(cert),
+            key: config.beside(key),
+        })
+    }
+
+    /// Whether they can be used.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (key, path, advice) in [
+            ("tls_cert", &self.cert, "a certificate chain"),
+            ("tls_key", &self.key, "its private key"),
+        ] {
+            std::fs::read(path).map_err(|error| {
+                format!(
+                    "gateway.{key}: cannot read {}: {error}; name a file with {advice} (PEM) that this user may read",
+                    path.display()
+                )
+            })?;
+        }
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.build().map_err(|error| error.to_string())?;
+        runtime.block_on(self.load()).map(drop).map_err(|error| {
+            format!(
+                "gateway.tls_cert: {} and {} cannot be used: {error}; name a certificate chain and its private key (PEM)",
+                self.cert.display(),
+                self.key.display()
+            )
+        })
+    }
+
     /// When they changed last.
     fn changed(&self) -> Option<(SystemTime, SystemTime)> {
         let when = |path: &PathBuf| {
@@ -148,6 +183,8 @@ impl TlsFiles {
 
     /// As they are now.
     async fn load(&self) -> std::io::Result<Arc<ServerConfig>> {
+        // Somebody else in the process may have chosen it already.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
         let mut config = ServerConfig::clone(&loaded.get_inner());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -182,8 +219,6 @@ pub(crate) async fn serve(
     match tls {
         None => server.map(Http1Acceptor).serve(service).await,
         Some(files) => {
-            // Somebody else in the process may have chosen it already.
-            let _chosen = rustls::crypto::ring::default_provider().install_default();
             let config = RustlsConfig::from_config(files.load().await?);
             tokio::spawn(reload(config.clone(), files));
             let acceptor = RustlsAcceptor::new(config).handshake_timeout(FIRST_REQUEST);

@@ -12,6 +12,7 @@ use crate::turns::Turns;
 use axum::extract::{FromRequest, FromRequestParts};
 use domain::MarketId;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::Store;
 use topology::Gateway;
 use wire::auth::HostSecret;
@@ -44,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) delegating: Turns,
     /// One command of administration at a time gets its number and is sent.
     pub(crate) asking: tokio::sync::Mutex<()>,
+    /// The store has answered: before, its tables may still be made.
+    pub(crate) store_open: AtomicBool,
 }
 
 impl std::ops::Deref for App {
@@ -56,6 +59,18 @@ impl std::ops::Deref for App {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// The store has answered.
+    pub(crate) fn set_store_open(&self) {
+        // ORDER: nothing is read behind it.
+        self.store_open.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store has answered yet.
+    pub(crate) fn store_is_open(&self) -> bool {
+        // ORDER: nothing is read behind it.
+        self.store_open.load(Ordering::Relaxed)
     }
 
     /// The market that a request names.

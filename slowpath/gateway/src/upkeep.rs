@@ -18,6 +18,7 @@ pub(crate) async fn run(app: &App) {
     while app.store.last_seq().await.is_err() {
         tokio::time::sleep(LOOK).await;
     }
+    app.set_store_open();
     tell_stray_operators(app).await;
     let (mut look, mut hourly) = (every(LOOK), every(HOUR));
     loop {

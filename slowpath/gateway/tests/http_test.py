@@ -72,6 +72,9 @@ class LogOn(OneExchange):
         a, b = Wallet(1), Wallet(2)
         challenge = self.challenge(a)
         self.assertIn(a.text, challenge["message"])
+        seconds, nanos = divmod(int(challenge["expires"]), 10**9)
+        expires = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        self.assertTrue(challenge["message"].endswith(f"\nExpires: {expires}.{nanos:09}Z"), challenge)
         # What others try does not use it up.
         self.refused(self.answer(b, challenge), 401, "unauthenticated")
         forged = b.sign(challenge["message"])
@@ -670,6 +673,11 @@ class Orders(OneExchange):
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
             self.refused(self.maker.call("POST", "/orders", body), 409, code)
+        for kind in ("Limit", "PostOnly"):
+            body = {"side": "Bid", "order_type": kind, "quantity": "1"}
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 400, "price-missing")
+            self.assertIn("price is missing", answer[1]["detail"])
         self.ok(self.maker.place("Ask", 30000, 1), 201)
         crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
         self.refused(crossing, 409, "would-trade")
@@ -850,8 +858,10 @@ class Once(OneExchange):
         self.ok(self.taker.place("Bid", 5, 1, 400), 201)
         gone = self.ok(self.taker.call("DELETE", "/orders/by-client-id/400"))
         self.assertEqual(gone["order"]["status"], "Cancelled")
-        self.refused(self.taker.call("DELETE", "/orders/by-client-id/400"), 404, "not-found")
-        self.refused(self.taker.call("DELETE", "/orders/by-client-id/401"), 404, "not-found")
+        for unknown in (400, 401):
+            answer = self.taker.call("DELETE", f"/orders/by-client-id/{unknown}")
+            self.refused(answer, 404, "not-found")
+            self.assertTrue(answer[1]["detail"].endswith(f"with client order id {unknown}"), answer[1])
 
 
 class Hurry(OneExchange):
@@ -871,6 +881,34 @@ class Hurry(OneExchange):
             self.assertLess(time.monotonic(), deadline, answer)
             time.sleep(0.02)
         self.assertEqual(answer[1]["status"], "New")
+
+    def ask_without_body(self, method, path, user, begin=b""):
+        """Status and problem of a request of which only the head and the begin of its body come."""
+        head = (
+            f"{method} /api/v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.exchange.port), timeout=20) as client:
+            client.sendall(head.encode() + begin)
+            answer = b""
+            while part := client.recv(4096):
+                answer += part
+        head, body = answer.split(b"\r\n\r\n", 1)
+        return int(head.split()[1]), json.loads(body)
+
+    def test_a_request_whose_body_never_came_has_done_nothing(self):
+        user = User(self.exchange, Wallet(76))
+        for begin in (b"", b'{"side":"Bid"'):
+            self.refused(self.ask_without_body("POST", "/orders", user, begin), 408, "request-timeout")
+        # Who does not wait for the body has perhaps done something.
+        order = self.ok(user.place("Bid", 5, 1, 2), 201)["order"]["order_id"]
+        fastpath = self.exchange.processes["fastpath"]
+        freeze(fastpath)
+        try:
+            answer = self.ask_without_body("DELETE", f"/orders/{order}", user)
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        self.refused(answer, 504, "outcome-unknown")
 
 
 class Streams(OneExchange):

@@ -11,10 +11,12 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 from exchange import BINARIES, OPERATOR, Exchange, User, Wallet, free_port
@@ -180,6 +182,33 @@ class Logs(unittest.TestCase):
         self.assertEqual([line["status"] for line in answered], [201])
         shutil.rmtree(exchange.folder)
 
+    def test_tables_that_are_still_being_made_are_no_warning(self):
+        instance = Instance()
+        (instance.folder / "state").mkdir()
+        store = sqlite3.connect(instance.folder / "state" / "store.db", isolation_level=None)
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("BEGIN IMMEDIATE")
+        start = subprocess.Popen(instance.command("start", "--detach"), stderr=subprocess.DEVNULL)
+        problem = ""
+
+        def waits_for_tables():
+            nonlocal problem
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{instance.port}/ready")
+            except urllib.error.HTTPError as error:
+                problem = error.read().decode()
+            except urllib.error.URLError:
+                pass
+            return "the tables of its history are being made" in problem
+
+        wait("the gateway waits for the tables", waits_for_tables)
+        store.execute("ROLLBACK")
+        store.close()
+        self.assertEqual(start.wait(60), 0)
+        log = (instance.folder / "state" / "slowpath.log").read_text()
+        self.assertNotIn("warn", log)
+        self.assertEqual(instance.sluice("stop").returncode, 0)
+
     def test_the_level_changes_while_it_runs_and_an_answer_names_its_request(self):
         instance = Instance()
         self.assertEqual(instance.sluice("start", "--detach").returncode, 0)
@@ -258,6 +287,9 @@ class StartAndStop(unittest.TestCase):
                 wait("it is back", lambda: instance.pids()[program] != before[program])
                 wait("all is well", lambda: instance.health() == "healthy")
                 self.assertIn(f"the {program} died with signal: 9", said())
+                pid = instance.pids()[program]
+                wait("it is said to be ready", lambda: f"the {program} (pid {pid}) is ready again" in said())
+                self.assertIn(f"the {program} was started again (pid {pid})", said())
             start.send_signal(signal.SIGTERM)
             self.assertEqual(start.wait(60), 0, said())
             fastpath = said().rindex("stopped: seq ")
@@ -315,6 +347,42 @@ class StartAndStop(unittest.TestCase):
         wait("all is well", lambda: instance.health() == "healthy")
         self.assertEqual(instance.sluice("stop").returncode, 0)
 
+    def test_one_that_runs_and_does_not_answer_is_not_called_ready(self):
+        instance = Instance("[gateway]\nenabled = false\n")
+        self.assertEqual(instance.sluice("start", "--detach").returncode, 0)
+        pids = instance.pids()
+        for frozen, dead in (("slowpath", "fastpath"), ("fastpath", "slowpath")):
+            os.kill(pids[frozen], signal.SIGSTOP)
+            try:
+                wait("it is silent", lambda: instance.health() == "wrong")
+                both = instance.sluice("start", "--detach")
+                self.assertEqual(both.returncode, 1)
+                says = f"the {frozen} (pid {pids[frozen]}) runs and does not answer"
+                self.assertIn(says.removeprefix("the "), both.stderr)
+                os.kill(pids[dead], signal.SIGKILL)
+                wait("the other is dead", lambda: not lives(pids[dead]))
+                started = instance.sluice("start", "--detach")
+                self.assertEqual(started.returncode, 1, started.stderr)
+                pids = instance.pids()
+                self.assertIn(f"is not ready: {dead} {pids[dead]} serves, but {says}", started.stderr)
+            finally:
+                os.kill(pids[frozen], signal.SIGCONT)
+            wait("all is well", lambda: instance.health() == "healthy")
+        self.assertEqual(instance.sluice("stop").returncode, 0)
+
+    def test_the_port_of_the_figures_that_the_system_chose_is_said(self):
+        instance = Instance("[gateway]\nenabled = false\n")
+        config = instance.folder / "sluice.toml"
+        config.write_text(config.read_text().replace(f":{instance.metrics_port}", ":0"))
+        started = instance.sluice("start", "--detach")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        port = int(re.search(r"; metrics http://127\.0\.0\.1:(\d+)/metrics", started.stderr)[1])
+        self.assertEqual(scrape(port)[1][("sluice_up", ("process", "slowpath"))], 1)
+        status = instance.sluice("status").stdout
+        self.assertRegex(status, rf"\nmetrics +http://127\.0\.0\.1:{port}/metrics\n")
+        self.assertEqual(instance.sluice("stop").returncode, 0)
+        self.assertNotIn(f":{port}/", instance.sluice("status").stdout)
+
     def test_somebody_elses_stop_ends_the_one_in_the_foreground(self):
         instance = Instance()
         start = subprocess.Popen(
@@ -336,6 +404,10 @@ class StartAndStop(unittest.TestCase):
         self.assertEqual(started.returncode, 0, started.stderr)
         pids = instance.pids()
         self.assertIn(f"fastpath {pids['fastpath']}, slowpath {pids['slowpath']}", started.stderr)
+        metrics = f"http://127.0.0.1:{instance.metrics_port}/metrics"
+        self.assertIn(f"; gateway http://127.0.0.1:{instance.port}; metrics {metrics}", started.stderr)
+        self.assertEqual(json.loads(instance.sluice("status", "--json").stdout)["metrics"], metrics)
+        self.assertNotRegex((instance.folder / "state" / "slowpath.log").read_text(), "does not answer|warning")
         self.assertEqual(instance.health(), "healthy")
         second = instance.sluice("start", "--detach")
         self.assertEqual(second.returncode, 1)

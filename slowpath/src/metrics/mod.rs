@@ -10,7 +10,9 @@ mod family;
 pub use catalogue::{catalogue, table};
 pub use collect::Sources;
 
+use crate::attach::OwnRegion;
 use crate::console::say;
+use crate::counters::METRICS_PORT;
 use crate::rejects::Rejects;
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -19,7 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use gateway::Measures;
 use prometheus::TextEncoder;
-use shm::Memory;
+use shm::{Counter, SlowView};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,32 +32,51 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Connections at a time: the archive needs descriptors too.
 const CLIENTS: usize = 16;
 
+/// Where a slowpath that runs serves them; none if it does not, or not yet.
+#[must_use]
+pub fn address(config: &Config, slow: &SlowView) -> Option<SocketAddr> {
+    let port = slow.counter(METRICS_PORT)?;
+    let port = u16::try_from(port).ok().filter(|port| *port != 0)?;
+    let mut address = config.metrics.bind;
+    address.set_port(port);
+    config.metrics.enabled.then_some(address)
+}
+
 /// Begins to serve, if `[metrics]` says so, until the process ends.
 ///
 /// # Errors
 /// If the system gives no thread.
-pub fn start(config: &Config, slow: &Memory, measures: &Measures, rejects: &Rejects) -> Result<()> {
+pub fn start(
+    config: &Config,
+    own: &OwnRegion,
+    measures: &Measures,
+    rejects: &Rejects,
+) -> Result<()> {
+    let port = own.writer.counter(METRICS_PORT);
+    // That of an earlier slowpath is not ours.
+    port.set(0);
     if !config.metrics.enabled {
         return Ok(());
     }
     let boot_id = shm::boot_id().context("read the boot id")?;
-    let sources = Sources::new(config, slow, boot_id, measures, rejects);
+    let sources = Sources::new(config, &own.memory, boot_id, measures, rejects);
     let sources = Arc::new(Mutex::new(sources));
     let bind = config.metrics.bind;
     std::thread::Builder::new()
         .name("metrics".to_owned())
-        .spawn(move || run(bind, &sources))
+        .spawn(move || run(bind, &sources, &port))
         .context("start the metrics' thread")?;
     Ok(())
 }
 
 /// Trouble is said once and tried again: figures are no reason to stop anything.
-fn run(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) {
+fn run(bind: SocketAddr, sources: &Arc<Mutex<Sources>>, port: &Counter) {
     let mut told = String::new();
     loop {
-        let Err(error) = serve(bind, sources) else {
+        let Err(error) = serve(bind, sources, port) else {
             return;
         };
+        port.set(0);
         let error = format!("{error:#}");
         if error != told {
             say(format_args!(
@@ -67,15 +88,14 @@ fn run(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) {
     }
 }
 
-fn serve(bind: SocketAddr, sources: &Arc<Mutex<Sources>>) -> Result<()> {
+fn serve(bind: SocketAddr, sources: &Arc<Mutex<Sources>>, port: &Counter) -> Result<()> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
         let listener = TcpListener::bind(bind).with_context(|| format!("listen on {bind}"))?;
-        say(format_args!(
-            "metrics: http://{}/metrics",
-            listener.local_addr()?
-        ));
+        let address = listener.local_addr()?;
+        say(format_args!("metrics: http://{address}/metrics"));
+        port.set(address.port().into());
         let sources = Arc::clone(sources);
         let answer = move || {
             let sources = Arc::clone(&sources);

@@ -1,7 +1,8 @@
 //! `sluice start`, `validate-config`, `config`, and what their help teaches. `operate_test.py` starts and stops the
 //! real processes.
 
-use crate::instance::{Instance, Said};
+use crate::instance::{Instance, Said, wait};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -53,12 +54,95 @@ fn a_process_that_ends_before_it_is_ready_is_quoted_and_the_other_one_stopped() 
 }
 
 #[test]
+fn whoever_asks_a_start_to_stop_is_heard_from_its_first_moment() {
+    let instance = Instance::new("");
+    let pipe = instance.hold_configuration();
+    let started = instance.folder.path().join("started");
+    let starts = format!("touch {}; exec sleep 60", started.display());
+    let folder = programs(&instance, &starts, &starts);
+    let mut command = instance.command(
+        env!("CARGO_BIN_EXE_sluice"),
+        &["start", "--programs", &folder],
+    );
+    let mut start = command.spawn().unwrap();
+    let reader = pipe.wait_for_reader();
+    kill_process(Pid::from_child(&start), Signal::TERM).unwrap();
+    pipe.write(reader);
+    assert_eq!(start.wait().unwrap().code(), Some(0));
+    assert!(!started.exists(), "nothing was started");
+}
+
+/// It was not there yet to hear it.
+#[test]
+fn a_process_that_ends_by_the_first_signal_before_it_began_left_nothing_undone() {
+    let instance = Instance::new("");
+    let folder = programs(&instance, "exit 3", "exec sleep 60");
+    let said = instance.sluice(&["start", "--detach", "--programs", &folder]);
+    assert!(said.err.contains("exit status: 3"), "{said:?}");
+    let folder = programs(&instance, "exec sleep 60", "exec sleep 60");
+    let mut command = instance.command(
+        env!("CARGO_BIN_EXE_sluice"),
+        &["start", "--programs", &folder],
+    );
+    let mut start = command.spawn().unwrap();
+    wait("both are started", || children(start.id()) == 2);
+    kill_process(Pid::from_child(&start), Signal::TERM).unwrap();
+    assert_eq!(start.wait().unwrap().code(), Some(0));
+}
+
+/// How many children of a process run `sleep`.
+fn children(of: u32) -> usize {
+    let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    let name = |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    text.split_whitespace()
+        .filter(|pid| name(pid).trim() == "sleep")
+        .count()
+}
+
+#[test]
+fn what_cannot_be_started_is_said_with_what_to_do() {
+    let instance = Instance::new("");
+    let folder = programs(&instance, "exit 3", "exit 3");
+    let program = std::path::Path::new(&folder).join("fastpath");
+    // Somebody writes it.
+    let writing = fs::File::options().append(true).open(&program).unwrap();
+    let said = instance.sluice(&["start", "--detach", "--programs", &folder]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let says = "it is being written: wait until that is done";
+    assert!(said.err.contains(says), "{said:?}");
+    drop(writing);
+}
+
+#[test]
+fn certificate_and_key_that_cannot_be_used_are_said_before_a_start() {
+    let instance = Instance::new("");
+    let more = "[gateway]\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n";
+    instance.configure(more);
+    let folder = instance.folder.path();
+    let refused = |says: &str| {
+        let checked = instance.sluice(&["validate-config"]);
+        assert_eq!(checked.code, 1, "{checked:?}");
+        assert!(checked.out.contains(says), "{says}: {checked:?}");
+        let started = instance.sluice(&["start", "--detach"]);
+        assert_eq!(started.code, 1, "{started:?}");
+        assert!(started.err.contains(says), "{says}: {started:?}");
+    };
+    refused("gateway.tls_cert: cannot read");
+    fs::write(folder.join("cert.pem"), "x").unwrap();
+    refused("gateway.tls_key: cannot read");
+    fs::write(folder.join("key.pem"), "x").unwrap();
+    refused("cannot be used");
+    instance.configure(&format!("{more}enabled = false\n"));
+    assert_eq!(instance.sluice(&["validate-config"]).code, 0);
+}
+
+#[test]
 fn one_that_does_not_become_ready_in_time_is_named_with_what_is_missing() {
     let instance = Instance::new("");
     let folder = programs(&instance, "exec sleep 60", "exec sleep 60");
     let said = instance.sluice(&["start", "--detach", "--wait", "1", "--programs", &folder]);
     assert_eq!(said.code, 1, "{said:?}");
-    let says = "the fastpath was not ready within 1 s: it has not taken its region yet";
+    let says = "the fastpath was not ready within 1 s: it has not taken its region yet; it said nothing in";
     assert!(said.err.contains(says), "{said:?}");
 }
 
@@ -163,6 +247,18 @@ fn a_file_that_is_missing_is_said_with_the_command_that_writes_it() {
         let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
         assert!(said.code == 1 && said.out.contains(says), "{said:?}");
     }
+    fs::write(folder.join("sluice.toml"), [0xFF, 0xFE]).unwrap();
+    fs::create_dir(folder.join("folder")).unwrap();
+    for (file, says) in [
+        ("sluice.toml", "it is no text: name a configuration file"),
+        (
+            "folder",
+            "name a configuration file that this user may read",
+        ),
+    ] {
+        let said = sluice(&instance, &["validate-config", file], &[]);
+        assert!(said.code == 1 && said.out.contains(says), "{said:?}");
+    }
 }
 
 #[test]
@@ -170,6 +266,8 @@ fn a_valid_configuration_and_its_genesis_are_said_to_be_so() {
     let instance = Instance::new("");
     let said = sluice(&instance, &["validate-config", "sluice.toml"], &[]);
     assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(instance.sluice(&["validate-config"]).out.lines().count(), 3);
+    assert_eq!(instance.sluice(&["config", "check"]).code, 0);
     for part in [
         "sluice.toml is valid: profile development",
         "genesis.toml is valid",

@@ -90,11 +90,48 @@ fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
     wait("it is not ready", || living(&fastpath, 503));
     let (_, problem) = clients.call("GET", "/ready", &Value::Null);
     assert!(
-        problem.contains("nothing that is in the journal could be told"),
+        problem.contains(
+            "nothing that is in the journal could be told for 2 s: the archive's storage fails"
+        ),
         "{problem}"
     );
     std::fs::rename(&aside, &archive).unwrap();
     wait("it is ready again", || living(&fastpath, 200));
+}
+
+/// It goes on when that is put right.
+#[test]
+fn a_start_that_the_archives_storage_keeps_back_says_so() {
+    let address = free_address();
+    let gateway = format!("[gateway]\nbind = \"{address}\"\naddress_rate = 100000\n");
+    let instance = Instance::new(&gateway);
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    // A directory stands where the segment will be: what root may not write either.
+    let segment = instance
+        .config
+        .archive_dir()
+        .join("00000000000000000001.seg");
+    std::fs::create_dir_all(&segment).unwrap();
+    let slowpath = instance.start_slowpath();
+    let clients = Clients {
+        address,
+        key: SigningKey::from_bytes(&[7; 32]),
+    };
+    slowpath.wait_for("trouble: the archive's storage fails");
+    slowpath.wait_for("gateway: http://");
+    let ready = || clients.call("GET", "/ready", &Value::Null);
+    wait("it says what is wrong", || {
+        ready()
+            .1
+            .contains("cannot start: the archive's storage fails: check the disk")
+    });
+    std::fs::remove_dir(&segment).unwrap();
+    wait("it is ready", || {
+        fastpath.beat();
+        ready().0 == 200
+    });
 }
 
 /// The numbers of administration are the genesis file's until it is journalled whole: a command of the gateway

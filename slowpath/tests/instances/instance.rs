@@ -8,14 +8,17 @@ use domain::{
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use shm::{
     FastWriter, Identity, LogReader, LogWriter, Memory, SlowView, TileState, WriterLock,
     command_ring_consumer, fast_spec, journal_spec, since_boot,
 };
-use slowpath::attach::{self, Region};
+use slowpath::asked::Asked;
+use slowpath::attach::{self, OwnRegion, Region};
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -55,7 +58,7 @@ impl Instance {
         write_config(self.folder.path(), more);
     }
 
-    fn command(&self, program: &str, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).arg("--config");
         command
@@ -97,6 +100,15 @@ impl Instance {
         Said::from(output.unwrap())
     }
 
+    /// Lets the configuration be a pipe from now on: who reads it waits until it is written.
+    pub(crate) fn hold_configuration(&self) -> Pipe {
+        let path = self.folder.path().join("sluice.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        Pipe { path, text }
+    }
+
     /// Runs a slowpath that is expected to refuse; gives what it said.
     #[track_caller]
     pub(crate) fn refused_slowpath(&self) -> String {
@@ -134,6 +146,14 @@ impl Instance {
             slow.is_some()
         });
         SlowView::new(slow.unwrap().0).unwrap()
+    }
+
+    /// The region `slow`, of which this process has the lock.
+    pub(crate) fn own_region(&self) -> OwnRegion {
+        let places = attach::places(&self.config);
+        let (shard, boot_id) = (self.config.instance.shard, shm::boot_id().unwrap());
+        let own = OwnRegion::open(&places, shard, boot_id, &Asked::default());
+        own.unwrap().unwrap()
     }
 
     #[track_caller]
@@ -181,6 +201,33 @@ pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(start.elapsed() < LONG, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A configuration for whoever waits for it.
+pub(crate) struct Pipe {
+    path: PathBuf,
+    text: String,
+}
+
+impl Pipe {
+    /// Waits until somebody reads it, who then waits for what is written.
+    pub(crate) fn wait_for_reader(&self) -> File {
+        let mut options = File::options();
+        options
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let mut file = None;
+        wait("the configuration is read", || {
+            file = options.open(&self.path).ok();
+            file.is_some()
+        });
+        file.unwrap()
+    }
+
+    /// Gives it the text.
+    pub(crate) fn write(&self, mut to: File) {
+        to.write_all(self.text.as_bytes()).unwrap();
     }
 }
 
@@ -232,12 +279,17 @@ impl Slowpath {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(&mut self) -> ExitStatus {
-        // Before its first words it does not listen to signals yet.
+        // The system may not have begun it before.
         self.wait_for("region slow");
+        self.ask_to_stop();
+        self.end()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_stop(&self) {
         let pid = i32::try_from(self.pid()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.end()
     }
 
     /// Waits for the end.

@@ -181,8 +181,7 @@ fn an_archive_that_the_shadow_engine_cannot_read_is_one_trouble_and_shows() {
     let aside = first.with_extension("aside");
     fs::create_dir(&aside).unwrap();
     exchange(&first, &aside);
-    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
-    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let own = instance.own_region();
     let shadowing = shadowing(&instance, &own);
     let signals = Arc::new(Signals::default());
     signals.set_archive_open();
@@ -232,8 +231,7 @@ fn progress_beyond_the_journal_is_not_blamed_on_the_archive() {
     let mut slowpath = instance.start_slowpath();
     instance.wait_archived(fastpath.head());
     assert_eq!(slowpath.stop().code(), Some(0));
-    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
-    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let own = instance.own_region();
     own.writer.set_durable_seq(fastpath.head() + 7);
     drop(own);
     let refused = instance.refused_slowpath();
@@ -295,8 +293,7 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
     fastpath.trade(600);
-    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
-    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let own = instance.own_region();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
         let shadowing = shadowing(&instance, &own);
@@ -319,8 +316,8 @@ fn with_durable_answers_the_gateway_is_live_while_the_journal_goes_on_ahead_of_t
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
     fastpath.begin_epoch();
-    let (places, boot_id) = (attach::places(&instance.config), shm::boot_id().unwrap());
-    let own = OwnRegion::open(&places, instance.config.instance.shard, boot_id).unwrap();
+    let own = instance.own_region();
+    let places = attach::places(&instance.config);
     let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
     let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
     let ring = Ring::new(
@@ -360,11 +357,58 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
     let instance = Instance::new("");
     let slowpath = instance.start_slowpath();
     slowpath.wait_for("waiting for the fastpath");
-    let second = instance.refused_slowpath();
-    assert!(
-        second.contains(&format!("process {}", slowpath.pid())),
-        "{second}"
-    );
+    // Also when the region is gone: of one that was made anew, others would take the second for the instance's.
+    for is_gone in [false, true] {
+        let region = instance.config.region_dir().join("slow");
+        if is_gone {
+            fs::remove_file(&region).unwrap();
+        }
+        let second = instance.refused_slowpath();
+        assert!(
+            second.contains(&format!("another archiver (pid {})", slowpath.pid())),
+            "{second}"
+        );
+        assert_eq!(region.exists(), !is_gone);
+    }
+}
+
+#[test]
+fn who_waits_for_a_lock_ends_at_once_when_asked_and_goes_on_when_it_falls() {
+    let instance = Instance::new("");
+    fs::create_dir_all(instance.config.state_dir()).unwrap();
+    let held = archive::FileStorage::open(&instance.config.archive_dir()).unwrap();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for at most 3 s: ");
+    slowpath.ask_to_stop();
+    assert_eq!(slowpath.end().code(), Some(0), "{}", slowpath.said());
+    let said = slowpath.said();
+    let says = "stopped: another process held the archive";
+    assert!(said.contains(says), "{said}");
+
+    // As that of one that was stopped just before.
+    let slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for at most 3 s: ");
+    drop(held);
+    slowpath.wait_for("waiting for the fastpath");
+    drop(slowpath);
+
+    let own = instance.own_region();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("waiting for at most 3 s: ");
+    slowpath.ask_to_stop();
+    assert_eq!(slowpath.end().code(), Some(0), "{}", slowpath.said());
+    drop(own);
+}
+
+#[test]
+fn whoever_asks_to_stop_before_the_configuration_is_read_is_heard() {
+    let instance = Instance::new("");
+    let pipe = instance.hold_configuration();
+    let mut slowpath = instance.start_slowpath();
+    let reader = pipe.wait_for_reader();
+    slowpath.ask_to_stop();
+    pipe.write(reader);
+    assert_eq!(slowpath.end().code(), Some(0), "{}", slowpath.said());
 }
 
 /// Under another name it would make a region that nobody needs, and then find the archive in use.

@@ -3,7 +3,7 @@
 use crate::instance::{Fastpath, Instance, Slowpath, wait};
 use crate::snapshots::{EVERY, path, snapshot};
 use domain::{AccountId, MarketId, Seq, SessionId};
-use slowpath::attach::{self, OwnRegion};
+use slowpath::attach;
 use slowpath::counters::STORE_SEQ;
 use slowpath::follower::Follower;
 use slowpath::signals::Signals;
@@ -299,6 +299,12 @@ fn init_db_makes_the_tables_and_empties_them_when_no_slowpath_runs() {
         "{again:?}"
     );
 
+    let empty_already = instance.sluice(&["init-db", "--rebuild"]);
+    assert!(
+        empty_already.out.contains("there was nothing to empty"),
+        "{empty_already:?}"
+    );
+
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
     let mut slowpath = instance.start_slowpath();
@@ -406,7 +412,7 @@ fn what_is_durable_and_checked_is_stored_and_nothing_beyond() {
     fastpath.trade(60);
     let places = attach::places(&instance.config);
     let boot_id = shm::boot_id().unwrap();
-    let own = OwnRegion::open(&places, 3, boot_id).unwrap();
+    let own = instance.own_region();
     let (journal, _) = attach::open_journal(&places, boot_id).unwrap().unwrap();
     for (durable, checked) in [(30, 20), (30, 50), (40, 50)] {
         own.writer.set_durable_seq(durable);

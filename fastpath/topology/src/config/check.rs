@@ -1,9 +1,10 @@
 //! What values a configuration may hold. Every refusal names the key and what to do.
 
-use super::{Config, Cpu, TileKind};
+use super::{Config, Cpu, Registration, TileKind};
 use crate::error::{Findings, Invalid, require};
 use crate::genesis::Capacity;
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -135,7 +136,7 @@ impl Config {
         let (one, other) = (gateway.ip().to_canonical(), metrics.ip().to_canonical());
         let overlap = one == other || one.is_unspecified() || other.is_unspecified();
         found.require(
-            !(both && overlap && gateway.port() == metrics.port() && gateway.port() != 0),
+            !(both && overlap && gateway.port() == metrics.port()),
             "metrics.bind",
             format!("{metrics} is the gateway's port: use another"),
         );
@@ -223,6 +224,28 @@ impl Config {
         )
     }
 
+    /// What log-ons leave for operators is less than there is.
+    pub(super) fn check_reserve(&self, capacity: &Capacity) -> Result<(), Invalid> {
+        let gateway = &self.gateway;
+        let opens = gateway.enabled && gateway.registration == Registration::Open;
+        let reserve = gateway.reserved_accounts;
+        for (key, most) in [
+            ("max_accounts", capacity.max_accounts),
+            ("max_sessions", capacity.max_sessions),
+        ] {
+            require(
+                !opens || reserve < most,
+                format!("capacity.{key}"),
+                format!(
+                    "of {most}, gateway.reserved_accounts leaves {reserve} for operators, so that nobody could open an \
+                     account by logging on: raise {key}, lower gateway.reserved_accounts, or set \
+                     gateway.registration = \"closed\""
+                ),
+            )?;
+        }
+        Ok(())
+    }
+
     fn check_slow_side(&self, found: &mut Findings) {
         within(
             found,
@@ -304,6 +327,23 @@ impl Config {
             "store.url",
             // Not the address itself: it may hold a password.
             "is no database: write sqlite:PATH, without options, or postgres://USER@HOST/DATABASE, or leave it out for a file in the state folder",
+        );
+    }
+
+    /// What has the state folder's name, if anything has, is a folder.
+    pub(super) fn check_state_dir(&self, found: &mut Findings) {
+        let folder = self.state_dir();
+        let is_other = match folder.metadata() {
+            Ok(metadata) => !metadata.is_dir(),
+            Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+        };
+        found.require(
+            !is_other,
+            "instance.state_dir",
+            format!(
+                "{} is, or lies in, a file: name a folder, or one that can be made",
+                folder.display()
+            ),
         );
     }
 

@@ -3,7 +3,7 @@
 use crate::error::Findings;
 use crate::genesis::base58_bytes;
 use serde::Deserialize;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Section `[gateway]`.
@@ -99,6 +99,15 @@ impl Default for Gateway {
 }
 
 impl Gateway {
+    /// By which clients speak to it.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match self.tls_cert {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     pub(super) fn check(&self, found: &mut Findings) {
         found.require(
             self.tls_cert.is_some() == self.tls_key.is_some(),
@@ -111,6 +120,14 @@ impl Gateway {
             format!(
                 "{} can be reached from other machines without TLS, and tokens would go in the clear: set \
                  tls_cert and tls_key, or bind a loopback address behind a proxy that does TLS",
+                self.bind
+            ),
+        );
+        found.require(
+            !self.enabled || self.bind.port() != 0,
+            "gateway.bind",
+            format!(
+                "{} has port 0: clients have to know where it is, so name a port",
                 self.bind
             ),
         );
@@ -175,8 +192,33 @@ impl Gateway {
 
 /// Whether it is scheme, host and perhaps a port.
 fn is_origin(url: &str) -> bool {
-    let host = url.strip_prefix("https://");
-    let host = host.or_else(|| url.strip_prefix("http://"));
-    let is_sign = |sign: u8| sign.is_ascii_alphanumeric() || b".-:[]".contains(&sign);
-    host.is_some_and(|host| (1..=255).contains(&host.len()) && host.bytes().all(is_sign))
+    let site = url.strip_prefix("https://");
+    let Some(site) = site.or_else(|| url.strip_prefix("http://")) else {
+        return false;
+    };
+    let (host, port) = match site.rsplit_once(':') {
+        // The last colon of an IPv6 address that has no port.
+        Some((_, rest)) if rest.ends_with(']') => (site, None),
+        Some((host, port)) => (host, Some(port)),
+        None => (site, None),
+    };
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = |port: &str| digits(port) && port.parse().is_ok_and(|port: u16| port != 0);
+    is_host(host) && port.is_none_or(is_port)
+}
+
+/// Whether it is a name, or an address as an address of a site has it.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.strip_suffix(']');
+        return address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    }
+    let is_sign = |sign: u8| sign.is_ascii_alphanumeric() || sign == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_sign)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
 }

@@ -3,7 +3,7 @@
 
 use super::{Capacity, Deposit, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
-use domain::{CreateAsset, CreateMarket, OrderId};
+use domain::{Amount, CreateAsset, CreateMarket, OrderId, Price, Qty};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Genesis {
@@ -182,14 +182,31 @@ impl Market {
             "{} with {} price_levels: the lowest price must be at least 1 and the highest fit 63 bits",
             self.price_min, self.price_levels
         );
-        require(prices, key("price_min"), problem)
+        require(prices, key("price_min"), problem)?;
+        self.check_notional(key("tick_value"))
+    }
+
+    /// The smallest order can be paid at every price, its fee included.
+    fn check_notional(&self, key: String) -> Result<(), Invalid> {
+        let highest = self.price_min + i64::from(self.price_levels) - 1;
+        let notional = Amount::notional(Price(highest), Qty(self.min_qty), self.tick_value);
+        let rate = self.maker_fee_ppm.max(self.taker_fee_ppm);
+        let paid = notional.and_then(|notional| notional.0.checked_add(notional.fee(rate).0));
+        let problem = format!(
+            "{} is too much: the smallest order (min_qty {}) at the highest price ({highest}) with its fee must fit 64 \
+             bits, so use less of one of them",
+            self.tick_value, self.min_qty
+        );
+        require(paid.is_some(), key, problem)
     }
 }
 
 impl Session {
     fn check(&self, accounts: &BTreeSet<u32>) -> Result<(), Invalid> {
-        let key = format!("session {}, account", self.id);
-        exists(accounts, self.account, key, "account")
+        let key = |field| format!("session {}, {field}", self.id);
+        exists(accounts, self.account, key("account"), "account")?;
+        let problem = "is all zeros, which is nobody's key: write the session's own";
+        require(self.public_key.0 != [0; 32], key("public_key"), problem)
     }
 }
 

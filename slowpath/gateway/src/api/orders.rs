@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
     AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, MarketId, NewOrder, OrderId,
-    Price, Qty, Reason,
+    OrderType, Price, Qty, Reason,
 };
 use serde::{Deserialize, Serialize};
 use store::Outcome;
@@ -33,7 +33,7 @@ pub(crate) struct PlaceOrder {
     client_order_id: Option<U64>,
     side: ApiSide,
     order_type: ApiOrderType,
-    /// Ticks; left out for a market order.
+    /// Ticks; left out for a market order, needed for every other.
     price: Option<I64>,
     /// Lots.
     quantity: U64,
@@ -97,14 +97,15 @@ pub(crate) async fn place(
         Some(U64(id)) => ClientOrderId(id),
         None => ClientOrderId(fresh_id()?),
     };
+    let (order_type, post_only) = order.order_type.parts();
+    let price = price_of(order.price, order_type)?;
     let _reserved = match order.client_order_id {
         Some(_) => Some(reserve(&app, member, client_order_id).await?),
         None => None,
     };
-    let (order_type, post_only) = order.order_type.parts();
     let command = Command::NewOrder(NewOrder {
         client_order_id,
-        price: Price(order.price.unwrap_or_default().0),
+        price,
         qty: Qty(order.quantity.0),
         market,
         side: order.side.into(),
@@ -118,6 +119,20 @@ pub(crate) async fn place(
     let done = app.live.command(member.source(), command).await?;
     let applied = applied(&app, &caller, member, &done)?;
     Ok((StatusCode::CREATED, Json(applied)))
+}
+
+/// The price that goes with the type of an order.
+fn price_of(given: Option<I64>, order_type: OrderType) -> Result<Price, Problem> {
+    match given {
+        Some(I64(ticks)) => Ok(Price(ticks)),
+        None if order_type == OrderType::Market => Ok(Price(0)),
+        None => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "price-missing",
+            "The order has no price",
+            "price is missing: an order other than a Market order needs one, in ticks",
+        )),
+    }
 }
 
 /// An id that nobody used: the time, in nanoseconds, with a random end.
@@ -596,9 +611,12 @@ pub(crate) async fn cancel_by_client_id(
     let member = caller.membership(&app)?;
     let id = ClientOrderId(number(&id)?);
     ensure_decided(&app, member, id)?;
-    let order = order_of(&app, member, id);
-    let order = order
-        .ok_or_else(|| Problem::not_found("live order of yours with client order id", id.0))?;
-    ensure_own(&app, member, order)?;
+    let gone = || Problem::not_found("live order of yours with client order id", id.0);
+    let order = order_of(&app, member, id).ok_or_else(gone)?;
+    // One that has ended is named as it was asked for.
+    ensure_own(&app, member, order).map_err(|problem| match problem.status() {
+        404 => gone(),
+        _ => problem,
+    })?;
     cancel_one(&app, &caller, member, order).await.map(Json)
 }

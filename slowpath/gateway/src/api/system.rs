@@ -130,6 +130,16 @@ pub(crate) async fn health() -> (StatusCode, &'static str) {
 /// Whether orders can be entered and answers are current.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     app.live.ensure_open()?;
-    app.store.last_seq().await?;
+    if let Err(error) = app.store.last_seq().await {
+        return Err(match app.store_is_open() {
+            true => error.into(),
+            // Its thread says if that does not pass.
+            false => Problem::unavailable(
+                "the exchange is starting: the tables of its history are being made, or their database does not \
+                 answer; try again",
+            ),
+        });
+    }
+    app.set_store_open();
     Ok("ready\n")
 }

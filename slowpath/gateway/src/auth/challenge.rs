@@ -11,7 +11,7 @@ use crate::live::now;
 use crate::problem::Problem;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::Nanos;
+use domain::{Nanos, Utc};
 use ed25519_dalek::{Signature, VerifyingKey};
 use hkdf::Hkdf;
 use sha2::{Digest as _, Sha256};
@@ -159,8 +159,8 @@ impl Challenges {
              Signing this moves no funds and costs nothing.\n\nNonce: {text}\nIssued: {}\nExpires: {}",
             self.exchange,
             crate::view::wallet(wallet),
-            nonce.expires.0.saturating_sub(lifetime),
-            nonce.expires.0
+            Utc(Nanos(nonce.expires.0.saturating_sub(lifetime))),
+            Utc(nonce.expires)
         )
     }
 

@@ -29,7 +29,7 @@ Examples:
 Exit codes:
   0  printed
 
-Next: edit both, `sluice validate-config sluice.toml`, then `sluice start`.")]
+Next: edit both, `sluice validate-config --config sluice.toml`, then `sluice start`.")]
 pub(crate) struct DefaultFile {
     /// The genesis file instead: assets, markets, accounts, sessions, deposits.
     #[arg(long, conflicts_with = "profile")]

@@ -2,13 +2,13 @@
 
 use crate::Instance;
 use crate::process::Role;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use slowpath::life::Life;
 use slowpath::storing;
 use std::io;
 use std::process::ExitCode;
-use store::Prepared;
+use store::{Prepared, StoreError};
 use topology::Config;
 
 /// Makes the store's tables in the database that `store.url` names, or brings them to this version.
@@ -67,9 +67,16 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
             true => Some(store::empty(&database, shard).await?),
             false => None,
         };
-        Ok::<_, store::StoreError>((before, emptied))
+        Ok::<_, StoreError>((before, emptied))
     };
-    let (before, emptied) = runtime.block_on(work).context(name.clone())?;
+    let (before, emptied) = runtime.block_on(work).map_err(|error| {
+        let advice = if matches!(error, StoreError::Database(_)) {
+            "; the database must be there and let this user in, or store.url name another"
+        } else {
+            ""
+        };
+        anyhow!("{name}: {error}{advice}")
+    })?;
     let Prepared { from, to, resume } = before;
     match from {
         0 => writeln!(
@@ -82,7 +89,13 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         )?,
         _ => writeln!(out, "{name}: has the tables of version {to} already")?,
     }
-    if emptied.is_some() {
+    if arguments.rebuild && emptied.is_none() {
+        writeln!(
+            out,
+            "there was nothing to empty: nothing is projected there yet, the slowpath does that when it runs; if you \
+             expected something, see store.url"
+        )?;
+    } else if emptied.is_some() {
         writeln!(
             out,
             "emptied what was projected to seq {}: the slowpath makes it again from the journal",

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 /// Starts and stops a Sluice instance, and looks at it and its journal, whether its processes live or not.
 ///
 /// Start here: `sluice config default > sluice.toml` and `sluice config default --genesis >
-/// genesis.toml`, edit both, `sluice validate-config sluice.toml`, then `sluice start`. `sluice status` says how
+/// genesis.toml`, edit both, `sluice validate-config`, then `sluice start`. `sluice status` says how
 /// the processes are, `sluice journal verify` proves that what they wrote follows from the rules.
 ///
 /// Keys of the configuration may be set in the environment, SLUICE_SECTION__KEY, for this command and for both

@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use shm::{FastView, LogReader, SlowView, TileState};
+use shm::heartbeat::is_silent;
+use shm::{FastView, LogReader, SlowView, TileState, since_boot};
 use slowpath::attach::{self, Region};
 use slowpath::life::Life;
 use std::io::{Read as _, Write as _};
@@ -30,6 +31,8 @@ pub(crate) struct Seen {
     pub(crate) life: Life,
     /// 0 if there never was one.
     pub(crate) pid: u64,
+    /// It has shown that it lives, and not lately.
+    pub(crate) is_silent: bool,
 }
 
 impl Role {
@@ -60,22 +63,30 @@ impl Role {
             Self::Slowpath => Region::Slow,
         };
         let Some((memory, _)) = attach::open(&places, region)? else {
-            let life = Life::Absent;
-            return Ok(Seen { life, pid: 0 });
+            return Ok(Seen {
+                life: Life::Absent,
+                pid: 0,
+                is_silent: false,
+            });
         };
         // The state before the pid: what has ended is said of the pid before.
-        let (said, pid) = match self {
+        let (said, pid, is_silent) = match self {
             Self::Fastpath => {
-                let said = FastView::new(memory.clone())?.process_state();
-                (said, memory.header().pid())
+                let fast = FastView::new(memory.clone())?;
+                let said = fast.process_state();
+                (said, memory.header().pid(), is_any_tile_silent(&fast))
             }
             Self::Slowpath => {
                 let slow = SlowView::new(memory.clone())?;
-                (slow.process_state(), slow.pid())
+                let said = slow.process_state();
+                (said, slow.pid(), was_last(slow.heartbeat()))
             }
         };
-        let life = Life::of(&memory, said, pid);
-        Ok(Seen { life, pid })
+        Ok(Seen {
+            life: Life::of(&memory, said, pid),
+            pid,
+            is_silent,
+        })
     }
 
     /// Whether the process `pid`, which was started at `since` (ns since boot), serves; if not, what is missing.
@@ -104,6 +115,17 @@ impl Role {
         };
         kill_process(id, Signal::TERM).with_context(|| format!("send SIGTERM to process {pid}"))
     }
+}
+
+/// Whether a heartbeat is old; one that never came is not.
+fn was_last(heartbeat: u64) -> bool {
+    heartbeat != 0 && is_silent(heartbeat, since_boot())
+}
+
+fn is_any_tile_silent(fast: &FastView) -> bool {
+    let mut tiles = (0..).map_while(|slot| fast.tile(slot));
+    // The process's own block has no heartbeat.
+    tiles.any(|tile| tile.state == Some(TileState::Run) && was_last(tile.heartbeat))
 }
 
 fn tiles_run(config: &Config, since: u64) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! `sluice validate-config`.
 
+use crate::{Instance, WRONG};
 use anyhow::Result;
 use clap::Args;
 use slowpath::host_cpus;
@@ -8,17 +9,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use topology::{Config, ConfigError};
 
-use crate::WRONG;
-
 /// Checks a configuration and the genesis file that it names, as the processes would read them.
 ///
 /// Everything that is wrong is said, one a line: the file with line and column, or the environment variable; the key;
-/// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes. CPUs
-/// that this machine does not have are a warning, because the files may be another's.
+/// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes. So do the
+/// files of certificate and key. CPUs that this machine does not have are a warning, because the files may be
+/// another's.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
-Example:
-  sluice validate-config sluice.toml
+Examples:
+  sluice validate-config --config sluice.toml
+  sluice validate-config sluice.toml             the same
 
 Exit codes:
   0  both files are valid
@@ -27,14 +28,18 @@ Exit codes:
 Next: `sluice config show --config sluice.toml` shows what is in force and where each value comes from;
 `sluice start` starts it.")]
 pub(crate) struct Arguments {
-    /// The configuration (TOML).
-    file: PathBuf,
+    #[command(flatten)]
+    instance: Instance,
+
+    /// The same as --config.
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    file: Option<PathBuf>,
 }
 
 /// Says that it is valid, or what is not.
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     match check(arguments, out) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
         Err(error) => match error.downcast_ref::<ConfigError>() {
             Some(refused) => {
                 let problems = refused.problems();
@@ -48,9 +53,14 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     }
 }
 
-fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
-    let file = &arguments.file;
+fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
+    let file = arguments.file.as_ref();
+    let file = file.unwrap_or(&arguments.instance.config);
     let config = Config::load(file)?;
+    if let Err(problem) = gateway::check_tls(&config) {
+        writeln!(out, "{}: {problem}", file.display())?;
+        return Ok(ExitCode::from(WRONG));
+    }
     let (genesis, cores) = (config.load_genesis()?, config.cores.len());
     writeln!(
         out,
@@ -71,5 +81,5 @@ fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<()> {
     for absent in host_cpus::absent(&config) {
         writeln!(out, "warning: {absent}; `sluice start` refuses it here")?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

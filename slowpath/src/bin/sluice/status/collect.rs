@@ -11,8 +11,8 @@ use shm::{
     since_boot,
 };
 use slowpath::attach::{self, Region};
-use slowpath::counters;
 pub(crate) use slowpath::life::Life;
+use slowpath::{counters, metrics};
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
@@ -30,6 +30,8 @@ pub(crate) struct Status {
     pub(crate) ack: &'static str,
     /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
+    /// Where the slowpath serves figures; none: it does not.
+    pub(crate) metrics: Option<String>,
     /// Where the public feed goes; none: nowhere.
     pub(crate) feed: Option<String>,
     /// `healthy`, `wrong` or `unknown`.
@@ -189,6 +191,7 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
             Ack::Durable => "durable",
         },
         port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
+        metrics: metrics_of(config, slow.as_ref()),
         feed: config.feed.destination.map(|to| to.to_string()),
         health: "",
         problems: Vec::new(),
@@ -218,13 +221,20 @@ fn port(config: &Config, fast: Option<&FastView>) -> String {
     address.to_string()
 }
 
+/// Where a slowpath that runs serves figures.
+fn metrics_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
+    let (slow, life) = slow?;
+    let address = metrics::address(config, slow).filter(|_| *life == Life::Running)?;
+    Some(format!("http://{address}/metrics"))
+}
+
 /// Maps a region, or says why it cannot be looked at.
 fn look(places: &Places, region: Region, unknown: &mut Vec<String>) -> Option<Memory> {
     match attach::open(places, region) {
         Ok(Some((memory, _))) => Some(memory),
         Ok(None) => {
             unknown.push(format!(
-                "there is no region {} of instance {}",
+                "there is no region {} of instance {}: `sluice start` makes it",
                 region.name(),
                 places.instance
             ));

@@ -21,7 +21,7 @@ pub(crate) fn judge(status: &mut Status) {
         .is_some_and(|journal| !journal.this_boot)
     {
         status.unknown.push(
-            "journal memory is of another boot of the machine: the fastpath has not been started since"
+            "journal memory is of another boot of the machine: the fastpath has not been started since, `sluice start` does"
                 .to_owned(),
         );
     }
@@ -58,12 +58,12 @@ fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
         (
             fastpath.gate_faults,
             "the archiver's progress",
-            "restart the slowpath",
+            "stop the slowpath (SIGTERM), then `sluice start`",
         ),
         (
             fastpath.ring_faults,
             "a position of the command ring",
-            "restart the slowpath, then the fastpath",
+            "`sluice stop`, then `sluice start`",
         ),
     ] {
         if faults > Decimal(0) {
@@ -97,7 +97,11 @@ fn judge_serving(fastpath: &Fastpath, problems: &mut Vec<String>) {
 fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
     judge_life("slowpath", slowpath.state, slowpath.pid, problems);
     if slowpath.state == Life::Running && is_silent(slowpath.heartbeat_age_ns) {
-        problems.push("the slowpath has been silent for more than 2 s".to_owned());
+        problems.push(format!(
+            "the slowpath (pid {pid}) has been silent for more than 2 s: `kill -CONT {pid}` lets one go on that was \
+             suspended, `kill -KILL {pid}` and `sluice start` start it again",
+            pid = slowpath.pid
+        ));
     }
     if let Some(seq) = slowpath.shadow.diverged_seq {
         problems.push(format!(
@@ -106,7 +110,7 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
     }
     if let Some(seq) = slowpath.shadow.unreadable_seq {
         problems.push(format!(
-            "the shadow engine cannot read seq {seq}: put right what `alarm:` in the slowpath's output says, then restart the slowpath"
+            "the shadow engine cannot read seq {seq}: put right what `alarm:` in the slowpath's output says, then stop the slowpath (SIGTERM) and `sluice start`"
         ));
     }
     for (troubles, what) in [
@@ -136,13 +140,13 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
 fn judge_life(name: &str, state: Life, pid: Decimal, problems: &mut Vec<String>) {
     let how = match state {
         Life::Running => return,
-        Life::Absent => return problems.push(format!("the {name} has never run: start it")),
-        Life::Stopped => "was stopped in an orderly way: start it",
+        Life::Absent => return problems.push(format!("the {name} has never run: `sluice start`")),
+        Life::Stopped => "was stopped in an orderly way: `sluice start` starts it",
         Life::Unfinished => {
-            "was stopped and left something undone, see the end of its output: start it"
+            "was stopped and left something undone, see the end of its output; `sluice start` goes on"
         }
-        Life::Failed => "has ended with an error: see the end of its output, then start it",
-        Life::Killed => "is dead, it was not stopped: start it",
+        Life::Failed => "has ended with an error: see the end of its output, then `sluice start`",
+        Life::Killed => "is dead, it was not stopped: `sluice start` starts it again",
     };
     problems.push(format!("the {name} (pid {pid}) {how}"));
 }
