@@ -68,6 +68,15 @@ pub const ENTRIES: &[Entry] = &[
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench functions decode apply-new --batches 500
+  bench functions --count
+
+Needs: nothing; --count valgrind and this source tree, whose bench/instructions.toml it names,
+compares with and, with --update, writes.
+
+Takes: some seconds, with --count too.")]
 pub struct Arguments {
     /// Only these subjects (default: all).
     pub only: Vec<String>,

@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How large the state is.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench snapshot --orders 100000 --accounts 10000 --runs 1 --out snapshot.json
+
+Needs: room for the archive in TMPDIR, some 170 bytes for each order; that no variable SLUICE_*
+is set.
+
+Takes: under a minute as it is.")]
 pub struct Arguments {
     /// Orders that rest.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]

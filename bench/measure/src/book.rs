@@ -11,6 +11,13 @@ use std::path::PathBuf;
 
 /// Which workloads, and who runs them.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench book --kinds near --timed 1000000 --runs 3 --only sluice,floor --out book.json
+
+Needs: nothing; a machine where nothing else runs.
+
+Takes: about a quarter of an hour as it is; the example less than a minute.")]
 pub(crate) struct Arguments {
     /// Which workloads (default: all).
     #[arg(long, value_delimiter = ',', value_name = "KIND")]

@@ -26,6 +26,14 @@ const SUBJECT: &str = "orders";
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench http --rates 500,2000 --rounds 2 --out http.json
+
+Needs: that no variable SLUICE_* is set.
+
+Takes: about two and a half minutes as it is: rates x rounds x 2 subjects x (seconds + warm-up).
+--sweep some minutes.")]
 pub(crate) struct Arguments {
     /// Requests a second, one row each, with commas or spaces between.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [200, 500, 1_000, 2_000])]

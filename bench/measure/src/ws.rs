@@ -40,6 +40,15 @@ const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench ws --clients 1000 --seconds 10 --out ws.json
+
+Needs: 500 open files more than clients, for each process (ulimit -n 10500 as it is); that no
+variable SLUICE_* is set.
+
+Takes: about a minute and a half as it is: twice the seconds, and up to a minute for clients
+that never read.")]
 pub(crate) struct Arguments {
     /// Clients, each with a connection of its own.
     #[arg(long, default_value_t = 10_000)]
