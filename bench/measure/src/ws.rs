@@ -16,9 +16,7 @@ use bench::instance::{Instance, Replay, Role};
 use bench::load::flights;
 use bench::load::host::{Disturbance, Host, repeat, system};
 use bench::load::row::Percentiles;
-use bench::record::{
-    FORMAT, Moment, Record, Samples, Section, Series, Table, faults, headline, section,
-};
+use bench::record::{Moment, Record, Samples, Section, Series, Table, faults, section};
 use bench::report::{hundredths, micros, ratio};
 use bench::tuning;
 use bench::web::WebUser;
@@ -317,20 +315,17 @@ fn record(
         hundredths(p50),
         hundredths(p99)
     );
+    let title = format!(
+        "Fan-out of trades to {} WebSocket clients on one machine",
+        arguments.clients
+    );
     let host = Host::look();
     Ok(Record {
-        format: FORMAT,
-        title: format!(
-            "Fan-out of trades to {} WebSocket clients on one machine",
-            arguments.clients
-        ),
-        virtualised: host.virtualised,
         latency_from: "the engine's time of the trade (floor: the begin of its writing), not from its intended time".into(),
         tables: vec![fan_out(&last), resources(arguments, side)],
         sections: sections(arguments, side, *floor_kept, host.text, disturbance, replay),
-        headline: headline(&faults, &found),
-        faults,
         series,
+        ..Record::new(title, host.virtualised, faults, &found)
     })
 }
 
