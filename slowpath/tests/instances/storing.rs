@@ -10,6 +10,7 @@ use slowpath::signals::Signals;
 use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::SCHEMA_VERSION;
 use store::{Balance, Database, OrderFilter, Projector, Report, Snapshot, Store, Trade};
 
@@ -233,6 +234,31 @@ fn a_stop_takes_the_store_to_the_end() {
     fastpath.trade(300);
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
+}
+
+#[test]
+fn a_stop_that_comes_before_the_archive_is_open_does_so_too() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let places = attach::places(&instance.config);
+    let boot_id = shm::boot_id().unwrap();
+    let own = OwnRegion::open(&places, 3, boot_id).unwrap();
+    let (journal, _) = attach::open_journal(&places, boot_id).unwrap().unwrap();
+    own.writer.set_durable_seq(fastpath.head());
+    own.writer.set_shadow(fastpath.head(), 0);
+    let storing = Storing::new(&instance.config, &journal, &own.writer);
+    let storing = storing.unwrap().unwrap();
+    let signals = Signals::default();
+    signals.finish_at(Seq(fastpath.head()));
+    std::thread::scope(|scope| {
+        scope.spawn(|| storing.run(&signals));
+        // Long enough for it to see the one before the other.
+        std::thread::sleep(Duration::from_millis(50));
+        signals.set_archive_open();
+    });
+    let seq = content(&instance.config.store_url()).seq;
+    assert_eq!(seq, Seq(fastpath.head()));
 }
 
 #[test]
