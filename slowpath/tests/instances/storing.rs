@@ -236,29 +236,36 @@ fn a_stop_takes_the_store_to_the_end() {
     assert_complete(&instance, fastpath.head());
 }
 
+/// Before the archive is open, and before everything is durable and checked.
 #[test]
-fn a_stop_that_comes_before_the_archive_is_open_does_so_too() {
+fn a_stop_takes_the_store_to_the_end_however_early_it_comes() {
     let instance = Instance::new("");
     let mut fastpath = Fastpath::start(&instance);
     fastpath.genesis();
+    fastpath.trade(40);
+    let end = fastpath.head();
     let places = attach::places(&instance.config);
     let boot_id = shm::boot_id().unwrap();
     let own = OwnRegion::open(&places, 3, boot_id).unwrap();
     let (journal, _) = attach::open_journal(&places, boot_id).unwrap().unwrap();
-    own.writer.set_durable_seq(fastpath.head());
-    own.writer.set_shadow(fastpath.head(), 0);
+    let reach = |seq| {
+        own.writer.set_durable_seq(seq);
+        own.writer.set_shadow(seq, 0);
+    };
+    reach(end / 2);
     let storing = Storing::new(&instance.config, &journal, &own.writer);
     let storing = storing.unwrap().unwrap();
     let signals = Signals::default();
-    signals.finish_at(Seq(fastpath.head()));
+    signals.finish_at(Seq(end));
     std::thread::scope(|scope| {
         scope.spawn(|| storing.run(&signals));
         // Long enough for it to see the one before the other.
         std::thread::sleep(Duration::from_millis(50));
         signals.set_archive_open();
+        wait_stored(&instance, end / 2);
+        reach(end);
     });
-    let seq = content(&instance.config.store_url()).seq;
-    assert_eq!(seq, Seq(fastpath.head()));
+    assert_eq!(content(&instance.config.store_url()).seq, Seq(end));
 }
 
 #[test]
