@@ -21,7 +21,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use crate::load::host::{Disturbance, Host, repeat, system};
-use crate::record::{FORMAT, Record, Table, section};
+use crate::record::{Record, Table, section};
 use crate::{report, tuning};
 
 /// Operations that can be repeated any number of times.
@@ -68,6 +68,15 @@ pub const ENTRIES: &[Entry] = &[
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench functions decode apply-new --batches 500
+  bench functions --count
+
+Needs: nothing; --count valgrind and this source tree, whose bench/instructions.toml it names,
+compares with and, with --update, writes.
+
+Takes: some seconds, with --count too.")]
 pub struct Arguments {
     /// Only these subjects (default: all).
     pub only: Vec<String>,
@@ -156,13 +165,13 @@ fn time(chosen: &[&Entry], batches: u32) -> Result<Record> {
         "one operation",
     ];
     let clock = wall::clock_tenths();
+    let record = Record::new(
+        "Functions of the hot path, alone and warm",
+        host.virtualised,
+        Vec::new(),
+        "none, these are parts; instructions, not times, are held to bounds",
+    );
     Ok(Record {
-        format: FORMAT,
-        title: "Functions of the hot path, alone and warm".into(),
-        faults: Vec::new(),
-        virtualised: host.virtualised,
-        latency_from: String::new(),
-        series: Vec::new(),
         tables: vec![Table {
             caption: "Time of one operation, ns (each batch's mean; smallest, middle and largest of them):".into(),
             columns: columns.map(str::to_owned).to_vec(),
@@ -188,7 +197,7 @@ fn time(chosen: &[&Entry], batches: u32) -> Result<Record> {
             section("Repeat", repeat()),
             section("Limits", "a mean hides what single operations take; instructions are counted by --count"),
         ],
-        headline: "headline: none, these are parts; instructions, not times, are held to bounds".into(),
+        ..record
     })
 }
 

@@ -16,7 +16,7 @@ use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use topology::Config;
+use topology::{Config, message_of};
 use wire::auth::SessionSecret;
 
 use self::files::{Addresses, config_text, free_port, free_tcp_port};
@@ -220,13 +220,16 @@ impl Instance {
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
 
-    /// What a process printed since its last start.
-    pub fn printed(&self, role: Role) -> Result<String> {
+    /// What a process said since its last start, line by line, without the time and name that they begin with. A
+    /// line that is half written is none yet.
+    pub fn said(&self, role: Role) -> Result<Vec<String>> {
         let mut text = String::new();
         let mut log = File::open(self.log(role))?;
         log.seek(SeekFrom::Start(self.logs_from[role as usize]))?;
         log.read_to_string(&mut text)?;
-        Ok(text)
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let messages = whole.lines().map(message_of);
+        Ok(messages.map(str::to_owned).collect())
     }
 
     /// The process, if it was started.
@@ -272,8 +275,8 @@ impl Instance {
     pub fn wait_ready(&mut self, limit: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
-            let printed = self.printed(Role::Fastpath)?;
-            if printed.lines().any(|line| line.starts_with("ready ")) {
+            let said = self.said(Role::Fastpath)?;
+            if said.iter().any(|message| message.starts_with("ready ")) {
                 return Ok(());
             }
             for role in Role::BOTH {
@@ -445,6 +448,7 @@ mod tests {
     use super::*;
     use shm::{Identity, fast_spec};
     use std::io::Write as _;
+    use topology::LineHead;
 
     /// A variable of the environment can be set for another process only: this test starts itself.
     #[test]
@@ -476,13 +480,21 @@ mod tests {
         let mut log = instance.open_log(Role::Fastpath).expect("a log");
         writeln!(log, "recovering").expect("written");
         let mut log = instance.open_log(Role::Fastpath).expect("a log");
-        writeln!(log, "ready after 5 ms").expect("written");
+        let head = LineHead {
+            time: domain::Utc(domain::Nanos(7)),
+            program: "fastpath",
+        };
+        writeln!(log, "{head}ready port=1").expect("written");
         instance.wait_ready(limit).expect("it said so");
         // Started again, and not ready yet.
         let mut log = instance.open_log(Role::Fastpath).expect("a log");
         instance.wait_ready(limit).expect_err("that was the last");
-        writeln!(log, "ready after 5 ms").expect("written");
+        write!(log, "{head}ready port=1").expect("written");
+        instance.wait_ready(limit).expect_err("half a line");
+        writeln!(log, " epoch=1").expect("written");
         instance.wait_ready(limit).expect("it said so");
+        let said = instance.said(Role::Fastpath).expect("a log");
+        assert_eq!(said, ["ready port=1 epoch=1"]);
     }
 
     #[test]

@@ -72,6 +72,15 @@ impl IdleStrategy {
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench load --rates 1000,20000 --seconds 2 --rounds 2 --out load.json
+
+Needs: nothing for an exchange of its own, but that no variable SLUICE_* is set; --ack durable a
+TMPDIR on a disk; --server the secrets of a running exchange's sessions.
+
+Takes: about two minutes as it is: rates x rounds x 2 subjects x (seconds + warm-up). --sweep
+some minutes.")]
 pub struct Arguments {
     /// Requests a second, one row each, with commas or spaces between.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [1_000, 5_000, 20_000, 50_000])]

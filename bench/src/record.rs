@@ -111,6 +111,27 @@ pub struct Moment {
 }
 
 impl Record {
+    /// A run without latencies, tables and sections: its title, and `found` in one line, or why it does not count.
+    #[must_use]
+    pub fn new(
+        title: impl Into<String>,
+        virtualised: bool,
+        faults: Vec<String>,
+        found: &str,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            title: title.into(),
+            virtualised,
+            latency_from: String::new(),
+            series: Vec::new(),
+            tables: Vec::new(),
+            sections: Vec::new(),
+            headline: headline(&faults, found),
+            faults,
+        }
+    }
+
     /// Reads a file that `--out` wrote.
     ///
     /// # Errors

@@ -22,6 +22,13 @@ pub const REQUIRED: [&str; 4] = ["Excludes", "Host", "Tuning", "Noise"];
 
 /// What to show.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench report load.json http.json --html report.html
+
+Needs: results of this version of bench.
+
+Takes: a moment.")]
 pub struct Arguments {
     /// Results, as `--out` of the other commands wrote them.
     #[arg(required = true, value_name = "FILE")]

@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How large the state is.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench snapshot --orders 100000 --accounts 10000 --runs 1 --out snapshot.json
+
+Needs: room for the archive in TMPDIR, some 170 bytes for each order; that no variable SLUICE_*
+is set.
+
+Takes: under a minute as it is.")]
 pub struct Arguments {
     /// Orders that rest.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
@@ -130,14 +138,11 @@ fn start(instance: &mut Instance) -> Result<Start> {
     let ready = begin.elapsed();
     instance.kill(Role::Fastpath)?;
     instance.lose_memory()?;
-    let printed = instance.printed(Role::Fastpath)?;
-    let lines = printed.lines();
-    let recovery =
-        lines.filter(|line| line.starts_with("recovered") || line.starts_with("snapshot"));
-    let recovery: Vec<&str> = recovery.collect();
+    let mut said = instance.said(Role::Fastpath)?;
+    said.retain(|message| message.starts_with("recovered") || message.starts_with("snapshot"));
     Ok(Start {
         ready,
-        said: recovery.join("; "),
+        said: said.join("; "),
     })
 }
 
@@ -158,12 +163,9 @@ fn with_slowpath(instance: &mut Instance, begins: &str, goes_on: &str) -> Result
     instance.wait_ready(PATIENCE)?;
     let begin = Instant::now();
     loop {
-        let printed = instance.printed(Role::Slowpath)?;
-        let mut lines = printed.lines();
-        // The last line may be half written: the next one ends it.
-        let said = lines.find(|line| line.starts_with(begins) && line.contains(goes_on));
-        if let Some(said) = said.filter(|_| printed.ends_with('\n')) {
-            let said = said.to_owned();
+        let mut said = instance.said(Role::Slowpath)?.into_iter();
+        let said = said.find(|message| message.starts_with(begins) && message.contains(goes_on));
+        if let Some(said) = said {
             instance.stop().context("stop both processes")?;
             return Ok(said);
         }

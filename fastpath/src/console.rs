@@ -8,7 +8,10 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
-use topology::LogFormat;
+use topology::{LineHead, LogFormat};
+
+/// Who says it.
+const PROGRAM: &str = "fastpath";
 
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
@@ -37,7 +40,8 @@ pub(crate) fn warn(line: fmt::Arguments<'_>) {
 
 fn write(out: &mut impl Write, level: &str, line: fmt::Arguments<'_>) -> io::Result<()> {
     if FORMAT.get() != Some(&LogFormat::Json) {
-        return writeln!(out, "{line}");
+        let (time, program) = (now(), PROGRAM);
+        return writeln!(out, "{}{line}", LineHead { time, program });
     }
     let mut text = String::new();
     let object = json(now(), level, line, &mut text);
@@ -60,8 +64,7 @@ fn json(time: Utc, level: &str, line: fmt::Arguments<'_>, to: &mut String) -> fm
         "{{\"timestamp\":\"{time:.6}\",\"level\":\"{level}\",\"message\":\""
     )?;
     write!(Escaped(to), "{line}")?;
-    to.push_str("\",\"target\":\"fastpath\"}");
-    Ok(())
+    write!(to, "\",\"target\":\"{PROGRAM}\"}}")
 }
 
 /// Makes what is written to it the inside of a string of JSON.

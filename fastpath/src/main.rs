@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            console::complain(format_args!("fastpath: {error:#}"));
+            console::complain(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

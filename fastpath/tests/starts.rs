@@ -167,7 +167,19 @@ fn first_ready(child: &mut Child) -> Option<String> {
 }
 
 fn is_ready(line: &str) -> bool {
-    line.starts_with("ready ")
+    topology::message_of(line).starts_with("ready ")
+}
+
+#[test]
+fn every_line_for_people_begins_with_time_and_program() {
+    let instance = Instance::new("\"any\"");
+    let mut said = instance.said_until_it_served();
+    instance.configure("cpu = \"any\"", "cpu = 1023");
+    said.push(instance.refused());
+    for line in said {
+        let head = line.strip_suffix(topology::message_of(&line)).unwrap();
+        assert!(head.ends_with("Z fastpath: "), "{line}");
+    }
 }
 
 #[test]

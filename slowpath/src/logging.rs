@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use topology::{Config, LogFormat, check_level};
+use topology::{Config, LineHead, LogFormat, check_level};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
@@ -145,8 +145,8 @@ impl Levels {
     }
 }
 
-/// Time and process begin each line, because that of the other process may stand beside it. What the process itself
-/// says follows as it is, `alarm:` first; what others say has level, target and spans before it.
+/// Behind the line's head what the process itself says follows as it is, `alarm:` first; what others say has level,
+/// target and spans before it.
 struct Text;
 
 impl<S, N> FormatEvent<S, N> for Text
@@ -161,7 +161,8 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        write!(writer, "{:.6} {TARGET}: ", Utc(now()))?;
+        let (time, program) = (Utc(now()), TARGET);
+        write!(writer, "{}", LineHead { time, program })?;
         if metadata.target() != TARGET {
             let level = metadata.level().as_str().to_ascii_lowercase();
             write!(writer, "{level} {}: ", metadata.target())?;

@@ -3,9 +3,12 @@
 
 use anyhow::Result;
 use clap::Parser;
+use domain::Utc;
 use slowpath::asked::Asked;
+use slowpath::console::{TARGET, now};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use topology::LineHead;
 
 /// Runs the slowpath of one Sluice instance: writes the fastpath's journal to the archive, makes it
 /// durable, and checks every frame with an engine of its own.
@@ -35,10 +38,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Without a configuration, or for people: on standard error.
-            if !slowpath::logging::is_json() {
-                eprintln!("slowpath: {error:#}");
+            if slowpath::logging::is_json() {
+                tracing::error!(target: TARGET, "{error:#}");
             } else {
-                tracing::error!(target: "slowpath", "slowpath: {error:#}");
+                let (time, program) = (Utc(now()), TARGET);
+                eprintln!("{}{error:#}", LineHead { time, program });
             }
             ExitCode::FAILURE
         }

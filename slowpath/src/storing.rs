@@ -108,7 +108,8 @@ impl Storing {
     pub fn run(mut self, signals: &Signals) {
         stand_back();
         while !signals.is_archive_open() {
-            if signals.is_finishing() {
+            // What a stop finds in the journal it is to find in the store, however early it comes.
+            if signals.is_finished_at(Seq(0)) {
                 return;
             }
             std::thread::sleep(IDLE);

@@ -1,6 +1,7 @@
 //! A command as it stands in a file: 32 bytes, little-endian.
 
 use crate::checksum::Outcome;
+use domain::Side;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What a command asks for.
@@ -12,26 +13,6 @@ pub enum Op {
     Cancel,
     /// Gives a live order another price and quantity, and the last place in the queue.
     Replace,
-}
-
-/// Buy or sell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Trades with asks at its price or below.
-    Buy,
-    /// Trades with bids at its price or above.
-    Sell,
-}
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub fn opposite(self) -> Self {
-        match self {
-            Self::Buy => Self::Sell,
-            Self::Sell => Self::Buy,
-        }
-    }
 }
 
 /// How long an order lasts, and what it may do on arrival.

@@ -128,7 +128,8 @@ pub fn write(path: &Path, workload: &Workload) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Lasting, Side};
+    use crate::Lasting;
+    use domain::Side;
 
     fn small() -> Workload {
         Workload {

@@ -1,8 +1,9 @@
 //! Floors: what any core pays that reads these commands. Each does a part of the work, and no more.
 
 use crate::checksum::Outcome;
-use crate::command::{Command, Op, Side, Workload, place_of};
+use crate::command::{Command, Op, Workload, place_of};
 use crate::core::Core;
+use domain::Side;
 use std::hint::black_box;
 
 /// A cache line.

@@ -1,8 +1,9 @@
 //! Makes a workload: a market that moves slowly, orders near it, cancels of the young, and takers.
 
-use crate::command::{Command, Lasting, Side, Workload};
+use crate::command::{Command, Lasting, Workload};
 use crate::oracle::Oracle;
 use crate::random::{Random, whole};
+use domain::Side;
 
 /// Which of the three workloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,6 @@ pub mod random;
 pub mod whole;
 
 pub use checksum::Outcome;
-pub use command::{Command, Lasting, Op, Side, Workload};
+pub use command::{Command, Lasting, Op, Workload};
 pub use generate::{Kind, generate};
 pub use oracle::Oracle;

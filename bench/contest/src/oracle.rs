@@ -1,7 +1,8 @@
 //! What is right: the plainest book that could be.
 
 use crate::checksum::Outcome;
-use crate::command::{Command, Lasting, Op, Side, place_of};
+use crate::command::{Command, Lasting, Op, place_of};
+use domain::Side;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An order that rests.

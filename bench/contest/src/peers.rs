@@ -13,6 +13,7 @@ pub use orderbook_rs::OrderBookRs;
 
 use crate::command::{Workload, place_of};
 use crate::oracle::Oracle;
+use domain::Side;
 
 /// By command: whether it is taken.
 fn verdicts(workload: &Workload) -> Vec<bool> {
@@ -24,8 +25,8 @@ fn verdicts(workload: &Workload) -> Vec<bool> {
 }
 
 /// By command: the side of the order that it names, or makes.
-fn sides(workload: &Workload) -> Vec<crate::Side> {
-    let mut known = vec![crate::Side::Buy; place_of(workload.largest_id) + 1];
+fn sides(workload: &Workload) -> Vec<Side> {
+    let mut known = vec![Side::Buy; place_of(workload.largest_id) + 1];
     let commands = workload.commands.iter();
     commands
         .map(|command| {

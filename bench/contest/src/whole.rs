@@ -1,7 +1,7 @@
 //! Our whole engine: funds, fees, duplicates, limits, and every event as it is journalled.
 
 use crate::checksum::Outcome;
-use crate::command::{Command as Asked, Lasting, Op, Side as AskedSide, Workload, place_of};
+use crate::command::{Command as Asked, Lasting, Op, Workload, place_of};
 use crate::core::Core;
 use domain::{
     AccountId, Amount, AssetId, CancelOrder, ClientOrderId, Command, CreateAccount, CreateAsset,
@@ -232,10 +232,7 @@ fn order_of(asked: &Asked) -> NewOrder {
         price: Price(price),
         qty: Qty(asked.qty.into()),
         market: MarketId(asked.symbol),
-        side: match asked.side() {
-            Some(AskedSide::Sell) => Side::Sell,
-            Some(AskedSide::Buy) | None => Side::Buy,
-        },
+        side: asked.side().unwrap_or(Side::Buy),
         order_type,
         time_in_force,
         post_only,

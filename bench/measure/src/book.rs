@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use bench::load::host::{Disturbance, Host, repeat, system};
-use bench::record::{FORMAT, Record, Table, headline, section};
+use bench::record::{Record, Table, section};
 use bench::tuning;
 use clap::ValueEnum;
 use contest::race::{self, Entrant, Finish, Role};
@@ -11,6 +11,13 @@ use std::path::PathBuf;
 
 /// Which workloads, and who runs them.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench book --kinds near --timed 1000000 --runs 3 --only sluice,floor --out book.json
+
+Needs: nothing; a machine where nothing else runs.
+
+Takes: about a quarter of an hour as it is; the example less than a minute.")]
 pub(crate) struct Arguments {
     /// Which workloads (default: all).
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
@@ -141,13 +148,13 @@ fn progress(line: &str) {
 
 fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Record {
     let host = Host::look();
-    let faults = faults(heats);
+    let record = Record::new(
+        "The common workload for matching cores",
+        host.virtualised,
+        faults(heats),
+        &found(heats),
+    );
     Record {
-        format: FORMAT,
-        title: "The common workload for matching cores".into(),
-        virtualised: host.virtualised,
-        latency_from: String::new(),
-        series: Vec::new(),
         tables: heats.iter().map(table).collect(),
         sections: vec![
             section(
@@ -184,8 +191,7 @@ fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Re
                 "our engine has no command yet that replaces an order in one step: it cancels and enters, which are two commands and counted as one; peers that lack a rule are spared it: what it would refuse is not sent",
             ),
         ],
-        headline: headline(&faults, &found(heats)),
-        faults,
+        ..record
     }
 }
 

@@ -13,7 +13,7 @@ use bench::load::host::{Disturbance, Host, repeat, system};
 use bench::load::row::{Percentiles, Row};
 use bench::load::schedule::{Arrivals, Schedule};
 use bench::load::sweep::{Knee, Missed, counts, sweep};
-use bench::record::{FORMAT, INTENDED, Record, Section, Series, headline, section};
+use bench::record::{INTENDED, Record, Section, Series, section};
 use bench::report::{best, micros, ratios};
 use bench::tuning;
 use std::path::PathBuf;
@@ -26,6 +26,14 @@ const SUBJECT: &str = "orders";
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench http --rates 500,2000 --rounds 2 --out http.json
+
+Needs: that no variable SLUICE_* is set.
+
+Takes: about two and a half minutes as it is: rates x rounds x 2 subjects x (seconds + warm-up).
+--sweep some minutes.")]
 pub(crate) struct Arguments {
     /// Requests a second, one row each, with commas or spaces between.
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [200, 500, 1_000, 2_000])]
@@ -176,17 +184,18 @@ fn record(
         })
         .collect();
     Ok(Record {
-        format: FORMAT,
-        title: "Orders by HTTP through the gateway over host loopback, open loop".into(),
-        virtualised: host.virtualised,
         latency_from: INTENDED.into(),
         tables: ratios(&series, FLOOR, SUBJECT, "Orders in GET /health:")?
             .into_iter()
             .collect(),
         series,
         sections: sections(arguments, host.text, disturbance, &work, &turns.join(", ")),
-        headline: headline(&faults, &found),
-        faults,
+        ..Record::new(
+            "Orders by HTTP through the gateway over host loopback, open loop",
+            host.virtualised,
+            faults,
+            &found,
+        )
     })
 }
 

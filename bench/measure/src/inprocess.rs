@@ -44,6 +44,14 @@ const SEGMENT_MIB: u32 = 256;
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench inprocess --turns --seconds 20 --folder /var/tmp --out inprocess.json
+
+Needs: a folder on a disk that writes some 200 MiB/s (--folder, or TMPDIR; tmpfs is refused);
+three CPUs, or --turns; with --keep 250 MB for each second; that no variable SLUICE_* is set.
+
+Takes: the seconds and six more for the disk; with --keep the time of a replay.")]
 pub(crate) struct Arguments {
     /// How long.
     #[arg(long, default_value_t = 60)]

@@ -26,6 +26,16 @@ static ALLOCATOR: CountingAllocator = CountingAllocator::new();
 /// Measures a whole Sluice. The method is in docs/BENCHMARKING.md.
 #[derive(Debug, Parser)]
 #[command(name = "bench", max_term_width = 100)]
+#[command(after_long_help = "\
+Examples:
+  bench load --rates 1000,20000 --seconds 2 --rounds 2 --out load.json
+  bench report load.json --html load.html
+
+Needs: the release build (`cargo run --release --bin bench -- COMMAND`) and this source tree: a
+command that runs an exchange builds its programs first. Quiet CPUs, or the figures are others';
+each report says how quiet they were.
+
+Takes: minutes, as `bench COMMAND --help` says for each; the first build five to six more.")]
 struct Arguments {
     #[command(subcommand)]
     command: Task,
@@ -112,11 +122,34 @@ fn refuse(task: &Task, is_debug: bool, profile: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     fn refused(line: &str, is_debug: bool, profile: &str) -> bool {
         let words = std::iter::once("bench").chain(line.split(' '));
         let task = Arguments::try_parse_from(words).expect("a command").command;
         refuse(&task, is_debug, profile).is_err()
+    }
+
+    /// What its examples show has to be understood.
+    #[test]
+    fn help_teaches() {
+        let mut bench = Arguments::command();
+        let mut helps = vec![bench.render_long_help().to_string()];
+        let commands = bench.get_subcommands_mut();
+        let shown = commands.filter(|it| !it.is_hide_set() && it.get_name() != "help");
+        helps.extend(shown.map(|command| command.render_long_help().to_string()));
+        assert_eq!(helps.len(), 9);
+        for help in helps {
+            assert!(
+                help.contains("\nNeeds: ") && help.contains("\nTakes: "),
+                "{help}"
+            );
+            let (_, examples) = help.split_once("\nExamples:\n").expect("an example");
+            for line in examples.lines().take_while(|line| !line.is_empty()) {
+                let parsed = Arguments::try_parse_from(line.split_whitespace());
+                parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+        }
     }
 
     #[test]

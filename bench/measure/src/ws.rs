@@ -16,9 +16,7 @@ use bench::instance::{Instance, Replay, Role};
 use bench::load::flights;
 use bench::load::host::{Disturbance, Host, repeat, system};
 use bench::load::row::Percentiles;
-use bench::record::{
-    FORMAT, Moment, Record, Samples, Section, Series, Table, faults, headline, section,
-};
+use bench::record::{Moment, Record, Samples, Section, Series, Table, faults, section};
 use bench::report::{hundredths, micros, ratio};
 use bench::tuning;
 use bench::web::WebUser;
@@ -40,6 +38,15 @@ const STALL_TIME: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  bench ws --clients 1000 --seconds 10 --out ws.json
+
+Needs: 500 open files more than clients, for each process (ulimit -n 10500 as it is); that no
+variable SLUICE_* is set.
+
+Takes: about a minute and a half as it is: twice the seconds, and up to a minute for clients
+that never read.")]
 pub(crate) struct Arguments {
     /// Clients, each with a connection of its own.
     #[arg(long, default_value_t = 10_000)]
@@ -308,20 +315,17 @@ fn record(
         hundredths(p50),
         hundredths(p99)
     );
+    let title = format!(
+        "Fan-out of trades to {} WebSocket clients on one machine",
+        arguments.clients
+    );
     let host = Host::look();
     Ok(Record {
-        format: FORMAT,
-        title: format!(
-            "Fan-out of trades to {} WebSocket clients on one machine",
-            arguments.clients
-        ),
-        virtualised: host.virtualised,
         latency_from: "the engine's time of the trade (floor: the begin of its writing), not from its intended time".into(),
         tables: vec![fan_out(&last), resources(arguments, side)],
         sections: sections(arguments, side, *floor_kept, host.text, disturbance, replay),
-        headline: headline(&faults, &found),
-        faults,
         series,
+        ..Record::new(title, host.virtualised, faults, &found)
     })
 }
 

@@ -84,7 +84,18 @@ pub(super) fn run(chosen: &[&Entry], update: bool) -> Result<String> {
             path.display()
         )
     })?;
-    hold(&counted, own)
+    let file = format!(
+        "{} {}, [{architecture}], measured with rustc {}",
+        if update {
+            "bounds written to"
+        } else {
+            "bounds of"
+        },
+        path.display(),
+        own.rustc
+    );
+    let held = hold(&counted, own).with_context(|| file.clone())?;
+    Ok(format!("{file}:\n{held}"))
 }
 
 /// What was counted beside its bounds.

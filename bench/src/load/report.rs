@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::inside::Stretch;
 use super::row::{Percentiles, Row};
 use super::sweep::{Knee, counts};
-use crate::record::{FORMAT, INTENDED, Record, Section, Series, Table, headline};
+use crate::record::{INTENDED, Record, Section, Series, Table};
 use crate::report::{best, hundredths, micros, ratios};
 
 /// What the rows are called.
@@ -47,15 +47,11 @@ pub fn record(findings: Findings) -> Result<Record> {
     tables.extend(ratios(&series, ECHO, EXCHANGE, "Exchange in echoes:")?);
     tables.extend(stages(&findings.stretches));
     Ok(Record {
-        format: FORMAT,
-        title: findings.title.to_owned(),
-        virtualised: findings.virtualised,
         latency_from: INTENDED.to_owned(),
         series,
         tables,
         sections: findings.sections,
-        headline: headline(&faults, &found),
-        faults,
+        ..Record::new(findings.title, findings.virtualised, faults, &found)
     })
 }
 

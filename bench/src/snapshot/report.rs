@@ -4,13 +4,13 @@ use super::{Found, Start};
 use crate::disk::FileSystem;
 use crate::instance::Instance;
 use crate::load::host::{Host, repeat, system};
-use crate::record::{FORMAT, Record, Section, Table, headline, section};
+use crate::record::{Record, Section, Table, section};
 use crate::tuning;
 
 pub(super) fn record(instance: &Instance, found: &Found) -> Record {
     let host = Host::look();
     let (behind, replay) = (middle(&found.behind), middle(&found.replays));
-    let result = format!(
+    let ready = format!(
         "ready {behind} ms (middle of {}) after its start behind a snapshot of {} orders and {} accounts, {replay} ms by replay of {} frames",
         found.behind.len(),
         found.size.orders,
@@ -18,15 +18,14 @@ pub(super) fn record(instance: &Instance, found: &Found) -> Record {
         found.written.frames
     );
     Record {
-        format: FORMAT,
-        title: "Start-up behind a snapshot of a large state, beside a replay".into(),
-        virtualised: host.virtualised,
-        latency_from: String::new(),
-        series: Vec::new(),
         tables: vec![starts(found), slowpath(found)],
         sections: sections(instance, found, host.text),
-        headline: headline(&[], &result),
-        faults: Vec::new(),
+        ..Record::new(
+            "Start-up behind a snapshot of a large state, beside a replay",
+            host.virtualised,
+            Vec::new(),
+            &ready,
+        )
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use topology::message_of;
 
 use crate::audit::{ClientLog, Compared, Truth};
 
@@ -179,7 +180,8 @@ fn starts_behind_snapshots(instance: &Instance) -> Result<usize> {
         ensure!(refused.is_none(), "{refused:?}");
         loaded += log
             .lines()
-            .filter(|line| line.starts_with("snapshot of seq") && line.contains(" loaded in "))
+            .map(message_of)
+            .filter(|said| said.starts_with("snapshot of seq") && said.contains(" loaded in "))
             .count();
     }
     Ok(loaded)

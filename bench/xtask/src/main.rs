@@ -18,11 +18,7 @@ mod feed;
 #[cfg(target_os = "linux")]
 mod layers;
 #[cfg(target_os = "linux")]
-mod log_on;
-#[cfg(target_os = "linux")]
 mod processes;
-#[cfg(target_os = "linux")]
-mod restarts;
 #[cfg(target_os = "linux")]
 mod scenarios;
 

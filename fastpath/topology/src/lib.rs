@@ -1,6 +1,6 @@
 //! What an instance is made of, as data: the one configuration file ([`Config`]), the genesis file
-//! ([`Genesis`]), the host secret ([`secret`]), and the meaning of
-//! the figures that the processes show ([`instruments`]).
+//! ([`Genesis`]), the host secret ([`secret`]), the meaning of
+//! the figures that the processes show ([`instruments`]), and how the lines of their logs begin ([`LineHead`]).
 //!
 //! Every key has a default and a paragraph in `defaults/sluice.toml`, which is compiled in
 //! ([`DEFAULT_CONFIG`]); a profile changes some, a file holds what differs, the environment wins ([`Loaded`]). Unknown keys are errors. What parses has been checked:
@@ -16,6 +16,7 @@ mod error;
 mod genesis;
 pub mod instruments;
 mod keys;
+mod log_line;
 pub mod secret;
 pub mod state_lock;
 mod wording;
@@ -29,3 +30,4 @@ pub use error::{ConfigError, FileKind, Problem};
 pub use genesis::{
     Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session, Symbol,
 };
+pub use log_line::{LineHead, message_of};

@@ -2,6 +2,11 @@
 //!
 //! `docs/WIRE.md`, "Datagram", defines the derivations. A MAC is symmetric: it convinces the two ends
 //! of a session of each other, and nobody else of anything.
+//!
+//! Secrets are zeroed when they are dropped, and so are the states and keys between them: HKDF's pseudo-random key, the
+//! hash's state and block, both halves and the outcome of an agreement. Zeroed are not the copies that the compiler
+//! leaves where it moves a value, and what HMAC keeps on its stack: its key's two pads and the last block that it put
+//! out. Whoever reads this process's memory or its core may find them.
 
 use crate::CONTROL_EPOCH;
 use core::fmt;
@@ -9,6 +14,7 @@ use domain::SessionId;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use siphasher::sip::SipHasher24;
+use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 const SESSION_SALT: &[u8] = b"sluice session v1";
 const MAC_SALT: &[u8] = b"sluice mac v1";
@@ -88,7 +94,7 @@ impl HostSecret {
     /// The secret of a session.
     #[must_use]
     pub fn session_secret(&self, session: SessionId) -> SessionSecret {
-        SessionSecret(derive(&self.0, SESSION_SALT, &session.0.to_le_bytes()))
+        SessionSecret(*derive(&self.0, SESSION_SALT, &session.0.to_le_bytes()))
     }
 }
 
@@ -119,7 +125,7 @@ impl SessionSecret {
             info[1..3].copy_from_slice(&shard.to_le_bytes());
             info[3..7].copy_from_slice(&session.0.to_le_bytes());
             info[7..11].copy_from_slice(&epoch.to_le_bytes());
-            MacKey(derive(&self.0, MAC_SALT, &info))
+            MacKey(*derive(&self.0, MAC_SALT, &info))
         };
         MacKeys {
             to_exchange: key(0),
@@ -128,13 +134,20 @@ impl SessionSecret {
     }
 }
 
-fn derive<const N: usize>(secret: &[u8; 32], salt: &[u8], info: &[u8]) -> [u8; N] {
-    let mut key = [0; N];
-    Hkdf::<Sha256>::new(Some(salt), secret)
-        .expand(info, &mut key)
+fn derive<const N: usize>(secret: &[u8; 32], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
+    let (mut pseudo_random, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
+    pseudo_random[..].zeroize();
+    let mut key = Zeroizing::new([0; N]);
+    hkdf.expand(info, &mut *key)
         .expect("HKDF-SHA256 gives up to 8,160 bytes");
     key
 }
+
+/// HKDF's state is two of the hash's, which are zeroed only with that crate's feature.
+const _: fn() = || {
+    fn is_zeroed<T: ZeroizeOnDrop>() {}
+    is_zeroed::<Sha256>();
+};
 
 /// A datagram's authentication code: SipHash-2-4 of all bytes before it.
 #[derive(Clone, Copy, Debug)]

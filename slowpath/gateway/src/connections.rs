@@ -6,6 +6,7 @@
 //! so that the process never has more descriptors for connections than it may have.
 
 use crate::address::network;
+use crate::watched::{Watch, Watched};
 use axum::extract::connect_info::Connected;
 use axum_server::{AddrListener, Address};
 use std::collections::BTreeMap;
@@ -15,7 +16,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 use topology::Gateway;
@@ -186,29 +186,33 @@ impl Drop for Place {
 }
 
 /// A connection that counts as long as it is open, and fails when nothing has moved for too long.
-pub(crate) struct Connection {
-    stream: TcpStream,
-    moved: Instant,
-    silence: Duration,
-    /// Rings some time before `moved + silence`, or then.
-    alarm: Pin<Box<Sleep>>,
-    _place: Place,
-}
+pub(crate) type Connection = Watched<TcpStream, Alarm>;
 
 impl Connection {
     fn new(stream: TcpStream, place: Place, silence: Duration) -> Self {
         let moved = Instant::now();
-        Self {
-            stream,
+        let watch = Alarm {
             moved,
             silence,
-            alarm: Box::pin(sleep_until(moved + silence)),
+            next: Box::pin(sleep_until(moved + silence)),
             _place: place,
-        }
+        };
+        Self { stream, watch }
     }
+}
 
-    /// What has come of a read or a write; an error instead of further waiting after too long a silence.
-    fn watch<T>(
+/// Ends a connection on which nothing moves, and keeps its place until then.
+pub(crate) struct Alarm {
+    moved: Instant,
+    silence: Duration,
+    /// Rings some time before `moved + silence`, or then.
+    next: Pin<Box<Sleep>>,
+    _place: Place,
+}
+
+impl Watch for Alarm {
+    /// An error instead of further waiting after too long a silence.
+    fn tried<T>(
         &mut self,
         context: &mut Context<'_>,
         result: Poll<io::Result<T>>,
@@ -217,44 +221,14 @@ impl Connection {
             self.moved = Instant::now();
             return result;
         }
-        while self.alarm.as_mut().poll(context).is_ready() {
+        while self.next.as_mut().poll(context).is_ready() {
             let end = self.moved + self.silence;
             if end <= Instant::now() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
-            self.alarm.as_mut().reset(end);
+            self.next.as_mut().reset(end);
         }
         Poll::Pending
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, result)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, result)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -4,11 +4,10 @@
 //! of HTTP/2 has hundreds, with answers that wait for a window that the client does not open. The server's own switch
 //! for this would take WebSockets away as well.
 
+use crate::watched::{Watch, Watched};
 use axum_server::accept::Accept;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How a connection of HTTP/2 begins, as far as no method of HTTP/1.1 does.
 const BEGIN: &[u8] = b"PRI *";
@@ -21,7 +20,7 @@ impl<A, I, S> Accept<I, S> for Http1Acceptor<A>
 where
     A: Accept<I, S, Future: Send + 'static>,
 {
-    type Stream = Http1Stream<A::Stream>;
+    type Stream = Watched<A::Stream, Preface>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
@@ -29,20 +28,20 @@ where
         let accepted = self.0.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((Http1Stream { stream, begun: 0 }, service))
+            let watch = Preface::default();
+            Ok((Watched { stream, watch }, service))
         })
     }
 }
 
-/// A stream that fails once it has begun as HTTP/2 does.
-#[derive(Debug)]
-pub(crate) struct Http1Stream<S> {
-    stream: S,
+/// Fails once a connection has begun as HTTP/2 does.
+#[derive(Debug, Default)]
+pub(crate) struct Preface {
     /// Bytes that it has in common with [`BEGIN`], from its first; `usize::MAX`: it is something else.
     begun: usize,
 }
 
-impl<S> Http1Stream<S> {
+impl Watch for Preface {
     fn look(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes {
             match BEGIN.get(self.begun) {
@@ -60,48 +59,6 @@ impl<S> Http1Stream<S> {
             }
         }
         Ok(())
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Http1Stream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        Poll::Ready(self.look(&buffer.filled()[before..]))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Http1Stream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

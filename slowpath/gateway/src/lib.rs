@@ -41,6 +41,7 @@ mod timeout;
 mod turns;
 mod upkeep;
 mod view;
+mod watched;
 mod whole;
 mod ws;
 

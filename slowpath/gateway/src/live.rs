@@ -300,3 +300,20 @@ pub(crate) fn now() -> Nanos {
         .unwrap_or_default();
     Nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::NoRing;
+    use std::num::NonZeroU64;
+
+    #[test]
+    fn the_exchanges_time_goes_on_while_nothing_comes() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let live = Live::new(Shadow::new(1, NonZeroU64::MAX), Box::new(NoRing), false);
+        let yesterday = Instant::now().checked_sub(DAY).unwrap();
+        *live.lock_seen() = Some((Nanos(7), yesterday));
+        let day = u64::try_from(DAY.as_nanos()).unwrap();
+        assert!(live.time() >= Nanos(7 + day), "{:?}", live.time());
+    }
+}

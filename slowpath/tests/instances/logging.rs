@@ -43,7 +43,7 @@ fn every_line_of_json_is_an_object_with_time_level_target_and_message() {
     assert_eq!(level_of("archiving from seq"), "INFO");
     assert_eq!(level_of("alarm:"), "ERROR");
     // Why it ended with 1.
-    assert_eq!(level_of("slowpath: all is archived"), "ERROR");
+    assert_eq!(level_of("all is archived"), "ERROR");
 }
 
 #[test]

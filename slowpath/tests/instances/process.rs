@@ -54,8 +54,8 @@ fn lapped() -> (Instance, Fastpath, PathBuf) {
     (instance, fastpath, first)
 }
 
-/// A shadow engine of this process, before the first frame.
-fn shadowing(instance: &Instance, own: &OwnRegion) -> Shadowing {
+/// A shadow engine of this process, before the first frame, and what its gateway has of it.
+fn shadowing(instance: &Instance, own: &OwnRegion) -> (Shadowing, Live) {
     let places = attach::places(&instance.config);
     let open = |region| attach::open(&places, region).unwrap().unwrap().0;
     let (journal, fast) = (open(Region::Journal), open(Region::Fast));
@@ -66,9 +66,10 @@ fn shadowing(instance: &Instance, own: &OwnRegion) -> Shadowing {
         journal(),
     );
     let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
-    let live = Live::new(shadow, Box::new(ring), true);
-    let config = &instance.config;
-    Shadowing::new(config, journal(), &own.writer, live, Rejects::default())
+    let live = Live::new(shadow, Box::new(ring), false);
+    let (config, rejects) = (&instance.config, Rejects::default());
+    let shadowing = Shadowing::new(config, journal(), &own.writer, live.clone(), rejects);
+    (shadowing, live)
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn an_archive_that_the_shadow_engine_cannot_read_is_one_trouble_and_shows() {
     fs::create_dir(&aside).unwrap();
     exchange(&first, &aside);
     let own = instance.own_region();
-    let shadowing = shadowing(&instance, &own);
+    let (shadowing, _) = shadowing(&instance, &own);
     let signals = Arc::new(Signals::default());
     signals.set_archive_open();
     let its_signals = Arc::clone(&signals);
@@ -296,7 +297,7 @@ fn an_alarm_stands_until_a_later_shadow_engine_has_got_past_it() {
     let own = instance.own_region();
     let state_after = |doubted: u64| {
         own.writer.set_diverged(doubted);
-        let shadowing = shadowing(&instance, &own);
+        let (shadowing, _) = shadowing(&instance, &own);
         let signals = Signals::default();
         signals.set_archive_open();
         signals.finish_at(Seq(fastpath.head()));
@@ -317,23 +318,7 @@ fn with_durable_answers_the_gateway_is_live_while_the_journal_goes_on_ahead_of_t
     fastpath.genesis();
     fastpath.begin_epoch();
     let own = instance.own_region();
-    let places = attach::places(&instance.config);
-    let (journal, _) = attach::open(&places, Region::Journal).unwrap().unwrap();
-    let (fast, _) = attach::open(&places, Region::Fast).unwrap().unwrap();
-    let ring = Ring::new(
-        shm::command_ring_producer(&own.memory, &fast).unwrap(),
-        shm::FastView::new(fast).unwrap(),
-        LogReader::new(journal.clone(), 1).unwrap(),
-    );
-    let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
-    let live = Live::new(shadow, Box::new(ring), false);
-    let shadowing = Shadowing::new(
-        &instance.config,
-        LogReader::new(journal, 1).unwrap(),
-        &own.writer,
-        live.clone(),
-        Rejects::default(),
-    );
+    let (shadowing, live) = shadowing(&instance, &own);
     let signals = Arc::new(Signals::default());
     signals.set_archive_open();
     let running = {
@@ -350,6 +335,31 @@ fn with_durable_answers_the_gateway_is_live_while_the_journal_goes_on_ahead_of_t
     });
     signals.finish_at(Seq(durable));
     assert_eq!(running.join().unwrap(), Ending::Agreed);
+}
+
+/// Nothing of it is read live, and no command that waits for it is given up.
+#[test]
+fn with_durable_answers_what_is_journalled_does_not_count_before_it_is_durable() {
+    let mut instance = Instance::new("");
+    instance.config.instance.ack = Ack::Durable;
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    fastpath.trade(4);
+    let own = instance.own_region();
+    let stands_at = |durable: u64| {
+        own.writer.set_durable_seq(durable);
+        let (shadowing, live) = shadowing(&instance, &own);
+        let signals = Signals::default();
+        signals.set_archive_open();
+        signals.finish_at(Seq(durable));
+        assert_eq!(shadowing.run(&signals), Ending::Agreed);
+        (live.read(|_, seq| seq), live.standing())
+    };
+    let head = fastpath.head();
+    let behind = (Seq(head - 1), Standing::CatchingUp);
+    assert_eq!(stands_at(head - 1), behind);
+    assert_eq!(stands_at(head), (Seq(head), Standing::Live));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use slowpath::signals::Signals;
 use slowpath::storing::{self, Storing};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::SCHEMA_VERSION;
 use store::{Balance, Database, OrderFilter, Projector, Report, Snapshot, Store, Trade};
 
@@ -233,6 +234,38 @@ fn a_stop_takes_the_store_to_the_end() {
     fastpath.trade(300);
     stop(&mut slowpath);
     assert_complete(&instance, fastpath.head());
+}
+
+/// Before the archive is open, and before everything is durable and checked.
+#[test]
+fn a_stop_takes_the_store_to_the_end_however_early_it_comes() {
+    let instance = Instance::new("");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.trade(40);
+    let end = fastpath.head();
+    let places = attach::places(&instance.config);
+    let boot_id = shm::boot_id().unwrap();
+    let own = instance.own_region();
+    let (journal, _) = attach::open_journal(&places, boot_id).unwrap().unwrap();
+    let reach = |seq| {
+        own.writer.set_durable_seq(seq);
+        own.writer.set_shadow(seq, 0);
+    };
+    reach(end / 2);
+    let storing = Storing::new(&instance.config, &journal, &own.writer);
+    let storing = storing.unwrap().unwrap();
+    let signals = Signals::default();
+    signals.finish_at(Seq(end));
+    std::thread::scope(|scope| {
+        scope.spawn(|| storing.run(&signals));
+        // Long enough for it to see the one before the other.
+        std::thread::sleep(Duration::from_millis(50));
+        signals.set_archive_open();
+        wait_stored(&instance, end / 2);
+        reach(end);
+    });
+    assert_eq!(content(&instance.config.store_url()).seq, Seq(end));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `lobster`: a BTreeMap of vectors. It knows limit and market orders, and cancels.
 
 use crate::checksum::Outcome;
-use crate::command::{Command, Lasting, Op, Side, Workload};
+use crate::command::{Command, Lasting, Op, Workload};
 use crate::core::Core;
+use domain::Side;
 use lobster::{FillMetadata, OrderBook, OrderEvent, OrderType};
 
 /// A book for each market.

@@ -1,7 +1,7 @@
 //! `matchcore`: an order's id is the sequence number of its command, and these have no gaps within a book.
 
 use crate::checksum::Outcome;
-use crate::command::{Command as Asked, Lasting, Op, Side as AskedSide, Workload, place_of};
+use crate::command::{Command as Asked, Lasting, Op, Workload, place_of};
 use crate::core::Core;
 use matchcore::{
     AmendCmd, AmendPatch, CancelCmd, Command, CommandKind, CommandMeta, CommandOutcome,
@@ -76,8 +76,8 @@ impl<'a> Matchcore<'a> {
 
 fn order_of(asked: &Asked, policy: QuantityPolicy) -> NewOrder {
     let side = match asked.side() {
-        Some(AskedSide::Sell) => Side::Sell,
-        Some(AskedSide::Buy) | None => Side::Buy,
+        Some(domain::Side::Sell) => Side::Sell,
+        Some(domain::Side::Buy) | None => Side::Buy,
     };
     let (post_only, time_in_force) = match asked.lasting() {
         Some(Lasting::Market) => {

@@ -1,7 +1,7 @@
 //! `orderbook-rs`: maps that several threads may use at once. Its trades come by a listener.
 
 use crate::checksum::Outcome;
-use crate::command::{Command, Lasting, Op, Side as AskedSide, Workload};
+use crate::command::{Command, Lasting, Op, Workload};
 use crate::core::Core;
 use orderbook_rs::{OrderBook, TradeResult};
 use pricelevel::{Id, OrderUpdate, Price, Quantity, Side, TimeInForce};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A book for each market.
 pub struct OrderBookRs<'a> {
     commands: &'a [Command],
-    sides: Vec<AskedSide>,
+    sides: Vec<domain::Side>,
     books: Vec<OrderBook<()>>,
     outcome: Arc<Mutex<Outcome>>,
 }
@@ -55,8 +55,8 @@ impl Core for OrderBookRs<'_> {
         let book = &self.books[command.symbol as usize];
         let id = Id::Sequential(command.id);
         let side = match self.sides[at] {
-            AskedSide::Buy => Side::Buy,
-            AskedSide::Sell => Side::Sell,
+            domain::Side::Buy => Side::Buy,
+            domain::Side::Sell => Side::Sell,
         };
         let (price, qty) = (u128::from(command.price), u64::from(command.qty));
         let limit = |lasting| {

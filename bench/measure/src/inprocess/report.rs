@@ -5,7 +5,7 @@ use bench::load::flow::{AMENDS, Drawn, TAKERS};
 use bench::load::host::{Host, repeat, system};
 use bench::load::inside::Stretch;
 use bench::load::row::Percentiles;
-use bench::record::{FORMAT, Moment, Record, Samples, Section, Series, Table, headline, section};
+use bench::record::{Moment, Record, Samples, Section, Series, Table, section};
 use bench::report::{hundredths, micros};
 use bench::tuning;
 use topology::instruments::stage;
@@ -62,9 +62,6 @@ pub(super) fn record(arguments: &Arguments, found: &Found) -> Result<Record> {
     let carried = disk / frame.max(1);
     let host = Host::look();
     Ok(Record {
-        format: FORMAT,
-        title: "The fastpath in process on one core, archiving on, as fast as it goes".into(),
-        virtualised: host.virtualised,
         latency_from: "receipt to the hand-over of the last report and feed message of its frame"
             .into(),
         series: vec![Series {
@@ -81,8 +78,12 @@ pub(super) fn record(arguments: &Arguments, found: &Found) -> Result<Record> {
         }],
         tables: tables(found, &whole, wall, frame),
         sections: sections(arguments, found, host.text, frame),
-        headline: headline(&fail, &in_one_line(found, [rate, wall], [carried, frame])),
-        faults: fail,
+        ..Record::new(
+            "The fastpath in process on one core, archiving on, as fast as it goes",
+            host.virtualised,
+            fail,
+            &in_one_line(found, [rate, wall], [carried, frame]),
+        )
     })
 }
 

@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use topology::instruments::{out, process, tile_kind};
 
-use super::{PLAN, counter, flip, pace, settle, start, swarm};
+use super::hostile::flip;
+use super::{PLAN, counter, pace, settle, start, swarm};
 
 /// Page faults of a tile's thread after start that are none of the tables': code that runs for the
 /// first time, and a deeper stack.

@@ -8,6 +8,7 @@ use super::{HostSecret, SessionSecret, derive};
 use core::fmt;
 use domain::SessionId;
 use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroizing;
 
 const EXCHANGE_SALT: &[u8] = b"sluice exchange v1";
 const AGREED_SALT: &[u8] = b"sluice session v2";
@@ -71,7 +72,7 @@ impl HostSecret {
     /// The exchange's public key for a session and the client's public key.
     #[must_use]
     pub fn exchange_key(&self, session: SessionId, client_key: &[u8; 32]) -> [u8; 32] {
-        PublicKey::from(&StaticSecret::from(self.half(session, client_key))).to_bytes()
+        PublicKey::from(&StaticSecret::from(*self.half(session, client_key))).to_bytes()
     }
 
     /// The secret of a session that was opened by a log-on with the client's public key.
@@ -88,7 +89,7 @@ impl HostSecret {
         Ok(secret(session, &shared, client_key, &exchange_key))
     }
 
-    fn half(&self, session: SessionId, client_key: &[u8; 32]) -> [u8; 32] {
+    fn half(&self, session: SessionId, client_key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
         let mut info = [0; 36];
         info[..4].copy_from_slice(&session.0.to_le_bytes());
         info[4..].copy_from_slice(client_key);
@@ -96,10 +97,10 @@ impl HostSecret {
     }
 }
 
-fn agree(secret: &[u8; 32], public_key: &[u8; 32]) -> Result<[u8; 32], WeakKey> {
+fn agree(secret: &[u8; 32], public_key: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, WeakKey> {
     let shared = StaticSecret::from(*secret).diffie_hellman(&PublicKey::from(*public_key));
     if shared.was_contributory() {
-        Ok(shared.to_bytes())
+        Ok(Zeroizing::new(shared.to_bytes()))
     } else {
         Err(WeakKey)
     }
@@ -115,7 +116,7 @@ fn secret(
     info[..4].copy_from_slice(&session.0.to_le_bytes());
     info[4..36].copy_from_slice(client_key);
     info[36..].copy_from_slice(exchange_key);
-    SessionSecret(derive(shared, AGREED_SALT, &info))
+    SessionSecret(*derive(shared, AGREED_SALT, &info))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! A gateway that has just started, whose store is behind the shadow engine: nothing of the past is told as present.
 
+use super::NoRing;
 use super::exchange::{Exchange, SHARD, cancel};
-use super::slow_consumer::NoRing;
 use crate::api::orders::{find, outcome_of};
 use crate::auth::Membership;
 use crate::problem::Problem;
 use crate::state::App;
-use crate::{Gateway, Live, Measures, Standing};
+use crate::{CommandRing, Gateway, Live, Measures, Standing};
 use domain::{
     AccountId, ClientOrderId, Flag, MarketId, NewOrder, OrderId, OrderType, Price, Qty, SessionId,
     Side, Source, TimeInForce,
@@ -22,7 +22,7 @@ const MEMBER: Membership = Membership {
     session: SessionId(1),
 };
 
-fn buy(id: u64, qty: u64) -> NewOrder {
+pub(super) fn buy(id: u64, qty: u64) -> NewOrder {
     NewOrder {
         client_order_id: ClientOrderId(id),
         price: Price(100),
@@ -36,7 +36,12 @@ fn buy(id: u64, qty: u64) -> NewOrder {
 }
 
 /// The gateway of an exchange, of which the store has the first frames, and the shadow engine all.
-async fn gateway(exchange: &Exchange, url: &str, projected: usize) -> App {
+pub(super) async fn gateway(
+    exchange: &Exchange,
+    url: &str,
+    projected: usize,
+    ring: impl CommandRing + 'static,
+) -> App {
     let database = Database::new(url).unwrap();
     let mut projector = Projector::open(&database, SHARD).await.unwrap();
     for frame in exchange.frames_of(1, projected) {
@@ -48,7 +53,7 @@ async fn gateway(exchange: &Exchange, url: &str, projected: usize) -> App {
     for frame in exchange.frames_of(1, exchange.frames.len()) {
         shadow.step(&frame).unwrap();
     }
-    let live = Live::new(shadow, Box::new(NoRing), false);
+    let live = Live::new(shadow, Box::new(ring), false);
     live.stand(Standing::Live);
     let store = Store::new(&database, 1).unwrap();
     let mut config = Config::default();
@@ -88,12 +93,12 @@ async fn an_order_that_is_open_in_a_lagging_history_or_was_refused_there_is_not_
     let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
     let behind = "history-behind".to_owned();
 
-    let app = gateway(&exchange, &url("lagging.db"), projected).await;
+    let app = gateway(&exchange, &url("lagging.db"), projected, NoRing).await;
     assert_eq!(told(&app, open, 1).await, (behind.clone(), behind.clone()));
     assert_eq!(told(&app, open, 2).await, (behind.clone(), behind));
 
     let all = exchange.frames.len();
-    let app = gateway(&exchange, &url("whole.db"), all).await;
+    let app = gateway(&exchange, &url("whole.db"), all, NoRing).await;
     let cancelled = "Cancelled".to_owned();
     for id in [1, 2] {
         let both = (cancelled.clone(), cancelled.clone());

@@ -1,7 +1,12 @@
-//! The gateway in one process with its clients: a shadow engine that is fed here, a store that is empty.
+//! The gateway in one process with its clients: a shadow engine that is fed here, a store with what it is given.
+
+mod administration;
+mod clock;
 
 #[path = "../../../store/tests/exchange/mod.rs"]
 #[expect(dead_code, reason = "made for the store, and this needs less of it")]
 mod exchange;
 mod lagging_history;
 mod slow_consumer;
+
+pub(crate) use slow_consumer::NoRing;

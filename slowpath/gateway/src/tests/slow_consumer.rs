@@ -29,7 +29,7 @@ const ROUNDS: u64 = 100;
 const SLACK: u64 = 24 << 20;
 
 /// Nobody administers here.
-pub(super) struct NoRing;
+pub(crate) struct NoRing;
 
 impl CommandRing for NoRing {
     fn push(&mut self, _: &[u64; REQUEST_WORDS]) -> bool {

@@ -8,8 +8,9 @@ use rustix::process::Signal;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use super::refusals::run_fastpath;
+use super::{PLAN, READY, start, swarm};
 use crate::audit::{ClientLog, Compared, Truth};
-use crate::processes::{PLAN, READY, run_fastpath, start, swarm};
 
 /// Longest wait for what must come, and the time in which what must not come would.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -20,7 +21,7 @@ const OUTSTANDING: u64 = 20;
 
 /// Journal memory is lost again and again before the archive hears of the epoch that followed: none is
 /// used twice, or its keys and numbers would stand for two journals.
-pub(crate) fn epochs() -> Result<String> {
+pub(super) fn epochs() -> Result<String> {
     let mut instance = start(&PLAN)?;
     let mut told = vec![swarm(&instance, 1)?.epoch(0)];
     for role in Role::BOTH {
@@ -54,7 +55,7 @@ pub(crate) fn epochs() -> Result<String> {
 /// An orderly stop in durable mode with reports outstanding, whose slowpath is dead, or only slow: of
 /// every order that was taken the reports come, at the latest after the next start, and none before its
 /// frame is durable.
-pub(crate) fn durable_stop() -> Result<String> {
+pub(super) fn durable_stop() -> Result<String> {
     let dead = stopped_with_outstanding(|instance| instance.kill(Role::Slowpath))?;
     let slow = stopped_with_outstanding(|instance| instance.signal(Role::Slowpath, Signal::STOP))?;
     Ok(format!(

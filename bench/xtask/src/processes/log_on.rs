@@ -8,17 +8,18 @@ use bench::web::WebUser;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::processes;
+use super::examples::example_with;
+use super::start;
 
 /// Of the wallet.
 const SEED: [u8; 32] = [77; 32];
 
-pub(crate) fn run(plan: &Plan) -> Result<String> {
+pub(super) fn run(plan: &Plan) -> Result<String> {
     let plan = Plan {
         gateway: true,
         ..plan.clone()
     };
-    let mut instance = processes::start(&plan)?;
+    let mut instance = start(&plan)?;
     let wallet = wallet_with_funds(&instance)?;
     let gateway = format!("http://{}", instance.config.gateway.bind);
     let server = instance.port.to_string();
@@ -26,7 +27,7 @@ pub(crate) fn run(plan: &Plan) -> Result<String> {
     let (first, second) = (file("first.secret"), file("second.secret"));
     let trades = |session: &str, secret: &str| -> Result<bool> {
         let given = [server.as_str(), session, "0", secret];
-        let ended = processes::example_with("place_and_cancel", given, &["--wait", "2"])?;
+        let ended = example_with("place_and_cancel", given, &["--wait", "2"])?;
         Ok(ended.status.success())
     };
 
