@@ -7,6 +7,7 @@
 mod assembly;
 mod binding;
 mod boot;
+mod booting;
 mod claim;
 pub mod console;
 mod counters;
@@ -31,16 +32,18 @@ mod tests;
 mod watermark;
 mod window;
 
+pub use booting::Booting;
+
 use anyhow::Result;
 use tile::allocator::CountingAllocator;
 use topology::Config;
 
 /// Boots an instance and runs its tiles until SIGTERM, SIGINT or SIGHUP. `allocator` is the process's: it is
-/// closed once the tiles run.
+/// closed once the tiles run, and `booting` is over then.
 ///
 /// # Errors
 /// If the start is refused, the process cannot go on, or frames stay unarchived at the end.
-pub fn run(config: &Config, allocator: &CountingAllocator) -> Result<()> {
+pub fn run(config: &Config, allocator: &CountingAllocator, booting: &Booting) -> Result<()> {
     let machine = boot::boot(config)?;
-    supervisor::supervise(config, machine, allocator)
+    supervisor::supervise(config, machine, allocator, booting)
 }

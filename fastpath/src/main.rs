@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use fastpath::console;
+use fastpath::{Booting, console};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tile::allocator::CountingAllocator;
@@ -38,7 +38,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    // Before all else: whoever asks to stop from here on is heard.
+    match Booting::begin().and_then(|booting| run(&Arguments::parse(), &booting)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::complain(format_args!("{error:#}"));
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+fn run(arguments: &Arguments, booting: &Booting) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
     console::begin(config.log.format);
     if arguments.check {
@@ -59,5 +60,5 @@ fn run(arguments: &Arguments) -> Result<()> {
         ));
         return Ok(());
     }
-    fastpath::run(&config, &ALLOCATOR)
+    fastpath::run(&config, &ALLOCATOR, booting)
 }

@@ -19,6 +19,7 @@ use topology::instruments::process;
 use topology::{Config, Core, Cpu, TileKind};
 
 use crate::boot::Machine;
+use crate::booting::Booting;
 use crate::console::{complain, say};
 use crate::watermark::Watermark;
 
@@ -32,9 +33,12 @@ pub(crate) fn supervise(
     config: &Config,
     machine: Machine,
     allocator: &CountingAllocator,
+    booting: &Booting,
 ) -> Result<()> {
     let fast = machine.fast.clone();
-    let ended = serve(config, machine, allocator);
+    let asked = listen()?;
+    booting.over();
+    let ended = serve(config, machine, allocator, &asked);
     fast.set_process_state(match &ended {
         Ok(Ended::Archived) => ProcessState::Stopped,
         Ok(Ended::Unarchived { .. }) => ProcessState::Unfinished,
@@ -55,11 +59,21 @@ enum Ended {
     Unarchived { head: u64, durable: u64 },
 }
 
-fn serve(config: &Config, mut machine: Machine, allocator: &CountingAllocator) -> Result<Ended> {
+/// Whether a signal has asked to stop.
+fn listen() -> Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
     }
+    Ok(asked)
+}
+
+fn serve(
+    config: &Config,
+    mut machine: Machine,
+    allocator: &CountingAllocator,
+    asked: &AtomicBool,
+) -> Result<Ended> {
     let stop = StopFlag::new();
     let mut tiles = std::mem::take(&mut machine.tiles);
     let threads: Vec<JoinHandle<()>> = config

@@ -331,6 +331,29 @@ fn a_stop_that_leaves_frames_unarchived_says_so_and_fails() {
 }
 
 /// The out tile only shows that it has failed; the supervisor says it, once.
+/// It waits for the lock of the state folder then; it would refuse in the end.
+#[test]
+fn asked_to_stop_before_it_serves_it_ends_at_once_and_in_order() {
+    let instance = Instance::new("\"any\"");
+    let lock = fs::File::create(instance.path("state/LOCK")).unwrap();
+    lock.lock().unwrap();
+    let mut command = instance.command();
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let listens = |status: &str| {
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.map(|mask| u64::from_str_radix(mask.trim(), 16).unwrap());
+        caught.is_some_and(|mask| mask >> (15 - 1) & 1 == 1)
+    };
+    while !listens(&fs::read_to_string(&status).unwrap()) {
+        assert_eq!(child.try_wait().unwrap(), None, "it waits for the lock");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (code, said) = signalled(child, "TERM");
+    assert_eq!(code, Some(0), "{said}");
+}
+
 #[test]
 fn damaged_memory_is_said_by_the_process_that_runs() {
     let instance = Instance::new("\"any\"");
