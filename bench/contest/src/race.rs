@@ -8,7 +8,7 @@ use crate::peers::{Lobster, Matchcore, OrderBookRs};
 use crate::whole::Whole;
 use hdrhistogram::Histogram;
 
-/// What a part taker is.
+/// What a participant is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A part of the work that nobody can leave out.

@@ -28,10 +28,10 @@ pub(crate) struct Arguments {
     /// Timed commands of each.
     #[arg(long, default_value_t = 4_000_000)]
     timed: usize,
-    /// How often each part taker runs it, in turn with the others; the middle run counts.
+    /// How often each participant runs it, in turn with the others; the middle run counts.
     #[arg(long, default_value_t = 5)]
     runs: usize,
-    /// Only part takers in whose names one of these stands (default: all).
+    /// Only participants in whose names one of these stands (default: all).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     only: Vec<String>,
     /// Run the commands of this file, and say whether trades, quantity and checksum match its header.

@@ -124,7 +124,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
         "--window: 1 to 512, or the ring from net to match is full"
     );
     let folder = Folder::make(arguments.folder.as_deref())?;
-    check_durable(folder.path()).context("give --folder")?;
+    check_durable(folder.path()).context("give another --folder")?;
     let found = measure(arguments, folder.path(), FLOOR_TIME)?;
     report::record(arguments, &found)
 }

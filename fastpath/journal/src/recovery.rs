@@ -35,7 +35,7 @@ pub enum RecoveryError {
     Archive(#[from] ArchiveError),
     /// The archive ends below what the journal memory still has.
     #[error(
-        "seqs {from} to {to} are neither in the archive nor in journal memory; put the missing segments back into the archive directory"
+        "seqs {from} to {to} are neither in the archive nor in journal memory; put the missing segments back into the archive directory (if the memory in /dev/shm is another instance's of the same name, change instance.name)"
     )]
     MissingBetween {
         /// First seq that is missing.

@@ -11,7 +11,7 @@ pub enum Refusal {
     Archive(ArchiveError),
     /// Frames that were durable are not there any more.
     #[error(
-        "the archive ends with seq {found}, but frames up to seq {durable} were durable: the disk lost data, or this is another archive; restore the archive from a copy"
+        "the archive ends with seq {found}, but frames up to seq {durable} were durable: the disk lost data, or this is another archive: restore it from a copy; if the memory in /dev/shm is another instance's of the same name, change instance.name; if this instance is to begin anew, remove that memory too"
     )]
     DurableLost {
         /// What was durable.

@@ -220,7 +220,7 @@ impl Live {
             return Ok(());
         }
         Err(Problem::unavailable(
-            "the fastpath does not run, so nothing was sent and nothing has an effect: try again",
+            "the fastpath does not answer (it does not run, or stands still), so nothing was sent and nothing has an effect: try again",
         ))
     }
 

@@ -105,7 +105,7 @@ const OURS: &[(&str, MetricType, &str)] = &[
     (
         "sluice_rejects_total",
         COUNTER,
-        "Commands that the engine refused in frames since the slowpath was started, by reason.",
+        "Commands that the engine refused in frames since the slowpath was started, by reason; absent until the first.",
     ),
     (
         "sluice_shadow_troubles_total",
@@ -161,7 +161,7 @@ const OURS: &[(&str, MetricType, &str)] = &[
     (
         "sluice_snapshot_age_seconds",
         GAUGE,
-        "Time since the newest snapshot was written.",
+        "Time since the newest snapshot was written; absent until there is one.",
     ),
 ];
 

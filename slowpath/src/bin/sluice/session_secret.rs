@@ -13,6 +13,15 @@ use wire::auth::HostSecret;
 /// It follows from the host secret, which is made now if the instance has none yet, and stays the
 /// same as long as that does. Hand it over in a way that nobody else can read.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  (umask 077; sluice session-secret --config sluice.toml --session 1 > session-1.secret)
+
+Exit codes:
+  0  printed
+  1  there is no host secret yet (a first start makes it), or it cannot be read
+
+Next: hand the file to the session's owner by a way that nobody else reads, and nothing else; a client gives it as --secret.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     instance: Instance,

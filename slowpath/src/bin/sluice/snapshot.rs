@@ -26,6 +26,11 @@ pub(crate) enum Command {
 ///
 /// Exit code 0: all headers are whole; 1: some are not.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  sluice snapshot list --config sluice.toml
+
+Next: `sluice snapshot verify` says whether they hold.")]
 pub(crate) struct List {
     #[command(flatten)]
     instance: Instance,
@@ -41,6 +46,11 @@ pub(crate) struct List {
 /// one that does not may be removed. That the journal leads to these states is proved by `sluice
 /// journal verify`.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  sluice snapshot verify --config sluice.toml
+
+Next: one that does not hold can be removed; a start takes the newest that holds, and replays the rest.")]
 pub(crate) struct Verify {
     #[command(flatten)]
     instance: Instance,

@@ -21,7 +21,15 @@ use std::process::ExitCode;
 ///     sluice journal print --from 1000 --to 1010
 ///     sluice journal print --session 7 --json
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
+Exit codes:
+  0  printed, up to the last frame or the last asked for
+  1  something cannot be read; it is said what
+
+Next: `sluice journal verify` says whether all of it is right."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     instance: Instance,

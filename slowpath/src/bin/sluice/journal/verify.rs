@@ -30,6 +30,13 @@ const PROGRESS: Duration = Duration::from_secs(2);
 /// written it checks what there is at the start. Exit code 0: all of it holds; 1: it does not, and the
 /// first thing that is wrong is printed with what to do.
 #[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  sluice journal verify --config sluice.toml                   of an instance that runs, or does not
+  sluice journal verify --config sluice.toml --archive-only    what a loss of power would leave
+
+Next: where it is not valid, stop the instance and keep a copy of the archive before anything else; docs/JOURNAL.md
+says what a start does with damage.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     instance: Instance,

@@ -45,8 +45,8 @@ fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
             ));
         } else if fastpath.state == Life::Running && is_silent(tile.heartbeat_age_ns) {
             problems.push(format!(
-                "tile {} has been silent for more than 2 s",
-                tile.kind
+                "tile {} has been silent for more than 2 s: if somebody suspended the fastpath, `kill -CONT {}` lets it go on; else stop it and `sluice start`",
+                tile.kind, fastpath.pid
             ));
         }
     }
