@@ -75,6 +75,7 @@ struct Early {
 /// leaves no new region behind.
 pub(crate) fn boot(config: &Config) -> Result<Machine> {
     let claim = claim::take(config)?;
+    topology::state_lock::check_archive(config)?;
     check_cpus(config)?;
     check_secret(config)?;
     let early = if has_regions(config, &["journal", "fast", "slow"]) {
@@ -379,7 +380,9 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
         .find("slow")?
         .context("the region `slow` has vanished")?;
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
-    Ok(patiently(|| Memory::open_reader(&path, magic), may_pass)?)
+    let memory = patiently(|| Memory::open_reader(&path, magic), may_pass)?;
+    places.check_home(&memory)?;
+    Ok(memory)
 }
 
 pub(crate) fn places(config: &Config) -> Places {

@@ -269,6 +269,27 @@ fn a_state_folder_is_that_of_one_instance() {
 }
 
 /// The file is read when the journal is empty; afterwards it is history.
+/// One of the same name whose state folder is another, and one of another name with the same archive.
+#[test]
+fn memory_and_archive_are_those_of_one_instance() {
+    let instance = Instance::new("\"any\"");
+    let ready = instance.served_and_killed();
+    instance.configure("state_dir = \"state\"", "state_dir = \"other\"");
+    fs::create_dir_all(instance.path("other/archive")).unwrap();
+    let said = instance.refused();
+    assert!(said.contains("with another state folder"), "{said}");
+    instance.configure("state_dir = \"other\"", "state_dir = \"state\"");
+    assert_eq!(seq(&instance.served_and_killed()), seq(&ready) + 1);
+
+    let lock = instance.path("state/archive/LOCK");
+    fs::write(lock, "instance another\nshard 0\npid          7\n").unwrap();
+    let said = instance.refused();
+    assert!(
+        said.contains("is that of instance another, shard 0"),
+        "{said}"
+    );
+}
+
 #[test]
 fn the_genesis_file_may_change_or_go_once_it_is_journalled() {
     let instance = Instance::new("\"any\"");

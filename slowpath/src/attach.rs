@@ -130,7 +130,10 @@ pub fn open(places: &Places, region: Region) -> Result<Option<(Memory, RegionFil
     match Memory::open_reader_of(&path, region.magic(), places.owner()) {
         // Replaced while we looked: the next look will find the new one.
         Ok(_) if before.fate() != Fate::Same => Ok(None),
-        Ok(memory) => Ok(Some((memory, before))),
+        Ok(memory) => {
+            places.check_home(&memory)?;
+            Ok(Some((memory, before)))
+        }
         Err(RegionError::NotReady { .. }) => Ok(None),
         Err(RegionError::Size {
             found, expected, ..

@@ -160,7 +160,8 @@ fn open_storage(config: &Config, asked: &Asked) -> Result<Option<FileStorage>> {
         state_folder::make(config)?;
     }
     let directory = config.archive_dir();
-    let open = || FileStorage::open(&directory);
+    let owner = state_lock::text(config);
+    let open = || FileStorage::open(&directory, &owner);
     let is_held = |error: &StorageError| matches!(error, StorageError::Locked { .. });
     Ok(patience::wait_out(asked, open, is_held).transpose()?)
 }

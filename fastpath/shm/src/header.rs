@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 /// The version of all layouts in this crate. Shared memory is never migrated. In version 1, never released,
-/// heartbeats were UTC, and a peer's word said nothing of the key that its client had.
-pub const LAYOUT_VERSION: u64 = 2;
+/// heartbeats were UTC, and a peer's word said nothing of the key that its client had; in version 2, nor released, a
+/// region did not say whose it was.
+pub const LAYOUT_VERSION: u64 = 3;
 
 /// Words of the header.
 #[cfg(not(loom))]
@@ -24,6 +25,8 @@ const PID: usize = 6;
 const SHARD: usize = 7;
 const PARAMETERS: usize = 8;
 const _: () = assert!(PARAMETERS + 8 <= HEADER_WORDS);
+#[cfg(not(loom))]
+const HOME: usize = PARAMETERS + 8;
 
 /// What a region is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +128,14 @@ pub enum RegionError {
         found: u64,
         /// The shard that was asked for.
         expected: u16,
+    },
+    /// The region belongs to an instance of the same name with another state folder.
+    #[error("{path} is the memory of an instance of this name with another state folder than {state_dir}: two instances of one machine need two names, so change instance.name and start again; if it is this one's, and its state folder was moved, or is to begin anew, remove {path} once everything in it is archived (its fastpath ended with 0)", path = path.display(), state_dir = state_dir.display())]
+    Home {
+        /// The region's file.
+        path: PathBuf,
+        /// The state folder of this instance.
+        state_dir: PathBuf,
     },
     /// The region's writer has not finished making it.
     #[error("{path} is not ready; start its writer, or wait for it", path = path.display())]
@@ -231,6 +242,18 @@ impl<W: Words> Header<W> {
         self.word(EPOCH).set(u64::from(identity.epoch));
         self.word(BOOT_ID).set(identity.boot_id[0]);
         self.word(BOOT_ID + 1).set(identity.boot_id[1]);
+    }
+
+    /// Says whose it is, see [`crate::Places::home`]. Before it is a region.
+    #[cfg(not(loom))]
+    pub(crate) fn set_home(&self, home: u64) {
+        self.word(HOME).set(home);
+    }
+
+    /// Whose it is; 0 of memory without a file.
+    #[cfg(not(loom))]
+    pub(crate) fn home(&self) -> u64 {
+        self.word(HOME).get()
     }
 
     /// Says that this process is the writer now.

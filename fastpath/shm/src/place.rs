@@ -1,7 +1,7 @@
 //! Where region files may lie, and who may have made them.
 
-use crate::RegionError;
 use crate::memory::failed;
+use crate::{Memory, RegionError};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -47,6 +47,33 @@ impl Places {
         unseen.map_or(Ok(None), Err)
     }
 
+    /// What tells this instance's regions from those of another of the same name: a hash of where its state folder
+    /// really is. Never 0.
+    #[must_use]
+    pub fn home(&self) -> u64 {
+        use std::os::unix::ffi::OsStrExt as _;
+        // FNV-1a, 64 bits: every build and process must come to the same.
+        let path = real(&self.state_dir);
+        let hash = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let bytes = path.as_os_str().as_bytes();
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, hash).max(1)
+    }
+
+    /// Refuses a region of an instance of the same name with another state folder: its journal is another, and to
+    /// stop it is somebody else's business.
+    ///
+    /// # Errors
+    /// [`RegionError::Home`].
+    pub fn check_home(&self, region: &Memory) -> Result<(), RegionError> {
+        if region.header().home() == self.home() {
+            return Ok(());
+        }
+        Err(RegionError::Home {
+            path: region.path().to_path_buf(),
+            state_dir: real(&self.state_dir),
+        })
+    }
+
     /// The user to whom the instance's regions belong: the owner of the state folder; this process's
     /// own as long as there is none.
     #[must_use]
@@ -89,6 +116,18 @@ impl Places {
             path.map(|path| (place, path.join(&directory).join(name)))
         };
         places.into_iter().filter_map(file).collect()
+    }
+}
+
+/// The path without links and dots, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(path) = std::fs::canonicalize(path) {
+        return path;
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    match (whole.parent(), whole.file_name()) {
+        (Some(parent), Some(name)) => real(parent).join(name),
+        _ => whole,
     }
 }
 

@@ -55,11 +55,11 @@ impl Memory {
         identity: Identity,
     ) -> Result<(Self, WriterLock, Found), RegionError> {
         if let Some(path) = places.find_one(name)? {
-            return open_or_make(&path, &spec, &identity);
+            return open_or_make(&path, &spec, &identity, places);
         }
         let mut tried = String::new();
         for (place, path) in places.files(name) {
-            match make_in(place, &path, &spec, &identity) {
+            match make_in(place, &path, &spec, &identity, places) {
                 Ok(made) => return Ok(made),
                 Err(no_room @ RegionError::Io { .. }) => {
                     tried.push_str(&format!("\n  {no_room}"));
@@ -81,6 +81,7 @@ fn make_in(
     path: &Path,
     spec: &RegionSpec,
     identity: &Identity,
+    places: &Places,
 ) -> Result<(Memory, WriterLock, Found), RegionError> {
     let directory = path.parent().expect("a region's file is in a directory");
     if place == Place::Hugetlbfs {
@@ -92,7 +93,7 @@ fn make_in(
         }
     }
     make_directory(place, directory)?;
-    open_or_make(path, spec, identity)
+    open_or_make(path, spec, identity, places)
 }
 
 /// Opens the region at `path`, or makes it if it is not there or was never finished.
@@ -100,6 +101,7 @@ fn open_or_make(
     path: &Path,
     spec: &RegionSpec,
     identity: &Identity,
+    places: &Places,
 ) -> Result<(Memory, WriterLock, Found), RegionError> {
     let file = open(path, OFlags::RDWR | OFlags::CREATE, own_user())?;
     let lock = lock(file, path)?;
@@ -111,9 +113,9 @@ fn open_or_make(
         == 0;
     let is_ready = !is_empty && map(&lock.file, path, false)?.header().magic() != [0; 8];
     if is_ready {
-        return open_existing(lock, path, spec, identity);
+        return open_existing(lock, path, spec, identity, places);
     }
-    match make(&lock.file, path, spec, identity) {
+    match make(&lock.file, path, spec, identity, places) {
         Ok(memory) => Ok((memory, lock, Found::Fresh)),
         Err(refused) => {
             // Best effort: what stays is empty or without magic, and is made anew next time.
@@ -150,6 +152,7 @@ fn make(
     path: &Path,
     spec: &RegionSpec,
     identity: &Identity,
+    places: &Places,
 ) -> Result<Memory, RegionError> {
     file.set_len(0).map_err(failed("empty it", path))?;
     let bytes = 8 * spec.words as u64;
@@ -160,6 +163,7 @@ fn make(
     allocate(file, bytes.next_multiple_of(page.max(4096)), path)?;
     let memory = map(file, path, true)?.cut(bytes)?;
     memory.prefault();
+    memory.header().set_home(places.home());
     Header::write(&memory, spec, identity);
     Ok(memory)
 }
@@ -191,9 +195,11 @@ fn open_existing(
     path: &Path,
     spec: &RegionSpec,
     identity: &Identity,
+    places: &Places,
 ) -> Result<(Memory, WriterLock, Found), RegionError> {
     let memory = map(&lock.file, path, true)?;
     let found = check_header(&memory, spec.magic)?;
+    places.check_home(&memory)?;
     let expected = 8 * spec.words as u64;
     if found != expected {
         return Err(RegionError::Size {

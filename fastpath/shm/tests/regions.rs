@@ -109,6 +109,31 @@ fn a_region_is_made_once_and_found_again() {
     );
 }
 
+/// Of the same name, in the same place, with another state folder; and a link to it is the same one.
+#[test]
+fn a_region_is_that_of_one_state_folder() {
+    let root = root();
+    let ours = places(root.path());
+    std::fs::create_dir_all(&ours.state_dir).unwrap();
+    drop(Memory::create_or_open(&ours, "journal", spec(), IDENTITY).unwrap());
+    let link = root.path().join("link");
+    std::os::unix::fs::symlink(&ours.state_dir, &link).unwrap();
+    let linked = Places {
+        state_dir: link,
+        ..ours.clone()
+    };
+    let (memory, lock, _) = Memory::create_or_open(&linked, "journal", spec(), IDENTITY).unwrap();
+    linked.check_home(&memory).unwrap();
+    drop(lock);
+    let other = Places {
+        state_dir: root.path().join("other"),
+        ..ours
+    };
+    let refused = Memory::create_or_open(&other, "journal", spec(), IDENTITY).unwrap_err();
+    assert!(matches!(refused, RegionError::Home { .. }), "{refused}");
+    assert!(other.check_home(&memory).is_err());
+}
+
 #[test]
 fn what_is_on_disk_is_allocated() {
     use std::os::unix::fs::MetadataExt;

@@ -34,6 +34,47 @@ pub enum StateLockError {
         /// Who asks.
         expected: String,
     },
+    /// The archive names another.
+    #[error(
+        "the archive in {} is that of {found}, this is {expected}: correct archive.dir; only if this instance had that \
+         name may you remove {}",
+        folder.display(), path.display()
+    )]
+    ForeignArchive {
+        /// The archive.
+        folder: PathBuf,
+        /// The file in it.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asks.
+        expected: String,
+    },
+}
+
+/// Whether the archive may be used: it says of whom it is in the same way, once an archiver has written it.
+///
+/// # Errors
+/// [`StateLockError::ForeignArchive`]. What cannot be read is for who reads the archive to say.
+pub fn check_archive(config: &Config) -> Result<(), StateLockError> {
+    let path = config.archive_dir().join("LOCK");
+    let held = std::fs::read_to_string(&path).unwrap_or_default();
+    let (owner, ours) = (held.split_once("pid "), text(config));
+    match owner {
+        Some((owner, _)) if !owner.is_empty() && owner != ours => {
+            Err(StateLockError::ForeignArchive {
+                folder: config.archive_dir(),
+                path,
+                found: on_a_line(owner),
+                expected: on_a_line(&ours),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn on_a_line(owner: &str) -> String {
+    owner.trim().replace('\n', ", ")
 }
 
 /// What the file says of this instance, in front of the pid.
@@ -66,7 +107,6 @@ pub fn check_text(config: &Config, held: &str) -> Result<(), StateLockError> {
     if owner.is_empty() || owner == ours {
         return Ok(());
     }
-    let on_a_line = |owner: &str| owner.trim().replace('\n', ", ");
     Err(StateLockError::Foreign {
         folder: config.state_dir(),
         path: config.lock_file(),

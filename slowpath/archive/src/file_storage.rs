@@ -5,8 +5,11 @@ use domain::Seq;
 use journal::{Directory, SegmentName, Segments};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+
+/// What stands before the archiver's pid in `LOCK`, behind whose the archive is.
+const PID: &str = "pid ";
 
 /// Why a directory cannot be an archive's.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,19 @@ pub enum StorageError {
         directory: PathBuf,
         /// Of the other, as far as known.
         pid: String,
+    },
+    /// It is another instance's.
+    #[error(
+        "the archive in {} is that of {found}, this is {expected}: correct archive.dir; only if this instance had that \
+         name may you remove {}/LOCK", directory.display(), directory.display()
+    )]
+    Foreign {
+        /// Which.
+        directory: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asks.
+        expected: String,
     },
     /// The file system refused.
     #[error("archive directory {}: {error}", directory.display())]
@@ -43,11 +59,12 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Locks the directory, which is made if only itself is missing.
+    /// Locks the directory, which is made if only itself is missing. `owner` is what `LOCK` says of the instance whose
+    /// archive it is, in lines; nothing if nobody asks for that.
     ///
     /// # Errors
-    /// [`StorageError`] if another archiver holds it, or it cannot be used.
-    pub fn open(directory: &Path) -> Result<Self, StorageError> {
+    /// [`StorageError`] if another archiver holds it, it is another owner's, or it cannot be used.
+    pub fn open(directory: &Path, owner: &str) -> Result<Self, StorageError> {
         let io = |error| StorageError::Io {
             directory: directory.to_path_buf(),
             error,
@@ -61,25 +78,36 @@ impl FileStorage {
             .truncate(false)
             .open(lock_path)
             .map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let free = match lock.try_lock() {
+            Ok(()) => true,
             Err(TryLockError::Error(error)) => return Err(io(error)),
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // For the message only: who holds the lock may not have written it yet.
-                if lock.read_to_string(&mut pid).is_err() || pid.is_empty() {
-                    "unknown".clone_into(&mut pid);
-                }
-                return Err(StorageError::Locked {
-                    directory: directory.to_path_buf(),
-                    pid: pid.trim().to_owned(),
-                });
-            }
+            Err(TryLockError::WouldBlock) => false,
+        };
+        let mut held = String::new();
+        let read = lock.read_to_string(&mut held);
+        let (found, pid) = held.split_once(PID).unwrap_or(("", &held));
+        if !free {
+            // For the message only: who holds the lock may not have written it yet.
+            let known = read.is_ok() && !pid.is_empty();
+            return Err(StorageError::Locked {
+                directory: directory.to_path_buf(),
+                pid: if known { pid.trim() } else { "unknown" }.to_owned(),
+            });
         }
-        // For the message of another only: a full disk is waited out by who writes segments.
+        if !found.is_empty() && !owner.is_empty() && found != owner {
+            let on_a_line = |owner: &str| owner.trim().replace('\n', ", ");
+            return Err(StorageError::Foreign {
+                directory: directory.to_path_buf(),
+                found: on_a_line(found),
+                expected: on_a_line(owner),
+            });
+        }
+        // In place and of one length, so that a death within leaves whose it is. A full disk is waited out by who
+        // writes segments.
+        let text = format!("{owner}{PID}{:>10}\n", std::process::id());
         let _told = lock
-            .set_len(0)
-            .and_then(|()| writeln!(lock, "{}", std::process::id()));
+            .write_all_at(text.as_bytes(), 0)
+            .and_then(|()| lock.set_len(text.len() as u64));
         Ok(Self {
             path: directory.to_path_buf(),
             reading: Directory::open(directory).map_err(io)?,

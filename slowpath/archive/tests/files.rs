@@ -23,7 +23,7 @@ fn limits() -> Limits {
 
 /// One life of an archiver, which sees frames up to `head`.
 fn archive(directory: &Path, memory: &JournalMemory, head: u64) -> Result<Seq, Refusal> {
-    let storage = FileStorage::open(directory).expect("the directory can be used");
+    let storage = FileStorage::open(directory, "").expect("the directory can be used");
     let source = memory.growing(Some(Seq(head))).source();
     let mut archiver = Archiver::new(storage, source, SHARD, limits(), None);
     while archiver.step(Duration::ZERO)? > 0 {}
@@ -84,7 +84,7 @@ fn a_segment_that_is_removed_or_replaced_is_noticed() {
     let place = tempfile::tempdir().expect("a directory");
     let directory = place.path().join("archive");
     let aside = place.path().join("aside");
-    let mut storage = FileStorage::open(&directory).expect("it can be used");
+    let mut storage = FileStorage::open(&directory, "").expect("it can be used");
     let segment = directory.join(SegmentName(Seq(1)).to_string());
     storage.create(Seq(1)).expect("made");
     storage.append(Seq(1), &[1; 8]).expect("written");
@@ -109,8 +109,8 @@ fn a_segment_that_is_removed_or_replaced_is_noticed() {
 #[test]
 fn a_second_archiver_is_refused_and_told_what_to_do() {
     let directory = tempfile::tempdir().expect("a directory");
-    let first = FileStorage::open(directory.path()).expect("free");
-    let Err(error) = FileStorage::open(directory.path()) else {
+    let first = FileStorage::open(directory.path(), "").expect("free");
+    let Err(error) = FileStorage::open(directory.path(), "") else {
         panic!("it is refused");
     };
     assert!(matches!(error, StorageError::Locked { .. }), "{error:?}");
@@ -121,14 +121,30 @@ fn a_second_archiver_is_refused_and_told_what_to_do() {
         "{says}"
     );
     drop(first);
-    FileStorage::open(directory.path()).expect("free again");
+    FileStorage::open(directory.path(), "").expect("free again");
+}
+
+#[test]
+fn an_archive_is_that_of_one_instance() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = |owner: &str| FileStorage::open(directory.path(), owner).map(drop);
+    open("").expect("nobody's");
+    open("instance one\nshard 3\n").expect("nobody's yet");
+    open("instance one\nshard 3\n").expect("its own");
+    let says = open("instance other\nshard 3\n")
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        says.contains("is that of instance one, shard 3, this is instance other, shard 3"),
+        "{says}"
+    );
 }
 
 #[test]
 fn a_directory_that_cannot_be_is_refused() {
     let place = tempfile::tempdir().expect("a directory");
     let nested = place.path().join("not/there");
-    let Err(error) = FileStorage::open(&nested) else {
+    let Err(error) = FileStorage::open(&nested, "") else {
         panic!("it is refused");
     };
     assert!(error.to_string().contains("not/there"), "{error}");

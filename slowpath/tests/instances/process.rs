@@ -386,7 +386,7 @@ fn a_second_slowpath_is_refused_by_the_pid_of_the_first() {
 fn who_waits_for_a_lock_ends_at_once_when_asked_and_goes_on_when_it_falls() {
     let instance = Instance::new("");
     fs::create_dir_all(instance.config.state_dir()).unwrap();
-    let held = archive::FileStorage::open(&instance.config.archive_dir()).unwrap();
+    let held = archive::FileStorage::open(&instance.config.archive_dir(), "").unwrap();
     let mut slowpath = instance.start_slowpath();
     slowpath.wait_for("waiting for at most 3 s: ");
     slowpath.ask_to_stop();

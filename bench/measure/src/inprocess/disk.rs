@@ -33,7 +33,7 @@ pub(super) fn archive(
     slow: &SlowWriter,
     stop: &AtomicBool,
 ) -> Result<Archived> {
-    let storage = FileStorage::open(folder)?;
+    let storage = FileStorage::open(folder, "")?;
     let frames = frames_of(LogReader::new(journal.clone(), 1)?);
     let head = LogReader::new(journal.clone(), 1)?;
     let limits = Limits {
