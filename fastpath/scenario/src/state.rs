@@ -115,6 +115,10 @@ fn book(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Describe
 /// `order NAME SIDE LEAVES @ PRICE`, or `order NAME gone`.
 fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
     let name = words.next("an order's name")?;
+    if !names.is_used(&name) {
+        let all = names.all_orders();
+        return Err(words.fault(format!("expected a known order ({all}), found `{name}`")));
+    }
     let id = names.order_id(&name);
     let orders = rules.orders();
     let Some(order) = orders.iter().find(|order| Some(order.order_id) == id) else {

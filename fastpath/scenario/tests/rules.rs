@@ -186,13 +186,32 @@ fn what_does_not_hold_is_shown_with_what_is_so() {
             "5: it is so: book bids 5 @ 1 a asks none",
         ),
         ("then count accepted 2", "5: it happened 1 times"),
-        ("then order b buy 5 @ 1", "5: it is so: order b gone"),
+        (
+            "when alice buys 99 @ 1 as b\nthen order b buy 5 @ 1",
+            "6: it is so: order b gone",
+        ),
         ("then phase Closed", "5: it is so: phase Open"),
         ("then alice is rich", "5: expected NAME has, book, order"),
     ] {
         let fault = fault_of(&format!("{GIVEN}{buys}{lines}\n"));
         assert!(fault.starts_with(expected), "{lines}: {fault}");
     }
+}
+
+#[test]
+fn an_order_that_no_line_has_named_is_refused() {
+    let sells = "when alice sells 1 @ 9 as a times=2\n";
+    for (name, expected) in [
+        ("zzz", "5: expected a known order (a1, a2), found `zzz`"),
+        ("a", "5: expected a known order (a1, a2), found `a`"),
+        ("#z", "5: expected a known order (a1, a2), found `#z`"),
+    ] {
+        let fault = fault_of(&format!("{GIVEN}{sells}then order {name} gone\n"));
+        assert_eq!(fault, expected);
+    }
+    let many = "when alice sells 1 @ 9 as a times=13\nthen order a gone\n";
+    let fault = fault_of(&format!("{GIVEN}{many}"));
+    assert!(fault.contains("a11, a12, ...), found `a`"), "{fault}");
 }
 
 #[test]
