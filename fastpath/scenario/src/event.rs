@@ -1,6 +1,7 @@
 //! Events as lines: the one place that knows what an event is called and what its line says.
 
 use crate::{
+    form::Form,
     names::{Names, order_id_text},
     words::Words,
 };
@@ -21,37 +22,114 @@ pub(crate) enum Class {
     Notices,
 }
 
-/// The names of events. In a report the session comes first.
-const EVENTS: &[(&str, Class)] = &[
-    ("accepted", Class::Answers),
-    ("rejected", Class::Answers),
-    ("filled", Class::Answers),
-    ("canceled", Class::Answers),
-    ("amended", Class::Answers),
-    ("not-applied", Class::Answers),
-    ("done", Class::Answers),
-    ("refused", Class::Answers),
-    ("hash", Class::Answers),
-    ("not-admitted", Class::Answers),
-    ("trade", Class::Trades),
-    ("add", Class::Book),
-    ("reduce", Class::Book),
-    ("delete", Class::Book),
-    ("replace", Class::Book),
-    ("market-defined", Class::Notices),
-    ("phase-changed", Class::Notices),
+/// A kind of event: its class, and the form of its line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) class: Class,
+    pub(crate) form: Form,
+}
+
+const fn kind(class: Class, words: &'static str, options: &'static [&'static str]) -> Kind {
+    let form = Form { words, options };
+    Kind { class, form }
+}
+
+/// What [`describe`] makes. In a report the session comes first.
+const KINDS: &[Kind] = &[
+    kind(
+        Class::Answers,
+        "SESSION accepted ORDER",
+        &[
+            "side",
+            "type",
+            "tif",
+            "qty",
+            "price",
+            "post-only",
+            "id",
+            "client",
+            "report",
+        ],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION rejected ORDER REASON",
+        &["command", "id", "client", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION filled ORDER QTY @ PRICE maker|taker",
+        &["fee", "leaves", "side", "trade", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION canceled ORDER QTY REASON",
+        &["report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION amended ORDER to QTY @ PRICE keeping|losing priority",
+        &["leaves", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION not-applied NUMBER to NUMBER",
+        &["report"],
+    ),
+    kind(Class::Answers, "done COMMAND", &[]),
+    kind(Class::Answers, "refused COMMAND REASON", &[]),
+    kind(Class::Answers, "hash", &["value"]),
+    kind(Class::Answers, "not-admitted", &[]),
+    kind(
+        Class::Trades,
+        "trade MAKER TAKER QTY @ PRICE",
+        &["id", "leaves", "side", "feed"],
+    ),
+    kind(Class::Book, "add ORDER buy|sell QTY @ PRICE", &["feed"]),
+    kind(Class::Book, "reduce ORDER to QTY", &["side", "feed"]),
+    kind(Class::Book, "delete ORDER", &["side", "feed"]),
+    kind(Class::Book, "replace ORDER buy|sell QTY @ PRICE", &["feed"]),
+    kind(
+        Class::Notices,
+        "market-defined MARKET",
+        &[
+            "base",
+            "quote",
+            "maker",
+            "taker",
+            "levels",
+            "price-min",
+            "tick",
+            "lot",
+            "min",
+            "feed",
+        ],
+    ),
+    kind(Class::Notices, "phase-changed Open|CancelOnly", &["feed"]),
 ];
 
-pub(crate) fn class_of(name: &str) -> Option<Class> {
-    EVENTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, class)| *class)
+impl Kind {
+    /// Whether a session is told of it.
+    pub(crate) fn is_report(&self) -> bool {
+        self.form.words.starts_with("SESSION ")
+    }
+}
+
+pub(crate) fn kind_of(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.form.name() == name)
+}
+
+fn list(kinds: impl Iterator<Item = &'static Kind>) -> String {
+    let names: Vec<&str> = kinds.map(|kind| kind.form.name()).collect();
+    names.join(", ")
+}
+
+pub(crate) fn all_reports() -> String {
+    list(KINDS.iter().filter(|kind| kind.is_report()))
 }
 
 pub(crate) fn all() -> String {
-    let names: Vec<&str> = EVENTS.iter().map(|(name, _)| *name).collect();
-    names.join(", ")
+    list(KINDS.iter())
 }
 
 /// Something that is, in the words of the language: an event or a part of the state.
@@ -92,11 +170,11 @@ impl Described {
     /// The event's name: the first of its words that is one.
     fn name(&self) -> Option<&str> {
         let mut words = self.words.iter().take(2).map(String::as_str);
-        words.find(|word| class_of(word).is_some())
+        words.find(|word| kind_of(word).is_some())
     }
 
     pub(crate) fn class(&self) -> Option<Class> {
-        self.name().and_then(class_of)
+        self.name().and_then(kind_of).map(|kind| kind.class)
     }
 
     pub(crate) fn is_refusal(&self) -> bool {

@@ -5,11 +5,13 @@ use crate::{
     command::{self, Action, GENESIS},
     event::{self, Class, Described},
     file::{self, Mode, Part, Scenario, Section},
+    form::understand,
     names::Names,
     state,
     words::{Fault, Words},
 };
 use domain::{Command, Continue, Source};
+use std::iter;
 
 /// How a scenario ended.
 #[derive(Clone, Debug)]
@@ -159,7 +161,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         let mut expected = Vec::new();
         for (line, text) in &section.lines {
             let words = Words::new(*line, text);
-            match self.class(&words) {
+            match self.class(&words)? {
                 Some(class) => expected.push((class, words)),
                 None => self.compare_line(words)?,
             }
@@ -186,20 +188,43 @@ impl<A: Rules, B: Rules> Stage<A, B> {
     }
 
     /// The class of the event that a line tells of, if it does.
-    fn class(&self, line: &Words) -> Option<Class> {
-        let (first, second) = (line.peek(0)?, line.peek(1).unwrap_or_default());
-        if self.names.sessions.has(first) || first.starts_with('#') {
-            event::class_of(second)
-        } else {
-            event::class_of(first)
+    fn class(&self, line: &Words) -> Result<Option<Class>, Fault> {
+        let word = |at| line.peek(at).unwrap_or_default();
+        let (first, second) = (word(0), word(1));
+        let sessions = &self.names.sessions;
+        let is_session = sessions.has(first) || first.starts_with('#');
+        let named = event::kind_of(if is_session { second } else { first });
+        let is_state = ["nothing", "count"].contains(&first) || state::begins(first);
+        if named.is_none() && (is_state || second == "has") {
+            return Ok(None);
         }
+        if is_session && named.is_none() {
+            let reports = event::all_reports();
+            let what = format!("has, or what a session is told ({reports}), behind `{first}`");
+            return Err(line.expected(&what, line.peek(1)));
+        }
+        let told = named.or_else(|| event::kind_of(second));
+        if !is_session && told.is_some_and(event::Kind::is_report) {
+            let what = format!("a known session ({})", sessions.all());
+            return Err(line.expected(&what, Some(first)));
+        }
+        let Some(kind) = named else {
+            return Ok(None);
+        };
+        understand(line, iter::once(&kind.form))?;
+        Ok(Some(kind.class))
     }
 
     /// A line about the state, `nothing`, or `count EVENT HOW-OFTEN`.
     fn compare_line(&self, line: Words) -> Result<(), Fault> {
         match line.peek(0) {
-            Some("nothing") if self.events.is_empty() => return Ok(()),
             Some("nothing") => {
+                let mut rest = line.clone();
+                rest.word("nothing")?;
+                rest.finish()?;
+                if self.events.is_empty() {
+                    return Ok(());
+                }
                 let all: Vec<&Described> = self.events.iter().collect();
                 return Err(line.fault(format!("something happened{}", list(&all))));
             }
@@ -216,7 +241,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
     fn compare_count(&self, mut line: Words) -> Result<(), Fault> {
         line.word("count")?;
         let name = line.next("an event")?;
-        if event::class_of(&name).is_none() {
+        if event::kind_of(&name).is_none() {
             let events = event::all();
             return Err(line.fault(format!("expected one of {events}, found `{name}`")));
         }
