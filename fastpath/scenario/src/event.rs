@@ -132,6 +132,12 @@ pub(crate) fn all() -> String {
     list(KINDS.iter())
 }
 
+/// An event's name: the first of its words that is one.
+fn name_of(words: &[String]) -> Option<&str> {
+    let mut words = words.iter().take(2).map(String::as_str);
+    words.find(|word| kind_of(word).is_some())
+}
+
 /// Something that is, in the words of the language: an event or a part of the state.
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
@@ -155,22 +161,45 @@ impl Described {
 
     /// Whether a line says this: all of the words, and of the options as many as it likes.
     pub(crate) fn is_said_by(&self, line: &Words) -> bool {
-        let (words, options) = line.clone().all();
+        self.has_words_of(line) && self.option_that_differs(line).is_none()
+    }
+
+    pub(crate) fn has_words_of(&self, line: &Words) -> bool {
+        let (words, _) = line.clone().all();
+        words == self.words
+    }
+
+    /// The first option of a line that is not so.
+    pub(crate) fn option_that_differs(&self, line: &Words) -> Option<String> {
+        let (_, options) = line.clone().all();
         let holds = |(key, value): &(String, String)| {
             let known = self.options.iter().find(|(known, _)| known == key);
             known.is_some_and(|(_, known)| known == value)
         };
-        words == self.words && options.iter().all(holds)
+        let differs = options.into_iter().find(|option| !holds(option));
+        differs.map(|(key, _)| key)
+    }
+
+    /// What keeps this event from being what a line says: its kind, else a word, else an option.
+    pub(crate) fn difference(&self, line: &Words) -> String {
+        let (words, _) = line.clone().all();
+        let kind = self.name().and_then(kind_of);
+        let Some(kind) = kind.filter(|_| self.name() == name_of(&words)) else {
+            return "another event".to_owned();
+        };
+        let mut places = kind.form.places().zip(self.words.iter().zip(&words));
+        let word = places.find(|(_, (is, said))| is != said);
+        let what = word.map(|(place, _)| place.to_owned());
+        let what = what.or_else(|| self.option_that_differs(line));
+        format!("{} differs", what.unwrap_or_default())
     }
 
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name() == Some(name)
     }
 
-    /// The event's name: the first of its words that is one.
     fn name(&self) -> Option<&str> {
-        let mut words = self.words.iter().take(2).map(String::as_str);
-        words.find(|word| kind_of(word).is_some())
+        name_of(&self.words)
     }
 
     pub(crate) fn class(&self) -> Option<Class> {

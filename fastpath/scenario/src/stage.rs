@@ -170,7 +170,10 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         let all: Vec<&Described> = self.events.iter().collect();
         match mode {
             Mode::Including => includes(&expected, &all),
-            Mode::Exactly => matches_all(heading, expected.iter().map(|(_, line)| line), &all),
+            Mode::Exactly => {
+                let lines = expected.iter().map(|(_, line)| line);
+                matches_all(heading, lines, &all, &all)
+            }
             Mode::Whole => {
                 for class in [Class::Answers, Class::Trades, Class::Book, Class::Notices] {
                     let of_class = |said: &&(Class, Words)| said.0 == class;
@@ -179,7 +182,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
                     let happened = all.iter().filter(|event| event.class() == Some(class));
                     if !lines.is_empty() {
                         let happened: Vec<&Described> = happened.copied().collect();
-                        matches_all(heading, lines.into_iter(), &happened)?;
+                        matches_all(heading, lines.into_iter(), &happened, &all)?;
                     }
                 }
                 Ok(())
@@ -226,7 +229,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
                     return Ok(());
                 }
                 let all: Vec<&Described> = self.events.iter().collect();
-                return Err(line.fault(format!("something happened{}", list(&all))));
+                return Err(line.fault(format!("expected `nothing`{}", list(&all))));
             }
             Some("count") => return self.compare_count(line),
             _ => {}
@@ -235,7 +238,11 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         if is.is_said_by(&line) {
             return Ok(());
         }
-        Err(line.fault(format!("it is so: {is}")))
+        let what = match is.option_that_differs(&line) {
+            Some(key) if is.has_words_of(&line) => format!(": {key} differs"),
+            _ => String::new(),
+        };
+        Err(line.fault(format!("expected `{line}`, but it is `{is}`{what}")))
     }
 
     fn compare_count(&self, mut line: Words) -> Result<(), Fault> {
@@ -252,14 +259,20 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         if happened.len() == expected {
             return Ok(());
         }
+        let count = happened.len();
+        let shown = if happened.is_empty() {
+            self.events.iter().collect()
+        } else {
+            happened
+        };
         Err(line.fault(format!(
-            "it happened {} times{}",
-            happened.len(),
-            list(&happened)
+            "expected `{line}`, but it is {count}{}",
+            list(&shown)
         )))
     }
 }
 
+/// What happened, for who expected something else.
 fn list(events: &[&Described]) -> String {
     let lines = events.iter().map(|event| format!("\n      {event}"));
     let lines: String = lines.collect();
@@ -270,18 +283,36 @@ fn list(events: &[&Described]) -> String {
     }
 }
 
-/// Line by line, in order, and nothing else.
+/// The fault of a line that meets an event which it does not say. `all` is what it could have met.
+fn meets(line: &Words, event: &Described, all: &[&Described]) -> Fault {
+    let what = event.difference(line);
+    let all = if all.len() > 1 {
+        list(all)
+    } else {
+        String::new()
+    };
+    line.fault(format!(
+        "expected `{line}`, but what came is `{event}`: {what}{all}"
+    ))
+}
+
+/// Line by line, in order, and nothing else. `all` happened, `happened` of the classes in question.
 fn matches_all<'a>(
     heading: usize,
     expected: impl Iterator<Item = &'a Words>,
     happened: &[&Described],
+    all: &[&Described],
 ) -> Result<(), Fault> {
     let mut left = happened.iter();
     for line in expected {
-        let event = left.next();
-        if !event.is_some_and(|event| event.is_said_by(line)) {
-            let found = event.map_or("nothing more".to_owned(), |event| format!("`{event}`"));
-            return Err(line.fault(format!("this line meets {found}{}", list(happened))));
+        match left.next() {
+            Some(event) if event.is_said_by(line) => {}
+            Some(event) => return Err(meets(line, event, happened)),
+            None => {
+                let shown = if happened.is_empty() { all } else { happened };
+                let message = format!("expected `{line}`, but no such event came{}", list(shown));
+                return Err(line.fault(message));
+            }
         }
     }
     match left.next() {
@@ -296,11 +327,22 @@ fn matches_all<'a>(
 /// Line by line, in order, with whatever else in between.
 fn includes(expected: &[(Class, Words)], happened: &[&Described]) -> Result<(), Fault> {
     let mut left = happened.iter();
+    let mut before = "";
     for (_, line) in expected {
+        let rest = left.clone();
         if !left.any(|event| event.is_said_by(line)) {
-            let message = format!("nothing of what is left is this line{}", list(happened));
-            return Err(line.fault(message));
+            let mut near = rest.filter(|event| event.has_words_of(line));
+            return Err(near.next().map_or_else(
+                || {
+                    let happened = list(happened);
+                    let message =
+                        format!("expected `{line}`, but no such event came{before}{happened}");
+                    line.fault(message)
+                },
+                |event| meets(line, event, happened),
+            ));
         }
+        before = " behind those of the lines before";
     }
     Ok(())
 }
