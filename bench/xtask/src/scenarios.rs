@@ -49,7 +49,8 @@ pub(crate) fn run(named: &[PathBuf]) -> Result<()> {
         }
     }
     println!("{passed} passed, {failed} failed");
-    ensure!(failed == 0, "{failed} scenarios failed");
+    let scenarios = if failed == 1 { "scenario" } else { "scenarios" };
+    ensure!(failed == 0, "{failed} {scenarios} failed");
     Ok(())
 }
 
@@ -89,9 +90,12 @@ mod tests {
         fs::write(deep.join("notes.txt"), "no scenario").expect("it is written");
         run(&named).expect("other files are left alone");
         let bad = good.replace("then nothing", "then phase CancelOnly");
-        fs::write(folder.path().join("bad.scenario"), bad).expect("it is written");
+        fs::write(folder.path().join("bad.scenario"), &bad).expect("it is written");
         let error = run(&named).expect_err("one fails").to_string();
-        assert_eq!(error, "1 scenarios failed");
+        assert_eq!(error, "1 scenario failed");
+        fs::write(folder.path().join("worse.scenario"), bad).expect("it is written");
+        let error = run(&named).expect_err("two fail").to_string();
+        assert_eq!(error, "2 scenarios failed");
         assert!(run(&[deep.join("missing.scenario")]).is_err());
     }
 }

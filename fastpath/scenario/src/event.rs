@@ -1,6 +1,7 @@
 //! Events as lines: the one place that knows what an event is called and what its line says.
 
 use crate::{
+    form::Form,
     names::{Names, order_id_text},
     words::Words,
 };
@@ -21,37 +22,120 @@ pub(crate) enum Class {
     Notices,
 }
 
-/// The names of events. In a report the session comes first.
-const EVENTS: &[(&str, Class)] = &[
-    ("accepted", Class::Answers),
-    ("rejected", Class::Answers),
-    ("filled", Class::Answers),
-    ("canceled", Class::Answers),
-    ("amended", Class::Answers),
-    ("not-applied", Class::Answers),
-    ("done", Class::Answers),
-    ("refused", Class::Answers),
-    ("hash", Class::Answers),
-    ("not-admitted", Class::Answers),
-    ("trade", Class::Trades),
-    ("add", Class::Book),
-    ("reduce", Class::Book),
-    ("delete", Class::Book),
-    ("replace", Class::Book),
-    ("market-defined", Class::Notices),
-    ("phase-changed", Class::Notices),
+/// A kind of event: its class, and the form of its line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) class: Class,
+    pub(crate) form: Form,
+}
+
+const fn kind(class: Class, words: &'static str, options: &'static [&'static str]) -> Kind {
+    let form = Form { words, options };
+    Kind { class, form }
+}
+
+/// What [`describe`] makes. In a report the session comes first.
+const KINDS: &[Kind] = &[
+    kind(
+        Class::Answers,
+        "SESSION accepted ORDER",
+        &[
+            "side",
+            "type",
+            "tif",
+            "qty",
+            "price",
+            "post-only",
+            "id",
+            "client",
+            "report",
+        ],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION rejected ORDER REASON",
+        &["command", "id", "client", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION filled ORDER QTY @ PRICE maker|taker",
+        &["fee", "leaves", "side", "trade", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION canceled ORDER QTY REASON",
+        &["report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION amended ORDER to QTY @ PRICE keeping|losing priority",
+        &["leaves", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION not-applied NUMBER to NUMBER",
+        &["report"],
+    ),
+    kind(Class::Answers, "done COMMAND", &[]),
+    kind(Class::Answers, "refused COMMAND REASON", &[]),
+    kind(Class::Answers, "hash", &["value"]),
+    kind(Class::Answers, "not-admitted", &[]),
+    kind(
+        Class::Trades,
+        "trade MAKER TAKER QTY @ PRICE",
+        &["id", "leaves", "side", "feed"],
+    ),
+    kind(Class::Book, "add ORDER buy|sell QTY @ PRICE", &["feed"]),
+    kind(Class::Book, "reduce ORDER to QTY", &["side", "feed"]),
+    kind(Class::Book, "delete ORDER", &["side", "feed"]),
+    kind(Class::Book, "replace ORDER buy|sell QTY @ PRICE", &["feed"]),
+    kind(
+        Class::Notices,
+        "market-defined MARKET",
+        &[
+            "base",
+            "quote",
+            "maker",
+            "taker",
+            "levels",
+            "price-min",
+            "tick",
+            "lot",
+            "min",
+            "feed",
+        ],
+    ),
+    kind(Class::Notices, "phase-changed Open|CancelOnly", &["feed"]),
 ];
 
-pub(crate) fn class_of(name: &str) -> Option<Class> {
-    EVENTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, class)| *class)
+impl Kind {
+    /// Whether a session is told of it.
+    pub(crate) fn is_report(&self) -> bool {
+        self.form.words.starts_with("SESSION ")
+    }
+}
+
+pub(crate) fn kind_of(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.form.name() == name)
+}
+
+fn list(kinds: impl Iterator<Item = &'static Kind>) -> String {
+    let names: Vec<&str> = kinds.map(|kind| kind.form.name()).collect();
+    names.join(", ")
+}
+
+pub(crate) fn all_reports() -> String {
+    list(KINDS.iter().filter(|kind| kind.is_report()))
 }
 
 pub(crate) fn all() -> String {
-    let names: Vec<&str> = EVENTS.iter().map(|(name, _)| *name).collect();
-    names.join(", ")
+    list(KINDS.iter())
+}
+
+/// An event's name: the first of its words that is one.
+fn name_of(words: &[String]) -> Option<&str> {
+    let mut words = words.iter().take(2).map(String::as_str);
+    words.find(|word| kind_of(word).is_some())
 }
 
 /// Something that is, in the words of the language: an event or a part of the state.
@@ -77,26 +161,49 @@ impl Described {
 
     /// Whether a line says this: all of the words, and of the options as many as it likes.
     pub(crate) fn is_said_by(&self, line: &Words) -> bool {
-        let (words, options) = line.clone().all();
+        self.has_words_of(line) && self.option_that_differs(line).is_none()
+    }
+
+    pub(crate) fn has_words_of(&self, line: &Words) -> bool {
+        let (words, _) = line.clone().all();
+        words == self.words
+    }
+
+    /// The first option of a line that is not so.
+    pub(crate) fn option_that_differs(&self, line: &Words) -> Option<String> {
+        let (_, options) = line.clone().all();
         let holds = |(key, value): &(String, String)| {
             let known = self.options.iter().find(|(known, _)| known == key);
             known.is_some_and(|(_, known)| known == value)
         };
-        words == self.words && options.iter().all(holds)
+        let differs = options.into_iter().find(|option| !holds(option));
+        differs.map(|(key, _)| key)
+    }
+
+    /// What keeps this event from being what a line says: its kind, else a word, else an option.
+    pub(crate) fn difference(&self, line: &Words) -> String {
+        let (words, _) = line.clone().all();
+        let kind = self.name().and_then(kind_of);
+        let Some(kind) = kind.filter(|_| self.name() == name_of(&words)) else {
+            return "another event".to_owned();
+        };
+        let mut places = kind.form.places().zip(self.words.iter().zip(&words));
+        let word = places.find(|(_, (is, said))| is != said);
+        let what = word.map(|(place, _)| place.to_owned());
+        let what = what.or_else(|| self.option_that_differs(line));
+        format!("{} differs", what.unwrap_or_default())
     }
 
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.name() == Some(name)
     }
 
-    /// The event's name: the first of its words that is one.
     fn name(&self) -> Option<&str> {
-        let mut words = self.words.iter().take(2).map(String::as_str);
-        words.find(|word| class_of(word).is_some())
+        name_of(&self.words)
     }
 
     pub(crate) fn class(&self) -> Option<Class> {
-        self.name().and_then(class_of)
+        self.name().and_then(kind_of).map(|kind| kind.class)
     }
 
     pub(crate) fn is_refusal(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The language is docs/SCENARIOS.md. A file is read into scenarios (`file`), each line is a list of
 //! words (`words`); what is given or done becomes commands (`command`), what follows is compared with
-//! the events (`event`) or with the state (`state`). A new command, an attribute of an order or an
+//! the events (`event`) or with the state (`state`), if it has one of their forms (`form`). A new command, an attribute of an order or an
 //! event is one arm in one of these. [`Twins`] puts two engines behind one small sequencer and
 //! compares them after every command; the exhaustive tests use it as well.
 //!
@@ -13,6 +13,7 @@
 mod command;
 mod event;
 mod file;
+mod form;
 mod names;
 mod rules;
 mod stage;

@@ -89,6 +89,27 @@ impl Names {
         ClientOrderId(FIRST_CLIENT_ID + at as u64)
     }
 
+    /// Whether a line called an order this before.
+    pub(crate) fn is_used(&self, name: &str) -> bool {
+        let literal = || name.strip_prefix('#')?.parse::<u64>().ok();
+        self.clients.iter().any(|known| known == name) || literal().is_some()
+    }
+
+    /// The names of orders that lines used, the first few of them.
+    pub(crate) fn all_orders(&self) -> String {
+        const SHOWN: usize = 12;
+        let mut names: Vec<&str> = self.clients.iter().map(String::as_str).collect();
+        match names.len() {
+            0 => return "none".to_owned(),
+            1..=SHOWN => {}
+            _ => {
+                names.truncate(SHOWN);
+                names.push("...");
+            }
+        }
+        names.join(", ")
+    }
+
     fn client_name(&self, id: ClientOrderId) -> String {
         let at = id.0.checked_sub(FIRST_CLIENT_ID);
         let at = at.and_then(|at| usize::try_from(at).ok());

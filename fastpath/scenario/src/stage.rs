@@ -5,11 +5,13 @@ use crate::{
     command::{self, Action, GENESIS},
     event::{self, Class, Described},
     file::{self, Mode, Part, Scenario, Section},
+    form::understand,
     names::Names,
     state,
     words::{Fault, Words},
 };
 use domain::{Command, Continue, Source};
+use std::iter;
 
 /// How a scenario ended.
 #[derive(Clone, Debug)]
@@ -159,7 +161,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         let mut expected = Vec::new();
         for (line, text) in &section.lines {
             let words = Words::new(*line, text);
-            match self.class(&words) {
+            match self.class(&words)? {
                 Some(class) => expected.push((class, words)),
                 None => self.compare_line(words)?,
             }
@@ -168,7 +170,10 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         let all: Vec<&Described> = self.events.iter().collect();
         match mode {
             Mode::Including => includes(&expected, &all),
-            Mode::Exactly => matches_all(heading, expected.iter().map(|(_, line)| line), &all),
+            Mode::Exactly => {
+                let lines = expected.iter().map(|(_, line)| line);
+                matches_all(heading, lines, &all, &all)
+            }
             Mode::Whole => {
                 for class in [Class::Answers, Class::Trades, Class::Book, Class::Notices] {
                     let of_class = |said: &&(Class, Words)| said.0 == class;
@@ -177,7 +182,7 @@ impl<A: Rules, B: Rules> Stage<A, B> {
                     let happened = all.iter().filter(|event| event.class() == Some(class));
                     if !lines.is_empty() {
                         let happened: Vec<&Described> = happened.copied().collect();
-                        matches_all(heading, lines.into_iter(), &happened)?;
+                        matches_all(heading, lines.into_iter(), &happened, &all)?;
                     }
                 }
                 Ok(())
@@ -186,22 +191,45 @@ impl<A: Rules, B: Rules> Stage<A, B> {
     }
 
     /// The class of the event that a line tells of, if it does.
-    fn class(&self, line: &Words) -> Option<Class> {
-        let (first, second) = (line.peek(0)?, line.peek(1).unwrap_or_default());
-        if self.names.sessions.has(first) || first.starts_with('#') {
-            event::class_of(second)
-        } else {
-            event::class_of(first)
+    fn class(&self, line: &Words) -> Result<Option<Class>, Fault> {
+        let word = |at| line.peek(at).unwrap_or_default();
+        let (first, second) = (word(0), word(1));
+        let sessions = &self.names.sessions;
+        let is_session = sessions.has(first) || first.starts_with('#');
+        let named = event::kind_of(if is_session { second } else { first });
+        let is_state = ["nothing", "count"].contains(&first) || state::begins(first);
+        if named.is_none() && (is_state || second == "has") {
+            return Ok(None);
         }
+        if is_session && named.is_none() {
+            let reports = event::all_reports();
+            let what = format!("has, or what a session is told ({reports}), behind `{first}`");
+            return Err(line.expected(&what, line.peek(1)));
+        }
+        let told = named.or_else(|| event::kind_of(second));
+        if !is_session && told.is_some_and(event::Kind::is_report) {
+            let what = format!("a known session ({})", sessions.all());
+            return Err(line.expected(&what, Some(first)));
+        }
+        let Some(kind) = named else {
+            return Ok(None);
+        };
+        understand(line, iter::once(&kind.form))?;
+        Ok(Some(kind.class))
     }
 
     /// A line about the state, `nothing`, or `count EVENT HOW-OFTEN`.
     fn compare_line(&self, line: Words) -> Result<(), Fault> {
         match line.peek(0) {
-            Some("nothing") if self.events.is_empty() => return Ok(()),
             Some("nothing") => {
+                let mut rest = line.clone();
+                rest.word("nothing")?;
+                rest.finish()?;
+                if self.events.is_empty() {
+                    return Ok(());
+                }
                 let all: Vec<&Described> = self.events.iter().collect();
-                return Err(line.fault(format!("something happened{}", list(&all))));
+                return Err(line.fault(format!("expected `nothing`{}", list(&all))));
             }
             Some("count") => return self.compare_count(line),
             _ => {}
@@ -210,13 +238,17 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         if is.is_said_by(&line) {
             return Ok(());
         }
-        Err(line.fault(format!("it is so: {is}")))
+        let what = match is.option_that_differs(&line) {
+            Some(key) if is.has_words_of(&line) => format!(": {key} differs"),
+            _ => String::new(),
+        };
+        Err(line.fault(format!("expected `{line}`, but it is `{is}`{what}")))
     }
 
     fn compare_count(&self, mut line: Words) -> Result<(), Fault> {
         line.word("count")?;
         let name = line.next("an event")?;
-        if event::class_of(&name).is_none() {
+        if event::kind_of(&name).is_none() {
             let events = event::all();
             return Err(line.fault(format!("expected one of {events}, found `{name}`")));
         }
@@ -227,14 +259,20 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         if happened.len() == expected {
             return Ok(());
         }
+        let count = happened.len();
+        let shown = if happened.is_empty() {
+            self.events.iter().collect()
+        } else {
+            happened
+        };
         Err(line.fault(format!(
-            "it happened {} times{}",
-            happened.len(),
-            list(&happened)
+            "expected `{line}`, but it is {count}{}",
+            list(&shown)
         )))
     }
 }
 
+/// What happened, for who expected something else.
 fn list(events: &[&Described]) -> String {
     let lines = events.iter().map(|event| format!("\n      {event}"));
     let lines: String = lines.collect();
@@ -245,18 +283,36 @@ fn list(events: &[&Described]) -> String {
     }
 }
 
-/// Line by line, in order, and nothing else.
+/// The fault of a line that meets an event which it does not say. `all` is what it could have met.
+fn meets(line: &Words, event: &Described, all: &[&Described]) -> Fault {
+    let what = event.difference(line);
+    let all = if all.len() > 1 {
+        list(all)
+    } else {
+        String::new()
+    };
+    line.fault(format!(
+        "expected `{line}`, but what came is `{event}`: {what}{all}"
+    ))
+}
+
+/// Line by line, in order, and nothing else. `all` happened, `happened` of the classes in question.
 fn matches_all<'a>(
     heading: usize,
     expected: impl Iterator<Item = &'a Words>,
     happened: &[&Described],
+    all: &[&Described],
 ) -> Result<(), Fault> {
     let mut left = happened.iter();
     for line in expected {
-        let event = left.next();
-        if !event.is_some_and(|event| event.is_said_by(line)) {
-            let found = event.map_or("nothing more".to_owned(), |event| format!("`{event}`"));
-            return Err(line.fault(format!("this line meets {found}{}", list(happened))));
+        match left.next() {
+            Some(event) if event.is_said_by(line) => {}
+            Some(event) => return Err(meets(line, event, happened)),
+            None => {
+                let shown = if happened.is_empty() { all } else { happened };
+                let message = format!("expected `{line}`, but no such event came{}", list(shown));
+                return Err(line.fault(message));
+            }
         }
     }
     match left.next() {
@@ -271,11 +327,22 @@ fn matches_all<'a>(
 /// Line by line, in order, with whatever else in between.
 fn includes(expected: &[(Class, Words)], happened: &[&Described]) -> Result<(), Fault> {
     let mut left = happened.iter();
+    let mut before = "";
     for (_, line) in expected {
+        let rest = left.clone();
         if !left.any(|event| event.is_said_by(line)) {
-            let message = format!("nothing of what is left is this line{}", list(happened));
-            return Err(line.fault(message));
+            let mut near = rest.filter(|event| event.has_words_of(line));
+            return Err(near.next().map_or_else(
+                || {
+                    let happened = list(happened);
+                    let message =
+                        format!("expected `{line}`, but no such event came{before}{happened}");
+                    line.fault(message)
+                },
+                |event| meets(line, event, happened),
+            ));
         }
+        before = " behind those of the lines before";
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::{
     Rules,
     command::{find, market, source},
     event::{self, Described, side, yes},
+    form::{Form, understand},
     names::{Names, order_id_text},
     words::{Fault, Words},
 };
@@ -11,6 +12,49 @@ use domain::{AccountId, AssetId, MarketId, OrderView, SessionId, Side};
 
 const STATE: &str = "NAME has, book, order, orders, fees, deposited, phase, pending, deadline, epoch, version, time, \
     last, session";
+
+const fn form(words: &'static str, options: &'static [&'static str]) -> Form {
+    Form { words, options }
+}
+
+/// What [`describe`] makes.
+const FORMS: &[Form] = &[
+    form("NAME has AMOUNT ASSET", &[]),
+    form("NAME has AMOUNT ASSET and AMOUNT held", &[]),
+    form("book bids ORDERS asks ORDERS", &["market"]),
+    form("order ORDER gone", &[]),
+    form(
+        "order ORDER buy|sell QTY @ PRICE",
+        &["filled", "post-only", "session", "market", "id", "priority"],
+    ),
+    form("orders NUMBER", &[]),
+    form("fees ASSET AMOUNT", &[]),
+    form("deposited ASSET AMOUNT", &[]),
+    form("phase Open|CancelOnly", &[]),
+    form("pending ORDER|none", &[]),
+    form("deadline NUMBER|none", &[]),
+    form("epoch NUMBER", &[]),
+    form("version NUMBER", &[]),
+    form("time NUMBER", &[]),
+    form("last SOURCE NUMBER", &[]),
+    form(
+        "session SESSION",
+        &[
+            "account",
+            "expires",
+            "max",
+            "next-report",
+            "epoch-report",
+            "last",
+        ],
+    ),
+];
+
+/// Whether a line that begins with this word tells of the state.
+pub(crate) fn begins(word: &str) -> bool {
+    let begins = |form: &&Form| form.words.starts_with(form.name());
+    FORMS.iter().filter(begins).any(|form| form.name() == word)
+}
 
 /// What the line should say.
 pub(crate) fn describe(
@@ -21,6 +65,10 @@ pub(crate) fn describe(
     let mut words = line.clone();
     let words = &mut words;
     let first = words.next(STATE)?;
+    let name = if begins(&first) { &first } else { "has" };
+    if begins(&first) || words.peek(0) == Some(name) {
+        understand(line, FORMS.iter().filter(|form| form.name() == name))?;
+    }
     let none = || "none".to_owned();
     Ok(match first.as_str() {
         "book" => return book(words, names, rules),
@@ -115,6 +163,10 @@ fn book(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Describe
 /// `order NAME SIDE LEAVES @ PRICE`, or `order NAME gone`.
 fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
     let name = words.next("an order's name")?;
+    if !names.is_used(&name) {
+        let all = names.all_orders();
+        return Err(words.fault(format!("expected a known order ({all}), found `{name}`")));
+    }
     let id = names.order_id(&name);
     let orders = rules.orders();
     let Some(order) = orders.iter().find(|order| Some(order.order_id) == id) else {

@@ -24,6 +24,8 @@ impl core::error::Error for Fault {}
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     line: usize,
+    /// As it was written.
+    text: String,
     words: VecDeque<String>,
     options: Vec<(String, String)>,
     /// Options and flags that were asked for: what the line may have.
@@ -51,6 +53,12 @@ fn plain(word: &str) -> String {
     number(word).map_or_else(|| word.to_owned(), |number| number.to_string())
 }
 
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl Words {
     pub(crate) fn new(line: usize, text: &str) -> Self {
         let mut words = VecDeque::new();
@@ -67,6 +75,7 @@ impl Words {
         }
         Self {
             line,
+            text: text.to_owned(),
             words,
             options,
             asked: Vec::new(),
@@ -80,7 +89,7 @@ impl Words {
         }
     }
 
-    fn expected(&self, what: &str, found: Option<&str>) -> Fault {
+    pub(crate) fn expected(&self, what: &str, found: Option<&str>) -> Fault {
         let found = found.map_or("the line ends".to_owned(), |word| format!("found `{word}`"));
         self.fault(format!("expected {what}, {found}"))
     }

@@ -77,14 +77,22 @@ fn the_documented_example_holds() {
     let page = include_str!("../../../docs/SCENARIOS.md");
     let (_, section) = page.split_once("## An example").expect("the section");
     let (example, _) = section.split_once("What fails").expect("its end");
-    let text: String = example
-        .lines()
-        .map(|line| line.trim().to_owned() + "\n")
-        .collect();
+    let lines = example.trim().lines().map(str::trim);
+    let text = lines.collect::<Vec<_>>().join("\n");
     let outcomes = run(&text, engines).unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(outcomes.len(), 2);
     for outcome in outcomes {
         assert_eq!(outcome.fault, None, "{}", outcome.name);
+    }
+    let wrong = text.replace("InsufficientFunds", "CannotFill");
+    let outcomes = run(&wrong, engines).unwrap_or_else(|fault| panic!("{fault}"));
+    let last = &outcomes[1];
+    let fault = last.fault.as_ref().expect("it does not hold");
+    for shown in [
+        format!("FAILED mine.scenario:{}: {}\n", last.line, last.name),
+        format!("  mine.scenario:{fault}\n"),
+    ] {
+        assert!(page.contains(&shown), "{shown}");
     }
 }
 
@@ -95,6 +103,8 @@ fn fault_of(text: &str) -> String {
 }
 
 const GIVEN: &str = "given market BTC/USD\ngiven alice has 10 BTC, 10 USD\nscenario A\n";
+
+const BUYS: &str = "when alice buys 5 @ 1 as a\n";
 
 #[test]
 fn a_line_that_cannot_be_understood_is_named_with_what_was_expected() {
@@ -143,56 +153,270 @@ fn a_line_that_cannot_be_understood_is_named_with_what_was_expected() {
 
 #[test]
 fn what_does_not_hold_is_shown_with_what_is_so() {
-    let buys = "when alice buys 5 @ 1 as a\n";
     for (lines, expected) in [
         (
-            "then nothing",
-            "5: something happened; what happened:\n      alice accepted a ",
-        ),
-        (
-            "then alice accepted b",
-            "5: this line meets `alice accepted a ",
-        ),
-        (
-            "then alice accepted a qty=6",
-            "5: this line meets `alice accepted a ",
-        ),
-        (
-            "then alice accepted a colour=blue",
-            "5: this line meets `alice accepted a ",
-        ),
-        (
-            "then exactly alice accepted a",
-            "5: no line is left for `add a buy 5 @ 1",
-        ),
-        (
-            "then add a buy 5 @ 1\nadd a buy 5 @ 1",
-            "6: this line meets nothing more",
-        ),
-        (
-            "then including add a buy 5 @ 1\nalice accepted a",
-            "6: nothing of what is left",
-        ),
-        (
-            "then trade a b 1 @ 1",
-            "5: this line meets nothing more; nothing happened",
-        ),
-        (
             "then alice has 5 USD",
-            "5: it is so: alice has 5 USD and 5 held",
+            "5: expected `alice has 5 USD`, but it is `alice has 5 USD and 5 held`",
         ),
         (
             "then book bids none asks none",
-            "5: it is so: book bids 5 @ 1 a asks none",
+            "5: expected `book bids none asks none`, but it is `book bids 5 @ 1 a asks none market=BTC/USD`",
         ),
-        ("then count accepted 2", "5: it happened 1 times"),
-        ("then order b buy 5 @ 1", "5: it is so: order b gone"),
-        ("then phase Closed", "5: it is so: phase Open"),
-        ("then alice is rich", "5: expected NAME has, book, order"),
+        (
+            "then order a buy 5 @ 1 market=BTC/USD filled=1",
+            "5: expected `order a buy 5 @ 1 market=BTC/USD filled=1`, but it is `order a buy 5 @ 1 filled=0 \
+             post-only=no session=alice market=BTC/USD id=0.1 priority=9`: filled differs",
+        ),
+        (
+            "when alice buys 99 @ 1 as b\nthen order b buy 5 @ 1",
+            "6: expected `order b buy 5 @ 1`, but it is `order b gone`",
+        ),
+        (
+            "then phase CancelOnly",
+            "5: expected `phase CancelOnly`, but it is `phase Open`",
+        ),
     ] {
-        let fault = fault_of(&format!("{GIVEN}{buys}{lines}\n"));
-        assert!(fault.starts_with(expected), "{lines}: {fault}");
+        assert_eq!(fault_of(&format!("{GIVEN}{BUYS}{lines}\n")), expected);
     }
+}
+
+/// Behind [`BUYS`].
+const BOTH: &str = "; what happened:\n      alice accepted a ";
+
+fn fails_behind_buys(lines: &str, expected: &str) {
+    let fault = fault_of(&format!("{GIVEN}{BUYS}then {lines}\n"));
+    assert!(fault.starts_with(expected), "{lines}: {fault}");
+}
+
+#[test]
+fn a_line_that_meets_another_event_is_shown_with_what_differs() {
+    let accepted = "`alice accepted a side=buy type=limit tif=gtc qty=5 price=1 post-only=no id=0.1 client=1001 report=1`";
+    let added = "`add a buy 5 @ 1 feed=2`";
+    for (mode, line, event, differs) in [
+        ("", "alice accepted b", accepted, "ORDER differs"),
+        (
+            "",
+            "alice accepted a side=buy qty=6",
+            accepted,
+            "qty differs",
+        ),
+        (
+            "including ",
+            "alice accepted a qty=6",
+            accepted,
+            "qty differs; what happened:",
+        ),
+        ("", "add a buy 5 @ 2", added, "PRICE differs"),
+        ("", "delete a", added, "another event"),
+    ] {
+        let expected = format!("5: expected `{line}`, but what came is {event}: {differs}");
+        fails_behind_buys(&format!("{mode}{line}"), &expected);
+    }
+}
+
+#[test]
+fn a_line_that_meets_nothing_is_shown_with_what_happened() {
+    let none = |line: &str| format!("expected `{line}`, but no such event came");
+    let last = "; what happened:\n      add a buy 5 @ 1 feed=2";
+    for (lines, at, message, rest) in [
+        (
+            "add a buy 5 @ 1\nadd a buy 5 @ 1",
+            6,
+            none("add a buy 5 @ 1"),
+            last,
+        ),
+        ("including delete a", 5, none("delete a"), BOTH),
+        (
+            "including add a buy 5 @ 1\ndelete a",
+            6,
+            none("delete a") + " behind those of the lines before",
+            BOTH,
+        ),
+        ("trade a b 1 @ 1", 5, none("trade a b 1 @ 1"), BOTH),
+    ] {
+        fails_behind_buys(lines, &format!("{at}: {message}{rest}"));
+    }
+    let quiet = fault_of(&format!("{GIVEN}when clock +1\nthen trade a b 1 @ 1\n"));
+    assert_eq!(
+        quiet,
+        format!("5: {}; nothing happened", none("trade a b 1 @ 1"))
+    );
+}
+
+#[test]
+fn what_happened_without_a_line_or_another_number_of_times_is_shown() {
+    for (line, message) in [
+        ("nothing", "expected `nothing`"),
+        (
+            "exactly alice accepted a",
+            "no line is left for `add a buy 5 @ 1 feed=2`",
+        ),
+        (
+            "count accepted 2",
+            "expected `count accepted 2`, but it is 1",
+        ),
+        ("count trade 1", "expected `count trade 1`, but it is 0"),
+    ] {
+        fails_behind_buys(line, &format!("5: {message}{BOTH}"));
+    }
+}
+
+#[test]
+fn an_order_that_no_line_has_named_is_refused() {
+    let sells = "when alice sells 1 @ 9 as a times=2\n";
+    for (name, expected) in [
+        ("zzz", "5: expected a known order (a1, a2), found `zzz`"),
+        ("a", "5: expected a known order (a1, a2), found `a`"),
+        ("#z", "5: expected a known order (a1, a2), found `#z`"),
+    ] {
+        let fault = fault_of(&format!("{GIVEN}{sells}then order {name} gone\n"));
+        assert_eq!(fault, expected);
+    }
+    let many = "when alice sells 1 @ 9 as a times=13\nthen order a gone\n";
+    let fault = fault_of(&format!("{GIVEN}{many}"));
+    assert!(fault.contains("a11, a12, ...), found `a`"), "{fault}");
+}
+
+/// Each of these lines is an error that begins so.
+fn fail_whatever_the_mode(lines: &[(&str, &str)]) {
+    for (line, expected) in lines {
+        for mode in ["", "including ", "exactly "] {
+            let fault = fault_of(&format!("{GIVEN}{BUYS}then {mode}{line}\n"));
+            let expected = format!("5: {expected}");
+            assert!(fault.starts_with(&expected), "{line}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn a_then_with_an_unknown_name_or_option_is_answered_with_those_that_there_are() {
+    fail_whatever_the_mode(&[
+        (
+            "alice accepted a prcie=1",
+            "expected options side=, type=, tif=, qty=, price=, post-only=, id=, client=, report= \
+             with `SESSION accepted ORDER`, found `prcie=`",
+        ),
+        (
+            "done CreateMarket report=1",
+            "expected no options with `done COMMAND`, found `report=`",
+        ),
+        (
+            "order a buy 5 @ 1 fild=2",
+            "expected options filled=, post-only=, session=, market=, id=, priority= \
+             with `order ORDER buy|sell QTY @ PRICE`, found `fild=`",
+        ),
+        (
+            "alice rejected a NoSuchReason",
+            "expected REASON (UnknownMarket, UnknownOrder, ",
+        ),
+        (
+            "refused Mint NotInitialised",
+            "expected COMMAND (NewOrder, CancelOrder, ",
+        ),
+        (
+            "alice acepted a",
+            "expected has, or what a session is told (accepted, rejected, filled, canceled, \
+             amended, not-applied), behind `alice`, found `acepted`",
+        ),
+        (
+            "alice trade a b 5 @ 1",
+            "expected `trade` in `trade MAKER TAKER QTY @ PRICE`, found `alice`",
+        ),
+        (
+            "accepted a",
+            "expected a known session (alice), found `accepted`",
+        ),
+        (
+            "bob accepted a",
+            "expected a known session (alice), found `bob`",
+        ),
+        ("phsae Open", "expected NAME has, book, order"),
+    ]);
+}
+
+#[test]
+fn a_then_with_a_wrong_word_is_answered_with_what_stands_in_its_place() {
+    fail_whatever_the_mode(&[
+        (
+            "alice accepted",
+            "expected ORDER in `SESSION accepted ORDER`, the line ends",
+        ),
+        (
+            "alice accepted a b",
+            "expected no more words in `SESSION accepted ORDER`, found `b`",
+        ),
+        (
+            "alice filled a five @ 1 maker",
+            "expected a number for QTY in `SESSION filled ORDER QTY @ PRICE maker|taker`, found `five`",
+        ),
+        (
+            "alice filled a 5 @ 1 giver",
+            "expected `maker` or `taker` in `SESSION filled ORDER QTY @ PRICE maker|taker`, found `giver`",
+        ),
+        (
+            "order a done",
+            "expected `gone` in `order ORDER gone`, or `buy` or `sell` in `order ORDER buy|sell QTY @ PRICE`, \
+             found `done`",
+        ),
+        (
+            "alice has 5 USD and 5 hold",
+            "expected `held` in `NAME has AMOUNT ASSET and AMOUNT held`, found `hold`",
+        ),
+        (
+            "book bids 5 @ 1 a none asks none",
+            "expected `asks` in `book bids ORDERS asks ORDERS`, found `none`",
+        ),
+        (
+            "book bids 5 @ 1 asks none",
+            "expected `asks` in `book bids ORDERS asks ORDERS`, found `none`",
+        ),
+        (
+            "book bids 5 at 1 a asks none",
+            "expected `none` or `QTY @ PRICE ORDER, ...` in `book bids ORDERS asks ORDERS`, found `at`",
+        ),
+        (
+            "phase Closed",
+            "expected `Open` or `CancelOnly` in `phase Open|CancelOnly`, found `Closed`",
+        ),
+        ("nothing else", "expected nothing more, found `else`"),
+    ]);
+}
+
+/// What is shown of every kind of event can be said, with all of its options.
+#[test]
+fn every_event_is_understood_as_it_is_shown() {
+    let text = "scenario A\nwhen genesis assets=2\nand genesis\nand market BTC/USD\nand alice has 10 BTC, 10 USD\n\
+        and alice buys 5 @ 1 as a post-only\nand alice sells 1 @ 1 as b ioc\nand alice amends a to 4 @ 1\n\
+        and alice amends a to 4 @ 2\nand alice cancels a\nand alice buys 99 @ 1 as c\n\
+        and alice cancels c number=20\nand alice cancels c number=20\nand checkpoint\nand recovered grace=9\n";
+    let fault = fault_of(&format!("{text}then nothing\n"));
+    let (_, shown) = fault.split_once("what happened:").expect("a list");
+    let lines: Vec<&str> = shown.trim().lines().map(str::trim).collect();
+    for event in [
+        "accepted",
+        "rejected",
+        "filled",
+        "canceled",
+        "amended",
+        "not-applied",
+        "done",
+        "refused",
+        "hash",
+        "not-admitted",
+        "trade",
+        "add",
+        "reduce",
+        "delete",
+        "replace",
+        "market-defined",
+        "phase-changed",
+    ] {
+        let is = |line: &&str| line.split(' ').take(2).any(|word| word == event);
+        assert!(lines.iter().any(is), "{event} did not happen: {shown}");
+    }
+    let said = format!("{text}then exactly\n{}\n", lines.join("\n"));
+    let outcomes = run(&said, engines).expect("it parses");
+    assert_eq!(outcomes[0].fault, None);
 }
 
 #[test]
