@@ -153,13 +153,17 @@ fn keep_to_cpus(config: &Config) -> Result<()> {
         .with_context(|| format!("slowpath.cpus: keep to the CPUs {cpus:?}; name CPUs that exist"))
 }
 
-/// Locks the archive; none if somebody asked to stop while another process held it. Its default place is made whole; of
-/// a configured one only the last folder is, because a path that is missing may be a disk that is not mounted.
+/// Locks the archive; none if somebody asked to stop while another process held it. Its default place is made whole,
+/// and at the first start every place is, as the fastpath does; of a configured one later only the last folder is,
+/// because a path that is missing may be a disk that is not mounted.
 fn open_storage(config: &Config, asked: &Asked) -> Result<Option<FileStorage>> {
+    let directory = config.archive_dir();
     if config.archive.dir.is_none() {
         state_folder::make(config)?;
+    } else if !config.epoch_file().exists() {
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("make the archive's folder {}", directory.display()))?;
     }
-    let directory = config.archive_dir();
     let owner = state_lock::text(config);
     let open = || FileStorage::open(&directory, &owner);
     let is_held = |error: &StorageError| matches!(error, StorageError::Locked { .. });

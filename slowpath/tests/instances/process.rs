@@ -437,6 +437,30 @@ fn a_state_folder_of_another_instance_is_refused_before_a_region_is_made() {
     assert_eq!(places.find("slow").unwrap(), None);
 }
 
+/// Later a missing one may be a disk that is not mounted.
+#[test]
+fn the_archives_folders_are_made_at_the_first_start_alone() {
+    let instance = Instance::new("[archive]\ndir = \"deep/a/b\"\n");
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    let mut slowpath = instance.start_slowpath();
+    instance.wait_archived(fastpath.head());
+    assert_eq!(slowpath.stop().code(), Some(0));
+    fs::create_dir_all(instance.config.state_dir()).unwrap();
+    fs::write(instance.config.epoch_file(), "1\n").unwrap();
+    let top = instance
+        .config
+        .archive_dir()
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned();
+    fs::rename(&top, top.with_extension("aside")).unwrap();
+    let said = instance.refused_slowpath();
+    assert!(said.contains("No such file or directory"), "{said}");
+    assert!(!top.exists());
+}
+
 #[test]
 fn stopped_before_there_was_a_fastpath_it_has_left_nothing_undone() {
     let instance = Instance::new("");
