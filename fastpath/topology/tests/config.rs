@@ -617,17 +617,19 @@ fn relative_paths_are_relative_to_the_file() {
 }
 
 #[test]
-fn a_state_folder_that_is_a_file_or_in_one_is_refused() {
+fn a_folder_that_is_a_file_or_in_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sluice.toml");
-    for path in ["sluice.toml", "sluice.toml/state"] {
-        std::fs::write(&file, format!("[instance]\nstate_dir = \"{path}\"")).unwrap();
-        let message = Config::load(&file).unwrap_err().to_string();
-        let says = format!(
-            "instance.state_dir: {} is, or lies in, a file",
-            folder.path().join(path).display()
-        );
-        assert!(message.contains(&says), "{message}");
+    for (section, key) in [("instance", "state_dir"), ("archive", "dir")] {
+        for path in ["sluice.toml", "sluice.toml/state"] {
+            std::fs::write(&file, format!("[{section}]\n{key} = \"{path}\"")).unwrap();
+            let message = Config::load(&file).unwrap_err().to_string();
+            let says = format!(
+                "{section}.{key}: {} is, or lies in, a file",
+                folder.path().join(path).display()
+            );
+            assert!(message.contains(&says), "{message}");
+        }
     }
 }
 

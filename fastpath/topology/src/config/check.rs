@@ -330,21 +330,28 @@ impl Config {
         );
     }
 
-    /// What has the state folder's name, if anything has, is a folder.
-    pub(super) fn check_state_dir(&self, found: &mut Findings) {
-        let folder = self.state_dir();
-        let is_other = match folder.metadata() {
-            Ok(metadata) => !metadata.is_dir(),
-            Err(error) => error.kind() == io::ErrorKind::NotADirectory,
-        };
-        found.require(
-            !is_other,
-            "instance.state_dir",
-            format!(
-                "{} is, or lies in, a file: name a folder, or one that can be made",
-                folder.display()
-            ),
-        );
+    /// What has the name of the state folder or of the archive's, if anything has, is a folder.
+    pub(super) fn check_folders(&self, found: &mut Findings) {
+        let archive = self.archive.dir.is_some();
+        let named = [
+            ("instance.state_dir", Some(self.state_dir())),
+            ("archive.dir", archive.then(|| self.archive_dir())),
+        ];
+        for (key, folder) in named {
+            let Some(folder) = folder else { continue };
+            let is_other = match folder.metadata() {
+                Ok(metadata) => !metadata.is_dir(),
+                Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+            };
+            found.require(
+                !is_other,
+                key,
+                format!(
+                    "{} is, or lies in, a file: name a folder, or one that can be made",
+                    folder.display()
+                ),
+            );
+        }
     }
 
     /// The store's file is none of those that the instance keeps already. `own` is the configuration's.

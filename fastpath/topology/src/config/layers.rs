@@ -161,7 +161,7 @@ impl Loaded {
         if let Some(path) = path {
             let folder = path.parent().unwrap_or(Path::new(""));
             folder.clone_into(&mut config.folder);
-            config.check_state_dir(&mut findings);
+            config.check_folders(&mut findings);
             config.check_store_file(path, &mut findings);
         }
         let findings = findings.0;
