@@ -3,16 +3,21 @@
 //! Whatever happens here, archiver and shadow engine go on.
 
 use crate::console::say;
+use crate::counters::{self, GATEWAY_PORT, GATEWAY_TROUBLES};
 use crate::descriptors;
 use crate::signals::Signals;
 use crate::storing::database;
+use crate::trouble::Trouble;
 use anyhow::{Context as _, Result};
 use domain::{REQUEST_WORDS, Seq};
 use gateway::{CommandRing, Gateway, Live, Measures};
 use shm::heartbeat::is_silent;
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, LogReader, RingProducer, TileState, since_boot};
+use shm::{
+    Counter, FastView, LogReader, RingProducer, SlowView, SlowWriter, TileState, since_boot,
+};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,24 +86,76 @@ impl CommandRing for Ring {
     }
 }
 
+/// Where the gateway of a slowpath that runs listens; none if it does not, or not yet.
+#[must_use]
+pub fn address(config: &Config, slow: &SlowView) -> Option<SocketAddr> {
+    let address = counters::address(slow, GATEWAY_PORT, config.gateway.bind)?;
+    config.gateway.enabled.then_some(address)
+}
+
+/// Whether the gateway listens, as others see it.
+pub struct Door {
+    port: Counter,
+    trouble: Trouble,
+    /// What kept it shut, as it was said last.
+    told: String,
+}
+
+impl Door {
+    /// Shut, whatever an earlier slowpath has left.
+    #[must_use]
+    pub fn new(slow: &SlowWriter) -> Self {
+        let port = slow.counter(GATEWAY_PORT);
+        port.set(0);
+        Self {
+            port,
+            trouble: Trouble::new(slow, GATEWAY_TROUBLES, "the gateway listens"),
+            told: String::new(),
+        }
+    }
+
+    fn open(&mut self, scheme: &str, address: SocketAddr) {
+        self.trouble.end();
+        self.told.clear();
+        say(format_args!("gateway: {scheme}://{address}"));
+        self.port.set(address.port().into());
+    }
+
+    fn shut(&self) {
+        self.port.set(0);
+    }
+
+    /// It stays shut for now, which is said once.
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.shut();
+        self.trouble.note("no gateway");
+        let error = format!("{error:#}");
+        if error != self.told {
+            say(format_args!("trouble: no gateway, trying again: {error}"));
+            self.told = error;
+        }
+    }
+}
+
 /// Serves until the process is to stop, from when there is a shadow engine to be read. Trouble is said once and tried
 /// again.
-pub fn run(config: &Config, live: &Receiver<Live>, measures: &Measures, signals: &Arc<Signals>) {
+pub fn run(
+    config: &Config,
+    live: &Receiver<Live>,
+    measures: &Measures,
+    signals: &Arc<Signals>,
+    mut door: Door,
+) {
     let Some(live) = wait_for(live, signals) else {
         return;
     };
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
-    let mut told = String::new();
     while !signals.is_closing() {
-        let Err(error) = serve(&config, &live, measures, signals) else {
-            return;
+        let Err(error) = serve(&config, &live, measures, signals, &mut door) else {
+            return door.shut();
         };
-        let error = format!("{error:#}");
-        if error != told {
-            say(format_args!("trouble: no gateway, trying again: {error}"));
-            told = error;
-        }
+        door.fail(&error);
         let mut left = RETRY;
         while !left.is_zero() && !signals.is_closing() {
             std::thread::sleep(LOOK);
@@ -129,7 +186,15 @@ fn runtime(config: &Config) -> Result<Runtime> {
         .context("start the gateway's threads")
 }
 
-fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) -> Result<()> {
+fn serve(
+    config: &Config,
+    live: &Live,
+    measures: &Measures,
+    signals: &Arc<Signals>,
+    door: &mut Door,
+) -> Result<()> {
+    // Before it listens: else it would seem open each time that it is tried.
+    gateway::check_tls(config).map_err(anyhow::Error::msg)?;
     let secret = topology::secret::load_or_create(&config.secret_file())?;
     let runtime = runtime(config)?;
     let signals = Arc::clone(signals);
@@ -147,8 +212,7 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
             store.clone(),
             measures.clone(),
         )?;
-        let scheme = config.gateway.scheme();
-        say(format_args!("gateway: {scheme}://{}", gateway.address()?));
+        door.open(config.gateway.scheme(), gateway.address()?);
         gateway.serve(stop).await?;
         store.close().await;
         Ok(())

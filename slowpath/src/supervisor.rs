@@ -11,7 +11,7 @@ use crate::logging::Levels;
 use crate::metrics;
 use crate::patience;
 use crate::rejects::Rejects;
-use crate::serving::{self, Ring};
+use crate::serving::{self, Door, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
 use crate::state_folder;
@@ -91,6 +91,7 @@ pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
     ));
     let measures = Measures::new()?;
     let rejects = Rejects::default();
+    let door = Door::new(&own.writer);
     metrics::start(config, &own, &measures, &rejects)?;
     let process = Process {
         config,
@@ -100,7 +101,7 @@ pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
         measures: &measures,
         rejects: &rejects,
     };
-    let ended = serve(&process, &places, boot_id, storage);
+    let ended = serve(&process, &places, boot_id, storage, door);
     own.writer.set_process_state(match &ended {
         Ok(()) => ProcessState::Stopped,
         Err(_) if asked.is_set() => ProcessState::Unfinished,
@@ -115,6 +116,7 @@ fn serve(
     places: &Places,
     boot_id: [u64; 2],
     storage: FileStorage,
+    door: Door,
 ) -> Result<()> {
     let &Process { config, own, .. } = process;
     say(format_args!("archive: {}", config.archive_dir().display()));
@@ -123,7 +125,7 @@ fn serve(
         return Ok(());
     };
     check_published(own, &attached)?;
-    let mut threads = start(process, &attached, storage)?;
+    let mut threads = start(process, &attached, storage, door)?;
     watch(process, &attached, &mut threads)?;
     stop(own, &attached, threads)
 }
@@ -242,7 +244,12 @@ fn check_published(own: &OwnRegion, attached: &Attached) -> Result<()> {
     Ok(())
 }
 
-fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Result<Threads> {
+fn start(
+    process: &Process<'_>,
+    attached: &Attached,
+    storage: FileStorage,
+    door: Door,
+) -> Result<Threads> {
     let &Process { config, own, .. } = process;
     let (journal, slow) = (&attached.journal, &own.writer);
     let signals = Arc::new(Signals::default());
@@ -275,7 +282,7 @@ fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Re
         .transpose()?;
     let (for_gateway, for_config) = (Arc::clone(&signals), config.clone());
     let measures = process.measures.clone();
-    let serve = move || serving::run(&for_config, &live, &measures, &for_gateway);
+    let serve = move || serving::run(&for_config, &live, &measures, &for_gateway, door);
     let gateway = config.gateway.enabled.then(|| spawn("gateway", serve));
     Ok(Threads {
         archiver,

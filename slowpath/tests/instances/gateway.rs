@@ -1,6 +1,7 @@
 //! The gateway while the shard begins: whom it lets in.
 
 use crate::instance::{Fastpath, Instance, wait};
+use crate::metrics::scrape;
 use domain::{Command, Source};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
@@ -60,6 +61,44 @@ impl Clients {
 fn free_address() -> SocketAddr {
     let port = TcpListener::bind("127.0.0.1:0").unwrap();
     port.local_addr().unwrap()
+}
+
+/// Whoever else answers there is not this instance's gateway.
+#[test]
+fn a_gateway_whose_address_is_taken_is_wrong_until_it_listens() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, figures) = (held.local_addr().unwrap(), free_address());
+    let instance = Instance::new(&format!(
+        "[gateway]\nbind = \"{address}\"\n[metrics]\nbind = \"{figures}\"\n"
+    ));
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("trouble: no gateway, trying again: cannot listen on 127.0.0.1");
+    let troubles = || {
+        let found = scrape(figures.port());
+        ["sluice_gateway_in_trouble", "sluice_gateway_troubles_total"].map(|name| found[name])
+    };
+    assert_eq!(troubles(), [1.0, 1.0]);
+    let shows = |what: &str| {
+        fastpath.beat();
+        let status = instance.sluice(&["status"]);
+        assert!(status.out.contains(what), "{what}: {status:?}");
+        status
+    };
+    let status = shows("\ngateway    none\n");
+    assert_eq!(status.code, 1, "{status:?}");
+    let says = "wrong: there is no gateway: see `trouble:` in the slowpath's output; if another process has its address";
+    assert!(status.out.contains(says), "{status:?}");
+    drop(held);
+    slowpath.wait_for("trouble over after ");
+    slowpath.wait_for(&format!("gateway: http://{address}"));
+    let status = shows(&format!("\ngateway    http://{address}\n"));
+    assert_eq!(status.code, 0, "{status:?}");
+    assert_eq!(troubles(), [0.0, 1.0]);
+    slowpath.kill();
+    shows("\ngateway    none\n");
 }
 
 /// With acknowledgements of what is durable it goes no further than the archive, which stands still here.

@@ -12,7 +12,7 @@ use shm::{
 };
 use slowpath::attach::{self, Region};
 pub(crate) use slowpath::life::Life;
-use slowpath::{counters, metrics};
+use slowpath::{counters, metrics, serving};
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
@@ -30,6 +30,8 @@ pub(crate) struct Status {
     pub(crate) ack: &'static str,
     /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
+    /// Where the slowpath's gateway listens; none: it does not.
+    pub(crate) gateway: Option<String>,
     /// Where the slowpath serves figures; none: it does not.
     pub(crate) metrics: Option<String>,
     /// Where the public feed goes; none: nowhere.
@@ -191,6 +193,7 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
             Ack::Durable => "durable",
         },
         port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
+        gateway: gateway_of(config, slow.as_ref()),
         metrics: metrics_of(config, slow.as_ref()),
         feed: config.feed.destination.map(|to| to.to_string()),
         health: "",
@@ -219,6 +222,13 @@ fn port(config: &Config, fast: Option<&FastView>) -> String {
         address.set_port(number);
     }
     address.to_string()
+}
+
+/// Where the gateway of a slowpath that runs listens.
+fn gateway_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
+    let (slow, life) = slow?;
+    let address = serving::address(config, slow).filter(|_| *life == Life::Running)?;
+    Some(format!("{}://{address}", config.gateway.scheme()))
 }
 
 /// Where a slowpath that runs serves figures.
