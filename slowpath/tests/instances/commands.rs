@@ -159,7 +159,23 @@ fn a_process_whose_region_is_gone_is_not_said_to_have_stopped() {
     );
     assert!(said.out.contains(&says), "{said:?}");
     assert_eq!(said.code, 1, "{said:?}");
+    let status = instance.sluice(&["status"]);
+    let says = format!(
+        "wrong: the slowpath (pid {pid}) runs, and its region slow is gone or has another name, unless it has just \
+         begun: `sluice stop` stops the fastpath, then only `kill {pid}` stops it",
+        pid = slowpath.pid()
+    );
+    assert!(status.out.contains(&says), "{status:?}");
+    assert!(!status.out.contains("no region slow"), "{status:?}");
+    assert_eq!(status.code, 1, "{status:?}");
     slowpath.kill();
+    let status = instance.sluice(&["status"]);
+    assert!(
+        status
+            .out
+            .contains("no region slow of instance test: `sluice start`"),
+        "{status:?}"
+    );
     assert_eq!(instance.sluice(&["stop"]).code, 0);
 }
 

@@ -8,9 +8,9 @@ use slowpath::counters::{
 };
 use topology::TileKind;
 
-/// Fills in what is wrong, and the verdict.
+/// Adds what is wrong, and the verdict.
 pub(crate) fn judge(status: &mut Status) {
-    let mut problems = Vec::new();
+    let mut problems = std::mem::take(&mut status.problems);
     if let Some(fastpath) = &status.fastpath {
         judge_fastpath(fastpath, &mut problems);
     }
