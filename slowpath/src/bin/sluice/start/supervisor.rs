@@ -126,6 +126,10 @@ impl<'a> Supervisor<'a> {
     pub(super) fn wait_ready(&mut self, limit: Duration, asked: &Asked) -> Result<bool> {
         let start = Instant::now();
         loop {
+            // First: it may have been passed on, and what ends by it has not failed.
+            if asked.is_set() {
+                return Ok(false);
+            }
             let mut missing = None;
             for role in Role::BOTH {
                 if let Some(status) = self.ended(role)? {
@@ -139,9 +143,6 @@ impl<'a> Supervisor<'a> {
                     let ready = process.readiness(role, self.config);
                     missing = missing.or(ready.err().map(|why| (role, why)));
                 }
-            }
-            if asked.is_set() {
-                return Ok(false);
             }
             let Some((role, why)) = missing else {
                 return Ok(true);
