@@ -5,6 +5,7 @@
 use crate::console::say;
 use crate::counters::{self, GATEWAY_PORT, GATEWAY_TROUBLES};
 use crate::descriptors;
+use crate::room::Room;
 use crate::signals::Signals;
 use crate::storing::database;
 use crate::trouble::Trouble;
@@ -20,11 +21,11 @@ use shm::{
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
-use topology::instruments::tile_kind;
+use topology::instruments::{matching, tile_kind};
 
 /// Wait before a gateway that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -37,17 +38,29 @@ const READERS: u32 = 4;
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
+    slow: SlowView,
     journal: LogReader,
+    room: Room,
+    signals: Arc<Signals>,
 }
 
 impl Ring {
-    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`.
+    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`, as far as `slow` lets it.
     #[must_use]
-    pub fn new(producer: RingProducer, fast: FastView, journal: LogReader) -> Self {
+    pub fn new(
+        producer: RingProducer,
+        fast: FastView,
+        slow: SlowView,
+        journal: LogReader,
+        signals: Arc<Signals>,
+    ) -> Self {
         Self {
             producer: Mutex::new(producer),
             fast,
+            slow,
             journal,
+            room: Room::new(Instant::now()),
+            signals,
         }
     }
 }
@@ -79,6 +92,21 @@ impl CommandRing for Ring {
         self.match_tile().is_some_and(|tile| {
             tile.state == Some(TileState::Run) && !is_silent(tile.heartbeat, since_boot())
         })
+    }
+
+    fn blockage(&mut self) -> Option<String> {
+        let tile = self.match_tile()?;
+        let turns = tile.counters[matching::no_room];
+        let gate = self.slow.durable_seq().min(self.fast.out_seq());
+        let stand = (self.journal.head(), gate);
+        if !self.room.is_used_up(stand, turns, Instant::now()) {
+            return None;
+        }
+        let why = self.signals.archive_trouble().map(|kind| kind.to_string());
+        let why = why
+            .as_deref()
+            .unwrap_or("the archive or the out tile stands still, `sluice status` says which");
+        Some(format!("journal memory is full ({why})"))
     }
 
     fn journalled(&self) -> Seq {
@@ -240,7 +268,8 @@ mod tests {
         let producer = command_ring_producer(&slow, &fast)?;
         let journal = Memory::anonymous(&journal_spec(1 << 10, 1 << 16), &identity)?;
         let journal = LogReader::new(journal, 1)?;
-        let ring = Ring::new(producer, FastView::new(fast.clone())?, journal);
+        let (fast_view, slow) = (FastView::new(fast.clone())?, SlowView::new(slow)?);
+        let ring = Ring::new(producer, fast_view, slow, journal, Arc::default());
         assert!(!ring.is_served(), "there is no tile");
         let block = FastWriter::new(fast)?.tile(1);
         block.set_kind(tile_kind::MATCH);

@@ -22,7 +22,9 @@ use domain::Seq;
 use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
-use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer, since_boot};
+use shm::{
+    FastView, LogReader, Memory, Places, RegionError, SlowView, command_ring_producer, since_boot,
+};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -257,7 +259,9 @@ fn start(
     let ring = Ring::new(
         command_ring_producer(&own.memory, &attached.fast)?,
         FastView::new(attached.fast.clone())?,
+        SlowView::new(own.memory.clone())?,
         LogReader::new(journal.clone(), 1)?,
+        Arc::clone(&signals),
     );
     let memory = LogReader::new(journal.clone(), 1)?;
     process.rejects.begin_behind(Seq(memory.head()));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
+use topology::instruments::matching;
 
 /// A gateway's clients.
 struct Clients {
@@ -136,6 +137,46 @@ fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
     );
     std::fs::rename(&aside, &archive).unwrap();
     wait("it is ready again", || living(&fastpath, 200));
+}
+
+/// The match tile lives and takes nothing: what is sent would wait in vain.
+#[test]
+fn a_journal_without_room_makes_the_gateway_unready_until_something_moves() {
+    let address = free_address();
+    let instance = Instance::new(&format!(
+        "[gateway]\nbind = \"{address}\"\nregistration = \"open\"\naddress_rate = 100000\n"
+    ));
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let turns = fastpath.fast.tile(1).counter(matching::no_room);
+    // Of long ago.
+    turns.add(10_000);
+    let slowpath = instance.start_slowpath();
+    let clients = Clients {
+        address,
+        key: SigningKey::from_bytes(&[8; 32]),
+    };
+    slowpath.wait_for("gateway: http://");
+    wait("it is ready", || clients.ready() == 200);
+    wait("it is not ready", || {
+        turns.add(1000);
+        clients.ready() == 503
+    });
+    let says = "journal memory is full (the archive or the out tile stands still";
+    for (status, problem) in [
+        clients.call("GET", "/ready", &Value::Null),
+        clients.log_on(),
+    ] {
+        assert_eq!(status, 503, "{problem}");
+        assert!(
+            problem.contains("\"code\":\"busy\"") && problem.contains(says),
+            "{problem}"
+        );
+    }
+    assert!(fastpath.asked(&instance).is_none(), "nothing was sent");
+    fastpath.trade(1);
+    wait("it is ready again", || clients.ready() == 200);
 }
 
 /// It goes on when that is put right.
