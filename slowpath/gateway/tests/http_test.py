@@ -1342,6 +1342,7 @@ class FullJournal(unittest.TestCase):
             pass
         self.assertIn(answer[1]["code"], ("busy", "outcome-unknown"))
         reason = "journal memory is full (the archive's storage fails: check the disk), so nothing was sent"
+        self.assertEqual(exchange.call("GET", "/ready", raw=True)[0], 503)
         for status, problem in (exchange.call("GET", "/ready"), user.place("Bid", 100, 1)):
             self.assertEqual((status, problem["code"]), (503, "busy"), problem)
             self.assertIn(reason, problem["detail"])

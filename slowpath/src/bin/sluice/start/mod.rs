@@ -19,7 +19,7 @@ use topology::Config;
 /// Starts both processes of an instance, or the one that does not run, and waits until what it started serves.
 ///
 /// The fastpath serves when its tiles run, the slowpath when it has archived and checked the journal and its
-/// gateway, if there is one, answers `/ready`. If one of them ends or is not ready in time, its own words are
+/// gateway, if there is one, listens and answers `/ready`. If one of them ends or is not ready in time, its own words are
 /// shown and what was started is stopped again.
 ///
 /// In the foreground their output is this command's, and they are watched: one that dies is started again, after
