@@ -98,7 +98,7 @@ class Figures(unittest.TestCase):
             return status == 503
 
         wait("it is not ready", is_refused)
-        self.assertIn("the fastpath does not run", refusal)
+        self.assertIn("the fastpath does not answer", refusal)
         self.assertEqual(exchange.call("GET", "/health", raw=True)[0], 200)
         exchange.start("fastpath")
         wait("the fastpath is up", lambda: self.up(exchange, "fastpath") == 1)
