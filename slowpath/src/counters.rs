@@ -1,5 +1,8 @@
 //! The slowpath's counters in the region `slow`, by number. A new one goes to the end.
 
+use shm::SlowView;
+use std::net::SocketAddr;
+
 /// How often something began to fail and how often it worked again: if that is less, it fails at the moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Troubles {
@@ -39,9 +42,24 @@ pub const SNAPSHOT_TROUBLES: Troubles = Troubles {
 
 /// The TCP port at which the figures are served; 0: they are not.
 pub const METRICS_PORT: usize = 12;
+/// The TCP port at which the gateway listens; 0: it does not.
+pub const GATEWAY_PORT: usize = 13;
+/// The gateway's address, or what else keeps it from listening.
+pub const GATEWAY_TROUBLES: Troubles = Troubles {
+    begun: 14,
+    ended: 15,
+};
+
+/// `bind` with the port that one of these levels says; none if it says none.
+#[must_use]
+pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketAddr> {
+    let port = u16::try_from(slow.counter(port)?).ok();
+    let port = port.filter(|port| *port != 0)?;
+    Some(SocketAddr::new(bind.ip(), port))
+}
 
 /// The names, by number.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 16] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -55,4 +73,7 @@ pub const NAMES: [&str; 13] = [
     "snapshot_troubles_begun",
     "snapshot_troubles_ended",
     "metrics_port",
+    "gateway_port",
+    "gateway_troubles_begun",
+    "gateway_troubles_ended",
 ];

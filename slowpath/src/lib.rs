@@ -22,6 +22,7 @@ pub mod logging;
 pub mod metrics;
 pub mod patience;
 pub mod rejects;
+pub mod room;
 pub mod serving;
 pub mod shadowing;
 pub mod signals;

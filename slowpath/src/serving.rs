@@ -3,23 +3,29 @@
 //! Whatever happens here, archiver and shadow engine go on.
 
 use crate::console::say;
+use crate::counters::{self, GATEWAY_PORT, GATEWAY_TROUBLES};
 use crate::descriptors;
+use crate::room::Room;
 use crate::signals::Signals;
 use crate::storing::database;
+use crate::trouble::Trouble;
 use anyhow::{Context as _, Result};
 use domain::{REQUEST_WORDS, Seq};
 use gateway::{CommandRing, Gateway, Live, Measures};
 use shm::heartbeat::is_silent;
 use shm::layout::TileView;
 use shm::layout::fast_layout::TILES;
-use shm::{FastView, LogReader, RingProducer, TileState, since_boot};
+use shm::{
+    Counter, FastView, LogReader, RingProducer, SlowView, SlowWriter, TileState, since_boot,
+};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::runtime::Runtime;
 use topology::Config;
-use topology::instruments::tile_kind;
+use topology::instruments::{matching, tile_kind};
 
 /// Wait before a gateway that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -32,17 +38,29 @@ const READERS: u32 = 4;
 pub struct Ring {
     producer: Mutex<RingProducer>,
     fast: FastView,
+    slow: SlowView,
     journal: LogReader,
+    room: Room,
+    signals: Arc<Signals>,
 }
 
 impl Ring {
-    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`.
+    /// Of a producer, into the fastpath whose region is `fast` and which writes `journal`, as far as `slow` lets it.
     #[must_use]
-    pub fn new(producer: RingProducer, fast: FastView, journal: LogReader) -> Self {
+    pub fn new(
+        producer: RingProducer,
+        fast: FastView,
+        slow: SlowView,
+        journal: LogReader,
+        signals: Arc<Signals>,
+    ) -> Self {
         Self {
             producer: Mutex::new(producer),
             fast,
+            slow,
             journal,
+            room: Room::new(Instant::now()),
+            signals,
         }
     }
 }
@@ -76,29 +94,96 @@ impl CommandRing for Ring {
         })
     }
 
+    fn blockage(&mut self) -> Option<String> {
+        let tile = self.match_tile()?;
+        let turns = tile.counters[matching::no_room];
+        let gate = self.slow.durable_seq().min(self.fast.out_seq());
+        let stand = (self.journal.head(), gate);
+        if !self.room.is_used_up(stand, turns, Instant::now()) {
+            return None;
+        }
+        let why = self.signals.archive_trouble().map(|kind| kind.to_string());
+        let why = why
+            .as_deref()
+            .unwrap_or("the archive or the out tile stands still, `sluice status` says which");
+        Some(format!("journal memory is full ({why})"))
+    }
+
     fn journalled(&self) -> Seq {
         Seq(self.journal.head())
     }
 }
 
+/// Where the gateway of a slowpath that runs listens; none if it does not, or not yet.
+#[must_use]
+pub fn address(config: &Config, slow: &SlowView) -> Option<SocketAddr> {
+    let address = counters::address(slow, GATEWAY_PORT, config.gateway.bind)?;
+    config.gateway.enabled.then_some(address)
+}
+
+/// Whether the gateway listens, as others see it.
+pub struct Door {
+    port: Counter,
+    trouble: Trouble,
+    /// What kept it shut, as it was said last.
+    told: String,
+}
+
+impl Door {
+    /// Shut, whatever an earlier slowpath has left.
+    #[must_use]
+    pub fn new(slow: &SlowWriter) -> Self {
+        let port = slow.counter(GATEWAY_PORT);
+        port.set(0);
+        Self {
+            port,
+            trouble: Trouble::new(slow, GATEWAY_TROUBLES, "the gateway listens"),
+            told: String::new(),
+        }
+    }
+
+    fn open(&mut self, scheme: &str, address: SocketAddr) {
+        self.trouble.end();
+        self.told.clear();
+        say(format_args!("gateway: {scheme}://{address}"));
+        self.port.set(address.port().into());
+    }
+
+    fn shut(&self) {
+        self.port.set(0);
+    }
+
+    /// It stays shut for now, which is said once.
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.shut();
+        self.trouble.note("no gateway");
+        let error = format!("{error:#}");
+        if error != self.told {
+            say(format_args!("trouble: no gateway, trying again: {error}"));
+            self.told = error;
+        }
+    }
+}
+
 /// Serves until the process is to stop, from when there is a shadow engine to be read. Trouble is said once and tried
 /// again.
-pub fn run(config: &Config, live: &Receiver<Live>, measures: &Measures, signals: &Arc<Signals>) {
+pub fn run(
+    config: &Config,
+    live: &Receiver<Live>,
+    measures: &Measures,
+    signals: &Arc<Signals>,
+    mut door: Door,
+) {
     let Some(live) = wait_for(live, signals) else {
         return;
     };
     let mut config = config.clone();
     config.gateway.max_connections = descriptors::connections(config.gateway.max_connections);
-    let mut told = String::new();
     while !signals.is_closing() {
-        let Err(error) = serve(&config, &live, measures, signals) else {
-            return;
+        let Err(error) = serve(&config, &live, measures, signals, &mut door) else {
+            return door.shut();
         };
-        let error = format!("{error:#}");
-        if error != told {
-            say(format_args!("trouble: no gateway, trying again: {error}"));
-            told = error;
-        }
+        door.fail(&error);
         let mut left = RETRY;
         while !left.is_zero() && !signals.is_closing() {
             std::thread::sleep(LOOK);
@@ -129,7 +214,15 @@ fn runtime(config: &Config) -> Result<Runtime> {
         .context("start the gateway's threads")
 }
 
-fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signals>) -> Result<()> {
+fn serve(
+    config: &Config,
+    live: &Live,
+    measures: &Measures,
+    signals: &Arc<Signals>,
+    door: &mut Door,
+) -> Result<()> {
+    // Before it listens: else it would seem open each time that it is tried.
+    gateway::check_tls(config).map_err(anyhow::Error::msg)?;
     let secret = topology::secret::load_or_create(&config.secret_file())?;
     let runtime = runtime(config)?;
     let signals = Arc::clone(signals);
@@ -147,8 +240,7 @@ fn serve(config: &Config, live: &Live, measures: &Measures, signals: &Arc<Signal
             store.clone(),
             measures.clone(),
         )?;
-        let scheme = config.gateway.scheme();
-        say(format_args!("gateway: {scheme}://{}", gateway.address()?));
+        door.open(config.gateway.scheme(), gateway.address()?);
         gateway.serve(stop).await?;
         store.close().await;
         Ok(())
@@ -176,7 +268,8 @@ mod tests {
         let producer = command_ring_producer(&slow, &fast)?;
         let journal = Memory::anonymous(&journal_spec(1 << 10, 1 << 16), &identity)?;
         let journal = LogReader::new(journal, 1)?;
-        let ring = Ring::new(producer, FastView::new(fast.clone())?, journal);
+        let (fast_view, slow) = (FastView::new(fast.clone())?, SlowView::new(slow)?);
+        let ring = Ring::new(producer, fast_view, slow, journal, Arc::default());
         assert!(!ring.is_served(), "there is no tile");
         let block = FastWriter::new(fast)?.tile(1);
         block.set_kind(tile_kind::MATCH);

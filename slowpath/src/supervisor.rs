@@ -11,7 +11,7 @@ use crate::logging::Levels;
 use crate::metrics;
 use crate::patience;
 use crate::rejects::Rejects;
-use crate::serving::{self, Ring};
+use crate::serving::{self, Door, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
 use crate::state_folder;
@@ -22,7 +22,9 @@ use domain::Seq;
 use gateway::{Live, Measures};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use shm::layout::ProcessState;
-use shm::{FastView, LogReader, Memory, Places, RegionError, command_ring_producer, since_boot};
+use shm::{
+    FastView, LogReader, Memory, Places, RegionError, SlowView, command_ring_producer, since_boot,
+};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -91,6 +93,7 @@ pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
     ));
     let measures = Measures::new()?;
     let rejects = Rejects::default();
+    let door = Door::new(&own.writer);
     metrics::start(config, &own, &measures, &rejects)?;
     let process = Process {
         config,
@@ -100,7 +103,7 @@ pub fn run(config: &Config, levels: &Levels, asked: &Asked) -> Result<()> {
         measures: &measures,
         rejects: &rejects,
     };
-    let ended = serve(&process, &places, boot_id, storage);
+    let ended = serve(&process, &places, boot_id, storage, door);
     own.writer.set_process_state(match &ended {
         Ok(()) => ProcessState::Stopped,
         Err(_) if asked.is_set() => ProcessState::Unfinished,
@@ -115,6 +118,7 @@ fn serve(
     places: &Places,
     boot_id: [u64; 2],
     storage: FileStorage,
+    door: Door,
 ) -> Result<()> {
     let &Process { config, own, .. } = process;
     say(format_args!("archive: {}", config.archive_dir().display()));
@@ -123,7 +127,7 @@ fn serve(
         return Ok(());
     };
     check_published(own, &attached)?;
-    let mut threads = start(process, &attached, storage)?;
+    let mut threads = start(process, &attached, storage, door)?;
     watch(process, &attached, &mut threads)?;
     stop(own, &attached, threads)
 }
@@ -247,7 +251,12 @@ fn check_published(own: &OwnRegion, attached: &Attached) -> Result<()> {
     Ok(())
 }
 
-fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Result<Threads> {
+fn start(
+    process: &Process<'_>,
+    attached: &Attached,
+    storage: FileStorage,
+    door: Door,
+) -> Result<Threads> {
     let &Process { config, own, .. } = process;
     let (journal, slow) = (&attached.journal, &own.writer);
     let signals = Arc::new(Signals::default());
@@ -255,7 +264,9 @@ fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Re
     let ring = Ring::new(
         command_ring_producer(&own.memory, &attached.fast)?,
         FastView::new(attached.fast.clone())?,
+        SlowView::new(own.memory.clone())?,
         LogReader::new(journal.clone(), 1)?,
+        Arc::clone(&signals),
     );
     let memory = LogReader::new(journal.clone(), 1)?;
     process.rejects.begin_behind(Seq(memory.head()));
@@ -280,7 +291,7 @@ fn start(process: &Process<'_>, attached: &Attached, storage: FileStorage) -> Re
         .transpose()?;
     let (for_gateway, for_config) = (Arc::clone(&signals), config.clone());
     let measures = process.measures.clone();
-    let serve = move || serving::run(&for_config, &live, &measures, &for_gateway);
+    let serve = move || serving::run(&for_config, &live, &measures, &for_gateway, door);
     let gateway = config.gateway.enabled.then(|| spawn("gateway", serve));
     Ok(Threads {
         archiver,

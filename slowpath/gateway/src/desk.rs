@@ -30,6 +30,9 @@ pub trait CommandRing: Send {
     fn waiting(&self) -> u64;
     /// Whether there is a fastpath that takes anything.
     fn is_served(&self) -> bool;
+    /// Why a fastpath that lives takes nothing for now; none if it does. It is judged by what went on since it was asked
+    /// last, and so to be asked again and again.
+    fn blockage(&mut self) -> Option<String>;
     /// The last frame in the journal.
     fn journalled(&self) -> Seq;
 }
@@ -224,6 +227,11 @@ impl Desk {
         self.lock().ring.is_served()
     }
 
+    /// Why a fastpath that lives takes nothing for now.
+    pub(crate) fn blockage(&self) -> Option<String> {
+        self.lock().ring.blockage()
+    }
+
     /// The last frame in the journal.
     pub(crate) fn journalled(&self) -> Seq {
         self.lock().ring.journalled()
@@ -358,6 +366,9 @@ mod tests {
         }
         fn is_served(&self) -> bool {
             true
+        }
+        fn blockage(&mut self) -> Option<String> {
+            None
         }
         fn journalled(&self) -> Seq {
             Seq(0)

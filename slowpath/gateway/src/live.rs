@@ -36,6 +36,8 @@ struct Shared {
     standing: RwLock<Standing>,
     /// What keeps it from following the journal.
     hindrance: Mutex<Option<String>>,
+    /// Why the fastpath takes nothing.
+    blockage: Mutex<Option<String>>,
     desk: Desk,
     hub: Hub,
     /// The engine's time after the last frame that was seen when it was new, and when that was.
@@ -64,6 +66,7 @@ impl Live {
             shadow: RwLock::new(shadow),
             standing: RwLock::new(Standing::CatchingUp),
             hindrance: Mutex::new(None),
+            blockage: Mutex::new(None),
             desk: Desk::new(ring),
             hub,
             quiet,
@@ -97,6 +100,7 @@ impl Live {
                 *moved = (seq, Instant::now());
             }
             drop(moved);
+            *self.lock_blockage() = shared.desk.blockage();
             shared.hub.publish(shadow.engine(), seq.0);
         }
         result
@@ -119,6 +123,13 @@ impl Live {
     fn lock_hindrance(&self) -> MutexGuard<'_, Option<String>> {
         self.0
             .hindrance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_blockage(&self) -> MutexGuard<'_, Option<String>> {
+        self.0
+            .blockage
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,12 +227,17 @@ impl Live {
     /// Refuses unless commands are taken: nothing is sent that would only wait.
     pub(crate) fn ensure_open(&self) -> Result<(), Problem> {
         self.ensure_live()?;
-        if self.0.desk.is_served() {
-            return Ok(());
+        if !self.0.desk.is_served() {
+            return Err(Problem::unavailable(
+                "the fastpath does not answer (it does not run, or stands still), so nothing was sent and nothing has an effect: try again",
+            ));
         }
-        Err(Problem::unavailable(
-            "the fastpath does not answer (it does not run, or stands still), so nothing was sent and nothing has an effect: try again",
-        ))
+        match &*self.lock_blockage() {
+            Some(why) => Err(Problem::busy_because(format!(
+                "{why}, so nothing was sent and nothing has an effect: try again"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Sends a command of a source and waits for its frame.

@@ -117,13 +117,17 @@ impl Problem {
     }
 
     pub(crate) fn busy() -> Self {
+        Self::busy_because("the command was not taken and has no effect: send it again")
+    }
+
+    pub(crate) fn busy_because(detail: impl Into<String>) -> Self {
         Self {
             retry_after: Some(1),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "The exchange is busy",
-                "the command was not taken and has no effect: send it again",
+                detail,
             )
         }
     }

@@ -1329,6 +1329,31 @@ class DeadFastpath(OneExchange):
         self.assertIn(answered[0][0], (200, 503, 504))
 
 
+class FullJournal(unittest.TestCase):
+    def test_what_cannot_be_journalled_is_refused_at_once_until_the_archive_goes_on(self):
+        exchange = Exchange(
+            environment={"SLUICE_MEMORY__JOURNAL_MIB": "1", "SLUICE_MEMORY__JOURNAL_FRAMES": "1024"}
+        )
+        user = User(exchange, Wallet(99))
+        archive = exchange.folder / "state" / "archive"
+        archive.rename(archive.with_name("aside"))
+        # The last one may have been sent before that there is no room had shown.
+        while (answer := user.place("Bid", 100, 1))[0] == 201:
+            pass
+        self.assertIn(answer[1]["code"], ("busy", "outcome-unknown"))
+        reason = "journal memory is full (the archive's storage fails: check the disk), so nothing was sent"
+        self.assertEqual(exchange.call("GET", "/ready", raw=True)[0], 503)
+        for status, problem in (exchange.call("GET", "/ready"), user.place("Bid", 100, 1)):
+            self.assertEqual((status, problem["code"]), (503, "busy"), problem)
+            self.assertIn(reason, problem["detail"])
+        archive.with_name("aside").rename(archive)
+        exchange.wait_ready()
+        status, answer = user.place("Bid", 100, 1)
+        self.assertEqual(status, 201, answer)
+        self.assertEqual(exchange.stop(), [0, 0])
+        shutil.rmtree(exchange.folder)
+
+
 class Ending(unittest.TestCase):
     def test_what_was_asked_is_answered_when_the_slowpath_is_stopped(self):
         exchange = Exchange()

@@ -98,7 +98,7 @@ class Figures(unittest.TestCase):
             return status == 503
 
         wait("it is not ready", is_refused)
-        self.assertIn("the fastpath does not run", refusal)
+        self.assertIn("the fastpath does not answer", refusal)
         self.assertEqual(exchange.call("GET", "/health", raw=True)[0], 200)
         exchange.start("fastpath")
         wait("the fastpath is up", lambda: self.up(exchange, "fastpath") == 1)
@@ -419,6 +419,26 @@ class StartAndStop(unittest.TestCase):
         # And again from where it stopped.
         self.assertEqual(instance.sluice("start", "--detach").returncode, 0)
         self.assertEqual(instance.sluice("stop").returncode, 0)
+
+    def test_another_instances_gateway_at_the_address_makes_none_ready(self):
+        first, second = Instance(), Instance()
+        config = second.folder / "sluice.toml"
+        config.write_text(config.read_text().replace(f":{second.port}", f":{first.port}"))
+        started = first.sluice("start", "--detach")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        gateway = f"http://127.0.0.1:{first.port}"
+        self.assertRegex(first.sluice("status").stdout, rf"\ngateway +{gateway}\n")
+        refused = second.sluice("start", "--detach", "--wait", "5")
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        says = f"the slowpath was not ready within 5 s: no gateway at 127.0.0.1:{first.port}: see `trouble:`"
+        self.assertIn(says, refused.stderr)
+        self.assertIn("trouble: no gateway, trying again: cannot listen", refused.stderr)
+        self.assertEqual(first.health(), "healthy")
+        self.assertEqual(first.sluice("stop").returncode, 0)
+        started = second.sluice("start", "--detach")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        self.assertIn(f"; gateway {gateway};", started.stderr)
+        self.assertEqual(second.sluice("stop").returncode, 0)
 
     def test_what_cannot_start_says_why_in_its_own_words_and_nothing_is_left(self):
         instance = Instance()

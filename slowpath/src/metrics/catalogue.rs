@@ -147,6 +147,16 @@ const OURS: &[(&str, MetricType, &str)] = &[
         GAUGE,
         "Whether the store's database fails now: 1 or 0.",
     ),
+    (
+        "sluice_gateway_troubles_total",
+        COUNTER,
+        "Times that the gateway could not listen, or no more.",
+    ),
+    (
+        "sluice_gateway_in_trouble",
+        GAUGE,
+        "Whether the gateway cannot listen now: 1 or 0.",
+    ),
     ("sluice_snapshots", GAUGE, "Snapshots on the disk."),
     (
         "sluice_snapshot_troubles_total",

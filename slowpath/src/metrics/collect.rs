@@ -30,6 +30,7 @@ pub struct Sources {
     fast: Mapped,
     snapshots: PathBuf,
     has_store: bool,
+    has_gateway: bool,
     /// Labels of `sluice_info`.
     info: [(&'static str, String); 4],
     catalogue: BTreeMap<String, Described>,
@@ -80,6 +81,7 @@ impl Sources {
             fast: Mapped::new(Region::Fast),
             snapshots: config.snapshot_dir(),
             has_store: config.store.enabled,
+            has_gateway: config.gateway.enabled,
             info: [
                 ("instance", config.instance.name.clone()),
                 ("shard", config.instance.shard.to_string()),
@@ -107,7 +109,7 @@ impl Sources {
         let out_seq = fast_figures(fast, &mut to);
         let mut readers = vec![("out", out_seq)];
         if let Ok(slow) = SlowView::new(self.slow.clone()) {
-            readers.extend(slow_figures(&self.slow, &slow, self.has_store, &mut to));
+            readers.extend(self.slow_figures(&slow, &mut to));
         }
         for (reason, count) in self.rejects.by_name() {
             to.add("sluice_rejects_total", &[("reason", &reason)], count);
@@ -131,6 +133,52 @@ impl Sources {
             .into_iter()
             .filter(|family| !family.get_metric().is_empty());
         to.finish().chain(gateway).collect()
+    }
+
+    /// Gives how far the slowpath's readers are.
+    fn slow_figures(
+        &self,
+        slow: &SlowView,
+        to: &mut Figures<'_>,
+    ) -> Vec<(&'static str, Option<u64>)> {
+        let has_store = self.has_store;
+        let said = slow.process_state();
+        life_figures("slowpath", Life::of(&self.slow, said, slow.pid()), to);
+        let count = |number| slow.counter(number).unwrap_or(0);
+        if slow.heartbeat() != 0 {
+            let age = heartbeat::age(slow.heartbeat(), since_boot());
+            to.add_nanos("sluice_slowpath_heartbeat_age_seconds", &[], age);
+        }
+        let agrees = slow.shadow_state() == Some(ShadowState::Ok);
+        for (name, value) in [
+            ("sluice_shadow_agrees", u64::from(agrees)),
+            ("sluice_shadow_lapped_total", count(counters::SHADOW_LAPPED)),
+            ("sluice_archive_groups_total", count(counters::GROUPS)),
+        ] {
+            to.add(name, &[], value);
+        }
+        if has_store {
+            to.add("sluice_store_rows_total", &[], count(counters::STORE_ROWS));
+        }
+        for (what, troubles, is_there) in [
+            ("archive", counters::ARCHIVE_TROUBLES, true),
+            ("shadow", counters::SHADOW_TROUBLES, true),
+            ("snapshot", counters::SNAPSHOT_TROUBLES, true),
+            ("store", counters::STORE_TROUBLES, has_store),
+            ("gateway", counters::GATEWAY_TROUBLES, self.has_gateway),
+        ] {
+            if is_there {
+                let name = |figure: &str| format!("sluice_{what}_{figure}");
+                to.add(&name("troubles_total"), &[], count(troubles.begun));
+                to.add(&name("in_trouble"), &[], u64::from(troubles.last(count)));
+            }
+        }
+        vec![
+            ("archived", Some(slow.archived_seq())),
+            ("durable", Some(slow.durable_seq())),
+            ("shadow", Some(slow.shadow_seq())),
+            ("store", has_store.then(|| count(counters::STORE_SEQ))),
+        ]
     }
 
     fn snapshot_figures(&self, to: &mut Figures<'_>) -> Option<u64> {
@@ -224,49 +272,4 @@ fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
         }
     }
     Some(fast.out_seq())
-}
-
-/// Gives how far the slowpath's readers are.
-fn slow_figures(
-    memory: &Memory,
-    slow: &SlowView,
-    has_store: bool,
-    to: &mut Figures<'_>,
-) -> Vec<(&'static str, Option<u64>)> {
-    let said = slow.process_state();
-    life_figures("slowpath", Life::of(memory, said, slow.pid()), to);
-    let count = |number| slow.counter(number).unwrap_or(0);
-    if slow.heartbeat() != 0 {
-        let age = heartbeat::age(slow.heartbeat(), since_boot());
-        to.add_nanos("sluice_slowpath_heartbeat_age_seconds", &[], age);
-    }
-    let agrees = slow.shadow_state() == Some(ShadowState::Ok);
-    for (name, value) in [
-        ("sluice_shadow_agrees", u64::from(agrees)),
-        ("sluice_shadow_lapped_total", count(counters::SHADOW_LAPPED)),
-        ("sluice_archive_groups_total", count(counters::GROUPS)),
-    ] {
-        to.add(name, &[], value);
-    }
-    if has_store {
-        to.add("sluice_store_rows_total", &[], count(counters::STORE_ROWS));
-    }
-    for (what, troubles, is_there) in [
-        ("archive", counters::ARCHIVE_TROUBLES, true),
-        ("shadow", counters::SHADOW_TROUBLES, true),
-        ("snapshot", counters::SNAPSHOT_TROUBLES, true),
-        ("store", counters::STORE_TROUBLES, has_store),
-    ] {
-        if is_there {
-            let name = |figure: &str| format!("sluice_{what}_{figure}");
-            to.add(&name("troubles_total"), &[], count(troubles.begun));
-            to.add(&name("in_trouble"), &[], u64::from(troubles.last(count)));
-        }
-    }
-    vec![
-        ("archived", Some(slow.archived_seq())),
-        ("durable", Some(slow.durable_seq())),
-        ("shadow", Some(slow.shadow_seq())),
-        ("store", has_store.then(|| count(counters::STORE_SEQ))),
-    ]
 }

@@ -12,7 +12,7 @@ pub use collect::Sources;
 
 use crate::attach::OwnRegion;
 use crate::console::say;
-use crate::counters::METRICS_PORT;
+use crate::counters::{self, METRICS_PORT};
 use crate::rejects::Rejects;
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -35,10 +35,7 @@ const CLIENTS: usize = 16;
 /// Where a slowpath that runs serves them; none if it does not, or not yet.
 #[must_use]
 pub fn address(config: &Config, slow: &SlowView) -> Option<SocketAddr> {
-    let port = slow.counter(METRICS_PORT)?;
-    let port = u16::try_from(port).ok().filter(|port| *port != 0)?;
-    let mut address = config.metrics.bind;
-    address.set_port(port);
+    let address = counters::address(slow, METRICS_PORT, config.metrics.bind)?;
     config.metrics.enabled.then_some(address)
 }
 

@@ -90,6 +90,20 @@ fn a_process_that_ends_by_the_first_signal_before_it_began_left_nothing_undone()
     assert_eq!(start.wait().unwrap().code(), Some(0));
 }
 
+/// Whoever sends it to all of them at once kills those that are not there yet to hear it.
+#[test]
+fn a_process_that_ends_by_the_signal_that_interrupts_a_start_has_not_failed() {
+    let instance = Instance::new("");
+    let both = "kill -TERM $PPID; kill -TERM $$";
+    let folder = programs(&instance, both, "exec sleep 60");
+    let said = instance.sluice(&["start", "--programs", &folder]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let detached = instance.sluice(&["start", "--detach", "--programs", &folder]);
+    assert_eq!(detached.code, 1, "{detached:?}");
+    let says = "interrupted before instance test was ready: what was started is stopped again";
+    assert!(detached.err.contains(says), "{detached:?}");
+}
+
 /// How many children of a process run `sleep`.
 fn children(of: u32) -> usize {
     let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
@@ -159,7 +173,23 @@ fn a_process_whose_region_is_gone_is_not_said_to_have_stopped() {
     );
     assert!(said.out.contains(&says), "{said:?}");
     assert_eq!(said.code, 1, "{said:?}");
+    let status = instance.sluice(&["status"]);
+    let says = format!(
+        "wrong: the slowpath (pid {pid}) runs, and its region slow is gone or has another name, unless it has just \
+         begun: `sluice stop` stops the fastpath, then only `kill {pid}` stops it",
+        pid = slowpath.pid()
+    );
+    assert!(status.out.contains(&says), "{status:?}");
+    assert!(!status.out.contains("no region slow"), "{status:?}");
+    assert_eq!(status.code, 1, "{status:?}");
     slowpath.kill();
+    let status = instance.sluice(&["status"]);
+    assert!(
+        status
+            .out
+            .contains("no region slow of instance test: `sluice start`"),
+        "{status:?}"
+    );
     assert_eq!(instance.sluice(&["stop"]).code, 0);
 }
 

@@ -1,12 +1,14 @@
 //! The gateway while the shard begins: whom it lets in.
 
 use crate::instance::{Fastpath, Instance, wait};
+use crate::metrics::scrape;
 use domain::{Command, Source};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
+use topology::instruments::matching;
 
 /// A gateway's clients.
 struct Clients {
@@ -62,6 +64,44 @@ fn free_address() -> SocketAddr {
     port.local_addr().unwrap()
 }
 
+/// Whoever else answers there is not this instance's gateway.
+#[test]
+fn a_gateway_whose_address_is_taken_is_wrong_until_it_listens() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, figures) = (held.local_addr().unwrap(), free_address());
+    let instance = Instance::new(&format!(
+        "[gateway]\nbind = \"{address}\"\n[metrics]\nbind = \"{figures}\"\n"
+    ));
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let mut slowpath = instance.start_slowpath();
+    slowpath.wait_for("trouble: no gateway, trying again: cannot listen on 127.0.0.1");
+    let troubles = || {
+        let found = scrape(figures.port());
+        ["sluice_gateway_in_trouble", "sluice_gateway_troubles_total"].map(|name| found[name])
+    };
+    assert_eq!(troubles(), [1.0, 1.0]);
+    let shows = |what: &str| {
+        fastpath.beat();
+        let status = instance.sluice(&["status"]);
+        assert!(status.out.contains(what), "{what}: {status:?}");
+        status
+    };
+    let status = shows("\ngateway    none\n");
+    assert_eq!(status.code, 1, "{status:?}");
+    let says = "wrong: there is no gateway: see `trouble:` in the slowpath's output; if another process has its address";
+    assert!(status.out.contains(says), "{status:?}");
+    drop(held);
+    slowpath.wait_for("trouble over after ");
+    slowpath.wait_for(&format!("gateway: http://{address}"));
+    let status = shows(&format!("\ngateway    http://{address}\n"));
+    assert_eq!(status.code, 0, "{status:?}");
+    assert_eq!(troubles(), [0.0, 1.0]);
+    slowpath.kill();
+    shows("\ngateway    none\n");
+}
+
 /// With acknowledgements of what is durable it goes no further than the archive, which stands still here.
 #[test]
 fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
@@ -97,6 +137,46 @@ fn a_shadow_engine_that_does_not_move_makes_the_gateway_unready() {
     );
     std::fs::rename(&aside, &archive).unwrap();
     wait("it is ready again", || living(&fastpath, 200));
+}
+
+/// The match tile lives and takes nothing: what is sent would wait in vain.
+#[test]
+fn a_journal_without_room_makes_the_gateway_unready_until_something_moves() {
+    let address = free_address();
+    let instance = Instance::new(&format!(
+        "[gateway]\nbind = \"{address}\"\nregistration = \"open\"\naddress_rate = 100000\n"
+    ));
+    let mut fastpath = Fastpath::start(&instance);
+    fastpath.genesis();
+    fastpath.begin_epoch();
+    let turns = fastpath.fast.tile(1).counter(matching::no_room);
+    // Of long ago.
+    turns.add(10_000);
+    let slowpath = instance.start_slowpath();
+    let clients = Clients {
+        address,
+        key: SigningKey::from_bytes(&[8; 32]),
+    };
+    slowpath.wait_for("gateway: http://");
+    wait("it is ready", || clients.ready() == 200);
+    wait("it is not ready", || {
+        turns.add(1000);
+        clients.ready() == 503
+    });
+    let says = "journal memory is full (the archive or the out tile stands still";
+    for (status, problem) in [
+        clients.call("GET", "/ready", &Value::Null),
+        clients.log_on(),
+    ] {
+        assert_eq!(status, 503, "{problem}");
+        assert!(
+            problem.contains("\"code\":\"busy\"") && problem.contains(says),
+            "{problem}"
+        );
+    }
+    assert!(fastpath.asked(&instance).is_none(), "nothing was sent");
+    fastpath.trade(1);
+    wait("it is ready again", || clients.ready() == 200);
 }
 
 /// It goes on when that is put right.

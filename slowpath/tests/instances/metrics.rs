@@ -15,7 +15,7 @@ fn with_metrics() -> (Instance, u16) {
 }
 
 /// What `/metrics` answers: each line's name with labels, and its value.
-fn scrape(port: u16) -> BTreeMap<String, f64> {
+pub(crate) fn scrape(port: u16) -> BTreeMap<String, f64> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let ask = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all(ask.as_bytes()).unwrap();

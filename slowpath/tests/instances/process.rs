@@ -63,7 +63,9 @@ fn shadowing(instance: &Instance, own: &OwnRegion) -> (Shadowing, Live) {
     let ring = Ring::new(
         shm::command_ring_producer(&own.memory, &fast).unwrap(),
         shm::FastView::new(fast.clone()).unwrap(),
+        shm::SlowView::new(own.memory.clone()).unwrap(),
         journal(),
+        Arc::default(),
     );
     let shadow = Shadow::new(instance.config.instance.shard, CONSERVATION_INTERVAL);
     let live = Live::new(shadow, Box::new(ring), false);

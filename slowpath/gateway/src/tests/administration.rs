@@ -31,6 +31,9 @@ impl CommandRing for Sent {
     fn is_served(&self) -> bool {
         true
     }
+    fn blockage(&mut self) -> Option<String> {
+        None
+    }
     fn journalled(&self) -> Seq {
         Seq(0)
     }

@@ -41,6 +41,9 @@ impl CommandRing for NoRing {
     fn is_served(&self) -> bool {
         true
     }
+    fn blockage(&mut self) -> Option<String> {
+        None
+    }
     fn journalled(&self) -> Seq {
         Seq(0)
     }

@@ -5,7 +5,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use shm::heartbeat::is_silent;
 use shm::{FastView, LogReader, SlowView, TileState, since_boot};
 use slowpath::attach::{self, Region};
+use slowpath::counters::GATEWAY_TROUBLES;
 use slowpath::life::Life;
+use slowpath::serving;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -165,13 +167,29 @@ fn has_caught_up(config: &Config, since: u64) -> Result<(), String> {
         ));
     }
     match config.gateway.enabled {
-        true => gateway_is_ready(config.gateway.bind, config.gateway.tls_cert.is_some()),
+        true => gateway_is_ready(config, &slow),
         false => Ok(()),
     }
 }
 
-/// Asks `/ready`; behind TLS only whether somebody listens.
-fn gateway_is_ready(address: SocketAddr, tls: bool) -> Result<(), String> {
+/// What is said of a gateway that does not listen.
+pub(crate) fn no_gateway(config: &Config) -> String {
+    let bind = config.gateway.bind;
+    format!("no gateway at {bind}: see `trouble:` in the slowpath's output")
+}
+
+/// Whether it says itself that it listens, because another process may answer at its address, and is ready.
+fn gateway_is_ready(config: &Config, slow: &SlowView) -> Result<(), String> {
+    let count = |number| slow.counter(number).unwrap_or(0);
+    match serving::address(config, slow) {
+        Some(address) => answers_ready(address, config.gateway.tls_cert.is_some()),
+        None if GATEWAY_TROUBLES.last(count) => Err(no_gateway(config)),
+        None => Err("its gateway does not listen yet".to_owned()),
+    }
+}
+
+/// Asks `/ready`; behind TLS only whether it can be connected to.
+fn answers_ready(address: SocketAddr, tls: bool) -> Result<(), String> {
     let failed =
         |error: std::io::Error| format!("the gateway at {address} does not answer: {error}");
     let mut stream = TcpStream::connect_timeout(&address, ANSWER).map_err(failed)?;

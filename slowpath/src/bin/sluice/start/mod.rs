@@ -19,7 +19,7 @@ use topology::Config;
 /// Starts both processes of an instance, or the one that does not run, and waits until what it started serves.
 ///
 /// The fastpath serves when its tiles run, the slowpath when it has archived and checked the journal and its
-/// gateway, if there is one, answers `/ready`. If one of them ends or is not ready in time, its own words are
+/// gateway, if there is one, listens and answers `/ready`. If one of them ends or is not ready in time, its own words are
 /// shown and what was started is stopped again.
 ///
 /// In the foreground their output is this command's, and they are watched: one that dies is started again, after
@@ -38,7 +38,7 @@ Examples:
 Exit codes:
   0  what it started was ready and, in the foreground, has stopped in order
   1  both run already, or one did not become ready, does not answer or left something undone; it is said
-     which and why
+     which and why. With --detach also: it was interrupted before they were ready
 
 Next: `sluice status` shows how they are, `sluice stop` stops them, docs/OPERATING.md has the rest.")]
 pub(crate) struct Arguments {
@@ -79,7 +79,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         .and_then(|()| supervisor.wait_ready(limit, &asked));
     match ready {
         Ok(true) => {}
-        Ok(false) => return supervisor.stop(),
+        Ok(false) => {
+            let stopped = supervisor.stop()?;
+            if !arguments.detach {
+                return Ok(stopped);
+            }
+            tell(&format!(
+                "interrupted before instance {} was ready: what was started is stopped again",
+                config.instance.name
+            ));
+            return Ok(ExitCode::from(WRONG));
+        }
         Err(error) => {
             // What it says about stopping does not matter beside why it had to.
             let _stopped = supervisor.stop();

@@ -2,14 +2,14 @@
 
 use super::restart::Restart;
 use super::{does_not_answer, tell};
-use crate::process::{Role, Seen};
+use crate::process::{Role, Seen, no_gateway};
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use shm::SlowView;
 use slowpath::asked::Asked;
 use slowpath::attach::{self, Region};
 use slowpath::life::Life;
-use slowpath::{metrics, state_folder};
+use slowpath::{metrics, serving, state_folder};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use topology::Config;
 const LOOK: Duration = Duration::from_millis(20);
 /// Time between two looks whether a process that was started again is ready.
 const READY_LOOK: Duration = Duration::from_millis(250);
-/// How long the figures have to be served before it is said that they are not.
-const FIGURES: Duration = Duration::from_secs(1);
+/// How long gateway and figures have to be served before it is said that they are not.
+const DOORS: Duration = Duration::from_secs(1);
 /// How long a process has to stop in order before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// Lines of a process's own words that are shown when it does not become ready.
@@ -126,6 +126,10 @@ impl<'a> Supervisor<'a> {
     pub(super) fn wait_ready(&mut self, limit: Duration, asked: &Asked) -> Result<bool> {
         let start = Instant::now();
         loop {
+            // First: it may have been passed on, and what ends by it has not failed.
+            if asked.is_set() {
+                return Ok(false);
+            }
             let mut missing = None;
             for role in Role::BOTH {
                 if let Some(status) = self.ended(role)? {
@@ -139,9 +143,6 @@ impl<'a> Supervisor<'a> {
                     let ready = process.readiness(role, self.config);
                     missing = missing.or(ready.err().map(|why| (role, why)));
                 }
-            }
-            if asked.is_set() {
-                return Ok(false);
             }
             let Some((role, why)) = missing else {
                 return Ok(true);
@@ -191,10 +192,13 @@ impl<'a> Supervisor<'a> {
         let (gateway, mut doors) = (&self.config.gateway, String::new());
         if gateway.enabled {
             let scheme = gateway.scheme();
-            doors = format!("; gateway {scheme}://{}", gateway.bind);
+            doors = match self.served(serving::address, asked) {
+                Some(address) => format!("; gateway {scheme}://{address}"),
+                None => format!("; {}", no_gateway(self.config)),
+            };
         }
         if self.config.metrics.enabled {
-            doors += &match self.figures(asked) {
+            doors += &match self.served(metrics::address, asked) {
                 Some(address) => format!("; metrics http://{address}/metrics"),
                 None => format!(
                     "; no metrics at {}: see `trouble:` in the slowpath's output",
@@ -205,16 +209,20 @@ impl<'a> Supervisor<'a> {
         doors
     }
 
-    /// Where the figures are served, which is not waited for otherwise.
-    fn figures(&self, asked: &Asked) -> Option<SocketAddr> {
+    /// Where the slowpath serves something, which is not waited for otherwise.
+    fn served(
+        &self,
+        address: impl Fn(&Config, &SlowView) -> Option<SocketAddr>,
+        asked: &Asked,
+    ) -> Option<SocketAddr> {
         let start = Instant::now();
         loop {
             let found = attach::open(&attach::places(self.config), Region::Slow);
             let slow = found.ok().flatten();
             let slow = slow.and_then(|(memory, _)| SlowView::new(memory).ok());
-            let address = slow.and_then(|slow| metrics::address(self.config, &slow));
-            if address.is_some() || start.elapsed() > FIGURES || asked.is_set() {
-                return address;
+            let found = slow.and_then(|slow| address(self.config, &slow));
+            if found.is_some() || start.elapsed() > DOORS || asked.is_set() {
+                return found;
             }
             std::thread::sleep(LOOK);
         }

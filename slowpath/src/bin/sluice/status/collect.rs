@@ -2,6 +2,7 @@
 
 use super::judge;
 use crate::decimal::Decimal;
+use crate::process::Role;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use shm::layout::fast_layout::TILES;
@@ -12,7 +13,7 @@ use shm::{
 };
 use slowpath::attach::{self, Region};
 pub(crate) use slowpath::life::Life;
-use slowpath::{counters, metrics};
+use slowpath::{counters, metrics, serving};
 use topology::instruments::{matching, net, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
@@ -30,6 +31,8 @@ pub(crate) struct Status {
     pub(crate) ack: &'static str,
     /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
+    /// Where the slowpath's gateway listens; none: it does not.
+    pub(crate) gateway: Option<String>,
     /// Where the slowpath serves figures; none: it does not.
     pub(crate) metrics: Option<String>,
     /// Where the public feed goes; none: nowhere.
@@ -153,8 +156,21 @@ pub(crate) struct Stage {
 pub(crate) fn collect(config: &Config) -> Result<Status> {
     let places = attach::places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
-    let mut unknown = Vec::new();
-    let [journal, fast, slow] = Region::ALL.map(|region| look(&places, region, &mut unknown));
+    let (mut problems, mut unknown) = (Vec::new(), Vec::new());
+    let [journal, fast, slow] = Region::ALL.map(|region| match attach::open(&places, region) {
+        Ok(Some((memory, _))) => Some(memory),
+        Ok(None) => {
+            match lost(config, region) {
+                Some(lost) => problems.push(lost),
+                None => unknown.push(missing(&places, region)),
+            }
+            None
+        }
+        Err(error) => {
+            unknown.push(error.to_string());
+            None
+        }
+    });
     let slow = slow.and_then(|memory| {
         let slow = view(SlowView::new(memory.clone()), &mut unknown)?;
         // Before the pid: what has ended is said of the pid before.
@@ -191,10 +207,11 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
             Ack::Durable => "durable",
         },
         port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
+        gateway: gateway_of(config, slow.as_ref()),
         metrics: metrics_of(config, slow.as_ref()),
         feed: config.feed.destination.map(|to| to.to_string()),
         health: "",
-        problems: Vec::new(),
+        problems,
         unknown,
         journal,
         fastpath: fast.map(|(fast, life, pid)| Fastpath::of(&fast, life, pid, head)),
@@ -221,6 +238,13 @@ fn port(config: &Config, fast: Option<&FastView>) -> String {
     address.to_string()
 }
 
+/// Where the gateway of a slowpath that runs listens.
+fn gateway_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
+    let (slow, life) = slow?;
+    let address = serving::address(config, slow).filter(|_| *life == Life::Running)?;
+    Some(format!("{}://{address}", config.gateway.scheme()))
+}
+
 /// Where a slowpath that runs serves figures.
 fn metrics_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
     let (slow, life) = slow?;
@@ -228,23 +252,39 @@ fn metrics_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String
     Some(format!("http://{address}/metrics"))
 }
 
-/// Maps a region, or says why it cannot be looked at.
-fn look(places: &Places, region: Region, unknown: &mut Vec<String>) -> Option<Memory> {
-    match attach::open(places, region) {
-        Ok(Some((memory, _))) => Some(memory),
-        Ok(None) => {
-            unknown.push(format!(
-                "there is no region {} of instance {}: `sluice start` makes it",
-                region.name(),
-                places.instance
-            ));
-            None
+fn missing(places: &Places, region: Region) -> String {
+    format!(
+        "there is no region {} of instance {}: `sluice start` makes it",
+        region.name(),
+        places.instance
+    )
+}
+
+/// What to say of a region that is not there although the process that writes it runs: nobody finds the process by it.
+fn lost(config: &Config, region: Region) -> Option<String> {
+    let role = match region {
+        Region::Journal | Region::Fast => Role::Fastpath,
+        Region::Slow => Role::Slowpath,
+    };
+    let pid = slowpath::life::lock_holder(&role.lock_file(config))?;
+    let remedy = match region {
+        Region::Journal => {
+            "`sluice stop`, then `sluice start` makes it anew from the archive".to_owned()
         }
-        Err(error) => {
-            unknown.push(error.to_string());
-            None
+        Region::Fast => {
+            format!("only `kill {pid}` stops it, then `sluice stop` and `sluice start`")
         }
-    }
+        Region::Slow => {
+            format!(
+                "`sluice stop` stops the fastpath, then only `kill {pid}` stops it, then `sluice start`"
+            )
+        }
+    };
+    Some(format!(
+        "the {} (pid {pid}) runs, and its region {} is gone or has another name, unless it has just begun: {remedy}",
+        role.program(),
+        region.name()
+    ))
 }
 
 fn view<T, E: std::fmt::Display>(view: Result<T, E>, unknown: &mut Vec<String>) -> Option<T> {

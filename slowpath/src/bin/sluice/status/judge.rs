@@ -3,12 +3,14 @@
 use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
 use shm::heartbeat::SILENCE;
-use slowpath::counters::{ARCHIVE_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES, STORE_TROUBLES};
+use slowpath::counters::{
+    ARCHIVE_TROUBLES, GATEWAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES, STORE_TROUBLES,
+};
 use topology::TileKind;
 
-/// Fills in what is wrong, and the verdict.
+/// Adds what is wrong, and the verdict.
 pub(crate) fn judge(status: &mut Status) {
-    let mut problems = Vec::new();
+    let mut problems = std::mem::take(&mut status.problems);
     if let Some(fastpath) = &status.fastpath {
         judge_fastpath(fastpath, &mut problems);
     }
@@ -129,6 +131,11 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
         (
             STORE_TROUBLES,
             "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output",
+        ),
+        (
+            GATEWAY_TROUBLES,
+            "there is no gateway: see `trouble:` in the slowpath's output; if another process has its address, end that \
+             one, or name a free port in gateway.bind, `sluice stop` and `sluice start`",
         ),
     ] {
         if slowpath.state == Life::Running && troubles.last(|number| slowpath.count(number)) {

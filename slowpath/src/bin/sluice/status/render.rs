@@ -55,6 +55,8 @@ pub(crate) fn render(status: &Status, out: &mut impl io::Write) -> io::Result<()
             &format!("pid {} {life}, heartbeat {age}", slowpath.pid),
         )?;
         counts(&slowpath.counters, out)?;
+        let gateway = status.gateway.as_deref().unwrap_or("none");
+        line(out, "gateway", gateway)?;
         let metrics = status.metrics.as_deref().unwrap_or("none");
         line(out, "metrics", metrics)?;
     }
