@@ -15,7 +15,7 @@ use crate::load::generator::{BURST, Port, Subject, sockets_config};
 
 /// Bytes of a datagram with one new order, the most frequent of the mix; what is echoed has this
 /// length both ways.
-pub const DATAGRAM: usize = 96;
+pub const DATAGRAM: usize = 128;
 
 /// Sends each datagram back to where it came from.
 struct EchoTile<R, T> {

@@ -180,7 +180,7 @@ fn time(chosen: &[&Entry], batches: u32) -> Result<Record> {
         sections: vec![
             section("Where", "level (a), function: one thread, no kernel, caches warm; ring-across: two threads"),
             section("Excludes", "everything between the functions, cold caches, the clock's own calls on the hot path"),
-            section("Load", "book of 10000 orders of 4 sessions on 500 prices a side; one order a datagram of 96 bytes"),
+            section("Load", "book of 10000 orders of 4 sessions on 500 prices a side; one order a datagram of 128 bytes"),
             section("System", system()),
             section("Host", host.text),
             section("Tuning", tuning::report()),

@@ -2,7 +2,8 @@
 
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, Recovered, SessionId, Zero,
+    Deposit, FirmId, Gate, MarketId, MarketState, Nanos, OpenSession, Price, Qty, Recovered,
+    SessionId, Zero,
 };
 
 /// Of all owners and sessions: nobody logs on.
@@ -36,6 +37,8 @@ pub(crate) fn market(
         min_qty: Qty(1),
         price_min: Price(1),
         symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     })
 }
 

@@ -135,8 +135,7 @@ impl Swarm {
                 side,
                 order_type: 0,
                 time_in_force: 0,
-                post_only: 0,
-                reserved: 0,
+                ..NewOrder::default()
             }),
         )
     }
@@ -148,6 +147,7 @@ impl Swarm {
         let cancel = CancelOrder {
             order_id: OrderId::NONE,
             client_order_id,
+            quantity: Qty::ZERO,
         };
         self.application(place, &Message::CancelOrder(cancel))
     }

@@ -6,8 +6,8 @@
 use anyhow::Result;
 use client::{Config, Connection, Event};
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MarketId, NewOrder, OrderId, OrderType,
-    Price, Qty, SessionId, Side, TimeInForce,
+    AmendOrder, CancelOrder, ClientOrderId, Command, MarketId, NewOrder, OrderId, OrderType, Price,
+    Qty, SessionId, Side, TimeInForce,
 };
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, VecDeque};
@@ -241,7 +241,7 @@ impl Trader {
             side,
             order_type: OrderType::Limit,
             time_in_force,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         }
     }
 
@@ -250,6 +250,7 @@ impl Trader {
         Command::CancelOrder(CancelOrder {
             order_id: OrderId::NONE,
             client_order_id,
+            qty: Qty::ZERO,
         })
     }
 
@@ -262,6 +263,7 @@ impl Trader {
             client_order_id,
             price: Price(MIDDLE - 5),
             qty: Qty(1 + self.random.below(5)),
+            new_client_order_id: ClientOrderId(0),
         })
     }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use client::{Config, Connection, Event};
 use domain::{
-    ClientOrderId, Command, Flag, MarketId, NewOrder, OrderType, Price, Qty, Seq, SessionId, Side,
+    ClientOrderId, Command, MarketId, NewOrder, OrderType, Price, Qty, Seq, SessionId, Side,
     TimeInForce,
 };
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Witness {
                 side: Side::Buy,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
-                post_only: Flag::No,
+                ..NewOrder::PLAIN
             };
             let number = self.connection.session_mut().new_order(&order)?;
             self.sent.insert(number, Command::NewOrder(order));

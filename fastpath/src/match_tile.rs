@@ -1,6 +1,6 @@
 //! The match tile: takes requests in a stated order and puts them through the sequencer.
 //!
-//! A turn: what the sequencer owes (rest of a sweep, a due deadline, a checkpoint), then a burst
+//! A turn: what the sequencer owes (the rest of work that no frame had room for, a due deadline, a checkpoint), then a burst
 //! from the net tile's ring, then the slow ring's fixed share. Slots are released only after their
 //! frames are committed, so a restarted engine reads again what it had not taken. Without room for
 //! a full frame nothing is taken, and the rings fill up to a typed `Busy`.
@@ -81,7 +81,7 @@ impl MatchTile {
     }
 
     fn may_take(&self) -> bool {
-        self.sequencer.has_room() && self.sequencer.engine().pending_sweep().is_none()
+        self.sequencer.has_room() && self.sequencer.engine().pending_work().is_none()
     }
 
     fn take_from_net(&mut self, now: u64) -> usize {
@@ -203,9 +203,16 @@ fn delegated_session(command: &Command) -> Option<SessionId> {
 fn slow_may_send(engine: &Engine, request: &Request) -> bool {
     match request.command {
         Command::Deposit(_) => request.source == Source::DEPOSITS,
-        Command::CreateAsset(_) | Command::CreateMarket(_) | Command::CreateAccount(_) => {
-            request.source == Source::ADMINISTRATION
-        }
+        Command::CreateAsset(_)
+        | Command::CreateMarket(_)
+        | Command::CreateAccount(_)
+        | Command::SetTier(_)
+        | Command::SetLimits(_)
+        | Command::SetFees(_)
+        | Command::CollectFees(_)
+        | Command::SetMarketState(_)
+        | Command::SetCollar(_)
+        | Command::DelistMarket(_) => request.source == Source::ADMINISTRATION,
         Command::OpenSession(open) => {
             request.source == Source::ADMINISTRATION && has_owner(engine, open.account)
         }
@@ -214,11 +221,12 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
             request.source == Source::ADMINISTRATION
                 && session.is_some_and(|session| has_owner(engine, session.account))
         }
-        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => request
-            .source
-            .session()
-            .and_then(|session| engine.session(session))
-            .is_some_and(|session| session.gate == Gate::Gateway),
+        Command::MassCancel(_) | Command::KillSwitch(_) => {
+            request.source == Source::ADMINISTRATION || is_of_gateway(engine, request.source)
+        }
+        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
+            is_of_gateway(engine, request.source)
+        }
         Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)
@@ -226,6 +234,12 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::EngineVersion(_)
         | Command::Genesis(_) => false,
     }
+}
+
+/// Whether the source is a session whose commands come in by the gateway.
+fn is_of_gateway(engine: &Engine, source: Source) -> bool {
+    let session = source.session().and_then(|id| engine.session(id));
+    session.is_some_and(|session| session.gate == Gate::Gateway)
 }
 
 fn has_owner(engine: &Engine, account: AccountId) -> bool {

@@ -274,12 +274,17 @@ impl Entry {
             | Message::NewOrder(_)
             | Message::CancelOrder(_)
             | Message::AmendOrder(_)
+            | Message::MassCancel(_)
+            | Message::KillSwitch(_)
             | Message::OrderAccepted(_)
             | Message::OrderRejected(_)
             | Message::OrderFilled(_)
             | Message::OrderCanceled(_)
             | Message::OrderAmended(_)
             | Message::NotApplied(_)
+            | Message::SelfTradePrevented(_)
+            | Message::MassCanceled(_)
+            | Message::Triggered(_)
             | Message::Unknown { .. } => {
                 self.count(counter::unsupported);
                 let refusal = Refusal {

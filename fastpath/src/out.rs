@@ -328,10 +328,7 @@ impl<T: Transmit> OutTile<T> {
             } => self
                 .post
                 .refused(session, to, self.next_report(session), &refusal),
-            Reply::Heartbeat { session } => {
-                let next = self.next_report(session);
-                self.post.reports(session, next, 0, |_| {})
-            }
+            Reply::Heartbeat { session } => self.heartbeat(session),
             Reply::Outcome { session, number } => self.outcome(session, number),
             Reply::Resend {
                 session,
@@ -339,6 +336,11 @@ impl<T: Transmit> OutTile<T> {
                 count,
             } => self.resend(session, from, u64::from(count)),
         }
+    }
+
+    pub(crate) fn heartbeat(&mut self, session: SessionId) -> Result<(), NotSent> {
+        let next = self.next_report(session);
+        self.post.reports(session, next, 0, |_| {})
     }
 
     /// `accepted` counts although it may not be journalled yet: a client that went on below it

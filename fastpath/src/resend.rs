@@ -7,7 +7,7 @@
 use crate::out::{OutTile, stamp};
 use crate::post::{NotSent, Post};
 use crate::replies::Refusal;
-use domain::{Event, Reason, SessionId};
+use domain::{Command, Event, Reason, SessionId};
 use journal::Frame;
 use nic::Transmit;
 use shm::Read;
@@ -34,7 +34,17 @@ impl<T: Transmit> OutTile<T> {
         };
         let applied = frame.header.source_seq == number;
         let wanted = |event: &Event| applied || matches!(event, Event::NotApplied(_));
-        send_again(&mut self.post, &frame, session, wanted).map(drop)
+        // What ends these may stand in a later frame: by the number of its next report the session sees whether
+        // it has that.
+        let may_end_later = matches!(
+            frame.command,
+            Command::MassCancel(_) | Command::KillSwitch(_)
+        );
+        send_again(&mut self.post, &frame, session, wanted)?;
+        if may_end_later {
+            self.heartbeat(session)?;
+        }
+        Ok(())
     }
 
     /// Reports `from .. from + count` once more, frame by frame.

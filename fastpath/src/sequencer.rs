@@ -102,7 +102,7 @@ impl Sequencer {
         self.log.has_room(RECOVERED_WORDS)
     }
 
-    /// Sequences a request that the engine admits, while there is room and no sweep is pending.
+    /// Sequences a request that the engine admits, while there is room and no work is pending.
     pub(crate) fn sequence(&mut self, request: &Request, now: u64) {
         let time = self.last_time.max(self.engine_time(now));
         let seq = Seq(self.log.head() + 1);
@@ -143,9 +143,9 @@ impl Sequencer {
     }
 
     /// The next of the sequencer's own commands that must come before anything else: the rest of
-    /// a sweep first, then a deadline, then a checkpoint. True if it sequenced one.
+    /// work that its frame had no room for first, then a deadline, then a checkpoint. True if it sequenced one.
     pub(crate) fn sequence_own(&mut self, now: u64) -> bool {
-        let command = if let Some(order_id) = self.engine.pending_sweep() {
+        let command = if let Some(order_id) = self.engine.pending_work() {
             Command::Continue(Continue { order_id })
         } else if let Some(deadline) = self.due(now) {
             Command::Timer(Timer { deadline })

@@ -4,10 +4,10 @@ use crate::checksum::Outcome;
 use crate::command::{Command as Asked, Lasting, Op, Workload, place_of};
 use crate::core::Core;
 use domain::{
-    AccountId, Amount, AssetId, CancelOrder, ClientOrderId, Command, CreateAccount, CreateAsset,
-    CreateMarket, Delegation, Deposit, Effects, Event, FirmId, Flag, Gate, Genesis, Liquidity,
-    MarketId, Nanos, NewOrder, OpenSession, OrderId, OrderType, Price, Qty, Request, Seq,
-    SessionId, Side, Source, Stamp, TimeInForce, Zero,
+    AccountId, AmendOrder, Amount, AssetId, CancelOrder, ClientOrderId, Command, CreateAccount,
+    CreateAsset, CreateMarket, Delegation, Deposit, Effects, Event, FirmId, Gate, Genesis,
+    Liquidity, MarketId, MarketState, Nanos, NewOrder, OpenSession, OrderId, OrderType, OrderView,
+    PostOnly, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 
@@ -150,7 +150,7 @@ impl<'a> Whole<'a> {
         let number = *number;
         self.send(Source::of_session(SessionId(owner)), number, command);
         self.note_trades();
-        while let Some(order_id) = self.engine.pending_sweep() {
+        while let Some(order_id) = self.engine.pending_work() {
             let number = self.engine.last_number(Source::SEQUENCER) + 1;
             let rest = Command::Continue(domain::Continue { order_id });
             self.send(Source::SEQUENCER, number, rest);
@@ -182,6 +182,27 @@ impl<'a> Whole<'a> {
     }
 }
 
+impl Whole<'_> {
+    /// A replaced order loses its place. An amended one keeps it if it only becomes smaller, so that one is cancelled and
+    /// entered again.
+    #[inline]
+    fn replace(&mut self, asked: &Asked, order: &OrderView) {
+        let keeps_place =
+            order.price.0 == i64::from(asked.price) && order.leaves.0 >= u64::from(asked.qty);
+        if keeps_place {
+            self.ask(asked.owner, cancel(order.order_id));
+            let again = NewOrder {
+                side: order.side,
+                ..order_of(asked)
+            };
+            return self.ask(asked.owner, Command::NewOrder(again));
+        }
+        // The workload names what is to be left, a client the whole.
+        let total = Qty(order.filled.0 + u64::from(asked.qty));
+        self.ask(asked.owner, amend(asked, order.order_id, total));
+    }
+}
+
 impl Core for Whole<'_> {
     #[inline]
     fn apply(&mut self, at: usize) {
@@ -190,12 +211,9 @@ impl Core for Whole<'_> {
         match asked.op() {
             Some(Op::New) => self.ask(asked.owner, Command::NewOrder(order_of(&asked))),
             Some(Op::Cancel) => self.ask(asked.owner, cancel(named)),
-            // There is no command yet that gives an order its last place at any price.
             Some(Op::Replace) => {
-                let side = self.engine.order(named).map(|order| order.side);
-                if let Some(side) = side {
-                    self.ask(asked.owner, cancel(named));
-                    self.ask(asked.owner, Command::NewOrder(replacement(&asked, side)));
+                if let Some(order) = self.engine.order(named) {
+                    self.replace(&asked, &order);
                 }
             }
             None => {}
@@ -211,16 +229,41 @@ fn cancel(order_id: OrderId) -> Command {
     Command::CancelOrder(CancelOrder {
         order_id,
         client_order_id: ClientOrderId(0),
+        qty: Qty::ZERO,
+    })
+}
+
+fn amend(asked: &Asked, order_id: OrderId, qty: Qty) -> Command {
+    Command::AmendOrder(AmendOrder {
+        order_id,
+        client_order_id: ClientOrderId(0),
+        price: Price(asked.price.into()),
+        qty,
+        new_client_order_id: ClientOrderId(0),
     })
 }
 
 fn order_of(asked: &Asked) -> NewOrder {
     let (order_type, time_in_force, post_only) = match asked.lasting() {
-        Some(Lasting::AtOnce) => (OrderType::Limit, TimeInForce::ImmediateOrCancel, Flag::No),
-        Some(Lasting::AllOrNothing) => (OrderType::Limit, TimeInForce::FillOrKill, Flag::No),
-        Some(Lasting::Market) => (OrderType::Market, TimeInForce::ImmediateOrCancel, Flag::No),
-        Some(Lasting::PostOnly) => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::Yes),
-        Some(Lasting::Stays) | None => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::No),
+        Some(Lasting::AtOnce) => (
+            OrderType::Limit,
+            TimeInForce::ImmediateOrCancel,
+            PostOnly::No,
+        ),
+        Some(Lasting::AllOrNothing) => (OrderType::Limit, TimeInForce::FillOrKill, PostOnly::No),
+        Some(Lasting::Market) => (
+            OrderType::Market,
+            TimeInForce::ImmediateOrCancel,
+            PostOnly::No,
+        ),
+        Some(Lasting::PostOnly) => (
+            OrderType::Limit,
+            TimeInForce::GoodTillCancel,
+            PostOnly::Refuse,
+        ),
+        Some(Lasting::Stays) | None => {
+            (OrderType::Limit, TimeInForce::GoodTillCancel, PostOnly::No)
+        }
     };
     let price = if order_type == OrderType::Market {
         0
@@ -236,17 +279,7 @@ fn order_of(asked: &Asked) -> NewOrder {
         order_type,
         time_in_force,
         post_only,
-    }
-}
-
-fn replacement(asked: &Asked, side: Side) -> NewOrder {
-    NewOrder {
-        side,
-        order_type: OrderType::Limit,
-        time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
-        price: Price(asked.price.into()),
-        ..order_of(asked)
+        ..NewOrder::PLAIN
     }
 }
 
@@ -263,6 +296,8 @@ fn market_of(market: u32) -> CreateMarket {
         min_qty: Qty(1),
         price_min: Price(1),
         symbol: [b'M'; 16],
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     }
 }
 

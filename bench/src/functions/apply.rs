@@ -100,6 +100,7 @@ impl Applied {
             Command::CancelOrder(CancelOrder {
                 order_id: OrderId::NONE,
                 client_order_id: ids.next().expect("one each"),
+                qty: Qty::ZERO,
             })
         })
     }
@@ -147,6 +148,7 @@ impl Subject for Applied {
                         client_order_id,
                         price: order.expect("it rests").price,
                         qty: Qty(2 + random.below(4)),
+                        new_client_order_id: ClientOrderId(0),
                     })
                 })
             }

@@ -1,8 +1,8 @@
 //! A warm book: an engine with 10,000 orders of four sessions, and the numbers to go on with.
 
 use domain::{
-    ClientOrderId, Command, Effects, Flag, Genesis, MarketId, Nanos, NewOrder, OrderType, Price,
-    Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType, Price, Qty,
+    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use engine::Engine;
 
@@ -137,7 +137,7 @@ impl Book {
             side,
             order_type: OrderType::Limit,
             time_in_force,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         }
     }
 }

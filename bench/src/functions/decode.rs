@@ -1,7 +1,7 @@
 //! Decoding a datagram with one order: whose it is, whether it is well formed, and its command.
 
 use domain::{ClientOrderId, Nanos, SessionId};
-use domain::{Command, Flag, MarketId, OrderType, Price, Qty, Side, TimeInForce};
+use domain::{Command, MarketId, OrderType, Price, Qty, Side, TimeInForce};
 use std::hint::black_box;
 use wire::MAX_DATAGRAM;
 use wire::auth::MacKey;
@@ -11,7 +11,7 @@ use super::{Entry, Subject};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "decode",
-    what: "context, well-formedness and command of a datagram with one order, 96 bytes",
+    what: "context, well-formedness and command of a datagram with one order, 128 bytes",
     batch: 10_000,
     is_counted: true,
     make: || {
@@ -35,7 +35,7 @@ pub(super) fn datagram() -> ([u8; MAX_DATAGRAM], usize) {
         side: Side::Buy,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..domain::NewOrder::PLAIN
     };
     let mut bytes = [0; MAX_DATAGRAM];
     let mut writer = DatagramWriter::new(&mut bytes, context());

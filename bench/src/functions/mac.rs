@@ -10,7 +10,7 @@ use super::{Entry, Subject};
 
 pub(super) const VERIFY: Entry = Entry {
     name: "mac-verify",
-    what: "the MAC of a datagram of 96 bytes is checked",
+    what: "the MAC of a datagram of 128 bytes is checked",
     batch: 10_000,
     is_counted: true,
     make: || Box::new(Verify(Signed::new())),
@@ -18,7 +18,7 @@ pub(super) const VERIFY: Entry = Entry {
 
 pub(super) const SIGN: Entry = Entry {
     name: "mac-sign",
-    what: "the MAC of 88 bytes is made",
+    what: "the MAC of 120 bytes is made",
     batch: 10_000,
     is_counted: true,
     make: || Box::new(Sign(Signed::new())),

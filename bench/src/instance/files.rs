@@ -149,6 +149,13 @@ price_min = 1
 price_levels = 65536
 maker_fee_ppm = 100
 taker_fee_ppm = 300
+
+# No limits: what is measured is the exchange.
+[[tier]]
+id = 0
+max_order_notional = 0
+max_daily_volume = 0
+max_open_orders = 0
 "#,
         // Beside them there is room for those who come in by the gateway.
         capacity = sessions.max(1) + 257,

@@ -5,8 +5,8 @@
 
 use crate::random::Random;
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MarketId, NewOrder, OrderId, OrderType,
-    Price, Qty, Side, TimeInForce,
+    AmendOrder, CancelOrder, ClientOrderId, Command, MarketId, NewOrder, OrderId, OrderType, Price,
+    Qty, Side, TimeInForce,
 };
 
 /// In percent; the rest enters and cancels passive orders in equal parts.
@@ -183,6 +183,7 @@ impl Flow {
         CancelOrder {
             order_id: OrderId::NONE,
             client_order_id,
+            qty: Qty::ZERO,
         }
     }
 
@@ -195,6 +196,7 @@ impl Flow {
             client_order_id: resting.client_order_id,
             price: resting.price,
             qty: self.qty(),
+            new_client_order_id: ClientOrderId(0),
         }
     }
 
@@ -215,7 +217,7 @@ impl Flow {
             side,
             order_type: OrderType::Limit,
             time_in_force,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         }
     }
 

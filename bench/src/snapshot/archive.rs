@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    Checkpoint, ClientOrderId, Command, Effects, Flag, Genesis, MarketId, Nanos, NewOrder,
-    OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Checkpoint, ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType,
+    Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
 };
 use engine::Engine;
 use journal::{FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName};
@@ -94,7 +94,7 @@ impl Size {
                 side,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
-                post_only: Flag::No,
+                ..NewOrder::PLAIN
             });
             let session = SessionId(number / 2 % sessions);
             (Source::of_session(session), command)

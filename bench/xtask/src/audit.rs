@@ -187,13 +187,14 @@ impl Truth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{CancelOrder, ClientOrderId, OrderId};
+    use domain::{CancelOrder, ClientOrderId, OrderId, Qty};
 
     fn cancel(id: u64) -> Command {
         let client_order_id = ClientOrderId(id);
         Command::CancelOrder(CancelOrder {
             order_id: OrderId::NONE,
             client_order_id,
+            qty: Qty::ZERO,
         })
     }
 

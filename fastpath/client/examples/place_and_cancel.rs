@@ -17,7 +17,7 @@ mod refusal;
 use arguments::Arguments;
 use client::{Connection, Event};
 use domain::{
-    CancelOrder, ClientOrderId, Flag, NewOrder, OrderType, Price, Qty, Side, TimeInForce,
+    CancelOrder, ClientOrderId, NewOrder, OrderType, PostOnly, Price, Qty, Side, TimeInForce,
 };
 use std::error::Error;
 use std::process::ExitCode;
@@ -59,7 +59,8 @@ fn run() -> Result<(), Box<dyn Error>> {
         },
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::Yes,
+        post_only: PostOnly::Refuse,
+        ..NewOrder::PLAIN
     };
     let number = connection.session_mut().new_order(&order)?;
     let order_id = match answer(&mut connection, number, wait)? {
@@ -73,6 +74,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let cancel = CancelOrder {
         order_id,
         client_order_id: ClientOrderId(0),
+        qty: Qty::ZERO,
     };
     let number = connection.session_mut().cancel_order(&cancel)?;
     match answer(&mut connection, number, wait)? {

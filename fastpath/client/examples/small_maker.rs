@@ -16,8 +16,8 @@ mod refusal;
 use arguments::Arguments;
 use client::{Connection, Event, Order, SendError};
 use domain::{
-    CancelOrder, ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, Reason, Side,
-    TimeInForce,
+    CancelOrder, ClientOrderId, MarketId, MassCancel, NewOrder, OrderType, PostOnly, Price, Qty,
+    Reason, Side, TimeInForce,
 };
 use std::error::Error;
 use std::process::ExitCode;
@@ -99,7 +99,10 @@ fn run() -> Result<(), Box<dyn Error>> {
             maker.quote(&mut connection)?;
         }
     }
-    maker.cancel_all(&mut connection, |_| true)?;
+    if !connection.session().is_established() {
+        return Err(refusal::silent(&connection, &arguments, wait));
+    }
+    maker.leave(&mut connection)?;
     println!("{} fills, position {} lots", maker.fills, maker.position);
     Ok(())
 }
@@ -169,7 +172,7 @@ impl Maker {
         let uncertain = connection.session().orders().live();
         if uncertain.filter(|order| !order.certain).count() > 0 {
             // What became of them was lost with a journal's tail: have them gone, and start anew.
-            return self.cancel_all(connection, |order| !order.certain);
+            return self.cancel_uncertain(connection);
         }
         for side in [Side::Buy, Side::Sell] {
             let orders = connection.session().orders();
@@ -193,7 +196,8 @@ impl Maker {
                 side,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
-                post_only: Flag::Yes,
+                post_only: PostOnly::Refuse,
+                ..NewOrder::PLAIN
             };
             match connection.session_mut().new_order(&order) {
                 Ok(number) => *unanswered = Some(number),
@@ -206,36 +210,38 @@ impl Maker {
         Ok(())
     }
 
-    /// Cancels the live orders of the session that are `wanted` gone, and waits until that is answered.
-    fn cancel_all(
-        &mut self,
-        connection: &mut Connection,
-        wanted: impl Fn(&Order) -> bool,
-    ) -> Result<(), Box<dyn Error>> {
-        let end = Instant::now() + Duration::from_secs(5);
+    /// Cancels the live orders of which the reports are not all known, and waits until that is answered.
+    fn cancel_uncertain(&mut self, connection: &mut Connection) -> Result<(), Box<dyn Error>> {
         // First what is still on its way is awaited, so that no order appears after the cancels.
-        for cancelling in [false, true] {
-            if cancelling {
-                let orders = connection.session().orders().live();
-                let ids: Vec<_> = orders
-                    .filter(|order| wanted(order))
-                    .map(|order| order.order_id)
-                    .collect();
-                for order_id in ids {
-                    let client_order_id = ClientOrderId(0);
-                    connection.session_mut().cancel_order(&CancelOrder {
-                        order_id,
-                        client_order_id,
-                    })?;
-                }
+        self.settle(connection)?;
+        let orders = connection.session().orders().live();
+        let uncertain = orders.filter(|order| !order.certain);
+        let ids: Vec<_> = uncertain.map(|order| order.order_id).collect();
+        for order_id in ids {
+            connection.session_mut().cancel_order(&CancelOrder {
+                order_id,
+                client_order_id: ClientOrderId(0),
+                qty: Qty::ZERO,
+            })?;
+        }
+        self.settle(connection)
+    }
+
+    /// Cancels whatever the session has, also what is still on its way: its messages are taken in their order.
+    fn leave(&mut self, connection: &mut Connection) -> Result<(), Box<dyn Error>> {
+        connection.session_mut().mass_cancel(&MassCancel::OWN)?;
+        self.settle(connection)
+    }
+
+    /// Waits until everything that was sent is answered.
+    fn settle(&mut self, connection: &mut Connection) -> Result<(), Box<dyn Error>> {
+        let end = Instant::now() + Duration::from_secs(5);
+        while connection.session().unanswered() > 0 {
+            if Instant::now() >= end {
+                return Err("the exchange does not answer; orders may be left".into());
             }
-            while connection.session().unanswered() > 0 {
-                if Instant::now() >= end {
-                    return Err("the exchange does not answer; orders may be left".into());
-                }
-                if let Some(event) = connection.poll(Duration::from_millis(100))? {
-                    self.react(&event, true);
-                }
+            if let Some(event) = connection.poll(Duration::from_millis(100))? {
+                self.react(&event, true);
             }
         }
         Ok(())

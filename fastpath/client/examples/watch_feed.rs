@@ -104,6 +104,12 @@ fn show(number: u64, message: &Message, books: &mut Option<Books>) {
     if let Message::Trade(trade) = message {
         print_trade(trade);
     }
+    if let Message::Uncrossed(auction) = message {
+        println!(
+            "market {} auction: {} lots at {}",
+            auction.market_id.0, auction.quantity.0, auction.price.0
+        );
+    }
     let Some(known) = books else {
         return;
     };
@@ -125,6 +131,8 @@ fn market_of(message: &Message) -> Option<MarketId> {
         Message::BookReplace(message) => Some(message.market_id),
         Message::Trade(message) => Some(message.market_id),
         Message::MarketDefined(message) => Some(message.market_id),
+        Message::MarketStateChanged(message) => Some(message.market_id),
+        Message::Uncrossed(message) => Some(message.market_id),
         Message::PhaseChanged(_) | Message::Unknown { .. } => None,
     }
 }
@@ -155,5 +163,8 @@ fn print_top(market: MarketId, book: &Book) {
         })
     };
     let (bid, ask) = (side(Side::Buy), side(Side::Sell));
-    println!("market {} bid {bid:>16}   ask {ask:>16}", market.0);
+    let state = book
+        .state()
+        .map_or(String::new(), |it| format!("   {it:?}"));
+    println!("market {} bid {bid:>16}   ask {ask:>16}{state}", market.0);
 }

@@ -1,9 +1,12 @@
 //! What the reports say about our orders.
 
-use domain::{Amount, ClientOrderId, MarketId, OrderId, Price, Qty, Side};
+use domain::{
+    Amount, ClientOrderId, Flag, MarketId, Nanos, OrderId, Price, Qty, Side, TimeInForce,
+};
 use std::collections::{BTreeMap, VecDeque};
 use wire::order_entry::{
     Message, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled, OrderRejected,
+    SelfTradePrevented, Triggered,
 };
 use zerocopy::TryFromBytes;
 
@@ -13,7 +16,7 @@ const MAX_FINISHED: usize = 4096;
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It can trade.
+    /// It can trade, or is a stop that waits until it can.
     Live,
     /// It traded in full.
     Filled,
@@ -26,13 +29,13 @@ pub enum Status {
 pub struct Order {
     /// The exchange's id.
     pub order_id: OrderId,
-    /// Ours.
+    /// Ours; the one that the last amendment gave it.
     pub client_order_id: ClientOrderId,
     /// Where.
     pub market: MarketId,
     /// Buy or sell.
     pub side: Side,
-    /// Limit price in ticks; 0 for a market order.
+    /// Limit price in ticks, to which it slid if it did; of a market order the worst, or 0.
     pub price: Price,
     /// Total quantity in lots, filled part included.
     pub quantity: Qty,
@@ -40,22 +43,67 @@ pub struct Order {
     pub leaves: Qty,
     /// Lots that traded.
     pub filled: Qty,
+    /// Lots that the book shows of it at a time; 0: all.
+    pub display_quantity: Qty,
+    /// Engine time at which it ends; 0: none.
+    pub expires: Nanos,
+    /// Whether it ends when its market closes.
+    pub until_close: bool,
+    /// Of a stop that waits its trigger price in ticks; 0 as soon as it has arrived, and of every other order.
+    pub trigger_price: Price,
     /// Fees paid, in base units of the quote asset.
     pub fees: Amount,
+    /// Rebates received, in base units of the quote asset.
+    pub rebates: Amount,
     /// Where it stands.
     pub status: Status,
-    /// False if reports about it are missing or were rolled back: then only its ids, market and side
-    /// can be relied on. Cancel it, or ask another source.
+    /// False if reports about it are missing or were rolled back: then only the exchange's id, market
+    /// and side can be relied on. Cancel it by that id, or ask another source.
     pub certain: bool,
     /// The number of the report that accepted it; 0 if that one is missing.
     accepted_by: u64,
     changed_by: u64,
 }
 
+impl Order {
+    /// Whether it is a stop that no trade has let arrive yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.trigger_price != Price(0)
+    }
+
+    /// One from before the first report that we saw, as far as a report tells that comes late in its life. If that
+    /// report is rolled back, the order may live still.
+    fn unseen(number: u64, order_id: OrderId, client_order_id: ClientOrderId) -> Self {
+        Self {
+            order_id,
+            client_order_id,
+            market: MarketId(0),
+            side: Side::Buy,
+            price: Price(0),
+            quantity: Qty::ZERO,
+            leaves: Qty::ZERO,
+            filled: Qty::ZERO,
+            display_quantity: Qty::ZERO,
+            expires: Nanos(0),
+            until_close: false,
+            trigger_price: Price(0),
+            fees: Amount::ZERO,
+            rebates: Amount::ZERO,
+            status: Status::Live,
+            certain: false,
+            accepted_by: 0,
+            changed_by: number,
+        }
+    }
+}
+
 /// All orders of a session that reports told of.
 #[derive(Debug, Default)]
 pub struct Orders {
-    live: BTreeMap<ClientOrderId, Order>,
+    live: BTreeMap<OrderId, Order>,
+    /// Which order a client order id names.
+    names: BTreeMap<ClientOrderId, OrderId>,
     /// The oldest first.
     finished: VecDeque<Order>,
 }
@@ -65,12 +113,13 @@ impl Orders {
     #[must_use]
     pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
         let finished = || self.finished.iter().rev();
-        self.live
-            .get(&id)
+        let named = self.names.get(&id);
+        named
+            .and_then(|order_id| self.live.get(order_id))
             .or_else(|| finished().find(|order| order.client_order_id == id))
     }
 
-    /// All live orders, by client order id.
+    /// All live orders, by the exchange's id.
     pub fn live(&self) -> impl Iterator<Item = &Order> {
         self.live.values()
     }
@@ -88,7 +137,10 @@ impl Orders {
             Message::OrderCanceled(report) => self.canceled(number, report),
             Message::OrderAmended(report) => self.amended(number, report),
             Message::OrderRejected(report) => self.rejected(report),
+            Message::SelfTradePrevented(report) => self.prevented(number, report),
+            Message::Triggered(report) => self.triggered(number, report),
             Message::NotApplied(_)
+            | Message::MassCanceled(_)
             | Message::Unknown { .. }
             | Message::Context(_)
             | Message::Hello(_)
@@ -99,7 +151,9 @@ impl Orders {
             | Message::Refused(_)
             | Message::NewOrder(_)
             | Message::CancelOrder(_)
-            | Message::AmendOrder(_) => {}
+            | Message::AmendOrder(_)
+            | Message::MassCancel(_)
+            | Message::KillSwitch(_) => {}
         }
     }
 
@@ -116,59 +170,57 @@ impl Orders {
             quantity: report.quantity,
             leaves: report.quantity,
             filled: Qty::ZERO,
+            display_quantity: report.display_quantity,
+            expires: report.expires,
+            until_close: report.time_in_force == TimeInForce::GoodTillClose as u8,
+            trigger_price: report.trigger_price,
             fees: Amount::ZERO,
+            rebates: Amount::ZERO,
             status: Status::Live,
             certain: true,
             accepted_by: number,
             changed_by: number,
         };
-        self.live.insert(report.client_order_id, order);
+        self.name(report.client_order_id, report.order_id);
+        self.live.insert(report.order_id, order);
     }
 
     fn filled(&mut self, number: u64, report: &OrderFilled) {
         let Ok(side) = Side::try_read_from_bytes(&[report.side]) else {
             return;
         };
-        self.forget_other(report.client_order_id, report.order_id);
-        let order = self.live.entry(report.client_order_id);
-        // An order from before the first report that we saw. If this one is rolled back it may rest still.
+        self.name(report.client_order_id, report.order_id);
+        let order = self.live.entry(report.order_id);
         let order = order.or_insert_with(|| Order {
-            order_id: report.order_id,
-            client_order_id: report.client_order_id,
             market: report.market_id,
             side,
-            price: Price(0),
-            quantity: Qty::ZERO,
-            leaves: Qty::ZERO,
-            filled: Qty::ZERO,
-            fees: Amount::ZERO,
-            status: Status::Live,
-            certain: false,
-            accepted_by: 0,
-            changed_by: number,
+            ..Order::unseen(number, report.order_id, report.client_order_id)
         });
         // Sums saturate: they are the exchange's numbers, and nothing is decided by them here.
         order.filled = Qty(order.filled.0.saturating_add(report.quantity.0));
-        order.fees = Amount(order.fees.0.saturating_add(report.fee.0));
+        let sum = if report.fee_is_rebate == Flag::Yes as u8 {
+            &mut order.rebates
+        } else {
+            &mut order.fees
+        };
+        *sum = Amount(sum.0.saturating_add(report.fee.0));
         order.leaves = report.leaves_quantity;
+        // What trades has arrived, also if the report of that is missing.
+        order.trigger_price = Price(0);
         order.changed_by = number;
         if report.leaves_quantity == Qty::ZERO {
-            self.finish(number, report.client_order_id, Status::Filled);
+            self.finish(number, report.order_id, Status::Filled);
         }
     }
 
     fn canceled(&mut self, number: u64, report: &OrderCanceled) {
-        self.forget_other(report.client_order_id, report.order_id);
-        self.finish(
-            number,
-            report.client_order_id,
-            Status::Canceled(report.reason),
-        );
+        self.name(report.client_order_id, report.order_id);
+        self.finish(number, report.order_id, Status::Canceled(report.reason));
     }
 
     fn amended(&mut self, number: u64, report: &OrderAmended) {
-        self.forget_other(report.client_order_id, report.order_id);
-        if let Some(order) = self.live.get_mut(&report.client_order_id) {
+        self.name(report.client_order_id, report.order_id);
+        if let Some(order) = self.live.get_mut(&report.order_id) {
             order.price = report.price;
             order.quantity = report.quantity;
             order.leaves = report.leaves_quantity;
@@ -177,30 +229,70 @@ impl Orders {
         }
     }
 
-    /// An order that is not certain and that the exchange does not know is gone.
+    /// A stop waits no more. Of one that we did not see come, only fills can tell how much there is.
+    fn triggered(&mut self, number: u64, report: &Triggered) {
+        let Ok(side) = Side::try_read_from_bytes(&[report.side]) else {
+            return;
+        };
+        self.name(report.client_order_id, report.order_id);
+        let order = self.live.entry(report.order_id);
+        let order = order.or_insert_with(|| Order {
+            market: report.market_id,
+            side,
+            ..Order::unseen(number, report.order_id, report.client_order_id)
+        });
+        order.price = report.price;
+        order.trigger_price = Price(0);
+        order.changed_by = number;
+    }
+
+    /// An order that is not certain and that the exchange does not know by its own id is gone. (The client's id says
+    /// nothing: which order has it may be among what is missing.)
     fn rejected(&mut self, report: &OrderRejected) {
         if report.reason == u16::from(domain::Reason::UnknownOrder) {
-            self.live.retain(|_, order| {
-                let named = if report.order_id == OrderId::NONE {
-                    order.client_order_id == report.client_order_id
-                } else {
-                    order.order_id == report.order_id
-                };
-                order.certain || !named
-            });
+            let unknown = |order: &Order| order.order_id == report.order_id && !order.certain;
+            self.live.retain(|_, order| !unknown(order));
         }
     }
 
-    /// The client's id names the order `order_id`. What it named before is done, in a way that the reports
-    /// which are missing told.
-    fn forget_other(&mut self, id: ClientOrderId, order_id: OrderId) {
-        if self.live.get(&id).is_some_and(|it| it.order_id != order_id) {
-            self.live.remove(&id);
+    /// Lots that would have traded with an order of its own: they are gone without a trade.
+    fn prevented(&mut self, number: u64, report: &SelfTradePrevented) {
+        self.name(report.client_order_id, report.order_id);
+        if let Some(order) = self.live.get_mut(&report.order_id) {
+            let gone = order.leaves.0.saturating_sub(report.leaves_quantity.0);
+            order.quantity = Qty(order.quantity.0.saturating_sub(gone));
+            order.leaves = report.leaves_quantity;
+            order.changed_by = number;
         }
     }
 
-    fn finish(&mut self, number: u64, id: ClientOrderId, status: Status) {
-        if let Some(order) = self.live.remove(&id) {
+    /// The client's id names the order `order_id` from now on. The order that it named before has ended or got another
+    /// id, as reports told which are missing.
+    fn name(&mut self, id: ClientOrderId, order_id: OrderId) {
+        let before = self.names.insert(id, order_id);
+        if let Some(before) = before.filter(|before| *before != order_id)
+            && let Some(order) = self.live.get_mut(&before)
+        {
+            order.certain = false;
+        }
+        if let Some(order) = self.live.get_mut(&order_id)
+            && order.client_order_id != id
+        {
+            let old = core::mem::replace(&mut order.client_order_id, id);
+            self.forget_name(old, order_id);
+        }
+    }
+
+    /// The client's id does not name the order any more.
+    fn forget_name(&mut self, id: ClientOrderId, order_id: OrderId) {
+        if self.names.get(&id) == Some(&order_id) {
+            self.names.remove(&id);
+        }
+    }
+
+    fn finish(&mut self, number: u64, order_id: OrderId, status: Status) {
+        if let Some(order) = self.live.remove(&order_id) {
+            self.forget_name(order.client_order_id, order_id);
             if self.finished.len() == MAX_FINISHED {
                 self.finished.pop_front();
             }
@@ -228,21 +320,24 @@ impl Orders {
                 break;
             }
             let status = Status::Live;
-            self.live
-                .entry(order.client_order_id)
-                .and_modify(|newer| {
-                    // The id was used again, and only the older of both can have survived.
-                    if newer.accepted_by >= next_report_no {
-                        *newer = Order { status, ..order };
-                    }
-                })
-                .or_insert(Order { status, ..order });
+            self.live.insert(order.order_id, Order { status, ..order });
         }
         self.live
             .retain(|_, order| order.accepted_by < next_report_no);
         for order in self.live.values_mut() {
             order.certain &= order.changed_by < next_report_no;
         }
+        self.name_again();
+    }
+
+    /// Of several orders with an id the one that changed first had it before the others, whose amendments are void.
+    fn name_again(&mut self) {
+        let mut orders: Vec<_> = self.live.values().collect();
+        orders.sort_by_key(|order| core::cmp::Reverse(order.changed_by));
+        let names = orders.iter();
+        self.names = names
+            .map(|order| (order.client_order_id, order.order_id))
+            .collect();
     }
 }
 
@@ -285,6 +380,25 @@ mod tests {
         })
     }
 
+    fn amended(id: ClientOrderId, order_id: OrderId, quantity: u64, leaves: u64) -> Message {
+        Message::OrderAmended(OrderAmended {
+            order_id,
+            client_order_id: id,
+            quantity: Qty(quantity),
+            leaves_quantity: Qty(leaves),
+            ..OrderAmended::default()
+        })
+    }
+
+    fn unknown(client_order_id: ClientOrderId, order_id: OrderId) -> Message {
+        Message::OrderRejected(OrderRejected {
+            order_id,
+            client_order_id,
+            reason: domain::Reason::UnknownOrder.into(),
+            ..OrderRejected::default()
+        })
+    }
+
     fn of(reports: &[(u64, Message)]) -> Orders {
         let mut orders = Orders::default();
         for (number, message) in reports {
@@ -324,6 +438,11 @@ mod tests {
             (order.filled, order.leaves, order.side),
             (Qty(1), Qty(3), Side::Sell)
         );
+        // The first ended, or it has another id now: only the exchange's says which.
+        assert_eq!(orders.live().count(), 2);
+        orders.report(6, &unknown(ID, OrderId::NONE));
+        assert_eq!(orders.live().count(), 2);
+        orders.report(7, &unknown(ClientOrderId(0), FIRST));
         assert_eq!(orders.live().count(), 1);
 
         let mut orders = first();
@@ -338,5 +457,187 @@ mod tests {
         orders.report(5, &canceled(FIRST));
         let order = orders.get(ID).expect("the first");
         assert_eq!(order.status, Status::Canceled(0));
+    }
+
+    const OTHER: ClientOrderId = ClientOrderId(8);
+
+    #[test]
+    fn an_amendment_may_give_an_order_another_id() {
+        let fill_of_the_first = Message::OrderFilled(OrderFilled {
+            order_id: FIRST,
+            client_order_id: OTHER,
+            quantity: Qty(1),
+            leaves_quantity: Qty(5),
+            ..OrderFilled::default()
+        });
+        let mut orders = of(&[
+            (1, accepted(FIRST)),
+            (2, amended(OTHER, FIRST, 6, 6)),
+            (3, accepted(SECOND)),
+            (4, fill_of_the_first),
+        ]);
+        let order = *orders.get(OTHER).expect("the first");
+        assert_eq!((order.order_id, order.client_order_id), (FIRST, OTHER));
+        assert_eq!((order.filled, order.leaves), (Qty(1), Qty(5)));
+        assert_eq!(orders.get(ID).map(|order| order.order_id), Some(SECOND));
+        assert!(orders.live().all(|order| order.certain));
+        orders.report(5, &filled(SECOND, 0));
+        assert_eq!(
+            orders.get(ID).map(|order| order.status),
+            Some(Status::Filled)
+        );
+        assert_eq!(orders.live().count(), 1);
+    }
+
+    /// The second had the id that the first got, and with the amendment its own end is void.
+    #[test]
+    fn an_id_that_was_handed_on_is_the_older_orders_again_after_a_rollback() {
+        let second = Message::OrderAccepted(OrderAccepted {
+            order_id: SECOND,
+            client_order_id: OTHER,
+            quantity: Qty(5),
+            ..OrderAccepted::default()
+        });
+        let ended = Message::OrderCanceled(OrderCanceled {
+            order_id: SECOND,
+            client_order_id: OTHER,
+            ..OrderCanceled::default()
+        });
+        let mut orders = of(&[
+            (1, accepted(FIRST)),
+            (2, second),
+            (3, ended),
+            (4, amended(OTHER, FIRST, 6, 6)),
+        ]);
+        orders.rolled_back(3);
+        let order = orders.get(OTHER).expect("it rests again");
+        assert_eq!((order.order_id, order.certain), (SECOND, false));
+        let ids: Vec<_> = orders.live().map(|order| order.order_id).collect();
+        assert_eq!(ids, [FIRST, SECOND], "and none is forgotten");
+    }
+
+    /// A stop with all that an order may have, and its arrival.
+    fn stop() -> [Message; 2] {
+        let accepted = OrderAccepted {
+            order_id: FIRST,
+            client_order_id: ID,
+            price: Price(110),
+            quantity: Qty(5),
+            expires: Nanos(9),
+            trigger_price: Price(105),
+            time_in_force: TimeInForce::GoodTillTime as u8,
+            ..OrderAccepted::default()
+        };
+        let triggered = Triggered {
+            order_id: FIRST,
+            client_order_id: ID,
+            price: Price(110),
+            side: 1,
+            ..Triggered::default()
+        };
+        [accepted.into(), triggered.into()]
+    }
+
+    #[test]
+    fn a_stop_is_live_and_waits_until_it_arrives() {
+        let [accepted, triggered] = stop();
+        let mut orders = of(&[(1, accepted)]);
+        let order = *orders.get(ID).unwrap();
+        assert_eq!((order.status, order.waits()), (Status::Live, true));
+        assert_eq!((order.trigger_price, order.expires), (Price(105), Nanos(9)));
+        orders.report(2, &amended(ID, FIRST, 6, 6));
+        assert!(orders.get(ID).unwrap().waits(), "an amendment lets it wait");
+        orders.report(3, &triggered);
+        let order = *orders.get(ID).unwrap();
+        assert_eq!((order.status, order.waits()), (Status::Live, false));
+        assert_eq!((order.leaves, order.price), (Qty(6), Price(110)));
+        orders.report(4, &filled(FIRST, 0));
+        assert_eq!(orders.get(ID).unwrap().status, Status::Filled);
+
+        let mut orders = of(&[(1, accepted)]);
+        orders.missed();
+        orders.report(3, &filled(FIRST, 4));
+        assert!(!orders.get(ID).unwrap().waits(), "what trades has arrived");
+    }
+
+    #[test]
+    fn a_stop_whose_arrival_is_void_or_all_that_is_known_is_uncertain() {
+        let [accepted, triggered] = stop();
+        let mut orders = of(&[(1, accepted), (2, triggered)]);
+        orders.rolled_back(2);
+        assert!(!orders.get(ID).unwrap().certain, "it may wait again");
+        let orders = of(&[(5, triggered)]);
+        let order = orders.get(ID).expect("it is told of");
+        assert_eq!((order.order_id, order.certain), (FIRST, false));
+        assert_eq!((order.side, order.waits()), (Side::Sell, false));
+    }
+
+    #[test]
+    fn an_order_has_its_end_and_what_the_book_shows_of_it() {
+        let Message::OrderAccepted(plain) = accepted(FIRST) else {
+            panic!("an acceptance")
+        };
+        let iceberg = OrderAccepted {
+            time_in_force: TimeInForce::GoodTillClose as u8,
+            display_quantity: Qty(2),
+            ..plain
+        };
+        let ended = OrderCanceled {
+            order_id: FIRST,
+            client_order_id: ID,
+            quantity: Qty(3),
+            reason: domain::Reason::MarketClose.into(),
+            ..OrderCanceled::default()
+        };
+        let mut orders = of(&[(1, iceberg.into()), (2, filled(FIRST, 3))]);
+        let order = *orders.get(ID).unwrap();
+        assert_eq!((order.display_quantity, order.leaves), (Qty(2), Qty(3)));
+        assert!(order.until_close && !order.waits());
+        orders.report(3, &ended.into());
+        let order = orders.get(ID).unwrap();
+        assert_eq!(order.status, Status::Canceled(209));
+    }
+
+    #[test]
+    fn rebates_are_kept_apart_from_fees() {
+        let fill = |fee, fee_is_rebate| {
+            Message::OrderFilled(OrderFilled {
+                order_id: FIRST,
+                client_order_id: ID,
+                quantity: Qty(1),
+                leaves_quantity: Qty(1),
+                fee: Amount(fee),
+                fee_is_rebate,
+                ..OrderFilled::default()
+            })
+        };
+        let reports = [accepted(FIRST), fill(3, 0), fill(4, 1), fill(5, 0)];
+        let orders = of(&[1, 2, 3, 4].map(|no| (no, reports[usize::try_from(no).unwrap() - 1])));
+        let order = orders.get(ID).unwrap();
+        assert_eq!((order.fees, order.rebates), (Amount(8), Amount(4)));
+    }
+
+    #[test]
+    fn lots_that_met_an_own_order_are_gone_without_a_trade() {
+        let prevented = |quantity, leaves| {
+            Message::SelfTradePrevented(SelfTradePrevented {
+                order_id: FIRST,
+                client_order_id: ID,
+                maker_order_id: SECOND,
+                quantity: Qty(quantity),
+                leaves_quantity: Qty(leaves),
+                ..SelfTradePrevented::default()
+            })
+        };
+        // Of five lots one trades, two decrement, and then the resting one is cancelled.
+        let orders = of(&[
+            (1, accepted(FIRST)),
+            (2, filled(FIRST, 4)),
+            (3, prevented(2, 2)),
+            (4, prevented(2, 2)),
+        ]);
+        let order = orders.get(ID).unwrap();
+        assert_eq!((order.quantity, order.filled), (Qty(3), Qty(1)));
+        assert_eq!(order.leaves, Qty(2));
     }
 }

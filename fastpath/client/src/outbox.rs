@@ -72,6 +72,11 @@ impl Outbox {
         self.sent_end
     }
 
+    /// The number that the next message gets.
+    pub(crate) fn next_no(&self) -> u64 {
+        self.next_no
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.unanswered.len()
     }

@@ -6,13 +6,13 @@ use crate::inbox::Inbox;
 use crate::link::{Link, Origin, Step};
 use crate::orders::Orders;
 use crate::outbox::{Outbox, SendError};
-use domain::{Nanos, Reason, SessionId};
+use domain::{Flag, Nanos, Reason, Scope, SessionId};
 use std::collections::VecDeque;
 use wire::CONTROL_EPOCH;
 use wire::auth::SessionSecret;
 use wire::order_entry::{
-    Block, Context, Datagram, DatagramReader, DatagramWriter, Established, MIN_DATAGRAM, Message,
-    Refused, Template,
+    Block, Context, Datagram, DatagramReader, DatagramWriter, Established, KillSwitch,
+    MIN_DATAGRAM, MassCancel, Message, Refused, Template,
 };
 
 /// Which reports a new process of a session wants first.
@@ -156,6 +156,35 @@ impl Session {
     /// [`SendError`] if it cannot be taken now.
     pub fn amend_order(&mut self, amend: &domain::AmendOrder) -> Result<u64, SendError> {
         self.send(Message::AmendOrder(amend.into()))
+    }
+
+    /// Cancels all live orders of the session, or of its account, or some of them; `target` is not looked at. Returns the
+    /// number of the command, which also becomes its `request`: the `MassCanceled` that says it is done may come
+    /// from a later frame than the command's own, whose stamp does not name the number.
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn mass_cancel(&mut self, cancel: &domain::MassCancel) -> Result<u64, SendError> {
+        let request = self.outbox.next_no();
+        self.send(Message::MassCancel(MassCancel {
+            request,
+            ..cancel.into()
+        }))
+    }
+
+    /// Turns the kill switch of the session or of its account on: all live orders are cancelled, and no others are
+    /// taken until the operator turns it off. Returns the number of the command, which also becomes its
+    /// `request`, as of [`mass_cancel`](Self::mass_cancel).
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn kill(&mut self, scope: Scope) -> Result<u64, SendError> {
+        self.send(Message::KillSwitch(KillSwitch {
+            request: self.outbox.next_no(),
+            scope: scope as u8,
+            on: Flag::Yes as u8,
+            ..KillSwitch::default()
+        }))
     }
 
     fn send(&mut self, message: Message) -> Result<u64, SendError> {
@@ -330,8 +359,8 @@ impl Session {
     fn answer(&mut self, message: &Message, now: Nanos) {
         if let Message::NotApplied(report) = message {
             self.outbox.give_up(report.from_seq_no, report.count, now);
-        } else if let Some(stamp) = message.stamp() {
-            let unknown = self.outbox.answered(stamp.client_seq_no, now);
+        } else if let Some(number) = answered(message) {
+            let unknown = self.outbox.answered(number, now);
             self.outcomes_unknown(unknown);
         }
     }
@@ -342,7 +371,7 @@ impl Session {
         let (from, count) = if let Message::NotApplied(report) = message {
             (report.from_seq_no, report.count)
         } else {
-            (message.stamp().map_or(0, |stamp| stamp.client_seq_no), 1)
+            (answered(message).unwrap_or(0), 1)
         };
         let given_up = self.outbox.give_up(from, count, now);
         self.outcomes_unknown(given_up);
@@ -460,6 +489,14 @@ impl Session {
         let heartbeat_at = self.last_sent.0.saturating_add(self.timing.heartbeat);
         (heartbeat_at <= now.0).then(|| DatagramWriter::new(buffer, context).finish(key))
     }
+}
+
+/// The number of the command that a report answers; 0: none of ours.
+fn answered(report: &Message) -> Option<u64> {
+    if let Message::MassCanceled(report) = report {
+        return Some(report.request);
+    }
+    report.stamp().map(|stamp| stamp.client_seq_no)
 }
 
 fn write_one<B: Block>(

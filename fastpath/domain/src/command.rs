@@ -5,12 +5,15 @@
 //! the body. The structs are the layouts; how they stand in a frame: docs/JOURNAL.md.
 
 use crate::{
-    AccountId, Amount, AssetId, ClientOrderId, FirmId, Flag, Gate, MarketId, Nanos, OrderId,
-    OrderType, Price, Qty, Side, Source, TimeInForce, Zero,
+    AccountId, Amount, AssetId, ClientOrderId, FirmId, Flag, Gate, MarketId, MarketState, Nanos,
+    OrderId, OrderType, PostOnly, Price, Qty, Reference, Scope, SelfTrade, SelfTradeScope, Side,
+    Sides, Source, TimeInForce, Zero,
 };
 use core::fmt;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
+/// Tiers of accounts: 0 to 15. An account is in tier 0 until it is put into another.
+pub const MAX_TIERS: u32 = 16;
 /// Words of the largest command body.
 pub const MAX_COMMAND_WORDS: usize = 12;
 /// Words of a request in a ring: kind and source, source number, receive time, the body, the deadline.
@@ -38,6 +41,8 @@ pub enum CommandKind {
     NewOrder = 1,
     CancelOrder = 2,
     AmendOrder = 3,
+    MassCancel = 4,
+    KillSwitch = 5,
     Continue = 16,
     Timer = 17,
     Checkpoint = 18,
@@ -49,6 +54,13 @@ pub enum CommandKind {
     CreateAccount = 35,
     OpenSession = 36,
     Delegate = 37,
+    SetTier = 38,
+    SetLimits = 39,
+    SetFees = 40,
+    CollectFees = 41,
+    SetMarketState = 42,
+    SetCollar = 43,
+    DelistMarket = 44,
     Deposit = 48,
 }
 
@@ -69,7 +81,7 @@ record! {
     NewOrder {
         /// The owner's id for it; not 0.
         client_order_id: ClientOrderId,
-        /// Limit price in ticks; 0 for a market order.
+        /// Limit price in ticks; of a market order, also one that waits, the worst at which it trades, or 0 for any.
         price: Price,
         /// Lots.
         qty: Qty,
@@ -77,22 +89,59 @@ record! {
         market: MarketId,
         /// Buy or sell.
         side: Side,
-        /// Limit or market.
+        /// Limit or market, at once or later.
         order_type: OrderType,
         /// How long.
         time_in_force: TimeInForce,
-        /// Refuse rather than trade on arrival.
-        post_only: Flag,
+        /// Do not trade on arrival.
+        post_only: PostOnly,
+        /// Trade so many lots at once, or be refused; 0: any.
+        min_qty: Qty,
+        /// Engine time at which it ends, UTC nanoseconds, if it is good till a time; else 0.
+        expires: Nanos,
+        /// Lots that the book shows of it at a time; 0: all.
+        display_qty: Qty,
+        /// Of a stop: a trade at it, or above it if the stop buys, below it if it sells, makes the order arrive; else 0.
+        trigger_price: Price,
+        /// What to do where it meets an order of its own.
+        self_trade: SelfTrade,
+        /// Which orders are its own.
+        self_trade_scope: SelfTradeScope,
+        /// Zero.
+        pad: [Zero; 6],
     }
 }
 
+impl NewOrder {
+    /// A limit order that stays until cancelled, of nothing at no price: what an order is that says nothing else.
+    pub const PLAIN: Self = Self {
+        client_order_id: ClientOrderId(0),
+        price: Price(0),
+        qty: Qty::ZERO,
+        market: MarketId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::GoodTillCancel,
+        post_only: PostOnly::No,
+        min_qty: Qty::ZERO,
+        expires: Nanos(0),
+        display_qty: Qty::ZERO,
+        trigger_price: Price(0),
+        self_trade: SelfTrade::Allow,
+        self_trade_scope: SelfTradeScope::Account,
+        pad: [Zero::Zero; 6],
+    };
+}
+
 record! {
-    /// Cancels a live order of the session that is its source.
+    /// Cancels a live order of the session that is its source, or a part of it.
     CancelOrder {
         /// The engine's id, or [`OrderId::NONE`] to name it by `client_order_id`.
         order_id: OrderId,
         /// Used if `order_id` is none.
         client_order_id: ClientOrderId,
+        /// Lots to cancel; 0, or no less than it has: all of it.
+        qty: Qty,
     }
 }
 
@@ -107,13 +156,67 @@ record! {
         price: Price,
         /// New total quantity, filled part included.
         qty: Qty,
+        /// The owner's id for it from now on; 0: as it is.
+        new_client_order_id: ClientOrderId,
     }
 }
 
 record! {
-    /// Goes on with the sweep that the last frame had no room for.
+    /// Cancels all live orders of a session, an account or a firm, or those of a market, a side, a range of prices.
+    MassCancel {
+        /// Stands in the report of what was done; any number.
+        request: u64,
+        /// No order with a lower price, in ticks; 0: however low.
+        lowest: Price,
+        /// No order with a higher price, in ticks; 0: however high.
+        highest: Price,
+        /// Which session, account or firm. Not looked at if a session sends it: then it is its own.
+        target: u32,
+        /// Where, or [`MarketId::ANY`].
+        market: MarketId,
+        /// What `target` is.
+        scope: Scope,
+        /// Of which side.
+        sides: Sides,
+        /// Zero.
+        pad: [Zero; 6],
+    }
+}
+
+impl MassCancel {
+    /// Of everything that the session has which sends it.
+    pub const OWN: Self = Self {
+        request: 0,
+        lowest: Price(0),
+        highest: Price(0),
+        target: 0,
+        market: MarketId::ANY,
+        scope: Scope::Session,
+        sides: Sides::Both,
+        pad: [Zero::Zero; 6],
+    };
+}
+
+record! {
+    /// Cancels all live orders of a session, an account or a firm and takes no others of it until it is turned off.
+    KillSwitch {
+        /// Stands in the report of what was done; any number.
+        request: u64,
+        /// Which session, account or firm. Not looked at if a session sends it: then it is its own.
+        target: u32,
+        /// What `target` is.
+        scope: Scope,
+        /// Whether it is turned on. A session can turn it on only.
+        on: Flag,
+        /// Zero.
+        pad: [Zero; 2],
+    }
+}
+
+record! {
+    /// Goes on with the work that the last frame had no room for.
     Continue {
-        /// The order that sweeps.
+        /// The order that sweeps, or [`OrderId::NONE`] of any other work.
         order_id: OrderId,
     }
 }
@@ -257,6 +360,10 @@ record! {
         price_min: Price,
         /// Name in ASCII, filled up with zeros.
         symbol: [u8; 16],
+        /// In which it begins; not [`MarketState::Delisted`].
+        state: MarketState,
+        /// Zero.
+        pad: [Zero; 7],
     }
 }
 
@@ -277,6 +384,7 @@ impl CreateMarket {
             && self.min_qty > Qty::ZERO
             && self.price_min.0 >= 1
             && behind_highest.is_some()
+            && self.state != MarketState::Delisted
     }
 }
 
@@ -377,6 +485,123 @@ record! {
     }
 }
 
+/// What an account may do at most. Every field: 0 is no limit.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Limits {
+    /// Lots of an order.
+    pub max_order_qty: Qty,
+    /// Notional of an order, in whole units of the quote asset.
+    pub max_order_notional: u64,
+    /// What it owns of a base asset when a buy has filled, in whole units.
+    pub max_position: u64,
+    /// Notional of its trades on one day (UTC), with the order that is checked, in whole units of the quote asset.
+    pub max_daily_volume: u64,
+    /// Live orders.
+    pub max_open_orders: u32,
+    /// Zero.
+    pub pad: [Zero; 4],
+}
+
+record! {
+    /// Puts an account into a tier, whose limits and fees are its from now on.
+    SetTier {
+        /// Whose.
+        account: AccountId,
+        /// Which: below [`MAX_TIERS`].
+        tier: u32,
+    }
+}
+
+record! {
+    /// Sets the limits of a tier, or of an account that then no longer has those of its tier.
+    SetLimits {
+        /// Which tier, or account.
+        target: u32,
+        /// Whether `target` is an account.
+        of_account: Flag,
+        /// Of an account: whether it has those of its tier again. Then `limits` are zeros.
+        as_tier: Flag,
+        /// Zero.
+        pad: [Zero; 2],
+        /// From now on; what rests stays.
+        limits: Limits,
+    }
+}
+
+record! {
+    /// Sets what the accounts of a tier pay in a market. No more than its list fees, which orders set aside.
+    SetFees {
+        /// Which tier: below [`MAX_TIERS`].
+        tier: u32,
+        /// Where, or [`MarketId::ANY`]: in all that there are.
+        market: MarketId,
+        /// Fee of the resting side in parts per million of the notional; below 0 it is a rebate, down to -1,000,000.
+        maker_fee_ppm: i32,
+        /// Fee of the arriving side in parts per million of the notional.
+        taker_fee_ppm: u32,
+    }
+}
+
+impl SetFees {
+    /// The highest rebate, in parts per million of the notional.
+    pub const MAX_REBATE_PPM: u32 = 1_000_000;
+}
+
+record! {
+    /// Lets a market go on in another state. Bids and asks that cross by then trade at one price first.
+    SetMarketState {
+        /// Which.
+        market: MarketId,
+        /// From now on; not [`MarketState::Delisted`].
+        state: MarketState,
+        /// Zero.
+        pad: [Zero; 3],
+    }
+}
+
+record! {
+    /// How far from a reference orders may reach into the other side of a market.
+    SetCollar {
+        /// The reference, if it is [`Reference::Set`]; else 0.
+        price: Price,
+        /// Which.
+        market: MarketId,
+        /// Parts per million of the reference; at least 1, and 0 without a reference.
+        width_ppm: u32,
+        /// From where.
+        reference: Reference,
+        /// Whether an order that is beyond it halts the market.
+        halts: Flag,
+        /// Zero.
+        pad: [Zero; 6],
+    }
+}
+
+record! {
+    /// Ends a market: its orders are cancelled, and there will be no others.
+    DelistMarket {
+        /// Which.
+        market: MarketId,
+        /// Zero.
+        pad: [Zero; 4],
+    }
+}
+
+record! {
+    /// Pays out fees to an account: the exchange's own.
+    CollectFees {
+        /// To whom.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much, in base units; at least 1.
+        amount: Amount,
+    }
+}
+
 /// Any command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is documented at its record")]
@@ -384,6 +609,8 @@ pub enum Command {
     NewOrder(NewOrder),
     CancelOrder(CancelOrder),
     AmendOrder(AmendOrder),
+    MassCancel(MassCancel),
+    KillSwitch(KillSwitch),
     Continue(Continue),
     Timer(Timer),
     Checkpoint(Checkpoint),
@@ -395,6 +622,13 @@ pub enum Command {
     CreateAccount(CreateAccount),
     OpenSession(OpenSession),
     Delegate(Delegate),
+    SetTier(SetTier),
+    SetLimits(SetLimits),
+    SetFees(SetFees),
+    CollectFees(CollectFees),
+    SetMarketState(SetMarketState),
+    SetCollar(SetCollar),
+    DelistMarket(DelistMarket),
     Deposit(Deposit),
 }
 
@@ -448,6 +682,8 @@ impl CommandKind {
             Self::NewOrder => size_of::<NewOrder>(),
             Self::CancelOrder => size_of::<CancelOrder>(),
             Self::AmendOrder => size_of::<AmendOrder>(),
+            Self::MassCancel => size_of::<MassCancel>(),
+            Self::KillSwitch => size_of::<KillSwitch>(),
             Self::Continue => size_of::<Continue>(),
             Self::Timer => size_of::<Timer>(),
             Self::Checkpoint => size_of::<Checkpoint>(),
@@ -459,6 +695,13 @@ impl CommandKind {
             Self::CreateAccount => size_of::<CreateAccount>(),
             Self::OpenSession => size_of::<OpenSession>(),
             Self::Delegate => size_of::<Delegate>(),
+            Self::SetTier => size_of::<SetTier>(),
+            Self::SetLimits => size_of::<SetLimits>(),
+            Self::SetFees => size_of::<SetFees>(),
+            Self::CollectFees => size_of::<CollectFees>(),
+            Self::SetMarketState => size_of::<SetMarketState>(),
+            Self::SetCollar => size_of::<SetCollar>(),
+            Self::DelistMarket => size_of::<DelistMarket>(),
             Self::Deposit => size_of::<Deposit>(),
         };
         bytes / 8
@@ -473,6 +716,8 @@ impl Command {
             Self::NewOrder(_) => CommandKind::NewOrder,
             Self::CancelOrder(_) => CommandKind::CancelOrder,
             Self::AmendOrder(_) => CommandKind::AmendOrder,
+            Self::MassCancel(_) => CommandKind::MassCancel,
+            Self::KillSwitch(_) => CommandKind::KillSwitch,
             Self::Continue(_) => CommandKind::Continue,
             Self::Timer(_) => CommandKind::Timer,
             Self::Checkpoint(_) => CommandKind::Checkpoint,
@@ -484,6 +729,13 @@ impl Command {
             Self::CreateAccount(_) => CommandKind::CreateAccount,
             Self::OpenSession(_) => CommandKind::OpenSession,
             Self::Delegate(_) => CommandKind::Delegate,
+            Self::SetTier(_) => CommandKind::SetTier,
+            Self::SetLimits(_) => CommandKind::SetLimits,
+            Self::SetFees(_) => CommandKind::SetFees,
+            Self::CollectFees(_) => CommandKind::CollectFees,
+            Self::SetMarketState(_) => CommandKind::SetMarketState,
+            Self::SetCollar(_) => CommandKind::SetCollar,
+            Self::DelistMarket(_) => CommandKind::DelistMarket,
             Self::Deposit(_) => CommandKind::Deposit,
         }
     }
@@ -495,6 +747,8 @@ impl Command {
             Self::NewOrder(body) => body.as_bytes(),
             Self::CancelOrder(body) => body.as_bytes(),
             Self::AmendOrder(body) => body.as_bytes(),
+            Self::MassCancel(body) => body.as_bytes(),
+            Self::KillSwitch(body) => body.as_bytes(),
             Self::Continue(body) => body.as_bytes(),
             Self::Timer(body) => body.as_bytes(),
             Self::Checkpoint(body) => body.as_bytes(),
@@ -506,6 +760,13 @@ impl Command {
             Self::CreateAccount(body) => body.as_bytes(),
             Self::OpenSession(body) => body.as_bytes(),
             Self::Delegate(body) => body.as_bytes(),
+            Self::SetTier(body) => body.as_bytes(),
+            Self::SetLimits(body) => body.as_bytes(),
+            Self::SetFees(body) => body.as_bytes(),
+            Self::CollectFees(body) => body.as_bytes(),
+            Self::SetMarketState(body) => body.as_bytes(),
+            Self::SetCollar(body) => body.as_bytes(),
+            Self::DelistMarket(body) => body.as_bytes(),
             Self::Deposit(body) => body.as_bytes(),
         }
     }
@@ -530,6 +791,8 @@ impl Command {
             CommandKind::NewOrder => Self::NewOrder(read(kind, bytes)?),
             CommandKind::CancelOrder => Self::CancelOrder(read(kind, bytes)?),
             CommandKind::AmendOrder => Self::AmendOrder(read(kind, bytes)?),
+            CommandKind::MassCancel => Self::MassCancel(read(kind, bytes)?),
+            CommandKind::KillSwitch => Self::KillSwitch(read(kind, bytes)?),
             CommandKind::Continue => Self::Continue(read(kind, bytes)?),
             CommandKind::Timer => Self::Timer(read(kind, bytes)?),
             CommandKind::Checkpoint => Self::Checkpoint(read(kind, bytes)?),
@@ -541,6 +804,13 @@ impl Command {
             CommandKind::CreateAccount => Self::CreateAccount(read(kind, bytes)?),
             CommandKind::OpenSession => Self::OpenSession(read(kind, bytes)?),
             CommandKind::Delegate => Self::Delegate(read(kind, bytes)?),
+            CommandKind::SetTier => Self::SetTier(read(kind, bytes)?),
+            CommandKind::SetLimits => Self::SetLimits(read(kind, bytes)?),
+            CommandKind::SetFees => Self::SetFees(read(kind, bytes)?),
+            CommandKind::CollectFees => Self::CollectFees(read(kind, bytes)?),
+            CommandKind::SetMarketState => Self::SetMarketState(read(kind, bytes)?),
+            CommandKind::SetCollar => Self::SetCollar(read(kind, bytes)?),
+            CommandKind::DelistMarket => Self::DelistMarket(read(kind, bytes)?),
             CommandKind::Deposit => Self::Deposit(read(kind, bytes)?),
         })
     }
@@ -575,6 +845,16 @@ pub struct AccountView {
     pub firm: FirmId,
     /// The wallet that may log on for it; zeros if none.
     pub owner: [u8; 32],
+    /// Whose limits and fees it has.
+    pub tier: u32,
+    /// Its own limits, if it does not have those of its tier.
+    pub own_limits: Option<Limits>,
+    /// Live orders.
+    pub open_orders: u32,
+    /// Notional of its trades on `volume_day`, in millionths of whole units of the quote assets.
+    pub volume: u64,
+    /// Days since 1970 (UTC).
+    pub volume_day: u32,
 }
 
 /// What a reader may know of a live order.
@@ -588,9 +868,13 @@ pub struct OrderView {
     pub market: MarketId,
     /// Buy or sell.
     pub side: Side,
-    /// Refused rather than trade on arrival.
-    pub post_only: Flag,
-    /// In ticks; 0 for a market order that sweeps.
+    /// Does not trade on arrival.
+    pub post_only: PostOnly,
+    /// What to do where it meets an order of its own.
+    pub self_trade: SelfTrade,
+    /// Which orders are its own.
+    pub self_trade_scope: SelfTradeScope,
+    /// In ticks; 0 for a market order that sweeps or waits.
     pub price: Price,
     /// Lots that can still trade.
     pub leaves: Qty,
@@ -598,8 +882,26 @@ pub struct OrderView {
     pub filled: Qty,
     /// The owner's id.
     pub client_order_id: ClientOrderId,
-    /// The frame in which it joined the queue of its price; 0 while it sweeps.
-    pub priority: crate::Seq,
+    /// Feed number of the event by which it joined the queue of its price; 0 while it sweeps.
+    pub priority: u64,
+    /// Engine time at which it ends; 0: none.
+    pub expires: Nanos,
+    /// Whether it ends when its market closes.
+    pub until_close: bool,
+    /// Lots that the book shows of it at a time; 0: all.
+    pub display_qty: Qty,
+    /// Lots of `leaves` that the book does not show now.
+    pub hidden: Qty,
+    /// Of a stop that waits its trigger price in ticks; else 0.
+    pub trigger_price: Price,
+}
+
+impl OrderView {
+    /// The lots that the book shows.
+    #[must_use]
+    pub fn shown(&self) -> Qty {
+        Qty(self.leaves.0 - self.hidden.0)
+    }
 }
 
 /// What a reader may know of a session.
@@ -695,9 +997,11 @@ mod tests {
             min_qty: Qty(u64::MAX),
             price_min: Price(i64::MAX - i64::from(u32::MAX)),
             symbol,
+            state: MarketState::Closed,
+            pad: [Zero::Zero; 7],
         };
         assert!(largest.is_within_limits());
-        let changes: [fn(&mut CreateMarket); 9] = [
+        let changes: [fn(&mut CreateMarket); 10] = [
             |market| market.quote = market.base,
             |market| market.maker_fee_ppm += 1,
             |market| market.taker_fee_ppm += 1,
@@ -707,6 +1011,7 @@ mod tests {
             |market| market.min_qty = Qty::ZERO,
             |market| market.price_min = Price(0),
             |market| market.price_min.0 += 1,
+            |market| market.state = MarketState::Delisted,
         ];
         for (number, change) in changes.iter().enumerate() {
             let mut market = largest;
@@ -729,7 +1034,14 @@ mod tests {
                 side: Side::Sell,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
-                post_only: Flag::Yes,
+                post_only: PostOnly::Slide,
+                min_qty: Qty(1),
+                expires: Nanos(0),
+                display_qty: Qty(0),
+                trigger_price: Price(0),
+                self_trade: SelfTrade::CancelOldest,
+                self_trade_scope: SelfTradeScope::Firm,
+                pad: [Zero::Zero; 6],
             }),
         };
         let mut slot = [0; REQUEST_WORDS];

@@ -2,14 +2,27 @@
 
 use crate::event::{
     Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, Event, EventKind,
-    EventRecord, Fill, MarketDefined, NotApplied, Outcome, PhaseChanged, Rejected, StateHash,
-    Trade,
+    EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled, NotApplied, Outcome,
+    PhaseChanged, Rejected, SelfTradePrevented, StateHash, Trade, Triggered, Uncrossed,
 };
 use core::fmt;
 use zerocopy::{IntoBytes, TryFromBytes};
 
-/// Most resting orders that trade in one frame; a longer sweep goes on in `Continue` frames.
+/// Most resting orders that an arriving one trades with, or is kept from trading with, in one frame; a longer sweep
+/// goes on in `Continue` frames.
 pub const MAX_FILLS: usize = 32;
+/// Most resting orders that are looked at one by one before an order is taken.
+pub const MAX_LOOK_AHEAD: usize = 1024;
+/// Most orders that a mass cancel cancels in one frame; a longer one goes on in `Continue` frames.
+pub const MAX_CANCELS: usize = 48;
+/// Most trades of an auction in one frame.
+pub const MAX_AUCTION_TRADES: usize = 24;
+/// Most sessions and orders that a mass cancel looks at in one frame, or prices that an auction does.
+pub const MAX_LOOKS: usize = 1024;
+/// Most parts in which the book may show an order, one after the other: each is a trade of its own for whoever takes it.
+pub const MAX_SLICES: u64 = 100;
+/// Most kill switches that are on at the same time.
+pub const MAX_KILL_SWITCHES: usize = 4096;
 /// Most events of one frame: three per trade, and what opens and closes a command.
 pub const MAX_EVENTS: usize = 3 * MAX_FILLS + 8;
 /// Words of the events of one frame.
@@ -17,7 +30,19 @@ pub const MAX_EVENT_WORDS: usize = 1024;
 
 const TRADE_WORDS: usize = (size_of::<Trade>() + 2 * size_of::<Fill>()) / 8;
 const _: () = assert!(
-    MAX_FILLS * TRADE_WORDS + 8 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
+    2 * MAX_CANCELS + 2 <= MAX_EVENTS,
+    "each cancel is two events"
+);
+const _: () = assert!(
+    4 * MAX_AUCTION_TRADES + 5 <= MAX_EVENTS,
+    "each trade of an auction is four events, and both orders of the last may show more"
+);
+/// A trade that was prevented: the resting order is cancelled or becomes smaller.
+const PREVENTED_WORDS: usize =
+    (size_of::<SelfTradePrevented>() + size_of::<Amended>() + size_of::<BookReduce>()) / 8;
+const _: () = assert!(
+    PREVENTED_WORDS <= TRADE_WORDS
+        && MAX_FILLS * TRADE_WORDS + 8 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
     "a full frame's events fit: no event that may stand beside trades is larger than a fill"
 );
 
@@ -152,6 +177,11 @@ impl<'a> Events<'a> {
             EventKind::Canceled => Event::Canceled(self.take::<Canceled>()?),
             EventKind::Amended => Event::Amended(self.take::<Amended>()?),
             EventKind::NotApplied => Event::NotApplied(self.take::<NotApplied>()?),
+            EventKind::SelfTradePrevented => {
+                Event::SelfTradePrevented(self.take::<SelfTradePrevented>()?)
+            }
+            EventKind::MassCanceled => Event::MassCanceled(self.take::<MassCanceled>()?),
+            EventKind::Triggered => Event::Triggered(self.take::<Triggered>()?),
             EventKind::BookAdd => Event::BookAdd(self.take::<BookAdd>()?),
             EventKind::BookReduce => Event::BookReduce(self.take::<BookReduce>()?),
             EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
@@ -159,6 +189,10 @@ impl<'a> Events<'a> {
             EventKind::PhaseChanged => Event::PhaseChanged(self.take::<PhaseChanged>()?),
             EventKind::MarketDefined => Event::MarketDefined(self.take::<MarketDefined>()?),
             EventKind::BookReplace => Event::BookReplace(self.take::<BookReplace>()?),
+            EventKind::MarketStateChanged => {
+                Event::MarketStateChanged(self.take::<MarketStateChanged>()?)
+            }
+            EventKind::Uncrossed => Event::Uncrossed(self.take::<Uncrossed>()?),
             EventKind::Outcome => Event::Outcome(self.take::<Outcome>()?),
             EventKind::StateHash => Event::StateHash(self.take::<StateHash>()?),
         })
@@ -214,13 +248,16 @@ mod tests {
         );
     }
 
-    const KINDS: [EventKind; 15] = [
+    const KINDS: [EventKind; 20] = [
         EventKind::Accepted,
         EventKind::Rejected,
         EventKind::Fill,
         EventKind::Canceled,
         EventKind::Amended,
         EventKind::NotApplied,
+        EventKind::SelfTradePrevented,
+        EventKind::MassCanceled,
+        EventKind::Triggered,
         EventKind::BookAdd,
         EventKind::BookReduce,
         EventKind::BookDelete,
@@ -228,6 +265,8 @@ mod tests {
         EventKind::PhaseChanged,
         EventKind::MarketDefined,
         EventKind::BookReplace,
+        EventKind::MarketStateChanged,
+        EventKind::Uncrossed,
         EventKind::Outcome,
         EventKind::StateHash,
     ];

@@ -6,8 +6,9 @@
 //! docs/JOURNAL.md.
 
 use crate::{
-    AssetId, ClientOrderId, CommandKind, Flag, Liquidity, MarketId, OrderId, OrderType, Phase,
-    Price, Qty, Reason, SessionId, Side, TimeInForce, Zero,
+    AssetId, ClientOrderId, CommandKind, Flag, Liquidity, MarketId, MarketState, Nanos, OrderId,
+    OrderType, Phase, PostOnly, Price, Qty, Reason, SelfTrade, SelfTradeScope, SessionId, Side,
+    TimeInForce, Zero,
 };
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
@@ -34,6 +35,9 @@ pub enum EventKind {
     Canceled = 4,
     Amended = 5,
     NotApplied = 6,
+    SelfTradePrevented = 7,
+    MassCanceled = 8,
+    Triggered = 9,
     BookAdd = 32,
     BookReduce = 33,
     BookDelete = 34,
@@ -41,6 +45,8 @@ pub enum EventKind {
     PhaseChanged = 36,
     MarketDefined = 37,
     BookReplace = 38,
+    MarketStateChanged = 39,
+    Uncrossed = 40,
     Outcome = 64,
     StateHash = 65,
 }
@@ -69,7 +75,8 @@ macro_rules! record {
 }
 
 record! {
-    /// Private: an order was accepted. Its trades follow; it rests only if a `BookAdd` follows.
+    /// Private: an order was accepted. Its trades follow; it rests only if a `BookAdd` follows. A stop waits, until a
+    /// `Triggered` tells that it arrives.
     Accepted {
         /// Buy or sell.
         side: Side,
@@ -85,16 +92,26 @@ record! {
         order_id: OrderId,
         /// The owner's id.
         client_order_id: ClientOrderId,
-        /// Limit price in ticks, or 0.
+        /// Limit price in ticks, at which it slid if it did; of a market order the worst, or 0.
         price: Price,
         /// Lots.
         qty: Qty,
+        /// Engine time at which it ends; 0: none.
+        expires: Nanos,
+        /// Lots that the book shows of it at a time; 0: all.
+        display_qty: Qty,
+        /// Of a stop, which now waits, its trigger price in ticks; else 0.
+        trigger_price: Price,
         /// Where.
         market: MarketId,
-        /// Refused rather than trade on arrival.
-        post_only: Flag,
+        /// Did not trade on arrival.
+        post_only: PostOnly,
+        /// What to do where it meets an order of its own.
+        self_trade: SelfTrade,
+        /// Which orders are its own.
+        self_trade_scope: SelfTradeScope,
         /// Zero.
-        pad: [Zero; 3],
+        pad: Zero,
     }
 }
 
@@ -145,12 +162,14 @@ record! {
         qty: Qty,
         /// Lots left.
         leaves: Qty,
-        /// Paid, in base units of the quote asset.
+        /// Paid, in base units of the quote asset; or received, if it is a rebate.
         fee: crate::Amount,
         /// Where.
         market: MarketId,
+        /// Whether `fee` is a rebate.
+        is_rebate: Flag,
         /// Zero.
-        pad2: [Zero; 4],
+        pad2: [Zero; 3],
     }
 }
 
@@ -179,7 +198,7 @@ record! {
 }
 
 record! {
-    /// Private: an order was changed. If it lost its place, a `BookReplace` follows; or, if it trades
+    /// Private: an order was changed, by its owner or because an order of its own met it. If it lost its place, a `BookReplace` follows; or, if it trades
     /// at its new price, a `BookDelete`, its trades, and perhaps a `BookAdd`.
     Amended {
         /// Whether it kept its place in the queue.
@@ -192,7 +211,7 @@ record! {
         report_no: u64,
         /// The order.
         order_id: OrderId,
-        /// The owner's id.
+        /// The owner's id, from now on.
         client_order_id: ClientOrderId,
         /// New price in ticks.
         price: Price,
@@ -220,6 +239,78 @@ record! {
         from: u64,
         /// How many.
         count: u64,
+    }
+}
+
+record! {
+    /// Private to the owner of an arriving order: it met one of its own and did not trade with it. If it or the
+    /// resting one ends by that, a `Canceled` says so; if the resting one became smaller, an `Amended` does.
+    SelfTradePrevented {
+        /// What was done.
+        self_trade: SelfTrade,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The arriving order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// The resting order.
+        maker_order_id: OrderId,
+        /// The resting order's price in ticks.
+        price: Price,
+        /// Lots that would have traded.
+        qty: Qty,
+        /// Lots left of the arriving order, also if it is cancelled now.
+        leaves: Qty,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: a mass cancel or a kill switch that the session asked for has cancelled all that it was to cancel. The
+    /// cancels themselves came before, each to the session of its order.
+    MassCanceled {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// As in the command.
+        request: u64,
+        /// How many orders were cancelled.
+        count: u64,
+    }
+}
+
+record! {
+    /// Private: a stop has waited enough and arrives. Its trades follow, as behind an `Accepted`.
+    Triggered {
+        /// Of the order.
+        side: Side,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// The order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks; of a market order the worst, or 0.
+        price: Price,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
     }
 }
 
@@ -278,7 +369,7 @@ record! {
 }
 
 record! {
-    /// Public: a resting order traded. It left the book if `maker_leaves` is 0.
+    /// Public: a resting order traded. It left the book if `maker_leaves` is 0; if it has hidden lots, a `BookAdd` with its id follows.
     Trade {
         /// Of the arriving order.
         taker_side: Side,
@@ -298,7 +389,7 @@ record! {
         price: Price,
         /// Lots traded.
         qty: Qty,
-        /// Lots left of the resting order.
+        /// Lots left of the resting order, of those that the book shows.
         maker_leaves: Qty,
     }
 }
@@ -322,8 +413,8 @@ record! {
         base_decimals: u8,
         /// Of the quote asset: base units per whole unit, as a power of ten.
         quote_decimals: u8,
-        /// Zero.
-        pad: Zero,
+        /// In which it begins.
+        state: MarketState,
         /// Which.
         market: MarketId,
         /// The shard's feed number.
@@ -378,6 +469,36 @@ record! {
 }
 
 record! {
+    /// Public: a market is in another state from now on.
+    MarketStateChanged {
+        /// Which state.
+        state: MarketState,
+        /// Zero.
+        pad: [Zero; 2],
+        /// Which market.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+    }
+}
+
+record! {
+    /// Public: bids and asks of a market that cross trade now, all at one price. The trades follow.
+    Uncrossed {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Where.
+        market: MarketId,
+        /// The shard's feed number.
+        feed_no: u64,
+        /// In ticks.
+        price: Price,
+        /// Lots that trade.
+        qty: Qty,
+    }
+}
+
+record! {
     /// What became of a command that no session sent.
     Outcome {
         /// Zero.
@@ -411,6 +532,9 @@ pub enum Event {
     Canceled(Canceled),
     Amended(Amended),
     NotApplied(NotApplied),
+    SelfTradePrevented(SelfTradePrevented),
+    MassCanceled(MassCanceled),
+    Triggered(Triggered),
     BookAdd(BookAdd),
     BookReduce(BookReduce),
     BookDelete(BookDelete),
@@ -418,6 +542,8 @@ pub enum Event {
     PhaseChanged(PhaseChanged),
     MarketDefined(MarketDefined),
     BookReplace(BookReplace),
+    MarketStateChanged(MarketStateChanged),
+    Uncrossed(Uncrossed),
     Outcome(Outcome),
     StateHash(StateHash),
 }
@@ -433,6 +559,9 @@ impl Event {
             Self::Canceled(e) => Some((e.session, e.report_no)),
             Self::Amended(e) => Some((e.session, e.report_no)),
             Self::NotApplied(e) => Some((e.session, e.report_no)),
+            Self::SelfTradePrevented(e) => Some((e.session, e.report_no)),
+            Self::MassCanceled(e) => Some((e.session, e.report_no)),
+            Self::Triggered(e) => Some((e.session, e.report_no)),
             Self::BookAdd(_)
             | Self::BookReduce(_)
             | Self::BookDelete(_)
@@ -440,6 +569,8 @@ impl Event {
             | Self::PhaseChanged(_)
             | Self::MarketDefined(_)
             | Self::BookReplace(_)
+            | Self::MarketStateChanged(_)
+            | Self::Uncrossed(_)
             | Self::Outcome(_)
             | Self::StateHash(_) => None,
         }
@@ -456,12 +587,17 @@ impl Event {
             Self::PhaseChanged(e) => Some(e.feed_no),
             Self::MarketDefined(e) => Some(e.feed_no),
             Self::BookReplace(e) => Some(e.feed_no),
+            Self::MarketStateChanged(e) => Some(e.feed_no),
+            Self::Uncrossed(e) => Some(e.feed_no),
             Self::Accepted(_)
             | Self::Rejected(_)
             | Self::Fill(_)
             | Self::Canceled(_)
             | Self::Amended(_)
             | Self::NotApplied(_)
+            | Self::SelfTradePrevented(_)
+            | Self::MassCanceled(_)
+            | Self::Triggered(_)
             | Self::Outcome(_)
             | Self::StateHash(_) => None,
         }

@@ -21,6 +21,13 @@ pub enum Tag {
     FreeSlot = 9,
     Sweep = 10,
     Capacities = 11,
+    KillSwitch = 12,
+    MassCancel = 13,
+    Limits = 14,
+    Fees = 15,
+    Uncrossing = 16,
+    Expiring = 17,
+    Arriving = 18,
 }
 
 /// The hash of one record, word by word. Each step is a bijection of the running value and of the

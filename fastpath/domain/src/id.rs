@@ -39,6 +39,11 @@ pub struct AssetId(pub u32);
 #[repr(transparent)]
 pub struct MarketId(pub u32);
 
+impl MarketId {
+    /// Every market, where a command may mean more than one.
+    pub const ANY: Self = Self(u32::MAX);
+}
+
 /// A firm: owns accounts.
 #[derive(
     Clone,

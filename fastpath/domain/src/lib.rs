@@ -26,7 +26,10 @@ mod reason;
 mod utc;
 
 pub use command::*;
-pub use effects::{Effects, EventError, Events, MAX_EVENT_WORDS, MAX_EVENTS, MAX_FILLS};
+pub use effects::{
+    Effects, EventError, Events, MAX_AUCTION_TRADES, MAX_CANCELS, MAX_EVENT_WORDS, MAX_EVENTS,
+    MAX_FILLS, MAX_KILL_SWITCHES, MAX_LOOK_AHEAD, MAX_LOOKS, MAX_SLICES,
+};
 pub use event::*;
 pub use hash::{RecordHash, Tag};
 pub use hex::from_hex;

@@ -34,23 +34,26 @@ pub enum Reason {
     InvalidClientOrderId = 4,
     /// A live order of this session has this client order id.
     DuplicateClientOrderId = 5,
-    /// These options do not go together (market with GTC or post-only; post-only with IOC or FOK).
+    /// These options do not go together (a market order that would rest, or post-only; post-only with IOC or FOK; a
+    /// minimum quantity with post-only or FOK; an end that is not good till a time; a display quantity of an order that
+    /// does not rest; a trigger price without a stop; a stop that would not rest, or is post-only, or has a minimum or
+    /// display quantity, or wants nothing to happen where it meets its own).
     InvalidCombination = 6,
-    /// A market order with a price other than 0.
+    /// The worst price of a market order, also of one that waits, is outside the market's range.
     InvalidPrice = 7,
     /// A limit price outside the market's range.
     PriceOutOfRange = 8,
-    /// Quantity 0.
+    /// Quantity 0, or a minimum or display quantity above it.
     InvalidQuantity = 9,
-    /// Quantity below the market's minimum.
+    /// Quantity, or display quantity, below the market's minimum.
     QuantityBelowMinimum = 10,
     /// Quantity or notional beyond what can be counted.
     NotionalTooLarge = 11,
     /// Available funds do not cover the order and its fee.
     InsufficientFunds = 12,
-    /// Post-only, and it would have traded.
+    /// Post-only, and it would have traded; or there is no price left to slide to.
     WouldTrade = 13,
-    /// Fill-or-kill, and it cannot be filled now.
+    /// Fill-or-kill, or with a minimum quantity, and so much cannot trade now.
     CannotFill = 14,
     /// No room for another order.
     OrderTableFull = 15,
@@ -60,6 +63,44 @@ pub enum Reason {
     DelegationExpired = 17,
     /// The order is larger than the session's delegation allows.
     BeyondDelegation = 18,
+    /// It would have met an order of its own, and wants nothing of it to happen then.
+    WouldSelfTrade = 19,
+    /// What it asks cannot be seen by looking at the first [`crate::MAX_LOOK_AHEAD`] orders.
+    LookAheadTooLong = 20,
+    /// A kill switch is on for its session, account or firm: only cancels are accepted.
+    Killed = 21,
+    /// A session may not do that: it belongs to the operator.
+    NotPermitted = 22,
+    /// No room for another kill switch that is on.
+    KillSwitchTableFull = 23,
+    /// More lots than an order of the account may have.
+    QuantityAboveLimit = 24,
+    /// A larger notional than an order of the account may have.
+    NotionalAboveLimit = 25,
+    /// The account has as many live orders as it may have.
+    TooManyOpenOrders = 26,
+    /// The account would own more of the base asset than it may.
+    PositionAboveLimit = 27,
+    /// The account's trades of the day would be more than they may.
+    VolumeAboveLimit = 28,
+    /// The market is halted: only cancels are accepted.
+    MarketHalted = 29,
+    /// The market takes only cancels.
+    MarketCancelOnly = 30,
+    /// The market is closed: only cancels are accepted.
+    MarketClosed = 31,
+    /// The market collects orders for an auction: only limit orders that stay, without a minimum quantity.
+    OnlyRestingOrders = 32,
+    /// The market has ended.
+    MarketDelisted = 33,
+    /// It reaches further into the other side than the market's collar allows.
+    PriceBeyondCollar = 34,
+    /// It is good till a time that has come already.
+    AlreadyExpired = 35,
+    /// The trigger price of a stop is outside the market's range.
+    InvalidTrigger = 36,
+    /// The last trade was at the stop's trigger price or beyond already.
+    WouldTrigger = 37,
 
     /// The id is in use, or at or above the capacity.
     InvalidId = 100,
@@ -77,6 +118,8 @@ pub enum Reason {
     NotInitialised = 106,
     /// This build has no such engine version.
     UnsupportedEngineVersion = 107,
+    /// No room for the own limits of another account.
+    LimitsTableFull = 108,
 
     /// Cancelled because its owner asked.
     Requested = 200,
@@ -86,6 +129,18 @@ pub enum Reason {
     FundsExhausted = 202,
     /// Amended to no more than was already filled.
     AmendedToFilled = 203,
+    /// It met an order of its own.
+    SelfTrade = 204,
+    /// By a mass cancel.
+    MassCancel = 205,
+    /// By a kill switch.
+    KillSwitch = 206,
+    /// Its market has ended.
+    Delisted = 207,
+    /// It was good till a time that has come.
+    Expired = 208,
+    /// It was good till its market closed.
+    MarketClose = 209,
 
     /// The ring or the journal is full, or the session's burst used up: send the same number again.
     Busy = 300,
@@ -146,6 +201,6 @@ mod tests {
             }
         }
         assert_eq!(Reason::try_from(16), Ok(Reason::CancelOnly));
-        assert_eq!(Reason::try_from(19), Err(UnknownReason(19)));
+        assert_eq!(Reason::try_from(38), Err(UnknownReason(38)));
     }
 }

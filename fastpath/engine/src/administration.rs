@@ -1,14 +1,17 @@
 //! Genesis, and what is made after it: assets, markets, accounts, sessions, deposits.
 
+use crate::accounts::{Account, LimitsTable};
 use crate::book::{Book, Ladders};
 use crate::client_ids::ClientIds;
 use crate::engine::{Asset, Engine, Session};
+use crate::expiries::Expiries;
 use crate::funds::Funds;
 use crate::market::Market;
-use crate::orders::Orders;
+use crate::orders::{NIL, Orders};
+use crate::stops::Stops;
 use domain::{
-    AccountId, AccountView, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate,
-    Deposit, Effects, Genesis, OpenSession, Reason,
+    AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
+    Effects, Genesis, OpenSession, Reason,
 };
 
 /// The place for a new record, if the id is below the capacity and not used.
@@ -42,15 +45,18 @@ impl Engine {
         self.assets = empty_table(genesis.max_assets);
         self.markets = empty_table(genesis.max_markets);
         self.accounts = empty_table(genesis.max_accounts);
+        self.limits = LimitsTable::with_capacity(genesis.max_accounts);
         self.sessions = empty_table(genesis.max_sessions);
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
+        self.expiries = Expiries::with_capacity(genesis.max_orders);
+        self.stops = Stops::with_capacity(genesis.max_orders);
         self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
         Ok(())
     }
 
-    fn initialised(&self) -> Result<(), Reason> {
+    pub(crate) fn initialised(&self) -> Result<(), Reason> {
         self.genesis.map(drop).ok_or(Reason::NotInitialised)
     }
 
@@ -85,20 +91,21 @@ impl Engine {
         if terms.price_levels as usize > self.ladders.free() {
             return Err(Reason::LevelTableFull);
         }
-        *place = Some(Market {
-            terms: *terms,
-            book: Book::new(&mut self.ladders, terms.price_min, terms.price_levels),
-        });
+        let unit = |id: AssetId| {
+            let asset = self.assets[id.0 as usize].as_ref();
+            let decimals = asset.expect("it was found to be known").terms.decimals;
+            10_u64.pow(u32::from(decimals))
+        };
+        let units = [unit(terms.base), unit(terms.quote)];
+        let book = Book::new(&mut self.ladders, terms.price_min, terms.price_levels);
+        *place = Some(Market::new(terms, book, units));
         self.publish_definition(terms, out);
         Ok(())
     }
 
     pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Result<(), Reason> {
         self.initialised()?;
-        *vacant(&mut self.accounts, command.account.0)? = Some(AccountView {
-            firm: command.firm,
-            owner: command.owner,
-        });
+        *vacant(&mut self.accounts, command.account.0)? = Some(Account::new(command));
         Ok(())
     }
 
@@ -115,7 +122,9 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
+            newest_order: NIL,
         });
+        self.sessions_end = self.sessions_end.max(command.session.0 + 1);
         Ok(())
     }
 

@@ -1,24 +1,24 @@
 //! The book of a market: a dense ladder of price levels, each a queue of orders.
 //!
-//! No price has buyers and sellers at once, so one queue per price serves both sides; which side
-//! a price belongs to is in the side's bitmap. Levels and bitmap words come from pools that all
-//! markets share.
+//! A price has a queue for each side. While a market trades continuously only one of them has orders; in the call
+//! of an auction both may. Levels and bitmap words come from pools that all markets share.
 
 use crate::bitmap::{Bitmap, BitmapPool};
 use crate::orders::{NIL, Order, Orders};
 use domain::{Price, Qty, Side};
 
 /// No bid: below every price of a market, so that no seller crosses it.
-const NO_BID: Price = Price(0);
+pub(crate) const NO_BID: Price = Price(0);
 /// No ask: above every price of a market, so that no buyer crosses it.
-const NO_ASK: Price = Price(i64::MAX);
+pub(crate) const NO_ASK: Price = Price(i64::MAX);
 
-/// The queue of one price, and the sum of its orders' leaves.
+/// The queue of one price, and the sum of its orders' lots: those that are shown, and those that are not.
 #[derive(Clone, Copy, Debug)]
 struct Level {
     head: u32,
     tail: u32,
     qty: Qty,
+    hidden: Qty,
 }
 
 impl Level {
@@ -26,12 +26,18 @@ impl Level {
         head: NIL,
         tail: NIL,
         qty: Qty::ZERO,
+        hidden: Qty::ZERO,
     };
+
+    fn total(&self) -> Qty {
+        self.qty.checked_add(self.hidden).expect(COUNTS)
+    }
 }
 
 /// The levels of all markets: allocated at genesis, handed out market by market.
 pub(crate) struct Ladders {
-    levels: Vec<Level>,
+    /// By price, then by side.
+    levels: Vec<[Level; 2]>,
     used: u32,
     bitmaps: BitmapPool,
 }
@@ -40,7 +46,7 @@ impl Ladders {
     /// Room for `max_levels` levels of at most `max_markets` markets, all of it allocated now.
     pub(crate) fn with_capacity(max_markets: u32, max_levels: u32) -> Self {
         Self {
-            levels: vec![Level::EMPTY; max_levels as usize],
+            levels: vec![[Level::EMPTY; 2]; max_levels as usize],
             used: 0,
             bitmaps: BitmapPool::with_capacity(2 * max_markets as usize, 2 * max_levels as usize),
         }
@@ -68,6 +74,11 @@ pub(crate) struct Book {
     price_levels: u32,
     lowest: Price,
 }
+
+/// Why the lots of a level add up.
+const COUNTS: &str = "holds cover all lots of a level, and holds fit";
+/// Why the lots of an order can be taken off its level.
+const HAS: &str = "a level has the lots of its orders";
 
 /// Whether an order of `taker` that may go as far as `limit` trades with the price `best`.
 pub(crate) fn crosses(taker: Side, limit: Price, best: Price) -> bool {
@@ -126,12 +137,12 @@ impl Book {
         Price(self.lowest.0 + i64::from(place))
     }
 
-    fn level<'a>(&self, ladders: &'a Ladders, price: Price) -> &'a Level {
-        &ladders.levels[(self.first_level + self.place(price)) as usize]
+    fn level<'a>(&self, ladders: &'a Ladders, side: Side, price: Price) -> &'a Level {
+        &ladders.levels[(self.first_level + self.place(price)) as usize][side as usize]
     }
 
-    fn level_mut<'a>(&self, ladders: &'a mut Ladders, price: Price) -> &'a mut Level {
-        &mut ladders.levels[(self.first_level + self.place(price)) as usize]
+    fn level_mut<'a>(&self, ladders: &'a mut Ladders, side: Side, price: Price) -> &'a mut Level {
+        &mut ladders.levels[(self.first_level + self.place(price)) as usize][side as usize]
     }
 
     /// The best price of a side; without one, a price that nothing crosses.
@@ -146,7 +157,7 @@ impl Book {
     }
 
     /// The next price after this one, away from the other side.
-    fn next_worse(&self, ladders: &Ladders, side: Side, price: Price) -> Option<Price> {
+    pub(crate) fn next_worse(&self, ladders: &Ladders, side: Side, price: Price) -> Option<Price> {
         let taken = &self.side(side).taken;
         let place = self.place(price);
         let next = match side {
@@ -165,14 +176,29 @@ impl Book {
         core::iter::successors(self.best(side), move |&price| {
             self.next_worse(ladders, side, price)
         })
-        .map(|price| (price, self.level(ladders, price).qty))
+        .map(move |price| (price, self.level(ladders, side, price).qty))
     }
 
-    /// The lots of a side at a price of the market.
+    /// The prices of a side with all lots that can trade there, shown or not, best first.
+    pub(crate) fn totals(
+        &self,
+        ladders: &Ladders,
+        side: Side,
+    ) -> impl Iterator<Item = (Price, Qty)> {
+        self.levels(ladders, side)
+            .map(move |(price, _)| (price, self.level(ladders, side, price).total()))
+    }
+
+    /// All lots of a side at a price that it has.
+    pub(crate) fn total(&self, ladders: &Ladders, side: Side, price: Price) -> Qty {
+        self.level(ladders, side, price).total()
+    }
+
+    /// The lots of a side that are shown at a price of the market.
     pub(crate) fn quantity(&self, ladders: &Ladders, side: Side, price: Price) -> Qty {
         let taken = &self.side(side).taken;
         if taken.contains(&ladders.bitmaps, self.place(price)) {
-            self.level(ladders, price).qty
+            self.level(ladders, side, price).qty
         } else {
             Qty::ZERO
         }
@@ -183,34 +209,30 @@ impl Book {
         &self,
         ladders: &Ladders,
         orders: &'a Orders,
+        side: Side,
         price: Price,
     ) -> impl Iterator<Item = &'a Order> {
-        let head = self.level(ladders, price).head;
+        let head = self.level(ladders, side, price).head;
         core::iter::successors((head != NIL).then(|| &orders[head]), |order| {
             (order.next != NIL).then(|| &orders[order.next])
         })
     }
 
     /// The slot of the first order in the queue of a side's best price.
-    pub(crate) fn first_in_queue(&self, ladders: &Ladders, best: Price) -> u32 {
-        self.level(ladders, best).head
+    pub(crate) fn first_in_queue(&self, ladders: &Ladders, side: Side, best: Price) -> u32 {
+        self.level(ladders, side, best).head
     }
 
     /// Puts an order at the end of the queue of its price.
     pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
-        let Order {
-            price,
-            leaves,
-            side,
-            ..
-        } = orders[slot];
-        let level = self.level_mut(ladders, price);
+        let order = &orders[slot];
+        let Order { price, side, .. } = *order;
+        let (shown, hidden) = (orders.shown(order), orders.iceberg(order).hidden);
+        let level = self.level_mut(ladders, side, price);
         let ahead = level.tail;
         level.tail = slot;
-        level.qty = level
-            .qty
-            .checked_add(leaves)
-            .expect("holds cover all lots of a level, and holds fit");
+        level.qty = level.qty.checked_add(shown).expect(COUNTS);
+        level.hidden = level.hidden.checked_add(hidden).expect(COUNTS);
         if ahead == NIL {
             level.head = slot;
             let place = self.place(price);
@@ -227,27 +249,32 @@ impl Book {
         orders[slot].next = NIL;
     }
 
-    /// Takes lots of a resting order off its level; the order itself is the caller's to change.
-    pub(crate) fn reduce(&self, ladders: &mut Ladders, price: Price, qty: Qty) {
-        let level = self.level_mut(ladders, price);
-        level.qty = level
-            .qty
-            .checked_sub(qty)
-            .expect("a level has the lots of its orders");
+    /// Takes lots of a resting order off its level, shown ones and hidden ones; the order itself is the caller's to change.
+    pub(crate) fn reduce(
+        &self,
+        ladders: &mut Ladders,
+        side: Side,
+        price: Price,
+        (shown, hidden): (Qty, Qty),
+    ) {
+        let level = self.level_mut(ladders, side, price);
+        level.qty = level.qty.checked_sub(shown).expect(HAS);
+        level.hidden = level.hidden.checked_sub(hidden).expect(HAS);
     }
 
-    /// Takes an order out of its queue, with the leaves that it still has.
+    /// Takes an order out of its queue, with the lots that it still has.
     pub(crate) fn leave(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
+        let order = &orders[slot];
         let Order {
             price,
-            leaves,
             side,
             next,
             prev,
             ..
-        } = orders[slot];
-        self.reduce(ladders, price, leaves);
-        let level = self.level_mut(ladders, price);
+        } = *order;
+        let lots = (orders.shown(order), orders.iceberg(order).hidden);
+        self.reduce(ladders, side, price, lots);
+        let level = self.level_mut(ladders, side, price);
         if prev == NIL {
             level.head = next;
         } else {

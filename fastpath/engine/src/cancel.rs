@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::orders::Order;
-use domain::{CancelOrder, ClientOrderId, CommandKind, Effects, OrderId, Reason, SessionId};
+use domain::{CancelOrder, ClientOrderId, CommandKind, Effects, OrderId, Qty, Reason, SessionId};
 
 impl Engine {
     pub(crate) fn cancel_order(
@@ -13,12 +13,19 @@ impl Engine {
     ) {
         let named = (command.order_id, command.client_order_id);
         match self.named_order(session, named) {
+            Some(slot) if self.keeps_some(slot, command) => {
+                self.reduce_resting(slot, command.qty, out);
+            }
             Some(slot) => self.cancel_resting(slot, Reason::Requested, out),
             None => {
                 let kind = CommandKind::CancelOrder;
                 self.report_rejected(session, kind, named, Reason::UnknownOrder, out);
             }
         }
+    }
+
+    fn keeps_some(&self, slot: u32, command: &CancelOrder) -> bool {
+        command.qty > Qty::ZERO && command.qty < self.orders[slot].leaves
     }
 
     /// The slot of the session's live order that a command names: by the engine's id if it gives
@@ -36,9 +43,14 @@ impl Engine {
         }
     }
 
-    /// Takes a resting order out of its book, and then out of the engine.
+    /// Takes a resting order out of its book, or a stop from among those that wait, and then out of the engine.
     pub(crate) fn cancel_resting(&mut self, slot: u32, reason: Reason, out: &mut Effects) {
         let order = self.orders[slot];
+        if self.stop_of(&order).is_some() {
+            self.stop_waiting(&order);
+            self.cancel(&order, reason, out);
+            return;
+        }
         self.leave_book(slot);
         self.cancel(&order, reason, out);
         self.publish_delete(&order, out);
@@ -67,11 +79,34 @@ impl Engine {
         market.book.leave(&mut self.ladders, &mut self.orders, slot);
     }
 
+    /// Puts an order at the front of its session's list: it is the newest.
+    pub(crate) fn list(&mut self, session: SessionId, slot: u32) {
+        let newest = &mut self.sessions[session.0 as usize]
+            .as_mut()
+            .expect("orders are of sessions that exist")
+            .newest_order;
+        self.orders.link(slot, *newest);
+        *newest = slot;
+        let account = self.account_of(session);
+        self.account_state_mut(account).open_orders += 1;
+    }
+
+    fn unlist(&mut self, session: SessionId, slot: u32) {
+        let older = self.orders.older(slot);
+        if self.orders.unlink(slot) {
+            self.session_state_mut(session).newest_order = older;
+        }
+        let account = self.account_of(session);
+        self.account_state_mut(account).open_orders -= 1;
+    }
+
     /// Frees the slot and the client order id of an order that is done.
     pub(crate) fn retire(&mut self, order: &Order) {
         let slot = order.id.slot();
         self.client_ids
             .remove(order.session, order.client_order_id, slot);
+        self.unlist(order.session, slot);
+        self.forget_end(order);
         self.orders.give_back(order.id);
     }
 }

@@ -332,7 +332,7 @@ fn slot_of(entry: u64) -> u32 {
 mod tests {
     use super::*;
     use crate::orders::Order;
-    use domain::{Flag, MarketId, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
+    use domain::{MarketId, NewOrder, OrderType, Price, Qty, Side, TimeInForce};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -345,7 +345,7 @@ mod tests {
             side: Side::Buy,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::GoodTillCancel,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         }
     }
 
@@ -384,7 +384,7 @@ mod tests {
             let ids = keys.map(|(session, id)| {
                 assert_eq!(table.find(&orders, session, id), None);
                 let order_id = orders.take().expect("two slots");
-                orders[order_id.slot()] = Order::new(order_id, session, &order(id));
+                orders[order_id.slot()] = Order::new(order_id, session, &order(id), Price(1));
                 insert(&mut table, &orders, (session, id), order_id);
                 order_id
             });
@@ -416,7 +416,7 @@ mod tests {
             let comes = drawn % 8 < if grows { 6 } else { 2 };
             if comes && let Some(order_id) = orders.take() {
                 let key = (SessionId(drawn % 3), ClientOrderId(1 + u64::from(step)));
-                orders[order_id.slot()] = Order::new(order_id, key.0, &order(key.1));
+                orders[order_id.slot()] = Order::new(order_id, key.0, &order(key.1), Price(1));
                 insert(&mut table, &orders, key, order_id);
                 model.insert(key, order_id);
             } else if let Some((&key, &order_id)) =
@@ -458,7 +458,7 @@ mod tests {
                     table.remove(session, id, domain::OrderId::slot(order_id));
                     orders.give_back(order_id);
                 } else if let Some(order_id) = orders.take() {
-                    orders[order_id.slot()] = Order::new(order_id, session, &order(id));
+                    orders[order_id.slot()] = Order::new(order_id, session, &order(id), Price(1));
                     insert(&mut table, &orders, (session, id), order_id);
                     model.insert((session, id), order_id);
                 }

@@ -1,15 +1,21 @@
 //! The engine's state and the way of a request through it.
 
+use crate::accounts::{Account, Day, LimitsTable};
+use crate::auction::Uncrossing;
 use crate::book::Ladders;
 use crate::client_ids::ClientIds;
+use crate::expiries::Expiries;
 use crate::funds::Funds;
+use crate::kill_switches::KillSwitches;
 use crate::market::Market;
+use crate::mass_cancel::Canceling;
 use crate::orders::Orders;
 use crate::sources::ServiceNumbers;
+use crate::stops::Stops;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, AccountView, Amount, Command, CreateAsset, Delegation, Effects, Gate, Genesis,
-    MarketId, Nanos, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Gate, Genesis, MarketId,
+    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -32,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
     pub(crate) gate: Gate,
+    /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
+    pub(crate) newest_order: u32,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
     /// Its next report number when the epoch began; 1 if it was opened later.
@@ -42,6 +50,18 @@ const _: () = assert!(
     size_of::<Option<Session>>() == 128 && core::mem::offset_of!(Delegation, expires) == 64,
     "a session is two cache lines, of which an order needs one"
 );
+
+/// What a frame had no room for, and the next ones go on with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    Sweep(Sweep),
+    MassCancel(Canceling),
+    Uncrossing(Uncrossing),
+    /// Orders whose time has come, and who are the first of [`Expiries`].
+    Expiring,
+    /// Stops of a market that are to arrive.
+    Arriving(MarketId),
+}
 
 /// The engine. Empty until `Genesis`, which allocates every table.
 pub struct Engine {
@@ -56,13 +76,21 @@ pub struct Engine {
     pub(crate) genesis: Option<Genesis>,
     pub(crate) assets: Vec<Option<Asset>>,
     pub(crate) markets: Vec<Option<Market>>,
-    pub(crate) accounts: Vec<Option<AccountView>>,
+    pub(crate) accounts: Vec<Option<Account>>,
+    pub(crate) limits: LimitsTable,
+    /// That of `now`.
+    pub(crate) day: Day,
     pub(crate) sessions: Vec<Option<Session>>,
+    /// Behind the highest id of a session that exists.
+    pub(crate) sessions_end: u32,
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
+    pub(crate) expiries: Expiries,
+    pub(crate) stops: Stops,
     pub(crate) ladders: Ladders,
-    pub(crate) sweep: Option<Sweep>,
+    pub(crate) kill_switches: KillSwitches,
+    pub(crate) work: Option<Work>,
     pub(crate) probe_key: u64,
 }
 
@@ -97,12 +125,18 @@ impl Engine {
             assets: Vec::new(),
             markets: Vec::new(),
             accounts: Vec::new(),
+            limits: LimitsTable::with_capacity(0),
+            day: Day::of(Nanos(0)),
             sessions: Vec::new(),
+            sessions_end: 0,
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
+            expiries: Expiries::with_capacity(0),
+            stops: Stops::with_capacity(0),
             ladders: Ladders::with_capacity(0, 0),
-            sweep: None,
+            kill_switches: KillSwitches::new(),
+            work: None,
             probe_key,
         }
     }
@@ -111,13 +145,13 @@ impl Engine {
     ///
     /// # Panics
     /// If the sequencer breaks the protocol: the request is not admitted ([`Engine::admits`]);
-    /// a sweep is pending ([`Engine::pending_sweep`]) and the request is not the `Continue` of its
-    /// order; or it is a `Continue` and no sweep is pending.
+    /// work is pending ([`Engine::pending_work`]) and the request is not its `Continue`; or it is a
+    /// `Continue` and no work is pending.
     pub fn apply(&mut self, stamp: Stamp, request: &Request, out: &mut Effects) {
         out.clear();
         self.check_protocol(request);
         let skipped = self.take_number(request.source, request.source_seq);
-        self.now = self.now.max(stamp.time);
+        self.let_pass(stamp.time);
         match request.source.session() {
             Some(session) => {
                 if let Some((from, count)) = skipped {
@@ -125,7 +159,15 @@ impl Engine {
                 }
                 self.apply_from_session(stamp.seq, session, &request.command, out);
             }
-            None => self.apply_from_service(stamp.seq, &request.command, out),
+            None => self.apply_from_service(&request.command, out),
+        }
+    }
+
+    /// Engine time never goes back.
+    fn let_pass(&mut self, time: Nanos) {
+        self.now = self.now.max(time);
+        if self.day.has_ended(self.now) {
+            self.day = Day::of(self.now);
         }
     }
 
@@ -138,12 +180,12 @@ impl Engine {
         );
         assert!(
             self.fits(&request.command),
-            "a pending sweep, and nothing else, is continued: ask pending_sweep() first"
+            "pending work, and nothing else, is continued: ask pending_work() first"
         );
     }
 
-    /// Whether the command may come now. While a sweep is pending only its `Continue` may, and no
-    /// `Continue` otherwise; a `Recovered` always may, because a process can die within a sweep and
+    /// Whether the command may come now. While work is pending only its `Continue` may, and no
+    /// `Continue` otherwise; a `Recovered` always may, because a process can die within it and
     /// its first command after that begins the epoch.
     #[must_use]
     pub fn fits(&self, command: &Command) -> bool {
@@ -152,7 +194,7 @@ impl Engine {
         } else {
             None
         };
-        continued == self.pending_sweep() || matches!(command, Command::Recovered(_))
+        continued == self.pending_work() || matches!(command, Command::Recovered(_))
     }
 
     fn apply_from_session(
@@ -165,7 +207,9 @@ impl Engine {
         match command {
             Command::NewOrder(command) => self.new_order(seq, session, command, out),
             Command::CancelOrder(command) => self.cancel_order(session, command, out),
-            Command::AmendOrder(command) => self.amend_order(seq, session, command, out),
+            Command::AmendOrder(command) => self.amend_order(session, command, out),
+            Command::MassCancel(command) => self.mass_cancel(Some(session), command, out),
+            Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -177,22 +221,30 @@ impl Engine {
             | Command::CreateAccount(_)
             | Command::OpenSession(_)
             | Command::Delegate(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::CollectFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_)
             | Command::Deposit(_) => {
                 self.report_not_for_sessions(session, command.kind(), out);
             }
         }
     }
 
-    fn apply_from_service(&mut self, seq: Seq, command: &Command, out: &mut Effects) {
+    fn apply_from_service(&mut self, command: &Command, out: &mut Effects) {
         let result = match command {
-            Command::Continue(_) => return self.continue_sweep(seq, out),
+            Command::Continue(_) => return self.go_on(out),
+            Command::MassCancel(command) => return self.mass_cancel(None, command, out),
+            Command::KillSwitch(command) => return self.kill_switch(None, command, out),
+            Command::SetMarketState(command) => return self.set_market_state(command, out),
+            Command::DelistMarket(command) => return self.delist_market(command, out),
             Command::Checkpoint(_) => return self.checkpoint(out),
+            Command::Timer(_) => return self.timer(out),
             Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
                 Err(Reason::UnknownSession)
-            }
-            Command::Timer(_) => {
-                self.timer(out);
-                Ok(())
             }
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
@@ -202,9 +254,36 @@ impl Engine {
             Command::CreateAccount(command) => self.create_account(command),
             Command::OpenSession(command) => self.open_session(command),
             Command::Delegate(command) => self.delegate(command),
+            Command::SetTier(command) => self.set_tier(command),
+            Command::SetLimits(command) => self.set_limits(command),
+            Command::SetFees(command) => self.set_fees(command),
+            Command::CollectFees(command) => self.collect_fees(command),
+            Command::SetCollar(command) => self.set_collar(command),
             Command::Deposit(command) => self.deposit(command),
         };
         Self::report_outcome(command.kind(), result.err().unwrap_or(Reason::None), out);
+    }
+
+    /// What the next request must continue: the order that sweeps, or [`OrderId::NONE`] of any other work.
+    #[must_use]
+    pub fn pending_work(&self) -> Option<OrderId> {
+        self.work.as_ref().map(|work| match work {
+            Work::Sweep(sweep) => sweep.order_id,
+            Work::MassCancel(_) | Work::Uncrossing(_) | Work::Expiring | Work::Arriving(_) => {
+                OrderId::NONE
+            }
+        })
+    }
+
+    fn go_on(&mut self, out: &mut Effects) {
+        let work = self.work.take();
+        match work.expect("a Continue was found to name the pending work") {
+            Work::Sweep(sweep) => self.sweep(sweep, out),
+            Work::MassCancel(canceling) => self.go_on_canceling(canceling, out),
+            Work::Uncrossing(uncrossing) => self.go_on_uncrossing(uncrossing, out),
+            Work::Expiring => self.expire(out),
+            Work::Arriving(market) => self.go_on_arriving(market, out),
+        }
     }
 
     /// A market that an order names, and that therefore exists.
@@ -217,6 +296,16 @@ impl Engine {
     /// The account that an existing session trades for.
     pub(crate) fn account_of(&self, session: SessionId) -> AccountId {
         self.session_state(session).account
+    }
+
+    pub(crate) fn asset_state_mut(&mut self, asset: AssetId) -> &mut Asset {
+        self.assets[asset.0 as usize]
+            .as_mut()
+            .expect("markets have assets that exist")
+    }
+
+    pub(crate) fn session_or_none(&self, session: SessionId) -> Option<&Session> {
+        self.sessions.get(session.0 as usize)?.as_ref()
     }
 
     pub(crate) fn session_state(&self, session: SessionId) -> &Session {

@@ -1,23 +1,18 @@
 //! New orders: the checks before one is accepted, and its start.
 
-use crate::book::{crosses, no_limit};
 use crate::client_ids::Vacancy;
 use crate::engine::{Engine, Session};
+use crate::limits::Measured;
+use crate::look_ahead::Arriving;
 use crate::market::{Market, with_fee};
 use crate::orders::Order;
+use crate::stops::Stop;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, Amount, AssetId, ClientOrderId, CommandKind, Delegation, Effects, NewOrder, OrderId,
-    OrderType, Phase, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
+    AccountId, Amount, AssetId, ClientOrderId, CommandKind, Delegation, Effects, MAX_SLICES, Nanos,
+    NewOrder, OrderId, OrderType, Phase, Price, Qty, Reason, SelfTrade, Seq, SessionId, Side,
+    TimeInForce,
 };
-
-/// How far into the other side of the book an order goes.
-pub(crate) fn limit_of(side: Side, order_type: OrderType, price: Price) -> Price {
-    match order_type {
-        OrderType::Limit => price,
-        OrderType::Market => no_limit(side),
-    }
-}
 
 impl Engine {
     pub(crate) fn new_order(
@@ -32,6 +27,7 @@ impl Engine {
             Err(reason) => {
                 let named = (OrderId::NONE, command.client_order_id);
                 self.report_rejected(session, CommandKind::NewOrder, named, reason, out);
+                self.halt_if_beyond(command.market, reason, out);
             }
         }
     }
@@ -43,11 +39,34 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
+        self.check_kill_switches(session, state)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
-        let Sizes { notional, hold } = check_terms(market, command)?;
+        market.check_open()?;
+        market.check_kind(command)?;
+        check_terms(market, command)?;
+        self.check_end(command)?;
+        market.check_stop(command)?;
+        let (side, post_only) = (command.side, command.post_only);
+        let arrival = market.arrival_of(command)?;
+        let Sizes { notional, hold } =
+            sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
         if !delegation.covers(notional) {
             return Err(Reason::BeyondDelegation);
         }
+        let reckoned = match notional {
+            Some(notional) => Some(notional),
+            None => market.reckoned(command),
+        };
+        let measured = Measured {
+            account: state.account,
+            side,
+            qty: command.qty,
+            leaves: command.qty,
+            notional: reckoned,
+            open_notional: reckoned,
+            is_new: true,
+        };
+        self.check_limits(market, &measured)?;
         let id = command.client_order_id;
         let Err(vacancy) = self.client_ids.look_up(&self.orders, session, id) else {
             return Err(Reason::DuplicateClientOrderId);
@@ -55,18 +74,19 @@ impl Engine {
         if self.orders.is_full() {
             return Err(Reason::OrderTableFull);
         }
-        let limit = limit_of(command.side, command.order_type, command.price);
-        let opposite = market.book.best_or_none_to_cross(command.side.opposite());
-        let trades = crosses(command.side, limit, opposite);
-        if command.post_only.is_yes() && trades {
+        if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
         let (asset, mut needed) = hold;
-        if command.time_in_force == TimeInForce::FillOrKill {
-            let cost = self.cost_of_filling(market, command)?;
-            // Only fill-or-kill has to be paid in full; what else a market buy takes is paid as it goes.
-            if command.order_type == OrderType::Market && command.side == Side::Buy {
-                let paid = cost.and_then(|cost| with_fee(cost, market.terms.taker_fee_ppm));
+        if let Some(must) = must_trade(command)
+            && !market.state.is_call()
+        {
+            let cost =
+                self.look_ahead(market, &Arriving::of(session, command, arrival.price), must)?;
+            // Only what must trade has to be paid in full; what else a market buy takes is paid as it goes.
+            if command.order_type == OrderType::Market && side == Side::Buy {
+                let taker_ppm = self.rates_of(state.account, market).taker_ppm;
+                let paid = cost.and_then(|cost| with_fee(cost, taker_ppm));
                 needed = paid.ok_or(Reason::InsufficientFunds)?;
             }
         }
@@ -75,10 +95,19 @@ impl Engine {
         }
         Ok(Entrant {
             account: state.account,
+            price: arrival.price,
             hold,
             vacancy,
-            rests_at_once: !trades && command.time_in_force == TimeInForce::GoodTillCancel,
+            rests_at_once: !arrival.trades && command.time_in_force.rests(),
         })
+    }
+
+    /// An order that is good till a time ends later than now.
+    fn check_end(&self, command: &NewOrder) -> Result<(), Reason> {
+        if command.time_in_force == TimeInForce::GoodTillTime && command.expires <= self.now {
+            return Err(Reason::AlreadyExpired);
+        }
+        Ok(())
     }
 
     /// The session's delegation, unless it has ended.
@@ -92,28 +121,26 @@ impl Engine {
         Ok(&session.delegation)
     }
 
-    /// What all of a fill-or-kill order pays without fee, or `None` beyond the range.
-    fn cost_of_filling(
+    /// Orders are taken unless a kill switch is on for them.
+    #[inline]
+    pub(crate) fn check_kill_switches(
         &self,
-        market: &Market,
-        command: &NewOrder,
-    ) -> Result<Option<Amount>, Reason> {
-        let limit = limit_of(command.side, command.order_type, command.price);
-        let mut missing = command.qty;
-        let mut cost = Some(Amount::ZERO);
-        let opposite = command.side.opposite();
-        for (price, qty) in market.book.levels(&self.ladders, opposite) {
-            if !crosses(command.side, limit, price) {
-                break;
-            }
-            let taken = qty.min(missing);
-            cost = cost.and_then(|cost| cost.checked_add(market.notional(price, taken)?));
-            missing = Qty(missing.0 - taken.0);
-            if missing == Qty::ZERO {
-                return Ok(cost);
-            }
+        session: SessionId,
+        state: &Session,
+    ) -> Result<(), Reason> {
+        if self.kill_switches.is_empty() {
+            return Ok(());
         }
-        Err(Reason::CannotFill)
+        self.look_for_kill_switch(session, state)
+    }
+
+    #[cold]
+    fn look_for_kill_switch(&self, session: SessionId, state: &Session) -> Result<(), Reason> {
+        let firm = self.firm_of(state.account);
+        if self.kill_switches.cover(session, state.account, firm) {
+            return Err(Reason::Killed);
+        }
+        Ok(())
     }
 
     fn accept(
@@ -126,29 +153,45 @@ impl Engine {
     ) {
         let order_id = self.orders.take().expect("a slot was found to be left");
         let slot = order_id.slot();
-        let order = Order::new(order_id, session, command);
+        let order = Order::new(order_id, session, command, entrant.price);
         self.orders[slot] = order;
+        self.orders.set_display(&order, command.display_qty);
         self.client_ids.fill(entrant.vacancy, slot);
+        self.list(session, slot);
+        self.note_end(&order, command.expires);
         let (asset, amount) = entrant.hold;
         self.funds.hold(entrant.account, asset, amount);
-        self.report_accepted(session, order_id, command, out);
+        self.report_accepted(&order, command, entrant.price, out);
+        if command.order_type.waits() {
+            return self.wait(&order, Stop::of(seq, command));
+        }
         if entrant.rests_at_once {
-            self.rest(seq, slot);
+            self.rest(slot);
             self.publish_add(&order, out);
             return;
         }
         let sweep = Sweep {
             order_id,
             order_type: command.order_type,
-            time_in_force: command.time_in_force,
+            time_in_force: if command.time_in_force.rests() {
+                TimeInForce::GoodTillCancel
+            } else {
+                command.time_in_force
+            },
+            worst: match command.order_type {
+                OrderType::Market => entrant.price,
+                OrderType::Limit | OrderType::Stop | OrderType::StopLimit => Price(0),
+            },
         };
-        self.sweep(seq, sweep, out);
+        self.sweep(sweep, out);
     }
 }
 
 /// What was found of an order that may enter.
 struct Entrant {
     account: AccountId,
+    /// At which it is taken.
+    price: Price,
     /// What it sets aside, and of which asset.
     hold: (AssetId, Amount),
     /// Where its client order id will stand.
@@ -165,41 +208,91 @@ struct Sizes {
     hold: (AssetId, Amount),
 }
 
-/// Checks what depends on the order and its market alone.
-fn check_terms(market: &Market, command: &NewOrder) -> Result<Sizes, Reason> {
+/// The lots that must trade at once, or the order is refused; `None` if nothing has to be looked at for that.
+fn must_trade(command: &NewOrder) -> Option<Qty> {
+    let must = match command.time_in_force {
+        TimeInForce::FillOrKill => command.qty,
+        TimeInForce::GoodTillCancel
+        | TimeInForce::GoodTillTime
+        | TimeInForce::GoodTillClose
+        | TimeInForce::ImmediateOrCancel => command.min_qty,
+    };
+    (must > Qty::ZERO || command.self_trade == SelfTrade::Abort).then_some(must)
+}
+
+/// Whether an order would be shown in more parts than it may.
+pub(crate) fn has_too_many_slices(qty: Qty, display: Qty) -> bool {
+    display != Qty::ZERO && qty.0.div_ceil(display.0) > MAX_SLICES
+}
+
+/// Whether a stop asks for nothing that is seen to when an order is entered.
+fn may_wait(command: &NewOrder) -> bool {
+    command.time_in_force.rests()
+        && !command.post_only.is_on()
+        && command.min_qty == Qty::ZERO
+        && command.display_qty == Qty::ZERO
+        && command.self_trade != SelfTrade::Abort
+}
+
+/// Checks what depends on the order and its market alone, but for what it is worth.
+fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     if command.client_order_id == ClientOrderId(0) {
         return Err(Reason::InvalidClientOrderId);
     }
-    let stays = command.time_in_force == TimeInForce::GoodTillCancel;
-    let post_only = command.post_only.is_yes();
+    let stays = command.time_in_force.rests();
+    let post_only = command.post_only.is_on();
+    let in_range = market.has_price(command.price);
     match command.order_type {
         OrderType::Market if stays || post_only => return Err(Reason::InvalidCombination),
         OrderType::Limit if post_only && !stays => return Err(Reason::InvalidCombination),
-        OrderType::Market if command.price != Price(0) => return Err(Reason::InvalidPrice),
-        OrderType::Limit if !market.has_price(command.price) => {
-            return Err(Reason::PriceOutOfRange);
+        OrderType::Stop | OrderType::StopLimit if !may_wait(command) => {
+            return Err(Reason::InvalidCombination);
         }
-        OrderType::Market | OrderType::Limit => {}
+        OrderType::Market | OrderType::Limit | OrderType::Stop | OrderType::StopLimit => {}
     }
-    if command.qty == Qty::ZERO {
+    let kills = command.time_in_force == TimeInForce::FillOrKill;
+    if command.min_qty > Qty::ZERO && (post_only || kills) {
+        return Err(Reason::InvalidCombination);
+    }
+    if command.expires != Nanos(0) && command.time_in_force != TimeInForce::GoodTillTime {
+        return Err(Reason::InvalidCombination);
+    }
+    if command.display_qty > Qty::ZERO && !stays {
+        return Err(Reason::InvalidCombination);
+    }
+    if command.trigger_price != Price(0) && !command.order_type.waits() {
+        return Err(Reason::InvalidCombination);
+    }
+    if !in_range && command.order_type.has_limit() {
+        return Err(Reason::PriceOutOfRange);
+    }
+    if !in_range && command.price != Price(0) {
+        return Err(Reason::InvalidPrice);
+    }
+    let (qty, least) = (command.qty, market.terms.min_qty);
+    if qty == Qty::ZERO || command.min_qty > qty || command.display_qty > qty {
         return Err(Reason::InvalidQuantity);
     }
-    if command.qty < market.terms.min_qty {
+    if has_too_many_slices(qty, command.display_qty) {
+        return Err(Reason::InvalidQuantity);
+    }
+    if qty < least || command.display_qty > Qty::ZERO && command.display_qty < least {
         return Err(Reason::QuantityBelowMinimum);
     }
-    sizes(market, command).ok_or(Reason::NotionalTooLarge)
+    Ok(())
 }
 
 /// What the order is worth, or `None` beyond the range. A limit order's hold must fit as if it bought, whichever side
 /// it is on.
-fn sizes(market: &Market, command: &NewOrder) -> Option<Sizes> {
+#[inline]
+fn sizes(market: &Market, command: &NewOrder, price: Price) -> Option<Sizes> {
     let base_units = market.base_units(command.qty)?;
     let (notional, buy_hold) = match command.order_type {
-        OrderType::Limit => {
-            let notional = market.notional(command.price, command.qty)?;
+        OrderType::Limit | OrderType::StopLimit => {
+            let notional = market.notional(price, command.qty)?;
             (Some(notional), market.buy_hold_of(notional)?)
         }
-        OrderType::Market => (None, Amount::ZERO),
+        OrderType::Market | OrderType::Stop => (None, Amount::ZERO),
     };
     let hold = match command.side {
         Side::Buy => (market.terms.quote, buy_hold),

@@ -1,10 +1,11 @@
 //! What always holds, checked in full. For tests and simulators: it walks the whole state.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Work};
 use crate::market::Market;
 use crate::orders::{NIL, Order};
+use crate::stops::Reach;
 use core::fmt;
-use domain::{AccountId, AssetId, MarketId, OrderId, Price, Qty, Seq, Side};
+use domain::{AccountId, AssetId, MarketId, MarketState, OrderId, Price, Qty, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must always hold and does not: an error of the engine.
@@ -86,9 +87,10 @@ impl Engine {
                 let in_queue = self.check_queue(id, market, (side, price, qty), queued)?;
                 count += in_queue;
             }
-            let resting = self.orders.iter().filter(|order| {
-                order.market() == id && order.side == side && order.priority != Seq(0)
-            });
+            let resting = self
+                .orders
+                .iter()
+                .filter(|order| order.market() == id && order.side == side && order.priority != 0);
             let resting = resting.count();
             ensure(count == resting, || {
                 format!("{id:?} {side:?}: {count} orders in queues, {resting} resting")
@@ -99,7 +101,9 @@ impl Engine {
                 .map_err(|what| BrokenInvariant(format!("{id:?} {side:?}: {what}")))?;
         }
         let (bid, ask) = (market.book.best(Side::Buy), market.book.best(Side::Sell));
-        let crossed = bid.zip(ask).is_some_and(|(bid, ask)| bid >= ask);
+        let pending = matches!(&self.work, Some(Work::Uncrossing(work)) if work.market == id);
+        let may_cross = pending || market.state.leaves_book_alone();
+        let crossed = !may_cross && bid.zip(ask).is_some_and(|(bid, ask)| bid >= ask);
         ensure(!crossed, || format!("{id:?} is crossed: {bid:?} {ask:?}"))
     }
 
@@ -112,8 +116,8 @@ impl Engine {
         queued: &mut BTreeSet<OrderId>,
     ) -> Result<usize, BrokenInvariant> {
         let place = || format!("{id:?} {side:?} at {price}");
-        let (mut count, mut lots, mut ahead) = (0, 0_u128, (NIL, Seq(0)));
-        for order in market.book.queue(&self.ladders, &self.orders, price) {
+        let (mut count, mut lots, mut ahead) = (0, [0_u128; 2], (NIL, 0));
+        for order in market.book.queue(&self.ladders, &self.orders, side, price) {
             ensure(queued.insert(order.id), || {
                 format!("{}: {:?} is queued twice", place(), order.id)
             })?;
@@ -122,17 +126,23 @@ impl Engine {
                 format!("{}: {order:?} does not belong there", place())
             })?;
             let in_order = order.prev == ahead.0 && order.priority > ahead.1;
-            ensure(in_order && order.leaves > Qty::ZERO, || {
+            let (shown, hidden) = (self.orders.shown(order), self.orders.iceberg(order).hidden);
+            ensure(in_order && shown > Qty::ZERO, || {
                 format!("{}: {order:?} comes after {ahead:?}", place())
             })?;
             ahead = (order.id.slot(), order.priority);
             count += 1;
-            lots += u128::from(order.leaves.0);
+            lots[0] += u128::from(shown.0);
+            lots[1] += u128::from(hidden.0);
         }
-        ensure(count > 0 && lots == u128::from(qty.0), || {
+        let total = market.book.total(&self.ladders, side, price);
+        let levels = [qty, total].map(|qty| u128::from(qty.0));
+        ensure(count > 0 && [lots[0], lots[0] + lots[1]] == levels, || {
             format!(
-                "{}: {count} orders of {lots} lots, level says {qty}",
-                place()
+                "{}: {count} orders of {} lots and {} hidden, level says {qty} of {total}",
+                place(),
+                lots[0],
+                lots[1]
             )
         })?;
         Ok(count)
@@ -140,13 +150,17 @@ impl Engine {
 
     fn check_slots(&self, queued: &BTreeSet<OrderId>) -> Result<(), BrokenInvariant> {
         let mut live = 0;
-        let sweeping = self.pending_sweep();
+        let sweeping = self.pending_work();
         for order in self.orders.iter() {
             live += 1;
             self.check_order(order)?;
-            let expected = sweeping != Some(order.id);
-            ensure(queued.contains(&order.id) == expected, || {
-                format!("{order:?} must either rest or sweep; sweeping is {sweeping:?}")
+            let others = [
+                sweeping == Some(order.id),
+                self.stop_of(order).is_some(),
+                queued.contains(&order.id),
+            ];
+            ensure(others.into_iter().filter(|&is| is).count() == 1, || {
+                format!("{order:?} must either rest, wait or sweep; sweeping is {sweeping:?}")
             })?;
         }
         ensure(live == self.live_orders(), || {
@@ -156,6 +170,9 @@ impl Engine {
         ensure(known == live, || {
             format!("{live} orders live, {known} client order ids are known")
         })?;
+        self.check_lists(live)?;
+        self.check_ends()?;
+        self.check_stops()?;
         let mut free = BTreeSet::new();
         for id in self.orders.free_ids() {
             let slot = id.slot();
@@ -165,9 +182,81 @@ impl Engine {
             })?;
         }
         ensure(
-            sweeping.is_none_or(|id| self.orders.find(id).is_some()),
+            sweeping.is_none_or(|id| id == OrderId::NONE || self.orders.find(id).is_some()),
             || format!("{sweeping:?} sweeps but does not live"),
         )
+    }
+
+    /// Every order that ends at a time stands among those, and they with the market's close are counted.
+    fn check_ends(&self) -> Result<(), BrokenInvariant> {
+        let known = self.orders.iter().filter_map(|order| {
+            let end = self.expiries.end(order.id.slot());
+            end.map(|end| (end, order.id))
+        });
+        let known: BTreeSet<_> = known.collect();
+        let first = known.first().copied();
+        ensure(self.expiries.first() == first, || {
+            format!("{:?} ends first, not {first:?}", self.expiries.first())
+        })?;
+        let entries = self.expiries.len();
+        ensure(known.len() == entries, || {
+            format!("{} orders end at a time, {entries} are kept", known.len())
+        })?;
+        for market in self.markets.iter().flatten() {
+            let id = market.terms.market;
+            let closing = self
+                .orders
+                .iter()
+                .filter(|order| order.market() == id && order.instructions.until_close());
+            let (closing, counted) = (closing.count(), market.until_close as usize);
+            ensure(closing == counted, || {
+                format!("{id:?}: {closing} orders end when it closes, counted are {counted}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Every stop that waits stands once in the heap of its side, and none of them is to have arrived.
+    fn check_stops(&self) -> Result<(), BrokenInvariant> {
+        let waiting = |order: &&Order| self.stop_of(order).is_some();
+        let waiting = self.orders.iter().filter(waiting).count();
+        let mut known = 0;
+        for market in self.markets.iter().flatten() {
+            for root in market.stops {
+                known += self.stops.walk(root).len();
+            }
+            let id = market.terms.market;
+            let late = market.state == MarketState::Continuous
+                && self.work.is_none()
+                && market.reach != Reach::default();
+            ensure(!late, || format!("{id:?}: stops were not looked at"))?;
+        }
+        ensure(waiting == known, || {
+            format!("{waiting} orders wait, {known} are known")
+        })
+    }
+
+    /// Every live order stands once in the list of its session.
+    fn check_lists(&self, live: usize) -> Result<(), BrokenInvariant> {
+        let mut listed = 0;
+        for session in self.session_ids() {
+            let (mut newer, mut slot) = (NIL, self.session_state(session).newest_order);
+            while slot != NIL {
+                let order = &self.orders[slot];
+                let belongs = order.id != OrderId::NONE && order.session == session;
+                ensure(belongs && self.orders.newer(slot) == newer, || {
+                    format!("{order:?} does not stand behind slot {newer} of {session:?}")
+                })?;
+                listed += 1;
+                ensure(listed <= live, || {
+                    format!("the list of {session:?} has no end")
+                })?;
+                (newer, slot) = (slot, self.orders.older(slot));
+            }
+        }
+        ensure(listed == live, || {
+            format!("{live} orders live, {listed} are in lists of sessions")
+        })
     }
 
     fn check_order(&self, order: &Order) -> Result<(), BrokenInvariant> {
@@ -183,7 +272,7 @@ mod tests {
     use super::*;
     use domain::{
         Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
-        FirmId, Flag, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, SessionId, Source,
+        FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, SessionId, Source,
         Stamp, TimeInForce, Zero,
     };
 
@@ -196,7 +285,7 @@ mod tests {
             side: Side::Sell,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::GoodTillCancel,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         })
     }
 
@@ -235,6 +324,8 @@ mod tests {
                 min_qty: Qty(1),
                 price_min: Price(1),
                 symbol: [0; 16],
+                state: MarketState::Continuous,
+                pad: [Zero::Zero; 7],
             }),
             Command::CreateAccount(CreateAccount {
                 account: AccountId(0),
@@ -308,7 +399,7 @@ mod tests {
         assert!(what.contains("level says"), "{what}");
         let what = broken_by(|engine| engine.orders[1].next = 2);
         assert!(what.contains("does not belong"), "{what}");
-        let what = broken_by(|engine| engine.orders[1].priority = Seq(1));
+        let what = broken_by(|engine| engine.orders[1].priority = 1);
         assert!(what.contains("comes after"), "{what}");
     }
 
@@ -317,7 +408,7 @@ mod tests {
         // A copy of the book is changed, so that the engine's own does not know of it.
         let what = broken_by(|engine| {
             let book = engine.markets[0].expect("exists").book;
-            book.reduce(&mut engine.ladders, Price(12), Qty(1));
+            book.reduce(&mut engine.ladders, Side::Sell, Price(12), (Qty(1), Qty(0)));
         });
         assert!(what.contains("level says"), "{what}");
         let what = broken_by(|engine| {

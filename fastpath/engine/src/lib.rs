@@ -34,23 +34,35 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod accounts;
 mod administration;
 mod amend;
+mod auction;
 mod bitmap;
 mod book;
 mod cancel;
 mod client_ids;
+mod collar;
 mod engine;
 mod entry;
+mod expiries;
+mod fees;
 mod funds;
 mod hash;
 mod invariants;
+mod kill_switches;
+mod limits;
+mod look_ahead;
 mod market;
+mod market_state;
+mod mass_cancel;
 mod orders;
 mod phase;
+mod prevent;
 mod reports;
 mod snapshot;
 mod sources;
+mod stops;
 mod sweep;
 mod trade;
 mod views;

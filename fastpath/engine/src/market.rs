@@ -1,8 +1,14 @@
 //! A market: its parameters, what orders cost in it, and its book.
 
-use crate::book::Book;
-use crate::orders::Order;
-use domain::{Amount, AssetId, CreateMarket, Price, Qty, Side};
+use crate::book::{Book, crosses, no_limit};
+use crate::collar::Collar;
+use crate::fees::Rates;
+use crate::orders::{NIL, Order};
+use crate::stops::Reach;
+use domain::{
+    Amount, AssetId, CreateMarket, MAX_TIERS, MarketState, NewOrder, PostOnly, Price, Qty, Reason,
+    SetFees, Side,
+};
 
 /// A market that exists.
 #[derive(Clone, Copy)]
@@ -10,15 +16,160 @@ pub(crate) struct Market {
     /// As it was created.
     pub(crate) terms: CreateMarket,
     pub(crate) book: Book,
+    pub(crate) state: MarketState,
+    /// Live orders that end when it closes.
+    pub(crate) until_close: u32,
+    /// By side the slot of the stop that is next to arrive, or [`NIL`].
+    pub(crate) stops: [u32; 2],
+    pub(crate) reach: Reach,
+    /// Of the last trade, or 0.
+    pub(crate) last_price: Price,
+    pub(crate) collar: Collar,
+    /// Base units of a whole unit of the base asset.
+    pub(crate) base_unit: u64,
+    /// Base units of a whole unit of the quote asset.
+    pub(crate) quote_unit: u64,
+    /// By tier. None is above the list fees, which are those of the terms.
+    pub(crate) rates: [Rates; MAX_TIERS as usize],
+}
+
+/// How an order arrives.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    /// At which price it is taken: another one if it slides.
+    pub(crate) price: Price,
+    /// Whether the best price of the other side crosses that.
+    pub(crate) trades: bool,
+}
+
+/// How far into the other side of the book an order of this price goes: over all of it without one, which only a market
+/// order is.
+pub(crate) fn limit_of(side: Side, price: Price) -> Price {
+    if price == Price(0) {
+        return no_limit(side);
+    }
+    price
 }
 
 impl Market {
+    /// A market without orders, in which every tier pays the list fees.
+    pub(crate) fn new(terms: &CreateMarket, book: Book, [base_unit, quote_unit]: [u64; 2]) -> Self {
+        Self {
+            terms: *terms,
+            book,
+            state: terms.state,
+            until_close: 0,
+            stops: [NIL; 2],
+            reach: Reach::default(),
+            last_price: Price(0),
+            collar: Collar::default(),
+            base_unit,
+            quote_unit,
+            rates: [Rates::of(terms); MAX_TIERS as usize],
+        }
+    }
+
+    /// Whether a tier may have these rates: list fees or less, because orders set aside no more.
+    pub(crate) fn may_have(&self, rates: Rates) -> bool {
+        let list = Rates::of(&self.terms);
+        let rebate = 0_i64.saturating_sub(i64::from(rates.maker_ppm));
+        rates.maker_ppm <= list.maker_ppm
+            && rates.taker_ppm <= list.taker_ppm
+            && rebate <= i64::from(SetFees::MAX_REBATE_PPM)
+    }
+
+    /// A notional in millionths of whole quote units, rounded down; at most `u64::MAX`.
+    pub(crate) fn volume(&self, notional: Amount) -> u64 {
+        const MILLION: u64 = 1_000_000;
+        if self.quote_unit == MILLION {
+            return notional.0;
+        }
+        if self.quote_unit < MILLION {
+            return notional.0.saturating_mul(MILLION / self.quote_unit);
+        }
+        notional.0 / (self.quote_unit / MILLION)
+    }
+
+    /// Whether an order that would trade on arrival is refused for it.
+    pub(crate) fn must_not_trade(&self, post_only: PostOnly) -> bool {
+        post_only.is_on() || self.state == MarketState::PostOnly
+    }
+
+    /// The highest price of the range.
+    pub(crate) fn highest(&self) -> Price {
+        Price(self.terms.price_min.0 + i64::from(self.terms.price_levels) - 1)
+    }
+
     /// Whether a limit order may have this price.
     pub(crate) fn has_price(&self, price: Price) -> bool {
         price
             .0
             .checked_sub(self.terms.price_min.0)
             .is_some_and(|above| (0..i64::from(self.terms.price_levels)).contains(&above))
+    }
+
+    /// At which price a new order is taken, and what it finds there. A stop finds nothing yet.
+    pub(crate) fn arrival_of(&self, command: &NewOrder) -> Result<Arrival, Reason> {
+        if command.order_type.waits() {
+            return Ok(Arrival {
+                price: command.price,
+                trades: false,
+            });
+        }
+        let (side, order_type) = (command.side, command.order_type);
+        let arrival = self.arrival(side, command.post_only, command.price)?;
+        let price = self.within_collar(side, order_type, arrival.price)?;
+        Ok(Arrival { price, ..arrival })
+    }
+
+    /// At which price an order of a price of the market arrives, and what it finds there.
+    pub(crate) fn arrival(
+        &self,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<Arrival, Reason> {
+        if self.state.is_call() {
+            return Ok(Arrival {
+                price,
+                trades: false,
+            });
+        }
+        let opposite = self.book.best_or_none_to_cross(side.opposite());
+        let trades = crosses(side, limit_of(side, price), opposite);
+        if !trades || post_only != PostOnly::Slide {
+            return Ok(Arrival { price, trades });
+        }
+        let beside = match side {
+            Side::Buy => Price(opposite.0 - 1),
+            Side::Sell => Price(opposite.0 + 1),
+        };
+        if !self.has_price(beside) {
+            return Err(Reason::WouldTrade);
+        }
+        Ok(Arrival {
+            price: beside,
+            trades: false,
+        })
+    }
+
+    /// What a market order is worth at most: a buy at its worst price, or without one at the best ask; a sell at the
+    /// best bid. `None` if there is no such price, or beyond the range.
+    #[cold]
+    pub(crate) fn reckoned(&self, command: &NewOrder) -> Option<Amount> {
+        let worst = Some(command.price).filter(|&price| price != Price(0));
+        let trigger = Some(command.trigger_price).filter(|&price| price != Price(0));
+        let there = trigger.or_else(|| self.book.best(command.side.opposite()));
+        let price = match command.side {
+            Side::Buy => worst.or(there),
+            Side::Sell => there,
+        };
+        Some(self.reckoned_notional(price?, command.qty))
+    }
+
+    /// What limits reckon with: what cannot be counted is the most that can.
+    pub(crate) fn reckoned_notional(&self, price: Price, qty: Qty) -> Amount {
+        self.notional(price, qty).unwrap_or(Amount(u64::MAX))
     }
 
     /// Base units of the base asset, or `None` beyond the range.
@@ -75,14 +226,20 @@ impl Market {
             .expect("a smaller order holds less")
     }
 
-    /// The most lots, up to `qty`, that a market buy can pay at this price, fee included.
+    /// The most lots, up to `qty`, that a market buy can pay at this price, with a fee of `taker_ppm`.
     ///
     /// `n + floor(n * r / 10^6) <= a` for whole numbers if and only if
     /// `n * (10^6 + r) < (a + 1) * 10^6`.
-    pub(crate) fn affordable(&self, price: Price, qty: Qty, available: Amount) -> Qty {
+    pub(crate) fn affordable(
+        &self,
+        price: Price,
+        qty: Qty,
+        available: Amount,
+        taker_ppm: u32,
+    ) -> Qty {
         const WHOLE: u128 = 1_000_000;
         let most = (u128::from(available.0) + 1) * WHOLE - 1;
-        let notional = most / (WHOLE + u128::from(self.terms.taker_fee_ppm));
+        let notional = most / (WHOLE + u128::from(taker_ppm));
         let lot = u128::from(price.0.unsigned_abs()) * u128::from(self.terms.tick_value);
         Qty(u64::try_from(notional / lot).map_or(qty.0, |lots| lots.min(qty.0)))
     }

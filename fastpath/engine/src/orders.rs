@@ -1,10 +1,91 @@
 //! The order slab: one cache line per live order, found by the slot in its id.
 
 use core::ops::{Index, IndexMut};
-use domain::{ClientOrderId, Flag, MarketId, OrderId, Price, Qty, Seq, SessionId, Side};
+use domain::{
+    ClientOrderId, MarketId, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, SelfTrade,
+    SelfTradeScope, SessionId, Side, TimeInForce,
+};
 
 /// No slot: the end of a queue.
 pub(crate) const NIL: u32 = u32::MAX;
+
+/// What an order asks for beyond side, price and quantity, in one byte: post-only in the bits 0 and 1, self-trade
+/// prevention in 2 to 4, its scope in 5; in 6 whether it ends when its market closes, in 7 whether it has what few orders have:
+/// an end at a time, hidden lots, or a trade to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Instructions(u8);
+
+impl Instructions {
+    const NONE: Self = Self(0);
+
+    pub(crate) fn of(command: &NewOrder) -> Self {
+        Self(
+            command.post_only as u8
+                | (command.self_trade as u8) << 2
+                | (command.self_trade_scope as u8) << 5
+                | u8::from(command.time_in_force == TimeInForce::GoodTillClose) << 6
+                | u8::from(has_extras(command)) << 7,
+        )
+    }
+
+    /// Whether it ends when its market closes.
+    pub(crate) fn until_close(self) -> bool {
+        self.0 & 1 << 6 != 0
+    }
+
+    /// Whether it may end at a time, have hidden lots, or wait for a trade.
+    pub(crate) fn has_extras(self) -> bool {
+        self.0 & 1 << 7 != 0
+    }
+
+    pub(crate) fn post_only(self) -> PostOnly {
+        match self.0 & 0b11 {
+            0 => PostOnly::No,
+            1 => PostOnly::Refuse,
+            _ => PostOnly::Slide,
+        }
+    }
+
+    pub(crate) fn self_trade(self) -> SelfTrade {
+        match self.0 >> 2 & 0b111 {
+            0 => SelfTrade::Allow,
+            1 => SelfTrade::CancelNewest,
+            2 => SelfTrade::CancelOldest,
+            3 => SelfTrade::CancelBoth,
+            4 => SelfTrade::DecrementAndCancel,
+            _ => SelfTrade::Abort,
+        }
+    }
+
+    pub(crate) fn self_trade_scope(self) -> SelfTradeScope {
+        match self.0 >> 5 & 1 {
+            0 => SelfTradeScope::Account,
+            _ => SelfTradeScope::Firm,
+        }
+    }
+}
+
+fn has_extras(command: &NewOrder) -> bool {
+    command.time_in_force == TimeInForce::GoodTillTime
+        || command.display_qty > Qty::ZERO
+        || command.order_type.waits()
+}
+
+/// How much of an order the book shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Iceberg {
+    /// At a time; 0: all.
+    pub(crate) display: Qty,
+    /// Lots that it does not show now; 0 of an order that does not rest.
+    pub(crate) hidden: Qty,
+}
+
+impl Iceberg {
+    const NONE: Self = Self {
+        display: Qty::ZERO,
+        hidden: Qty::ZERO,
+    };
+}
 
 /// A live order, or an empty slot (its id is none).
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +101,11 @@ pub(crate) struct Order {
     pub(crate) session: SessionId,
     market: u16,
     pub(crate) side: Side,
-    pub(crate) post_only: Flag,
+    pub(crate) instructions: Instructions,
     pub(crate) filled: Qty,
     pub(crate) client_order_id: ClientOrderId,
-    /// Seq of the frame in which it joined its queue; 0 while it sweeps.
-    pub(crate) priority: Seq,
+    /// Feed number of the event by which it joined its queue; 0 while it sweeps.
+    pub(crate) priority: u64,
 }
 
 const _: () = assert!(
@@ -42,25 +123,35 @@ impl Order {
         session: SessionId(0),
         market: 0,
         side: Side::Buy,
-        post_only: Flag::No,
+        instructions: Instructions::NONE,
         filled: Qty::ZERO,
         client_order_id: ClientOrderId(0),
-        priority: Seq(0),
+        priority: 0,
     };
 
-    /// An order that is in no queue.
-    pub(crate) fn new(id: OrderId, session: SessionId, command: &domain::NewOrder) -> Self {
+    /// An order that is in no queue, taken at this price. A market order has none of its own.
+    pub(crate) fn new(id: OrderId, session: SessionId, command: &NewOrder, price: Price) -> Self {
         Self {
             id,
-            price: command.price,
+            price: match command.order_type {
+                OrderType::Limit | OrderType::StopLimit => price,
+                OrderType::Market | OrderType::Stop => Price(0),
+            },
             leaves: command.qty,
             session,
             market: u16::try_from(command.market.0).expect("genesis bounds markets to 2^16"),
             side: command.side,
-            post_only: command.post_only,
+            instructions: Instructions::of(command),
             client_order_id: command.client_order_id,
             ..Self::EMPTY
         }
+    }
+
+    /// Its quantity, filled part included.
+    pub(crate) fn total(&self) -> Qty {
+        self.filled
+            .checked_add(self.leaves)
+            .expect("an order was refused unless all of it could be counted")
     }
 
     pub(crate) fn market_number(&self) -> u16 {
@@ -72,11 +163,31 @@ impl Order {
     }
 }
 
+/// The neighbours of an order in its session's list, which has the newest order first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Link {
+    /// Slot of the order that was entered next before it, or [`NIL`].
+    older: u32,
+    /// Slot of the order that was entered next after it, or [`NIL`].
+    newer: u32,
+}
+
+impl Link {
+    const NONE: Self = Self {
+        older: NIL,
+        newer: NIL,
+    };
+}
+
 /// All slots, and the stack of the ids that used slots will give out.
 ///
 /// The stack is state: which slot an order gets decides its id, so replicas must agree on it.
 pub(crate) struct Orders {
     slots: Vec<Order>,
+    /// By slot. Apart from the orders, because whoever comes or goes touches its neighbours' links and nothing else of them.
+    links: Vec<Link>,
+    /// By slot; of orders without extras nothing that means anything.
+    icebergs: Vec<Iceberg>,
     free: Vec<OrderId>,
     next_fresh: u32,
     live: u32,
@@ -87,6 +198,8 @@ impl Orders {
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
             slots: vec![Order::EMPTY; max_orders as usize],
+            links: vec![Link::NONE; max_orders as usize],
+            icebergs: vec![Iceberg::NONE; max_orders as usize],
             free: Vec::with_capacity(max_orders as usize),
             next_fresh: 0,
             live: 0,
@@ -122,6 +235,85 @@ impl Orders {
         }
     }
 
+    /// Slot of the order that the session entered next before this one, or [`NIL`].
+    pub(crate) fn older(&self, slot: u32) -> u32 {
+        self.links[slot as usize].older
+    }
+
+    /// Slot of the order that the session entered next after this one, or [`NIL`].
+    pub(crate) fn newer(&self, slot: u32) -> u32 {
+        self.links[slot as usize].newer
+    }
+
+    /// Puts an order before `newest`, the first of its session's list, or [`NIL`] of an empty one.
+    pub(crate) fn link(&mut self, slot: u32, newest: u32) {
+        self.links[slot as usize] = Link {
+            older: newest,
+            newer: NIL,
+        };
+        if newest != NIL {
+            self.links[newest as usize].newer = slot;
+        }
+    }
+
+    /// Two neighbours of a list that is put together in any order: one was entered next before the other.
+    pub(crate) fn join(&mut self, slot: u32, older: u32) {
+        self.links[slot as usize].older = older;
+        self.links[older as usize].newer = slot;
+    }
+
+    /// Takes an order out of its list. Whether it was the newest of it.
+    pub(crate) fn unlink(&mut self, slot: u32) -> bool {
+        let Link { older, newer } = self.links[slot as usize];
+        if older != NIL {
+            self.links[older as usize].newer = newer;
+        }
+        if newer != NIL {
+            self.links[newer as usize].older = older;
+        }
+        newer == NIL
+    }
+
+    /// How much of an order the book shows.
+    pub(crate) fn iceberg(&self, order: &Order) -> Iceberg {
+        if order.instructions.has_extras() {
+            self.icebergs[order.id.slot() as usize]
+        } else {
+            Iceberg::NONE
+        }
+    }
+
+    /// Lots of a resting order that the book shows.
+    pub(crate) fn shown(&self, order: &Order) -> Qty {
+        Qty(order.leaves.0 - self.iceberg(order).hidden.0)
+    }
+
+    /// Of an order that has just come into its slot.
+    pub(crate) fn set_display(&mut self, order: &Order, display: Qty) {
+        if order.instructions.has_extras() {
+            self.icebergs[order.id.slot() as usize] = Iceberg {
+                display,
+                hidden: Qty::ZERO,
+            };
+        }
+    }
+
+    /// Hides so many lots of an order, and shows the rest.
+    pub(crate) fn hide(&mut self, slot: u32, hidden: Qty) {
+        if self[slot].instructions.has_extras() {
+            self.icebergs[slot as usize].hidden = hidden;
+        }
+    }
+
+    /// Lots of an order that are to be hidden when it joins its queue.
+    pub(crate) fn to_hide(&self, order: &Order) -> Qty {
+        let display = self.iceberg(order).display;
+        if display == Qty::ZERO {
+            return Qty::ZERO;
+        }
+        Qty(order.leaves.0.saturating_sub(display.0))
+    }
+
     /// The slot of the live order with exactly this id.
     pub(crate) fn find(&self, id: OrderId) -> Option<u32> {
         let slot = id.slot();
@@ -140,6 +332,11 @@ impl Orders {
     pub(crate) fn put_back(&mut self, order: Order) {
         self[order.id.slot()] = order;
         self.live += 1;
+    }
+
+    /// Slots that there are.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
     }
 
     /// Slots that were never taken start here.
@@ -205,6 +402,46 @@ mod tests {
         assert_eq!(Some(live(&mut orders)), ids[2].successor());
         assert_eq!(Some(live(&mut orders)), ids[0].successor());
         assert!(orders.is_full());
+    }
+
+    #[test]
+    fn instructions_are_what_was_asked_for() {
+        use SelfTrade::{Abort, Allow, CancelBoth, CancelNewest, CancelOldest, DecrementAndCancel};
+        let modes = [
+            Allow,
+            CancelNewest,
+            CancelOldest,
+            CancelBoth,
+            DecrementAndCancel,
+            Abort,
+        ];
+        let times = [
+            (TimeInForce::GoodTillCancel, false, false),
+            (TimeInForce::GoodTillTime, true, false),
+            (TimeInForce::GoodTillClose, false, true),
+        ];
+        for post_only in [PostOnly::No, PostOnly::Refuse, PostOnly::Slide] {
+            for self_trade in modes {
+                for self_trade_scope in [SelfTradeScope::Account, SelfTradeScope::Firm] {
+                    for (time_in_force, has_extras, until_close) in times {
+                        let kept = Instructions::of(&NewOrder {
+                            post_only,
+                            self_trade,
+                            self_trade_scope,
+                            time_in_force,
+                            ..NewOrder::PLAIN
+                        });
+                        let asked = (post_only, self_trade, self_trade_scope);
+                        let answer = (kept.post_only(), kept.self_trade(), kept.self_trade_scope());
+                        assert_eq!(answer, asked);
+                        assert_eq!(
+                            (kept.has_extras(), kept.until_close()),
+                            (has_extras, until_close)
+                        );
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,23 +1,32 @@
 //! Time, recovery, rule versions and checkpoints: what the sequencer itself sends.
 
 use crate::engine::{ENGINE_VERSION, Engine};
-use domain::{Effects, EngineVersion, EventKind, Nanos, Phase, Reason, Recovered, StateHash, Zero};
+use domain::{
+    CommandKind, Effects, EngineVersion, EventKind, Nanos, Phase, Reason, Recovered, StateHash,
+    Zero,
+};
 
 impl Engine {
     /// When a `Timer` is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
+        let expiry = self.expiries.first().map(|(time, _)| time);
         match self.phase {
-            Phase::Open => None,
-            Phase::CancelOnly => Some(self.cancel_only_until),
+            Phase::Open => expiry,
+            Phase::CancelOnly => {
+                let opening = self.cancel_only_until;
+                Some(expiry.map_or(opening, |expiry| expiry.min(opening)))
+            }
         }
     }
 
     /// Does what is due by now.
     pub(crate) fn timer(&mut self, out: &mut Effects) {
-        if self.next_deadline().is_some_and(|due| self.now >= due) {
+        if self.phase == Phase::CancelOnly && self.now >= self.cancel_only_until {
             self.open(out);
         }
+        Self::report_outcome(CommandKind::Timer, Reason::None, out);
+        self.expire(out);
     }
 
     pub(crate) fn recovered(

@@ -1,12 +1,14 @@
 //! Events: every one of them takes its number here.
 
 use crate::engine::Engine;
+use crate::fees::Fee;
 use crate::orders::Order;
 use domain::{
-    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
-    ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
-    MarketDefined, NewOrder, NotApplied, OrderId, Outcome, PhaseChanged, Price, Qty, Reason,
-    Rejected, SessionId, Trade, Zero,
+    Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, ClientOrderId,
+    CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity, MarketDefined, MarketId,
+    MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied, OrderId, Outcome,
+    PhaseChanged, Price, Qty, Reason, Rejected, SelfTradePrevented, SessionId, Trade, Triggered,
+    Uncrossed, Zero,
 };
 
 const Z: Zero = Zero::Zero;
@@ -90,11 +92,12 @@ impl Engine {
         self.report_rejected(session, command, named, Reason::UnknownSession, out);
     }
 
+    /// `price` is that at which the order is taken, or the worst of a market order.
     pub(crate) fn report_accepted(
         &mut self,
-        session: SessionId,
-        order_id: OrderId,
+        order: &Order,
         command: &NewOrder,
+        price: Price,
         out: &mut Effects,
     ) {
         out.push(&Accepted {
@@ -102,15 +105,36 @@ impl Engine {
             side: command.side,
             order_type: command.order_type,
             time_in_force: command.time_in_force,
-            session,
-            report_no: self.take_report_no(session),
-            order_id,
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
             client_order_id: command.client_order_id,
-            price: command.price,
+            price,
             qty: command.qty,
+            expires: command.expires,
+            display_qty: command.display_qty,
+            trigger_price: command.trigger_price,
             market: command.market,
             post_only: command.post_only,
-            pad: [Z; 3],
+            self_trade: command.self_trade,
+            self_trade_scope: command.self_trade_scope,
+            pad: Z,
+        });
+    }
+
+    /// `price` is the limit of a stop that arrives, or the worst.
+    pub(crate) fn report_triggered(&mut self, order: &Order, price: Price, out: &mut Effects) {
+        out.push(&Triggered {
+            kind: EventKind::Triggered,
+            side: order.side,
+            pad: [Z; 2],
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            price,
+            market: order.market(),
+            pad2: [Z; 4],
         });
     }
 
@@ -132,7 +156,7 @@ impl Engine {
             taker_order_id: taker.id,
             price: terms.price,
             qty: terms.qty,
-            maker_leaves: maker.leaves,
+            maker_leaves: self.orders.shown(maker),
         });
     }
 
@@ -142,7 +166,7 @@ impl Engine {
         terms: TradeTerms,
         order: &Order,
         liquidity: Liquidity,
-        fee: Amount,
+        fee: Fee,
         out: &mut Effects,
     ) {
         out.push(&Fill {
@@ -158,9 +182,10 @@ impl Engine {
             price: terms.price,
             qty: terms.qty,
             leaves: order.leaves,
-            fee,
+            fee: fee.amount(),
             market: order.market(),
-            pad2: [Z; 4],
+            is_rebate: Flag::from(fee.is_rebate()),
+            pad2: [Z; 3],
         });
     }
 
@@ -179,14 +204,50 @@ impl Engine {
         });
     }
 
-    /// `order` is as the amendment left it.
-    pub(crate) fn report_amended(
+    /// `taker` is as prevention leaves it, unless it ends by that.
+    pub(crate) fn report_self_trade_prevented(
         &mut self,
-        order: &Order,
+        taker: &Order,
+        maker: &Order,
         qty: Qty,
-        kept_priority: Flag,
         out: &mut Effects,
     ) {
+        out.push(&SelfTradePrevented {
+            kind: EventKind::SelfTradePrevented,
+            self_trade: taker.instructions.self_trade(),
+            pad: [Z; 2],
+            session: taker.session,
+            report_no: self.take_report_no(taker.session),
+            order_id: taker.id,
+            client_order_id: taker.client_order_id,
+            maker_order_id: maker.id,
+            price: maker.price,
+            qty,
+            leaves: taker.leaves,
+            market: taker.market(),
+            pad2: [Z; 4],
+        });
+    }
+
+    pub(crate) fn report_mass_canceled(
+        &mut self,
+        session: SessionId,
+        request: u64,
+        count: u64,
+        out: &mut Effects,
+    ) {
+        out.push(&MassCanceled {
+            kind: EventKind::MassCanceled,
+            pad: [Z; 3],
+            session,
+            report_no: self.take_report_no(session),
+            request,
+            count,
+        });
+    }
+
+    /// `order` is as the amendment left it.
+    pub(crate) fn report_amended(&mut self, order: &Order, kept_priority: Flag, out: &mut Effects) {
         out.push(&Amended {
             kind: EventKind::Amended,
             kept_priority,
@@ -196,7 +257,7 @@ impl Engine {
             order_id: order.id,
             client_order_id: order.client_order_id,
             price: order.price,
-            qty,
+            qty: order.total(),
             leaves: order.leaves,
             market: order.market(),
             pad2: [Z; 4],
@@ -212,7 +273,7 @@ impl Engine {
             feed_no: self.take_feed_no(),
             order_id: order.id,
             price: order.price,
-            qty: order.leaves,
+            qty: self.orders.shown(order),
         });
     }
 
@@ -224,7 +285,7 @@ impl Engine {
             market: order.market(),
             feed_no: self.take_feed_no(),
             order_id: order.id,
-            leaves: order.leaves,
+            leaves: self.orders.shown(order),
         });
     }
 
@@ -248,7 +309,7 @@ impl Engine {
             feed_no: self.take_feed_no(),
             order_id: order.id,
             price: order.price,
-            qty: order.leaves,
+            qty: self.orders.shown(order),
         });
     }
 
@@ -261,7 +322,7 @@ impl Engine {
             kind: EventKind::MarketDefined,
             base_decimals: base.decimals,
             quote_decimals: quote.decimals,
-            pad: Z,
+            state: terms.state,
             market: terms.market,
             feed_no,
             base: terms.base,
@@ -277,6 +338,38 @@ impl Engine {
             symbol: terms.symbol,
             base_symbol: base.symbol,
             quote_symbol: quote.symbol,
+        });
+    }
+
+    pub(crate) fn publish_market_state(
+        &mut self,
+        market: MarketId,
+        state: MarketState,
+        out: &mut Effects,
+    ) {
+        out.push(&MarketStateChanged {
+            kind: EventKind::MarketStateChanged,
+            state,
+            pad: [Z; 2],
+            market,
+            feed_no: self.take_feed_no(),
+        });
+    }
+
+    pub(crate) fn publish_uncrossed(
+        &mut self,
+        market: MarketId,
+        price: Price,
+        qty: Qty,
+        out: &mut Effects,
+    ) {
+        out.push(&Uncrossed {
+            kind: EventKind::Uncrossed,
+            pad: [Z; 3],
+            market,
+            feed_no: self.take_feed_no(),
+            price,
+            qty,
         });
     }
 

@@ -1,82 +1,121 @@
 //! One trade: funds change hands, the maker's queue gets shorter, both sides hear of it.
 
 use crate::engine::Engine;
+use crate::fees::Fee;
 use crate::market::FITS;
 use crate::orders::Order;
 use crate::reports::TradeTerms;
-use domain::{Amount, Effects, Liquidity, Price, Qty, Side};
+use domain::{AssetId, Effects, Liquidity, Price, Qty, Side};
 
 impl Engine {
     /// Trades `qty` lots between a sweeping order and the first order of the best opposite price,
     /// at that price. Both have so many leaves, and a market buy can pay for them.
-    pub(crate) fn trade(&mut self, taker: u32, maker: u32, qty: Qty, out: &mut Effects) {
+    ///
+    /// Whether the maker shows lots that it had hidden.
+    pub(crate) fn trade(
+        &mut self,
+        (taker, maker): (u32, u32),
+        qty: Qty,
+        out: &mut Effects,
+    ) -> bool {
         let terms = TradeTerms {
             trade_id: self.take_trade_id(),
             price: self.orders[maker].price,
             qty,
         };
         let (maker_fee, taker_fee) = self.exchange_funds(taker, maker, terms);
-        self.fill_maker(maker, qty);
+        self.fill_resting(maker, qty);
         fill(&mut self.orders[taker], qty);
         let (maker, taker) = (self.orders[maker], self.orders[taker]);
         self.report_trade(terms, &maker, &taker, out);
         self.report_fill(terms, &maker, Liquidity::Maker, maker_fee, out);
         self.report_fill(terms, &taker, Liquidity::Taker, taker_fee, out);
-        if maker.leaves == Qty::ZERO {
-            self.retire(&maker);
+        self.show_more(&maker, out)
+    }
+
+    /// Goes on with a resting order that traded: one that is done is given back; one of which nothing is shown any more
+    /// shows more, at the end of the queue. Whether it does.
+    pub(crate) fn show_more(&mut self, traded: &Order, out: &mut Effects) -> bool {
+        if traded.leaves == Qty::ZERO {
+            self.retire(traded);
+            return false;
         }
+        if self.orders.shown(traded) > Qty::ZERO {
+            return false;
+        }
+        self.rest(traded.id.slot());
+        self.publish_add(traded, out);
+        true
     }
 
     /// Moves base, quote and fees; the orders still have the leaves from before the trade.
     /// Answers with the maker's and the taker's fee.
-    fn exchange_funds(&mut self, taker: u32, maker: u32, terms: TradeTerms) -> (Amount, Amount) {
+    pub(crate) fn exchange_funds(
+        &mut self,
+        taker: u32,
+        maker: u32,
+        terms: TradeTerms,
+    ) -> (Fee, Fee) {
         let (taker, maker) = (&self.orders[taker], &self.orders[maker]);
+        let taker_buys = taker.side == Side::Buy;
+        let buy = if taker_buys { taker } else { maker };
+        let takers = self.account_of(taker.session);
+        let makers = self.account_of(maker.session);
         let market = self.market_of_order(maker.market());
         let notional = market.notional(terms.price, terms.qty).expect(FITS);
         let base_units = market.base_units(terms.qty).expect(FITS);
-        let maker_fee = notional.fee(market.terms.maker_fee_ppm);
-        let taker_fee = notional.fee(market.terms.taker_fee_ppm);
-        let (buy, buyer_fee, sell, seller_fee) = match taker.side {
-            Side::Buy => (taker, taker_fee, maker, maker_fee),
-            Side::Sell => (maker, maker_fee, taker, taker_fee),
-        };
-        let buyer = self.account_of(buy.session);
-        let seller = self.account_of(sell.session);
+        let volume = market.volume(notional);
         let (base, quote) = (market.terms.base, market.terms.quote);
-        let paid = notional
-            .checked_add(buyer_fee)
-            .expect("the buyer was found to have it");
-        let earned = notional
-            .checked_sub(seller_fee)
-            .expect("a fee is at most the notional");
-        if buy.price == Price(0) {
-            self.funds.debit(buyer, quote, paid);
+        let market_id = market.terms.market;
+        // A market buy pays from what is available.
+        let freed = (buy.price != Price(0)).then(|| market.freed_of_buy(buy, terms.qty));
+        let taker_fee = Fee::of_taker(notional, self.rates_of(takers, market));
+        let maker_fee = Fee::of_maker(notional, self.rates_of(makers, market));
+        let maker_fee = self.collect(quote, taker_fee, maker_fee);
+        let (buyer, buyer_fee, seller, seller_fee) = if taker_buys {
+            (takers, taker_fee, makers, maker_fee)
         } else {
-            let freed = market.freed_of_buy(buy, terms.qty);
-            self.funds.spend_held(buyer, quote, freed, paid);
+            (makers, maker_fee, takers, taker_fee)
+        };
+        let paid = buyer_fee.on_top_of(notional);
+        match freed {
+            Some(freed) => self.funds.spend_held(buyer, quote, freed, paid),
+            None => self.funds.debit(buyer, quote, paid),
         }
         self.funds.credit(buyer, base, base_units);
         self.funds.spend_held(seller, base, base_units, base_units);
-        self.funds.credit(seller, quote, earned);
-        let quote = self.assets[quote.0 as usize]
+        self.funds
+            .credit(seller, quote, seller_fee.out_of(notional));
+        self.markets[market_id.0 as usize]
             .as_mut()
-            .expect("markets have assets that exist");
-        quote.fees = [maker_fee, taker_fee]
-            .into_iter()
-            .try_fold(quote.fees, Amount::checked_add)
-            .expect("fees are part of the asset's supply");
+            .expect("orders stand in markets that exist")
+            .note_price(terms.price);
+        let day = self.day.number;
+        self.account_state_mut(takers).traded(day, volume);
+        self.account_state_mut(makers).traded(day, volume);
         (maker_fee, taker_fee)
     }
 
-    /// Takes lots off a resting order; one without leaves leaves the book.
-    fn fill_maker(&mut self, maker: u32, qty: Qty) {
+    /// Takes both fees into what the exchange has earned of an asset. The maker's, as it can be paid.
+    fn collect(&mut self, quote: AssetId, taker_fee: Fee, maker_fee: Fee) -> Fee {
+        let asset = self.asset_state_mut(quote);
+        let with_takers = taker_fee.on_top_of(asset.fees);
+        let maker_fee = maker_fee.within(with_takers);
+        asset.fees = maker_fee.on_top_of(with_takers);
+        maker_fee
+    }
+
+    /// Takes shown lots off a resting order; one that shows none any more leaves its queue.
+    pub(crate) fn fill_resting(&mut self, maker: u32, qty: Qty) {
         let order = self.orders[maker];
         let market = self.markets[order.market().0 as usize]
             .as_mut()
             .expect("orders stand in markets that exist");
-        market.book.reduce(&mut self.ladders, order.price, qty);
+        market
+            .book
+            .reduce(&mut self.ladders, order.side, order.price, (qty, Qty::ZERO));
         fill(&mut self.orders[maker], qty);
-        if self.orders[maker].leaves == Qty::ZERO {
+        if self.orders.shown(&self.orders[maker]) == Qty::ZERO {
             market
                 .book
                 .leave(&mut self.ladders, &mut self.orders, maker);

@@ -2,10 +2,11 @@
 
 use crate::engine::Engine;
 use crate::market::Market;
-use crate::orders::Order;
+use crate::orders::{Iceberg, Order};
 use domain::{
     AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
-    MarketId, Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId, SessionView, Side,
+    Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price, Qty, Scope,
+    SessionId, SessionView, SetCollar, Side, Zero,
 };
 
 /// A place of a table that is taken: its id.
@@ -15,18 +16,25 @@ fn ids<T>(table: &[Option<T>]) -> impl Iterator<Item = u32> {
         .filter_map(|(id, place)| place.is_some().then_some(id))
 }
 
-fn view(order: &Order) -> OrderView {
+fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -> OrderView {
     OrderView {
         order_id: order.id,
         session: order.session,
         market: order.market(),
         side: order.side,
-        post_only: order.post_only,
+        post_only: order.instructions.post_only(),
+        self_trade: order.instructions.self_trade(),
+        self_trade_scope: order.instructions.self_trade_scope(),
         price: order.price,
         leaves: order.leaves,
         filled: order.filled,
         client_order_id: order.client_order_id,
         priority: order.priority,
+        expires,
+        until_close: order.instructions.until_close(),
+        display_qty: iceberg.display,
+        hidden: iceberg.hidden,
+        trigger_price,
     }
 }
 
@@ -142,13 +150,36 @@ impl Engine {
     /// An account, if it exists.
     #[must_use]
     pub fn account(&self, account: AccountId) -> Option<AccountView> {
-        *self.accounts.get(account.0 as usize)?
+        let account = self.accounts.get(account.0 as usize)?.as_ref()?;
+        Some(self.view_of(account))
     }
 
     /// A market as it was created.
     #[must_use]
     pub fn market_terms(&self, market: MarketId) -> Option<&CreateMarket> {
         self.market(market).map(|market| &market.terms)
+    }
+
+    /// What may happen in a market, and the price of its last trade, in ticks; 0 if there was none.
+    #[must_use]
+    pub fn market_state(&self, market: MarketId) -> Option<(MarketState, Price)> {
+        let market = self.market(market)?;
+        Some((market.state, market.last_price))
+    }
+
+    /// How far orders may reach into the other side of a market, as it was set last; its reference is none if it never
+    /// was.
+    #[must_use]
+    pub fn collar(&self, market: MarketId) -> Option<SetCollar> {
+        let collar = self.market(market)?.collar;
+        Some(SetCollar {
+            price: collar.price,
+            market,
+            width_ppm: collar.width_ppm,
+            reference: collar.reference,
+            halts: collar.halts,
+            pad: [Zero::Zero; 6],
+        })
     }
 
     /// The highest price that someone bids, in ticks.
@@ -173,7 +204,7 @@ impl Engine {
         let orders_at = |price| {
             market
                 .book
-                .queue(&self.ladders, &self.orders, price)
+                .queue(&self.ladders, &self.orders, side, price)
                 .count()
         };
         market
@@ -187,7 +218,7 @@ impl Engine {
             .collect()
     }
 
-    /// The lots that can trade at a price of a side; 0 if the market or the price does not exist.
+    /// The lots that are shown at a price of a side; 0 if the market or the price does not exist.
     #[must_use]
     pub fn quantity_at(&self, market: MarketId, side: Side, price: Price) -> Qty {
         self.market(market)
@@ -195,6 +226,24 @@ impl Engine {
             .map_or(Qty::ZERO, |market| {
                 market.book.quantity(&self.ladders, side, price)
             })
+    }
+
+    /// The limits of a tier; `None` if there is no such tier.
+    #[must_use]
+    pub fn tier_limits(&self, tier: u32) -> Option<&Limits> {
+        (tier < MAX_TIERS).then(|| self.limits.get(tier))
+    }
+
+    /// What a tier pays in a market, (maker, taker) in parts per million; below 0 it is a rebate.
+    #[must_use]
+    pub fn rates(&self, market: MarketId, tier: u32) -> Option<(i32, u32)> {
+        let rates = self.market(market)?.rates.get(tier as usize)?;
+        Some((rates.maker_ppm, rates.taker_ppm))
+    }
+
+    /// The kill switches that are on.
+    pub fn kill_switches(&self) -> impl Iterator<Item = (Scope, u32)> {
+        self.kill_switches.iter()
     }
 
     /// How many orders rest or sweep.
@@ -216,12 +265,12 @@ impl Engine {
     #[must_use]
     pub fn order(&self, order_id: OrderId) -> Option<OrderView> {
         let slot = self.orders.find(order_id)?;
-        Some(view(&self.orders[slot]))
+        Some(self.order_view(&self.orders[slot]))
     }
 
     /// All live orders, by slot.
     pub fn orders(&self) -> impl Iterator<Item = OrderView> {
-        self.orders.iter().map(view)
+        self.orders.iter().map(|order| self.order_view(order))
     }
 
     /// The resting orders of a side, best price first, then first come first.
@@ -230,9 +279,19 @@ impl Engine {
             let book = &market.book;
             let prices = book.levels(&self.ladders, side).map(|(price, _)| price);
             prices
-                .flat_map(move |price| book.queue(&self.ladders, &self.orders, price))
-                .map(view)
+                .flat_map(move |price| book.queue(&self.ladders, &self.orders, side, price))
+                .map(|order| self.order_view(order))
         })
+    }
+
+    fn order_view(&self, order: &Order) -> OrderView {
+        let trigger = self.stop_of(order).map_or(Price(0), |stop| stop.trigger);
+        view(
+            order,
+            self.end_of(order),
+            self.orders.iceberg(order),
+            trigger,
+        )
     }
 
     pub(crate) fn market(&self, market: MarketId) -> Option<&Market> {

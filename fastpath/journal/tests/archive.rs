@@ -4,8 +4,8 @@ mod written;
 
 use domain::{Effects, Seq};
 use journal::{
-    ArchiveError, ArchiveReader, Chain, ChainError, Damage, Frame, FrameError, MAX_FRAME_WORDS,
-    Position, SEGMENT_HEADER_BYTES, SegmentError, Segments, Torn,
+    ArchiveError, ArchiveReader, Chain, ChainError, Damage, FORMAT_VERSION, Frame, FrameError,
+    MAX_FRAME_WORDS, Position, SEGMENT_HEADER_BYTES, SegmentError, Segments, Torn,
 };
 use std::io;
 use written::{Archive, SHARD, Seeded, bytes, extend, journal};
@@ -326,6 +326,7 @@ fn segments_that_do_not_belong_are_refused() {
 
 #[test]
 fn another_shard_and_another_version_are_refused_as_such() {
+    const FOREIGN: u16 = FORMAT_VERSION + 1;
     let whole = Archive::of(&journal(8), 4);
     let Err(error) = ArchiveReader::over(whole.clone(), SHARD + 1) else {
         panic!("it is refused");
@@ -341,7 +342,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
 
     let mut header = whole.clone();
     let content = segment(&mut header, 5);
-    content[8] = 3;
+    content[8] = FOREIGN.to_le_bytes()[0];
     let crc = crc32c::crc32c(&content[..60]);
     content[60..64].copy_from_slice(&crc.to_le_bytes());
     assert!(matches!(
@@ -351,7 +352,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
                 segment: Seq(5),
                 offset: 0
             },
-            found: 3,
+            found: FOREIGN,
             ..
         }
     ));
@@ -361,7 +362,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
     let mut archive = Archive::of(&frames, 9);
     let at = archive.last().len() - 8 * frames[2].len();
     let frame = &mut archive.last()[at..];
-    frame[0] = 3;
+    frame[0] = FOREIGN.to_le_bytes()[0];
     let crc = crc32c::crc32c_append(crc32c::crc32c(&frame[..60]), &frame[64..]);
     frame[60..64].copy_from_slice(&crc.to_le_bytes());
     let error = refusal(&archive);
@@ -370,7 +371,7 @@ fn another_shard_and_another_version_are_refused_as_such() {
             error,
             ArchiveError::ForeignVersion {
                 seq: Seq(3),
-                found: 3,
+                found: FOREIGN,
                 ..
             }
         ),

@@ -5,10 +5,11 @@
 
 mod written;
 
-use journal::{ArchiveReader, Frame, MAX_FRAME_WORDS};
+use domain::Seq;
+use journal::{ArchiveError, ArchiveReader, Frame, MAX_FRAME_WORDS};
 use std::fs;
 use std::path::{Path, PathBuf};
-use written::{Archive, SHARD, Seeded, bytes, journal};
+use written::{Archive, SHARD, Seeded, bytes, commands, journal};
 
 fn corpus(part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -39,7 +40,7 @@ fn words(bytes: &[u8]) -> Vec<u64> {
 
 #[test]
 fn frames_of_every_command_are_what_they_were() {
-    for words in journal(15) {
+    for words in journal(commands().len()) {
         let frame = Frame::parse(&words).expect("whole");
         let name = format!("{:?}.frame", frame.command.kind());
         check(&corpus("frames").join(name), &bytes(&words));
@@ -48,7 +49,8 @@ fn frames_of_every_command_are_what_they_were() {
 
 #[test]
 fn an_archive_is_what_it_was() {
-    let archive = Archive::of(&journal(15), 6);
+    let count = commands().len();
+    let archive = Archive::of(&journal(count), 6);
     for (&first, content) in &archive.segments {
         let name = journal::SegmentName(first).to_string();
         check(&corpus("archive").join(name), content);
@@ -58,7 +60,28 @@ fn an_archive_is_what_it_was() {
     while reader.next_frame().expect("it is whole").is_some() {
         frames += 1;
     }
-    assert_eq!(frames, 15);
+    assert_eq!(frames, count);
+}
+
+/// Of a build before the rules of version 3: it is not read as anything, and the message says what to do.
+#[test]
+fn an_archive_of_an_older_version_is_refused_as_such() {
+    let opened = ArchiveReader::open(&corpus("version-2"), SHARD);
+    let error = opened.map(drop).expect_err("it is refused");
+    assert!(
+        matches!(
+            error,
+            ArchiveError::ForeignVersion {
+                found: 2,
+                seq: Seq(1),
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let text = error.to_string();
+    let told = "format version 2, but this build reads version 3; run the version that wrote it";
+    assert!(text.ends_with(told), "{text}");
 }
 
 /// Files of the corpus, changed by a generator: refused, or read as a frame. Never a panic.

@@ -3,8 +3,8 @@
 mod written;
 
 use domain::{
-    Command, CommandError, Effects, EventError, EventKind, MAX_EVENTS, Nanos, Seq, SessionId,
-    Source, Timer,
+    Command, CommandError, Effects, EventError, EventKind, MAX_COMMAND_WORDS, MAX_EVENTS, Nanos,
+    Seq, SessionId, Source, Timer,
 };
 use journal::{
     Chain, Extent, FORMAT_VERSION, Frame, FrameError, FrameHeader, MAX_FRAME_WORDS, encode,
@@ -41,7 +41,7 @@ fn a_frame_has_the_documented_bytes() {
     let all = bytes(&buffer[..words]);
     assert_eq!(words, 8 + 1 + 10);
     let expected = [
-        &[2, 0, 0x02, 0x01][..],
+        &[3, 0, 0x02, 0x01][..],
         &152_u32.to_le_bytes(),
         &header.seq.0.to_le_bytes(),
         &header.epoch.to_le_bytes(),
@@ -82,7 +82,10 @@ fn the_longest_frame_fits() {
     }
     assert!(usize::from(effects.count()) <= MAX_EVENTS);
     let mut chain = Chain::new(1);
-    let mut command = written::commands()[10];
+    let commands = written::commands().into_iter();
+    let longest = commands.max_by_key(|command| command.kind().body_words());
+    let mut command = longest.expect("there are commands");
+    assert_eq!(command.kind().body_words(), MAX_COMMAND_WORDS);
     let header = written::header(&chain, &mut command);
     let words = written::write(&mut chain, &header, &command, &effects);
     assert_eq!(words.len(), 8 + command.kind().body_words() + 1020);
@@ -107,7 +110,7 @@ fn every_flipped_bit_and_every_cut_is_seen() {
 
 #[test]
 fn each_refusal_says_what_is_wrong() {
-    // A NewOrder with six private events: 8 header words, 4 of the command, then an Accepted.
+    // A NewOrder with nine private events: 8 header words, 9 of the command, then an Accepted.
     let whole = &journal(1)[0];
     let refused = |change: &dyn Fn(&mut [u64])| {
         let mut words = whole.clone();
@@ -129,7 +132,7 @@ fn each_refusal_says_what_is_wrong() {
     );
     assert!(matches!(
         refused(&|words| words[3] += 1 << 32),
-        FrameError::Command(CommandError::WrongLength { words: 5, .. })
+        FrameError::Command(CommandError::WrongLength { words: 10, .. })
     ));
     assert!(matches!(
         refused(&|words| words[3] |= 0xFFFF << 32),
@@ -141,7 +144,7 @@ fn each_refusal_says_what_is_wrong() {
     ));
     assert_eq!(
         refused(&|words| words[3] += 1 << 48),
-        FrameError::EventCount { says: 7, found: 6 }
+        FrameError::EventCount { says: 10, found: 9 }
     );
     let event = 8 + written::commands()[0].kind().body_words();
     assert_eq!(

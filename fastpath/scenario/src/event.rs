@@ -3,11 +3,15 @@
 use crate::{
     form::Form,
     names::{Names, order_id_text},
+    spelling::{
+        LIQUIDITY, MARKET_STATES, ORDER_TYPES, OWN, POST_ONLY, SELF_TRADE, SIDES, TIMES_IN_FORCE,
+        word,
+    },
     words::Words,
 };
 use domain::{
-    Accepted, Amended, Event, Fill, Flag, Liquidity, MarketDefined, OrderType, Outcome, Reason,
-    Side, TimeInForce,
+    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, Reason, Rejected,
+    SelfTradePrevented, Triggered,
 };
 
 /// Events of one class are listed together: who lists one of them lists all of them.
@@ -46,6 +50,11 @@ const KINDS: &[Kind] = &[
             "qty",
             "price",
             "post-only",
+            "self-trade",
+            "own",
+            "until",
+            "show",
+            "trigger",
             "id",
             "client",
             "report",
@@ -59,22 +68,39 @@ const KINDS: &[Kind] = &[
     kind(
         Class::Answers,
         "SESSION filled ORDER QTY @ PRICE maker|taker",
-        &["fee", "leaves", "side", "trade", "report"],
+        &[
+            "fee", "rebate", "leaves", "side", "trade", "client", "report",
+        ],
     ),
     kind(
         Class::Answers,
         "SESSION canceled ORDER QTY REASON",
-        &["report"],
+        &["client", "report"],
     ),
     kind(
         Class::Answers,
         "SESSION amended ORDER to QTY @ PRICE keeping|losing priority",
-        &["leaves", "report"],
+        &["leaves", "client", "report"],
     ),
     kind(
         Class::Answers,
         "SESSION not-applied NUMBER to NUMBER",
         &["report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION prevented ORDER MAKER QTY @ PRICE",
+        &["self-trade", "leaves", "client", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION mass-canceled NUMBER",
+        &["request", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION triggered ORDER @ PRICE",
+        &["side", "client", "report"],
     ),
     kind(Class::Answers, "done COMMAND", &[]),
     kind(Class::Answers, "refused COMMAND REASON", &[]),
@@ -85,6 +111,7 @@ const KINDS: &[Kind] = &[
         "trade MAKER TAKER QTY @ PRICE",
         &["id", "leaves", "side", "feed"],
     ),
+    kind(Class::Trades, "uncrossed QTY @ PRICE", &["market", "feed"]),
     kind(Class::Book, "add ORDER buy|sell QTY @ PRICE", &["feed"]),
     kind(Class::Book, "reduce ORDER to QTY", &["side", "feed"]),
     kind(Class::Book, "delete ORDER", &["side", "feed"]),
@@ -102,10 +129,12 @@ const KINDS: &[Kind] = &[
             "tick",
             "lot",
             "min",
+            "state",
             "feed",
         ],
     ),
     kind(Class::Notices, "phase-changed Open|CancelOnly", &["feed"]),
+    kind(Class::Notices, "state-changed STATE", &["market", "feed"]),
 ];
 
 impl Kind {
@@ -222,32 +251,6 @@ impl std::fmt::Display for Described {
     }
 }
 
-pub(crate) fn side(side: Side) -> &'static str {
-    match side {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-    }
-}
-
-fn tif(time_in_force: TimeInForce) -> &'static str {
-    match time_in_force {
-        TimeInForce::GoodTillCancel => "gtc",
-        TimeInForce::ImmediateOrCancel => "ioc",
-        TimeInForce::FillOrKill => "fok",
-    }
-}
-
-fn order_type(order_type: OrderType) -> &'static str {
-    match order_type {
-        OrderType::Limit => "limit",
-        OrderType::Market => "market",
-    }
-}
-
-pub(crate) fn yes(flag: Flag) -> &'static str {
-    if flag.is_yes() { "yes" } else { "no" }
-}
-
 /// A number that a source used before, or a deposit's that is not the next.
 pub(crate) fn not_admitted() -> Described {
     Described::new("not-admitted")
@@ -256,29 +259,46 @@ pub(crate) fn not_admitted() -> Described {
 fn accepted(e: &Accepted, names: &Names) -> Described {
     let (session, order) = (names.session(e.session), names.order(e.order_id));
     Described::new(&format!("{session} accepted {order}"))
-        .with("side", side(e.side))
-        .with("type", order_type(e.order_type))
-        .with("tif", tif(e.time_in_force))
+        .with("side", word(SIDES, e.side))
+        .with("type", word(ORDER_TYPES, e.order_type))
+        .with("tif", word(TIMES_IN_FORCE, e.time_in_force))
         .with("qty", e.qty)
         .with("price", e.price)
-        .with("post-only", yes(e.post_only))
+        .with("post-only", word(POST_ONLY, e.post_only))
+        .with("self-trade", word(SELF_TRADE, e.self_trade))
+        .with("own", word(OWN, e.self_trade_scope))
+        .with("until", e.expires)
+        .with("show", e.display_qty)
+        .with("trigger", e.trigger_price)
+        .with("id", order_id_text(e.order_id))
+        .with("client", e.client_order_id.0)
+}
+
+fn rejected(e: &Rejected, names: &Names) -> Described {
+    let session = names.session(e.session);
+    let named = names.named(e.order_id, e.client_order_id);
+    Described::new(&format!("{session} rejected {named} {:?}", e.reason))
+        .with("command", format!("{:?}", e.command))
         .with("id", order_id_text(e.order_id))
         .with("client", e.client_order_id.0)
 }
 
 fn filled(e: &Fill, names: &Names) -> Described {
     let (session, order) = (names.session(e.session), names.order(e.order_id));
-    let liquidity = match e.liquidity {
-        Liquidity::Maker => "maker",
-        Liquidity::Taker => "taker",
-    };
+    let liquidity = word(LIQUIDITY, e.liquidity);
     let (qty, price) = (e.qty, e.price);
     let text = format!("{session} filled {order} {qty} @ {price} {liquidity}");
+    let fee = if e.is_rebate.is_yes() {
+        "rebate"
+    } else {
+        "fee"
+    };
     Described::new(&text)
-        .with("fee", e.fee)
+        .with(fee, e.fee)
         .with("leaves", e.leaves)
-        .with("side", side(e.side))
+        .with("side", word(SIDES, e.side))
         .with("trade", e.trade_id)
+        .with("client", e.client_order_id.0)
 }
 
 fn amended(e: &Amended, names: &Names) -> Described {
@@ -290,7 +310,26 @@ fn amended(e: &Amended, names: &Names) -> Described {
     };
     let (qty, price) = (e.qty, e.price);
     let text = format!("{session} amended {order} to {qty} @ {price} {keeps} priority");
-    Described::new(&text).with("leaves", e.leaves)
+    Described::new(&text)
+        .with("leaves", e.leaves)
+        .with("client", e.client_order_id.0)
+}
+
+fn prevented(e: &SelfTradePrevented, names: &Names) -> Described {
+    let (session, order) = (names.session(e.session), names.order(e.order_id));
+    let (maker, qty, price) = (names.order(e.maker_order_id), e.qty, e.price);
+    let text = format!("{session} prevented {order} {maker} {qty} @ {price}");
+    Described::new(&text)
+        .with("self-trade", word(SELF_TRADE, e.self_trade))
+        .with("leaves", e.leaves)
+        .with("client", e.client_order_id.0)
+}
+
+fn triggered(e: &Triggered, names: &Names) -> Described {
+    let (session, order) = (names.session(e.session), names.order(e.order_id));
+    Described::new(&format!("{session} triggered {order} @ {}", e.price))
+        .with("side", word(SIDES, e.side))
+        .with("client", e.client_order_id.0)
 }
 
 fn defined(e: &MarketDefined, names: &Names) -> Described {
@@ -307,6 +346,7 @@ fn defined(e: &MarketDefined, names: &Names) -> Described {
     .with("tick", e.tick_value)
     .with("lot", e.lot_size)
     .with("min", e.min_qty)
+    .with("state", word(MARKET_STATES, e.state))
 }
 
 fn outcome(e: &Outcome) -> Described {
@@ -322,59 +362,65 @@ fn outcome(e: &Outcome) -> Described {
 pub(crate) fn describe(event: &Event, names: &Names) -> Described {
     let of = |order| names.order(order);
     let to = |session| names.session(session);
+    let in_market = |market: MarketId| names.markets.name(market.0);
     let text = |text: String| Described::new(&text);
-    let described = match event {
-        Event::Accepted(e) => accepted(e, names),
-        Event::Rejected(e) => {
-            let named = names.named(e.order_id, e.client_order_id);
-            text(format!("{} rejected {named} {:?}", to(e.session), e.reason))
-                .with("command", format!("{:?}", e.command))
-                .with("id", order_id_text(e.order_id))
+    let described =
+        match event {
+            Event::Accepted(e) => accepted(e, names),
+            Event::Rejected(e) => rejected(e, names),
+            Event::Fill(e) => filled(e, names),
+            Event::Canceled(e) => {
+                let (session, order) = (to(e.session), of(e.order_id));
+                text(format!(
+                    "{session} canceled {order} {} {:?}",
+                    e.qty, e.reason
+                ))
                 .with("client", e.client_order_id.0)
-        }
-        Event::Fill(e) => filled(e, names),
-        Event::Canceled(e) => {
-            let (session, order) = (to(e.session), of(e.order_id));
-            text(format!(
-                "{session} canceled {order} {} {:?}",
-                e.qty, e.reason
-            ))
-        }
-        Event::Amended(e) => amended(e, names),
-        Event::NotApplied(e) => {
-            let last = u128::from(e.from) + u128::from(e.count) - 1;
-            text(format!(
-                "{} not-applied {} to {last}",
-                to(e.session),
-                e.from
-            ))
-        }
-        Event::Trade(e) => {
-            let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
-            text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))
-                .with("id", e.trade_id)
-                .with("leaves", e.maker_leaves)
-                .with("side", side(e.taker_side))
-        }
-        Event::BookAdd(e) => {
-            let (order, side) = (of(e.order_id), side(e.side));
-            text(format!("add {order} {side} {} @ {}", e.qty, e.price))
-        }
-        Event::BookReduce(e) => {
-            text(format!("reduce {} to {}", of(e.order_id), e.leaves)).with("side", side(e.side))
-        }
-        Event::BookDelete(e) => {
-            text(format!("delete {}", of(e.order_id))).with("side", side(e.side))
-        }
-        Event::BookReplace(e) => {
-            let (order, side) = (of(e.order_id), side(e.side));
-            text(format!("replace {order} {side} {} @ {}", e.qty, e.price))
-        }
-        Event::PhaseChanged(e) => text(format!("phase-changed {:?}", e.phase)),
-        Event::MarketDefined(e) => defined(e, names),
-        Event::Outcome(e) => outcome(e),
-        Event::StateHash(e) => text("hash".to_owned()).with("value", e.hash),
-    };
+            }
+            Event::Amended(e) => amended(e, names),
+            Event::NotApplied(e) => {
+                let last = u128::from(e.from) + u128::from(e.count) - 1;
+                text(format!(
+                    "{} not-applied {} to {last}",
+                    to(e.session),
+                    e.from
+                ))
+            }
+            Event::SelfTradePrevented(e) => prevented(e, names),
+            Event::MassCanceled(e) => text(format!("{} mass-canceled {}", to(e.session), e.count))
+                .with("request", e.request),
+            Event::Triggered(e) => triggered(e, names),
+            Event::Trade(e) => {
+                let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
+                text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))
+                    .with("id", e.trade_id)
+                    .with("leaves", e.maker_leaves)
+                    .with("side", word(SIDES, e.taker_side))
+            }
+            Event::BookAdd(e) => {
+                let (order, side) = (of(e.order_id), word(SIDES, e.side));
+                text(format!("add {order} {side} {} @ {}", e.qty, e.price))
+            }
+            Event::BookReduce(e) => text(format!("reduce {} to {}", of(e.order_id), e.leaves))
+                .with("side", word(SIDES, e.side)),
+            Event::BookDelete(e) => {
+                text(format!("delete {}", of(e.order_id))).with("side", word(SIDES, e.side))
+            }
+            Event::BookReplace(e) => {
+                let (order, side) = (of(e.order_id), word(SIDES, e.side));
+                text(format!("replace {order} {side} {} @ {}", e.qty, e.price))
+            }
+            Event::PhaseChanged(e) => text(format!("phase-changed {:?}", e.phase)),
+            Event::MarketDefined(e) => defined(e, names),
+            Event::MarketStateChanged(e) => {
+                let state = word(MARKET_STATES, e.state);
+                text(format!("state-changed {state}")).with("market", in_market(e.market))
+            }
+            Event::Uncrossed(e) => text(format!("uncrossed {} @ {}", e.qty, e.price))
+                .with("market", in_market(e.market)),
+            Event::Outcome(e) => outcome(e),
+            Event::StateHash(e) => text("hash".to_owned()).with("value", e.hash),
+        };
     match (event.report(), event.feed_no()) {
         (Some((_, number)), _) => described.with("report", number),
         (None, Some(number)) => described.with("feed", number),

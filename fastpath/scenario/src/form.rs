@@ -1,6 +1,9 @@
 //! What the lines of a `then` may say: words in their places, and the options beside them.
 
-use crate::words::{Fault, Words, number};
+use crate::{
+    spelling::MARKET_STATES,
+    words::{Fault, Words, number},
+};
 use domain::{CommandKind, Reason};
 
 /// One form of a line. Of its words, small letters stand for themselves, capitals for what stands
@@ -19,26 +22,11 @@ struct Miss {
     found: Option<String>,
 }
 
-const COMMANDS: [CommandKind; 15] = [
-    CommandKind::NewOrder,
-    CommandKind::CancelOrder,
-    CommandKind::AmendOrder,
-    CommandKind::Continue,
-    CommandKind::Timer,
-    CommandKind::Checkpoint,
-    CommandKind::Recovered,
-    CommandKind::EngineVersion,
-    CommandKind::Genesis,
-    CommandKind::CreateAsset,
-    CommandKind::CreateMarket,
-    CommandKind::CreateAccount,
-    CommandKind::OpenSession,
-    CommandKind::Delegate,
-    CommandKind::Deposit,
-];
-
 /// From here on reasons are answers of the port, which engines never give.
 const REASONS_OF_THE_PORT: u16 = 300;
+
+/// Kinds of commands have numbers below this.
+const COMMANDS_END: u16 = 64;
 
 /// The names that stand for a capital word, if they are a list.
 fn names_of(place: &str) -> Vec<String> {
@@ -47,7 +35,14 @@ fn names_of(place: &str) -> Vec<String> {
             .filter_map(|code| Reason::try_from(code).ok())
             .map(|reason| format!("{reason:?}"))
             .collect(),
-        "COMMAND" => COMMANDS.iter().map(|kind| format!("{kind:?}")).collect(),
+        "COMMAND" => (1..COMMANDS_END)
+            .filter_map(|number| CommandKind::try_from(number).ok())
+            .map(|kind| format!("{kind:?}"))
+            .collect(),
+        "STATE" => MARKET_STATES
+            .iter()
+            .map(|(word, _)| (*word).to_owned())
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -58,7 +53,7 @@ fn is_number(place: &str) -> bool {
 
 fn may_be(place: &str, word: &str) -> bool {
     place.split('|').any(|place| match place {
-        "REASON" | "COMMAND" => names_of(place).iter().any(|name| name == word),
+        "REASON" | "COMMAND" | "STATE" => names_of(place).iter().any(|name| name == word),
         place if is_number(place) => number(word).is_some(),
         place if is_capital(place) => true,
         itself => itself == word,
@@ -73,7 +68,7 @@ fn is_capital(place: &str) -> bool {
 /// What a place wants, for who wrote something else.
 fn hint(place: &str) -> String {
     let one = |place: &str| match place {
-        "REASON" | "COMMAND" => format!("{place} ({})", names_of(place).join(", ")),
+        "REASON" | "COMMAND" | "STATE" => format!("{place} ({})", names_of(place).join(", ")),
         place if is_number(place) => format!("a number for {place}"),
         place if is_capital(place) => place.to_owned(),
         itself => format!("`{itself}`"),

@@ -2,8 +2,8 @@
 //!
 //! The language is docs/SCENARIOS.md. A file is read into scenarios (`file`), each line is a list of
 //! words (`words`); what is given or done becomes commands (`command`), what follows is compared with
-//! the events (`event`) or with the state (`state`), if it has one of their forms (`form`). A new command, an attribute of an order or an
-//! event is one arm in one of these. [`Twins`] puts two engines behind one small sequencer and
+//! the events (`event`) or with the state (`state`), if it has one of their forms (`form`); values are spelt in one place (`spelling`). A new command, an
+//! attribute of an order or an event is one arm in one of these. [`Twins`] puts two engines behind one small sequencer and
 //! compares them after every command; the exhaustive tests use it as well.
 //!
 //! Architecture invariant: this crate knows the rules only through [`Rules`]; nothing but tests and
@@ -16,6 +16,7 @@ mod file;
 mod form;
 mod names;
 mod rules;
+mod spelling;
 mod stage;
 mod state;
 mod twins;

@@ -66,7 +66,7 @@ pub(crate) struct Names {
     pub(crate) sessions: Register,
     /// Client order ids, from [`FIRST_CLIENT_ID`] up, by first appearance.
     clients: Vec<String>,
-    /// What orders were called when they were accepted.
+    /// What orders were called when they were accepted, or replaced.
     orders: BTreeMap<OrderId, String>,
     /// The newest order of each name.
     newest: BTreeMap<String, OrderId>,
@@ -121,14 +121,28 @@ impl Names {
     pub(crate) fn learn(&mut self, command: &Command, event: &Event) {
         if let Event::Accepted(e) = event {
             let name = self.client_name(e.client_order_id);
-            self.newest.insert(name.clone(), e.order_id);
-            self.orders.insert(e.order_id, name);
+            self.call(e.order_id, name);
+        }
+        // Replaced in one step, it has another name from then on, and its old one is free.
+        if let (Command::AmendOrder(asked), Event::Amended(e)) = (command, event)
+            && asked.new_client_order_id == e.client_order_id
+        {
+            let (before, name) = (self.order(e.order_id), self.client_name(e.client_order_id));
+            if before != name {
+                self.newest.remove(&before);
+                self.call(e.order_id, name);
+            }
         }
         if let Event::Outcome(outcome) = event
             && outcome.reason != Reason::None
         {
             self.forget(command);
         }
+    }
+
+    fn call(&mut self, id: OrderId, name: String) {
+        self.newest.insert(name.clone(), id);
+        self.orders.insert(id, name);
     }
 
     fn forget(&mut self, command: &Command) {

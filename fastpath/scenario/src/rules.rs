@@ -1,8 +1,8 @@
 //! What both implementations of the rules offer.
 
 use domain::{
-    AccountId, Amount, AssetId, Command, Effects, MarketId, Nanos, OrderId, OrderView, Phase,
-    Request, SessionId, SessionView, Side, Source, Stamp,
+    AccountId, AccountView, Amount, AssetId, Command, Effects, MarketId, MarketState, Nanos,
+    OrderId, OrderView, Phase, Price, Request, SessionId, SessionView, Side, Source, Stamp,
 };
 use engine::Engine;
 use sim::NaiveEngine;
@@ -17,8 +17,8 @@ pub trait Rules {
     fn apply(&mut self, stamp: Stamp, request: &Request, out: &mut Effects);
     /// The highest number of a source so far, or 0.
     fn last_number(&self, source: Source) -> u64;
-    /// The order whose sweep must go on before anything else.
-    fn pending_sweep(&self) -> Option<OrderId>;
+    /// The order whose sweep must go on before anything else, or none if other work must.
+    fn pending_work(&self) -> Option<OrderId>;
     /// When the next `Timer` is due.
     fn next_deadline(&self) -> Option<Nanos>;
     /// Whether orders are taken.
@@ -37,6 +37,10 @@ pub trait Rules {
     fn asset(&self, asset: AssetId) -> Option<(Amount, Amount)>;
     /// Available and held of an account's asset, in base units.
     fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)>;
+    /// An account, if it exists.
+    fn account(&self, account: AccountId) -> Option<AccountView>;
+    /// What may happen in a market, and the price of its last trade, or 0.
+    fn market_state(&self, market: MarketId) -> Option<(MarketState, Price)>;
     /// All live orders, lowest id first.
     fn orders(&self) -> Vec<OrderView>;
     /// The resting orders of a side, best price first, then first come first.
@@ -62,8 +66,8 @@ macro_rules! same_named {
         fn last_number(&self, source: Source) -> u64 {
             self.last_number(source)
         }
-        fn pending_sweep(&self) -> Option<OrderId> {
-            self.pending_sweep()
+        fn pending_work(&self) -> Option<OrderId> {
+            self.pending_work()
         }
         fn next_deadline(&self) -> Option<Nanos> {
             self.next_deadline()
@@ -91,6 +95,12 @@ macro_rules! same_named {
         }
         fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)> {
             self.balance(account, asset)
+        }
+        fn account(&self, account: AccountId) -> Option<AccountView> {
+            self.account(account)
+        }
+        fn market_state(&self, market: MarketId) -> Option<(MarketState, Price)> {
+            self.market_state(market)
         }
     };
 }

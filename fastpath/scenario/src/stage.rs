@@ -116,6 +116,8 @@ impl<A: Rules, B: Rules> Stage<A, B> {
                 for (source, command) in commands {
                     self.send(line, source, number, command, pausing)?;
                 }
+                let fault = |message| Fault { line, message };
+                self.twins.check().map_err(fault)?;
             }
         }
         Ok(())
@@ -139,16 +141,16 @@ impl<A: Rules, B: Rules> Stage<A, B> {
         }
         if !rules.fits(&command) {
             return Err(fault(
-                "expected `continue` while a sweep is pending, and only then".to_owned(),
+                "expected `continue` while work is pending, and only then".to_owned(),
             ));
         }
         let applied = self.twins.apply(source, number, command, &mut self.out);
-        applied.and_then(|()| self.twins.check()).map_err(fault)?;
+        applied.map_err(fault)?;
         for event in self.out.events() {
             self.names.learn(&command, &event);
             self.events.push(event::describe(&event, &self.names));
         }
-        match self.twins.rules().pending_sweep() {
+        match self.twins.rules().pending_work() {
             Some(order_id) if !pausing => {
                 let go_on = Command::Continue(Continue { order_id });
                 self.send(line, Source::SEQUENCER, None, go_on, false)

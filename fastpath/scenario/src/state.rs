@@ -3,15 +3,16 @@
 use crate::{
     Rules,
     command::{find, market, source},
-    event::{self, Described, side, yes},
+    event::{self, Described},
     form::{Form, understand},
     names::{Names, order_id_text},
+    spelling::{MARKET_STATES, OWN, POST_ONLY, SELF_TRADE, SIDES, word},
     words::{Fault, Words},
 };
-use domain::{AccountId, AssetId, MarketId, OrderView, SessionId, Side};
+use domain::{AccountId, AssetId, MarketId, OrderId, OrderView, SessionId, Side};
 
-const STATE: &str = "NAME has, book, order, orders, fees, deposited, phase, pending, deadline, epoch, version, time, \
-    last, session";
+const STATE: &str = "NAME has, book, order, orders, state, account, fees, deposited, phase, pending, deadline, epoch, \
+    version, time, last, session";
 
 const fn form(words: &'static str, options: &'static [&'static str]) -> Form {
     Form { words, options }
@@ -25,13 +26,43 @@ const FORMS: &[Form] = &[
     form("order ORDER gone", &[]),
     form(
         "order ORDER buy|sell QTY @ PRICE",
-        &["filled", "post-only", "session", "market", "id", "priority"],
+        &[
+            "filled",
+            "post-only",
+            "self-trade",
+            "own",
+            "until",
+            "show",
+            "hidden",
+            "trigger",
+            "session",
+            "market",
+            "id",
+            "priority",
+        ],
     ),
     form("orders NUMBER", &[]),
+    form("state STATE", &["last", "market"]),
+    form(
+        "account ACCOUNT",
+        &[
+            "firm",
+            "tier",
+            "orders",
+            "volume",
+            "day",
+            "limits",
+            "qty",
+            "notional",
+            "position",
+            "most-volume",
+            "most-orders",
+        ],
+    ),
     form("fees ASSET AMOUNT", &[]),
     form("deposited ASSET AMOUNT", &[]),
     form("phase Open|CancelOnly", &[]),
-    form("pending ORDER|none", &[]),
+    form("pending ORDER|work|none", &[]),
     form("deadline NUMBER|none", &[]),
     form("epoch NUMBER", &[]),
     form("version NUMBER", &[]),
@@ -74,6 +105,8 @@ pub(crate) fn describe(
         "book" => return book(words, names, rules),
         "order" => return order(words, names, rules),
         "session" => return session(words, names, rules),
+        "account" => return account(words, names, rules),
+        "state" => return market_state(words, names, rules),
         "fees" | "deposited" => return asset(&first, words, names, rules),
         "last" => {
             let name = words.next("a source")?;
@@ -83,8 +116,11 @@ pub(crate) fn describe(
         "orders" => Described::new(&format!("orders {}", rules.orders().len())),
         "phase" => Described::new(&format!("phase {:?}", rules.phase())),
         "pending" => {
-            let order = rules.pending_sweep().map(|id| names.order(id));
-            Described::new(&format!("pending {}", order.unwrap_or_else(none)))
+            let work = rules.pending_work().map(|id| match id {
+                OrderId::NONE => "work".to_owned(),
+                sweeps => names.order(sweeps),
+            });
+            Described::new(&format!("pending {}", work.unwrap_or_else(none)))
         }
         "deadline" => {
             let deadline = rules.next_deadline().map(|deadline| deadline.to_string());
@@ -139,12 +175,12 @@ fn asset(
     Ok(Described::new(&format!("{what} {name} {amount}")))
 }
 
-/// `book bids QTY @ PRICE NAME, ... asks ...`: both sides, best price first, then first come first.
+/// `book bids QTY @ PRICE NAME, ... asks ...`: what both sides show, best price first, then first come first.
 fn book(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
     let market = MarketId(market(words, names)?);
     words.word("bids")?;
     let entry = |order: &OrderView| {
-        let (qty, price) = (order.leaves, order.price);
+        let (qty, price) = (order.shown(), order.price);
         format!("{qty} @ {price} {}", names.order(order.order_id))
     };
     let side = |side| {
@@ -172,16 +208,31 @@ fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Describ
     let Some(order) = orders.iter().find(|order| Some(order.order_id) == id) else {
         return Ok(Described::new(&format!("order {name} gone")));
     };
-    let (side, leaves, price) = (side(order.side), order.leaves, order.price);
+    let (side, leaves, price) = (word(SIDES, order.side), order.leaves, order.price);
     Ok(
         Described::new(&format!("order {name} {side} {leaves} @ {price}"))
             .with("filled", order.filled)
-            .with("post-only", yes(order.post_only))
+            .with("post-only", word(POST_ONLY, order.post_only))
+            .with("self-trade", word(SELF_TRADE, order.self_trade))
+            .with("own", word(OWN, order.self_trade_scope))
+            .with("until", until(order))
+            .with("show", order.display_qty)
+            .with("hidden", order.hidden)
+            .with("trigger", order.trigger_price)
             .with("session", names.session(order.session))
             .with("market", names.markets.name(order.market.0))
             .with("id", order_id_text(order.order_id))
             .with("priority", order.priority),
     )
+}
+
+/// When an order ends: a time, or 0 if none is set, or `close`.
+fn until(order: &OrderView) -> String {
+    if order.until_close {
+        "close".to_owned()
+    } else {
+        order.expires.to_string()
+    }
 }
 
 fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
@@ -196,4 +247,40 @@ fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Descr
         .with("next-report", view.next_report_no)
         .with("epoch-report", view.epoch_report_no)
         .with("last", view.last_number))
+}
+
+/// `account NAME`: what it may do only if its limits are its own.
+fn account(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let name = words.next("an account")?;
+    let id = AccountId(find(words, &names.accounts, "account", &name)?);
+    let view = rules.account(id);
+    let view = view.ok_or_else(|| words.fault("expected an account that exists"))?;
+    let described = Described::new(&format!("account {name}"))
+        .with("firm", view.firm.0)
+        .with("tier", view.tier)
+        .with("orders", view.open_orders)
+        .with("volume", view.volume)
+        .with("day", view.volume_day);
+    Ok(match view.own_limits {
+        None => described.with("limits", "tier"),
+        Some(own) => described
+            .with("limits", "own")
+            .with("qty", own.max_order_qty)
+            .with("notional", own.max_order_notional)
+            .with("position", own.max_position)
+            .with("most-volume", own.max_daily_volume)
+            .with("most-orders", own.max_open_orders),
+    })
+}
+
+/// `state STATE`.
+fn market_state(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let id = market(words, names)?;
+    let state = rules.market_state(MarketId(id));
+    let (state, last) = state.ok_or_else(|| words.fault("expected a market that exists"))?;
+    Ok(
+        Described::new(&format!("state {}", word(MARKET_STATES, state)))
+            .with("last", last)
+            .with("market", names.markets.name(id)),
+    )
 }

@@ -2,8 +2,8 @@
 
 use crate::Rules;
 use domain::{
-    AccountId, AssetId, Command, Effects, Event, Nanos, Request, Seq, SessionId, Side, Source,
-    Stamp,
+    AccountId, AssetId, Command, Effects, Event, MarketId, Nanos, Request, Seq, SessionId, Side,
+    Source, Stamp,
 };
 use engine::Engine;
 use std::fmt::Debug;
@@ -140,7 +140,7 @@ impl<A: Rules, B: Rules> Twins<A, B> {
         second.check_invariants()?;
         let small = |rules: &dyn Rules| {
             (
-                (rules.pending_sweep(), rules.next_deadline(), rules.phase()),
+                (rules.pending_work(), rules.next_deadline(), rules.phase()),
                 (rules.epoch(), rules.version(), rules.now(), rules.orders()),
             )
         };
@@ -149,7 +149,13 @@ impl<A: Rules, B: Rules> Twins<A, B> {
             let views = (first.session(session), second.session(session));
             same(|| format!("{session:?}"), &views.0, &views.1)?;
         }
-        for market in (0..self.markets).map(domain::MarketId) {
+        for account in (0..self.accounts).map(AccountId) {
+            let views = (first.account(account), second.account(account));
+            same(|| format!("{account:?}"), &views.0, &views.1)?;
+        }
+        for market in (0..self.markets).map(MarketId) {
+            let states = (first.market_state(market), second.market_state(market));
+            same(|| format!("the state of {market:?}"), &states.0, &states.1)?;
             for side in [Side::Buy, Side::Sell] {
                 let books = (first.book(market, side), second.book(market, side));
                 same(|| format!("{side:?} of {market:?}"), &books.0, &books.1)?;

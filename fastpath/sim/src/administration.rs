@@ -4,11 +4,12 @@
 
 use crate::{
     Mutant, NaiveEngine,
-    naive::{Asset, Session},
+    naive::{Account, Asset, Market, Session},
 };
 use domain::{
-    CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit, Effects, EngineVersion, Genesis,
-    Nanos, OpenSession, Phase, Reason, Recovered,
+    CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit, Effects, EngineVersion, Flag,
+    Genesis, MarketState, Nanos, OpenSession, Phase, Price, Reason, Recovered, Reference,
+    SetCollar, Zero,
 };
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ impl NaiveEngine {
         Ok(())
     }
 
-    fn initialised(&self) -> Result<Genesis, Reason> {
+    pub(crate) fn initialised(&self) -> Result<Genesis, Reason> {
         self.capacities.ok_or(Reason::NotInitialised)
     }
 
@@ -80,20 +81,36 @@ impl NaiveEngine {
                 && command.taker_fee_ppm <= 1_000_000
                 && sizes.iter().all(|&size| size > 0)
                 && command.price_min.0 >= 1
-                && end_of_prices.is_some(),
+                && end_of_prices.is_some()
+                && command.state != MarketState::Delisted,
             Reason::InvalidParameter,
         )?;
         let levels: u64 = self
             .markets
             .values()
+            .map(|market| &market.terms)
             .chain([command])
-            .map(|market| u64::from(market.price_levels))
+            .map(|terms| u64::from(terms.price_levels))
             .sum();
         ensure(
             levels <= u64::from(capacities.max_levels) || self.is(Mutant::LevelsWithoutLimit),
             Reason::LevelTableFull,
         )?;
-        self.markets.insert(command.market, *command);
+        let market = Market {
+            terms: *command,
+            state: command.state,
+            last_price: Price(0),
+            reach: None,
+            collar: SetCollar {
+                price: Price(0),
+                market: command.market,
+                width_ppm: 0,
+                reference: Reference::None,
+                halts: Flag::No,
+                pad: [Zero::Zero; 6],
+            },
+        };
+        self.markets.insert(command.market, market);
         self.publish_definition(command, out);
         Ok(())
     }
@@ -101,7 +118,13 @@ impl NaiveEngine {
     pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Answer {
         let capacity = self.initialised()?.max_accounts;
         ensure_new(&self.accounts, command.account, command.account.0, capacity)?;
-        self.accounts.insert(command.account, *command);
+        let account = Account {
+            terms: *command,
+            tier: 0,
+            volume: 0,
+            volume_day: 0,
+        };
+        self.accounts.insert(command.account, account);
         Ok(())
     }
 
@@ -156,7 +179,8 @@ impl NaiveEngine {
         Ok(())
     }
 
-    pub(crate) fn timer(&mut self, out: &mut Effects) -> Answer {
+    /// Orders are taken again when the time has come.
+    pub(crate) fn end_grace(&mut self, out: &mut Effects) {
         let due = if self.is(Mutant::GraceEndsLate) {
             self.now > self.cancel_only_until
         } else {
@@ -165,7 +189,6 @@ impl NaiveEngine {
         if self.phase == Phase::CancelOnly && due {
             self.change_phase(Phase::Open, Nanos(0), out);
         }
-        Ok(())
     }
 
     pub(crate) fn recovered(&mut self, command: &Recovered, out: &mut Effects) -> Answer {

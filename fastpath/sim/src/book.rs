@@ -2,13 +2,18 @@
 
 use crate::{
     Mutant, NaiveEngine,
-    naive::{Order, SWEEPING},
+    naive::{NOWHERE, Order},
 };
-use domain::{MarketId, OrderId, Price, Seq, SessionId, Side};
+use domain::{Effects, MarketId, OrderId, Price, Qty, SessionId, Side};
 
 impl Order {
     pub(crate) fn is_resting(&self) -> bool {
-        self.priority != SWEEPING
+        self.priority != NOWHERE
+    }
+
+    /// Lots that the book shows.
+    pub(crate) fn shown(&self) -> Qty {
+        Qty(self.leaves.0 - self.hidden.0)
     }
 }
 
@@ -38,9 +43,9 @@ impl NaiveEngine {
                 Side::Sell => order.price.0,
             };
             let priority = if last_in_first_out {
-                u64::MAX - order.priority.0
+                u64::MAX - order.priority
             } else {
-                order.priority.0
+                order.priority
             };
             (price, priority)
         });
@@ -48,10 +53,11 @@ impl NaiveEngine {
     }
 
     /// The opposite orders that an order of `side` with limit `price` (0: any price) trades with,
-    /// in the order in which it would.
+    /// in the order in which it would. In a call there are none.
     pub(crate) fn opposite(&self, market: MarketId, side: Side, price: Price) -> Vec<Order> {
         let mut book = self.book(market, side.opposite());
-        book.retain(|order| crosses(side, price, order.price));
+        let is_call = self.is_in_call(market);
+        book.retain(|order| !is_call && crosses(side, price, order.price));
         book
     }
 
@@ -69,6 +75,20 @@ impl NaiveEngine {
         self.orders.iter().find(|order| order.id == id).copied()
     }
 
+    /// The live order of the same session that was entered next before this one.
+    pub(crate) fn older(&self, order: &Order) -> Option<OrderId> {
+        let before = self.orders.iter().take_while(|other| other.id != order.id);
+        let own = before.filter(|other| other.session == order.session);
+        own.last().map(|older| older.id)
+    }
+
+    /// The live order of a session that was entered last.
+    pub(crate) fn newest(&self, session: SessionId) -> Option<OrderId> {
+        let newest_first = self.orders.iter().rev();
+        let mut own = newest_first.filter(|order| order.session == session);
+        own.next().map(|newest| newest.id)
+    }
+
     pub(crate) fn order_mut(&mut self, id: OrderId) -> &mut Order {
         self.orders
             .iter_mut()
@@ -76,9 +96,36 @@ impl NaiveEngine {
             .expect("asked for live orders only")
     }
 
-    /// The order joins the queue of its price.
-    pub(crate) fn rest(&mut self, id: OrderId, seq: Seq) {
-        self.order_mut(id).priority = seq;
+    /// The order joins the queue of its price, as the next public event says.
+    pub(crate) fn rest(&mut self, id: OrderId) -> Order {
+        let (next, all_is_shown) = (self.next_feed_no, self.is(Mutant::IcebergsShowAll));
+        let order = self.order_mut(id);
+        order.priority = next;
+        order.hidden = if order.display == Qty::ZERO || all_is_shown {
+            Qty::ZERO
+        } else {
+            Qty(order.leaves.0.saturating_sub(order.display.0))
+        };
+        *order
+    }
+
+    /// An order that rested has traded: it ends without lots, and shows more of them if none is shown. Whether it does.
+    pub(crate) fn settle_maker(&mut self, id: OrderId, out: &mut Effects) -> bool {
+        let order = *self.order_mut(id);
+        if order.leaves == Qty::ZERO {
+            self.remove(id);
+            return false;
+        }
+        if order.shown() > Qty::ZERO {
+            return false;
+        }
+        let mut again = self.rest(id);
+        if self.is(Mutant::IcebergsKeepTheirPlace) {
+            again.priority = order.priority;
+            *self.order_mut(id) = again;
+        }
+        self.publish_add(&again, out);
+        true
     }
 
     pub(crate) fn has_slot(&self) -> bool {
@@ -100,8 +147,10 @@ impl NaiveEngine {
 
     /// The order ends: its slot and its client order id are free again, and what it held is too.
     pub(crate) fn remove(&mut self, id: OrderId) {
+        let order = *self.order_mut(id);
         self.orders.retain(|order| order.id != id);
         self.free_slots.extend(id.successor());
+        self.forget_reach(order.market);
     }
 
     /// The live order that a cancel or amend of `session` names.

@@ -1,16 +1,28 @@
-//! What sessions may ask: new order, cancel, amend. The first check that fails decides.
+//! New orders. The first check that fails decides.
 
 use crate::{
     Mutant, NaiveEngine,
-    naive::{Order, SWEEPING, Sweep},
+    limits::Intent,
+    naive::{Market, NOWHERE, Order, Stop, Sweep},
 };
 use domain::{
-    AmendOrder, Amount, CancelOrder, CommandKind, CreateMarket, Effects, Flag, NewOrder, OrderId,
-    OrderType, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
+    Amount, ClientOrderId, CommandKind, Effects, MAX_SLICES, MarketId, NewOrder, OrderId,
+    OrderType, PostOnly, Price, Qty, Reason, Seq, SessionId, Side, TimeInForce,
 };
 
-fn ensure(holds: bool, otherwise: Reason) -> Result<(), Reason> {
+pub(crate) fn ensure(holds: bool, otherwise: Reason) -> Result<(), Reason> {
     if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// What must trade at once.
+fn must(new: &NewOrder) -> Qty {
+    match new.time_in_force {
+        TimeInForce::FillOrKill => new.qty,
+        TimeInForce::GoodTillCancel
+        | TimeInForce::GoodTillTime
+        | TimeInForce::GoodTillClose
+        | TimeInForce::ImmediateOrCancel => new.min_qty,
+    }
 }
 
 impl NaiveEngine {
@@ -21,294 +33,311 @@ impl NaiveEngine {
         seq: Seq,
         out: &mut Effects,
     ) {
-        if let Err(reason) = self.check_new(session, new) {
-            let ids = (OrderId::NONE, new.client_order_id);
-            return self.report_rejected(session, CommandKind::NewOrder, ids, reason, out);
+        let new = match self.check_new(session, new) {
+            Ok(new) => new,
+            Err(reason) => {
+                let ids = (OrderId::NONE, new.client_order_id);
+                self.report_rejected(session, CommandKind::NewOrder, ids, reason, out);
+                return self.halt_if_beyond_collar(new.market, reason, out);
+            }
+        };
+        let id = self.take_slot();
+        let arriving = self.arriving(session, &new);
+        let mut order = Order { id, ..arriving };
+        let mut worst = Price(0);
+        if !new.order_type.has_limit() {
+            (order.price, worst) = (Price(0), new.price);
         }
-        let order = Order {
-            id: self.take_slot(),
+        if new.order_type.waits() {
+            order.stop = Some(Stop {
+                trigger: new.trigger_price,
+                worst,
+                entered: seq,
+            });
+        }
+        self.orders.push(order);
+        self.report_accepted(&order, &new, out);
+        if order.stop.is_some() {
+            return;
+        }
+        let sweep = Sweep {
+            order_id: id,
+            order_type: new.order_type,
+            time_in_force: if new.time_in_force.rests() {
+                TimeInForce::GoodTillCancel
+            } else {
+                new.time_in_force
+            },
+            worst,
+        };
+        self.go_on_sweeping(sweep, out);
+    }
+
+    /// The order as it arrives: without an id, and with the worst price at which it trades.
+    fn arriving(&self, session: SessionId, new: &NewOrder) -> Order {
+        Order {
+            id: OrderId::NONE,
             session,
             account: self.sessions[&session].terms.account,
             market: new.market,
             side: new.side,
             post_only: new.post_only,
+            self_trade: new.self_trade,
+            self_trade_scope: new.self_trade_scope,
             price: new.price,
             leaves: new.qty,
             filled: Qty::ZERO,
             client_order_id: new.client_order_id,
-            priority: SWEEPING,
-        };
-        self.orders.push(order);
-        self.report_accepted(&order, new, out);
-        self.sweep = Some(Sweep {
-            order_id: order.id,
-            order_type: new.order_type,
-            time_in_force: new.time_in_force,
-        });
-        self.go_on(seq, out);
+            priority: NOWHERE,
+            display: new.display_qty,
+            hidden: Qty::ZERO,
+            expires: new.expires,
+            until_close: new.time_in_force == TimeInForce::GoodTillClose,
+            stop: None,
+        }
     }
 
-    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<(), Reason> {
+    /// The order at the price with which it goes on.
+    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<NewOrder, Reason> {
         ensure(self.accepts_orders(), Reason::CancelOnly)?;
         self.check_delegation_lasts(session)?;
+        ensure(!self.is_killed(session), Reason::Killed)?;
         let market = self.markets.get(&new.market).ok_or(Reason::UnknownMarket)?;
+        self.check_market_takes_orders(market)?;
+        self.check_rests_in_call(new)?;
         ensure(new.client_order_id.0 != 0, Reason::InvalidClientOrderId)?;
         self.check_shape(market, new)?;
+        self.check_trigger(market, new)?;
+        let (mut named, mut price) = (new.price, new.price);
+        if !new.order_type.waits() {
+            named = self.slid(new.market, new.side, new.post_only, new.price)?;
+            price = self.within_collar(market, new.side, new.order_type, named)?;
+        }
+        let new = NewOrder { price, ..*new };
         self.check_size(market, new.order_type, new.price, new.qty)?;
-        self.check_delegation_covers(session, market, new.price, new.qty)?;
-        let duplicate = self
-            .orders
-            .iter()
-            .any(|order| order.session == session && order.client_order_id == new.client_order_id);
+        let limit = new.order_type.has_limit().then_some(new.price);
+        self.check_delegation_covers(session, market, limit, new.qty)?;
+        self.check_limits(&Intent {
+            account: self.sessions[&session].terms.account,
+            market: new.market,
+            side: new.side,
+            order_type: new.order_type,
+            price: named,
+            trigger: new.trigger_price,
+            qty: new.qty,
+            leaves: new.qty,
+            is_new: true,
+        })?;
         ensure(
-            !duplicate || self.is(Mutant::DuplicateClientOrderId),
+            !self.has_client_id(session, new.client_order_id)
+                || self.is(Mutant::DuplicateClientOrderId),
             Reason::DuplicateClientOrderId,
         )?;
         ensure(self.has_slot(), Reason::OrderTableFull)?;
+        if !new.order_type.waits() {
+            self.check_does_not_trade(new.market, new.side, new.post_only, named)?;
+        }
+        let arriving = self.arriving(session, &new);
+        let takes = self.look_ahead(&arriving, must(&new))?;
         ensure(
-            !new.post_only.is_yes() || !self.would_trade(new.market, new.side, new.price),
-            Reason::WouldTrade,
-        )?;
-        ensure(self.can_fill(new), Reason::CannotFill)?;
-        ensure(
-            self.can_pay(session, market, new),
+            self.can_pay(&arriving, &new, &takes),
             Reason::InsufficientFunds,
-        )
+        )?;
+        Ok(new)
+    }
+
+    pub(crate) fn has_client_id(&self, session: SessionId, id: ClientOrderId) -> bool {
+        self.orders
+            .iter()
+            .any(|order| order.session == session && order.client_order_id == id)
     }
 
     /// Check 2: what the session may do has not ended.
-    fn check_delegation_lasts(&self, session: SessionId) -> Result<(), Reason> {
+    pub(crate) fn check_delegation_lasts(&self, session: SessionId) -> Result<(), Reason> {
         let expires = self.sessions[&session].terms.delegation.expires;
         let late = u64::from(self.is(Mutant::DelegationEndsLate));
         let now = self.now.0.saturating_sub(late);
         ensure(expires.0 == 0 || now < expires.0, Reason::DelegationExpired)
     }
 
-    /// Check 9: the order is no larger than the session may enter. How large a market order is
-    /// nobody knows.
-    fn check_delegation_covers(
+    /// Check 9: the order is no larger than the session may enter. How large one without a limit
+    /// price is nobody knows.
+    pub(crate) fn check_delegation_covers(
         &self,
         session: SessionId,
-        market: &CreateMarket,
-        price: Price,
+        market: &Market,
+        limit: Option<Price>,
         qty: Qty,
     ) -> Result<(), Reason> {
         let most = self.sessions[&session].terms.delegation.max_order_notional;
-        let covered = most.0 == 0
-            || price.0 != 0
-                && Amount::notional(price, qty, market.tick_value).is_some_and(|n| n <= most);
+        let notional =
+            limit.and_then(|price| Amount::notional(price, qty, market.terms.tick_value));
+        let covered = most.0 == 0 || notional.is_some_and(|notional| notional <= most);
         ensure(covered, Reason::BeyondDelegation)
     }
 
     /// Checks 5 to 7: options, price, quantity.
-    fn check_shape(&self, market: &CreateMarket, new: &NewOrder) -> Result<(), Reason> {
-        let stays = new.time_in_force == TimeInForce::GoodTillCancel;
-        let post_only = new.post_only.is_yes();
-        match new.order_type {
-            OrderType::Market => {
-                ensure(!stays && !post_only, Reason::InvalidCombination)?;
-                ensure(new.price == Price(0), Reason::InvalidPrice)?;
-            }
-            OrderType::Limit => {
-                ensure(stays || !post_only, Reason::InvalidCombination)?;
-                self.check_price(market, new.price)?;
-            }
+    fn check_shape(&self, market: &Market, new: &NewOrder) -> Result<(), Reason> {
+        ensure(Self::combines(new), Reason::InvalidCombination)?;
+        let is_price = self.has_price(market, new.price);
+        if new.order_type.has_limit() {
+            ensure(is_price, Reason::PriceOutOfRange)?;
+        } else {
+            ensure(is_price || new.price == Price(0), Reason::InvalidPrice)?;
         }
-        ensure(new.qty > Qty::ZERO, Reason::InvalidQuantity)?;
-        ensure(new.qty >= market.min_qty, Reason::QuantityBelowMinimum)
-    }
-
-    fn check_price(&self, market: &CreateMarket, price: Price) -> Result<(), Reason> {
-        let end = market.price_min.0 + i64::from(market.price_levels);
-        let end = end - i64::from(self.is(Mutant::PriceRangeTooShort));
         ensure(
-            (market.price_min.0..end).contains(&price.0),
-            Reason::PriceOutOfRange,
+            new.qty > Qty::ZERO && new.min_qty <= new.qty && new.display_qty <= new.qty,
+            Reason::InvalidQuantity,
+        )?;
+        ensure(
+            !self.has_too_many_slices(new.qty, new.display_qty),
+            Reason::InvalidQuantity,
+        )?;
+        let least = market.terms.min_qty;
+        ensure(
+            new.qty >= least && (new.display_qty == Qty::ZERO || new.display_qty >= least),
+            Reason::QuantityBelowMinimum,
+        )?;
+        let lasts = new.time_in_force != TimeInForce::GoodTillTime || new.expires > self.now;
+        ensure(
+            lasts || self.is(Mutant::ExpiredOrdersAreTaken),
+            Reason::AlreadyExpired,
         )
     }
 
-    /// Check 8: everything that the order could move can be counted.
-    fn check_size(
+    /// Whether the book would show an order in more parts than it may.
+    pub(crate) fn has_too_many_slices(&self, qty: Qty, display: Qty) -> bool {
+        let most = MAX_SLICES + u64::from(self.is(Mutant::OneSliceTooMany));
+        display != Qty::ZERO && u128::from(qty.0) > u128::from(display.0) * u128::from(most)
+    }
+
+    /// Check 5.
+    fn combines(new: &NewOrder) -> bool {
+        let stays = new.time_in_force.rests();
+        let kills = new.time_in_force == TimeInForce::FillOrKill;
+        let post_only = new.post_only.is_on();
+        let has_minimum = new.min_qty > Qty::ZERO;
+        let of_type = match (new.order_type, post_only) {
+            (OrderType::Market, true) => false,
+            (OrderType::Market, false) => !stays,
+            (OrderType::Limit, true) => stays && !has_minimum,
+            (OrderType::Limit, false) => true,
+            (OrderType::Stop | OrderType::StopLimit, _) => Self::may_wait(new),
+        };
+        of_type
+            && !(kills && has_minimum)
+            && (new.expires.0 == 0 || new.time_in_force == TimeInForce::GoodTillTime)
+            && (new.display_qty == Qty::ZERO || stays)
+            && (new.trigger_price == Price(0) || new.order_type.waits())
+    }
+
+    /// Whether a price is in the market's range.
+    pub(crate) fn has_price(&self, market: &Market, price: Price) -> bool {
+        let lowest = market.terms.price_min.0;
+        let end = lowest + i64::from(market.terms.price_levels);
+        let end = end - i64::from(self.is(Mutant::PriceRangeTooShort));
+        (lowest..end).contains(&price.0)
+    }
+
+    /// The price to which an order slides that must not trade; its own, if it need not.
+    pub(crate) fn slid(
         &self,
-        market: &CreateMarket,
+        market: MarketId,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<Price, Reason> {
+        if post_only != PostOnly::Slide {
+            return Ok(price);
+        }
+        let opposite = self.opposite(market, side, price);
+        let Some(best) = opposite.first() else {
+            return Ok(price);
+        };
+        let step = if self.is(Mutant::SlideTwoTicks) { 2 } else { 1 };
+        let beside = match side {
+            Side::Buy => Price(best.price.0 - step),
+            Side::Sell => Price(best.price.0 + step),
+        };
+        ensure(
+            self.has_price(&self.markets[&market], beside) || self.is(Mutant::SlideOutOfRange),
+            Reason::WouldTrade,
+        )?;
+        Ok(beside)
+    }
+
+    /// Check 8: everything that the order could move can be counted.
+    pub(crate) fn check_size(
+        &self,
+        market: &Market,
         order_type: OrderType,
         price: Price,
         qty: Qty,
     ) -> Result<(), Reason> {
         ensure(
-            qty.base_units(market.lot_size).is_some(),
+            qty.base_units(market.terms.lot_size).is_some(),
             Reason::NotionalTooLarge,
         )?;
         ensure(
-            order_type == OrderType::Market || self.limit_buy_hold(market, price, qty).is_some(),
+            !order_type.has_limit() || self.limit_buy_hold(&market.terms, price, qty).is_some(),
             Reason::NotionalTooLarge,
         )
     }
 
-    /// Check 13. Anything but fill-or-kill need not fill.
-    fn can_fill(&self, new: &NewOrder) -> bool {
-        let there: u128 = self
-            .opposite(new.market, new.side, new.price)
-            .iter()
-            .map(|maker| u128::from(maker.leaves.0))
-            .sum();
-        new.time_in_force != TimeInForce::FillOrKill
-            || there >= u128::from(new.qty.0)
-            || self.is(Mutant::FillOrKillTakesPart)
+    /// Check 12: what must not trade on arrival would not.
+    pub(crate) fn check_does_not_trade(
+        &self,
+        market: MarketId,
+        side: Side,
+        post_only: PostOnly,
+        price: Price,
+    ) -> Result<(), Reason> {
+        let may_trade = !post_only.is_on() && self.lets_orders_trade(market);
+        ensure(
+            may_trade || !self.would_trade(market, side, price),
+            Reason::WouldTrade,
+        )
     }
 
     /// Check 14.
-    fn can_pay(&self, session: SessionId, market: &CreateMarket, new: &NewOrder) -> bool {
-        let account = self.sessions[&session].terms.account;
-        let needed = match (new.side, new.order_type, new.time_in_force) {
-            (Side::Buy, OrderType::Market, TimeInForce::FillOrKill) => self
-                .cost_of_fill(market, new)
+    fn can_pay(&self, arriving: &Order, new: &NewOrder, takes: &[(Price, Qty)]) -> bool {
+        let market = &self.markets[&new.market].terms;
+        let needed = match (new.side, new.order_type) {
+            (Side::Buy, OrderType::Market) => self
+                .cost_of(arriving, takes, self.paid_at_once(new))
                 .map(|cost| (market.quote, cost)),
+            (_, OrderType::Stop) => self.hold(market, new.side, Price(0), new.qty),
             _ => self.hold(market, new.side, new.price, new.qty),
         };
-        needed.is_some_and(|(asset, amount)| amount <= self.available(account, asset))
+        needed.is_some_and(|(asset, amount)| amount <= self.available(arriving.account, asset))
     }
 
-    /// What a market buy that fills at once pays in all, the taker's fee on the whole included.
-    fn cost_of_fill(&self, market: &CreateMarket, new: &NewOrder) -> Option<u64> {
-        let mut wanted = new.qty.0;
+    /// The lots that a market buy must be able to pay for.
+    fn paid_at_once(&self, new: &NewOrder) -> Qty {
+        if self.is(Mutant::MarketBuyPaysForAll) && must(new) > Qty::ZERO {
+            return new.qty;
+        }
+        must(new)
+    }
+
+    /// What a market buy pays for the first `must` of the lots that it takes, the taker's fee on
+    /// the whole included.
+    fn cost_of(&self, arriving: &Order, takes: &[(Price, Qty)], must: Qty) -> Option<u64> {
+        let market = &self.markets[&arriving.market];
+        let rate = self.taker_rate(market, arriving.account);
+        let mut wanted = must.0;
         let mut cost = 0_u64;
-        for maker in self.opposite(new.market, new.side, new.price) {
-            let taken = wanted.min(maker.leaves.0);
+        for (price, qty) in takes {
+            let taken = wanted.min(qty.0);
             wanted -= taken;
             if taken > 0 {
-                let notional = Amount::notional(maker.price, Qty(taken), market.tick_value)?;
+                let notional = Amount::notional(*price, Qty(taken), market.terms.tick_value)?;
                 cost = cost.checked_add(notional.0)?;
             }
         }
         if self.is(Mutant::FillOrKillForgetsFee) {
             return Some(cost);
         }
-        cost.checked_add(self.fee(Amount(cost), market.taker_fee_ppm))
-    }
-
-    pub(crate) fn cancel_order(
-        &mut self,
-        session: SessionId,
-        cancel: &CancelOrder,
-        out: &mut Effects,
-    ) {
-        match self.target(session, cancel.order_id, cancel.client_order_id) {
-            Some(order) => self.cancel_resting(&order, Reason::Requested, out),
-            None => self.report_rejected(
-                session,
-                CommandKind::CancelOrder,
-                (cancel.order_id, cancel.client_order_id),
-                Reason::UnknownOrder,
-                out,
-            ),
-        }
-    }
-
-    fn cancel_resting(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
-        self.remove(order.id);
-        self.report_canceled(order, reason, out);
-        self.publish_delete(order, out);
-    }
-
-    pub(crate) fn amend_order(
-        &mut self,
-        session: SessionId,
-        amend: &AmendOrder,
-        seq: Seq,
-        out: &mut Effects,
-    ) {
-        if let Err(reason) = self.try_amend(session, amend, seq, out) {
-            let ids = (amend.order_id, amend.client_order_id);
-            self.report_rejected(session, CommandKind::AmendOrder, ids, reason, out);
-        }
-    }
-
-    fn try_amend(
-        &mut self,
-        session: SessionId,
-        amend: &AmendOrder,
-        seq: Seq,
-        out: &mut Effects,
-    ) -> Result<(), Reason> {
-        ensure(self.accepts_orders(), Reason::CancelOnly)?;
-        self.check_delegation_lasts(session)?;
-        let old = self
-            .target(session, amend.order_id, amend.client_order_id)
-            .ok_or(Reason::UnknownOrder)?;
-        if amend.qty <= old.filled {
-            self.cancel_resting(&old, Reason::AmendedToFilled, out);
-            return Ok(());
-        }
-        let market = self.markets[&old.market];
-        self.check_price(&market, amend.price)?;
-        ensure(
-            amend.qty >= market.min_qty || self.is(Mutant::AmendBelowMinimum),
-            Reason::QuantityBelowMinimum,
-        )?;
-        self.check_size(&market, OrderType::Limit, amend.price, amend.qty)?;
-        if !self.is(Mutant::AmendBeyondDelegation) {
-            self.check_delegation_covers(session, &market, amend.price, amend.qty)?;
-        }
-        let filled = if self.is(Mutant::AmendForgetsFilled) {
-            0
-        } else {
-            old.filled.0
-        };
-        let new = Order {
-            price: amend.price,
-            leaves: Qty(amend.qty.0 - filled),
-            ..old
-        };
-        let keeps_priority = new.price == old.price
-            && new.leaves <= old.leaves
-            && !self.is(Mutant::AmendDownLosesPriority);
-        if keeps_priority {
-            self.amend_in_place(&old, new, amend.qty, out);
-            return Ok(());
-        }
-        self.check_requeue(&old, &new)?;
-        *self.order_mut(old.id) = Order {
-            priority: SWEEPING,
-            ..new
-        };
-        self.report_amended(&new, Flag::No, amend.qty, out);
-        if self.opposite(new.market, new.side, new.price).is_empty()
-            && !self.is(Mutant::RequeueWithoutReplace)
-        {
-            self.rest(new.id, seq);
-            self.publish_replace(&new, out);
-            return Ok(());
-        }
-        self.publish_delete(&old, out);
-        self.sweep = Some(Sweep {
-            order_id: old.id,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::GoodTillCancel,
-        });
-        self.go_on(seq, out);
-        Ok(())
-    }
-
-    fn amend_in_place(&mut self, old: &Order, new: Order, total: Qty, out: &mut Effects) {
-        *self.order_mut(old.id) = new;
-        self.report_amended(&new, Flag::Yes, total, out);
-        if new.leaves != old.leaves {
-            self.publish_reduce(&new, out);
-        }
-    }
-
-    /// Checks 7 and 8 of an amendment that loses its place.
-    fn check_requeue(&self, old: &Order, new: &Order) -> Result<(), Reason> {
-        ensure(
-            !new.post_only.is_yes() || !self.would_trade(new.market, new.side, new.price),
-            Reason::WouldTrade,
-        )?;
-        let (asset, old_hold) = self.hold_of(old);
-        let (_, new_hold) = self.hold_of(new);
-        ensure(
-            new_hold <= self.available(old.account, asset) + old_hold,
-            Reason::InsufficientFunds,
-        )
+        cost.checked_add(self.fee(Amount(cost), rate))
     }
 }

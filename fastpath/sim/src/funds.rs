@@ -50,7 +50,7 @@ impl NaiveEngine {
     /// What a live order holds now, and of which asset.
     pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, u64) {
         self.hold(
-            &self.markets[&order.market],
+            &self.markets[&order.market].terms,
             order.side,
             order.price,
             order.leaves,
@@ -92,16 +92,5 @@ impl NaiveEngine {
             .checked_sub(amount)
             .expect("no one pays more than he owns");
         self.owned.insert((account, asset), after);
-    }
-
-    pub(crate) fn collect_fees(&mut self, asset: AssetId, amount: u64) {
-        let asset = self
-            .assets
-            .get_mut(&asset)
-            .expect("a market's quote asset exists");
-        asset.fees = asset
-            .fees
-            .checked_add(amount)
-            .expect("fees are part of what was deposited");
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     Mutant, NaiveEngine,
-    naive::{Order, Session},
+    naive::{Canceling, Market, Order, Session, Stage, Sweep, Uncrossing, Work},
 };
-use domain::{CreateMarket, RecordHash, Tag};
+use domain::{Limits, OrderId, Price, RecordHash, Tag};
 
 fn record(tag: Tag, words: impl IntoIterator<Item = u64>) -> u64 {
     words
@@ -35,7 +35,10 @@ impl NaiveEngine {
             self.hash_sources(),
             self.hash_orders(),
             self.hash_free_slots(),
-            self.hash_sweep(),
+            self.hash_kill_switches(),
+            self.hash_limits(),
+            self.hash_fees(),
+            self.hash_work(),
         ];
         sums.into_iter().fold(0, u64::wrapping_add)
     }
@@ -90,10 +93,16 @@ impl NaiveEngine {
 
     fn hash_accounts(&self) -> u64 {
         sum(self.accounts.values().map(|account| {
-            let ids = [u64::from(account.account.0), u64::from(account.firm.0)];
+            let terms = &account.terms;
+            let ids = [u64::from(terms.account.0), u64::from(terms.firm.0)];
+            let trades = [
+                u64::from(account.tier),
+                account.volume,
+                u64::from(account.volume_day),
+            ];
             record(
                 Tag::Account,
-                ids.into_iter().chain(words_of(&account.owner)),
+                ids.into_iter().chain(words_of(&terms.owner)).chain(trades),
             )
         }))
     }
@@ -156,8 +165,9 @@ impl NaiveEngine {
         let priority = if self.is(Mutant::HashForgetsPriority) {
             0
         } else {
-            order.priority.0
+            order.priority
         };
+        let older = self.older(order).unwrap_or(OrderId::NONE);
         let words = [
             order.id.0,
             u64::from(order.session.0),
@@ -165,11 +175,21 @@ impl NaiveEngine {
             u64::from(order.market.0),
             order.side as u64,
             order.post_only as u64,
-            order.price.0.cast_unsigned(),
+            order.self_trade as u64,
+            order.self_trade_scope as u64,
+            word_of(order.price),
             order.leaves.0,
             order.filled.0,
             order.client_order_id.0,
             priority,
+            older.0,
+            u64::from(order.until_close),
+            order.expires.0,
+            order.display.0,
+            order.hidden.0,
+            order.stop.map_or(0, |stop| word_of(stop.trigger)),
+            order.stop.map_or(0, |stop| word_of(stop.worst)),
+            order.stop.map_or(0, |stop| stop.entered.0),
         ];
         record(Tag::Order, words)
     }
@@ -180,37 +200,165 @@ impl NaiveEngine {
             .map(|(position, id)| record(Tag::FreeSlot, [position, id.0])))
     }
 
-    fn hash_sweep(&self) -> u64 {
-        sum(self.sweep.iter().map(|sweep| {
+    fn hash_kill_switches(&self) -> u64 {
+        sum(self
+            .kill_switches
+            .iter()
+            .map(|(scope, target)| record(Tag::KillSwitch, [*scope as u64, u64::from(*target)])))
+    }
+
+    fn hash_limits(&self) -> u64 {
+        let tiers = self
+            .tier_limits
+            .iter()
+            .filter(|(_, limits)| **limits != Limits::default())
+            .map(|(tier, limits)| hash_limits(0, *tier, limits));
+        let accounts = self
+            .own_limits
+            .iter()
+            .map(|(account, limits)| hash_limits(1, account.0, limits));
+        sum(tiers.chain(accounts))
+    }
+
+    fn hash_fees(&self) -> u64 {
+        let differ = self
+            .tier_fees
+            .iter()
+            .filter(|((market, _), (maker, taker))| {
+                let list = self.markets[market].terms;
+                (i64::from(*maker), *taker) != (i64::from(list.maker_fee_ppm), list.taker_fee_ppm)
+            });
+        sum(differ.map(|((market, tier), (maker, taker))| {
             let words = [
-                sweep.order_id.0,
-                sweep.order_type as u64,
-                sweep.time_in_force as u64,
+                u64::from(market.0),
+                u64::from(*tier),
+                i64::from(*maker).cast_unsigned(),
+                u64::from(*taker),
             ];
-            record(Tag::Sweep, words)
+            record(Tag::Fees, words)
         }))
     }
+
+    fn hash_work(&self) -> u64 {
+        match &self.work {
+            None => 0,
+            Some(Work::Sweep(sweep)) => hash_sweep(sweep),
+            Some(Work::Canceling(canceling)) => hash_canceling(canceling),
+            Some(Work::Uncrossing(uncrossing)) => hash_uncrossing(uncrossing),
+            Some(Work::Expiring) => record(Tag::Expiring, [0]),
+            Some(Work::Arriving(market)) => record(Tag::Arriving, [u64::from(market.0)]),
+        }
+    }
+}
+
+fn hash_sweep(sweep: &Sweep) -> u64 {
+    let words = [
+        sweep.order_id.0,
+        sweep.order_type as u64,
+        sweep.time_in_force as u64,
+        word_of(sweep.worst),
+    ];
+    record(Tag::Sweep, words)
+}
+
+fn hash_canceling(canceling: &Canceling) -> u64 {
+    let wanted = &canceling.wanted;
+    let words = [
+        canceling.reason as u64,
+        canceling
+            .asked
+            .map_or(0, |session| u64::from(session.0) + 1),
+        wanted.request,
+        canceling.count,
+        word_of(wanted.lowest),
+        word_of(wanted.highest),
+        u64::from(wanted.target),
+        u64::from(wanted.market.0),
+        wanted.scope as u64,
+        wanted.sides as u64,
+        u64::from(canceling.next_session),
+        canceling.next_order.0,
+    ];
+    record(Tag::MassCancel, words)
+}
+
+fn hash_uncrossing(uncrossing: &Uncrossing) -> u64 {
+    let stage = match uncrossing.stage {
+        Stage::Looking(at) => [
+            0,
+            word_of(at.bid),
+            at.bid_left.0,
+            word_of(at.ask),
+            at.ask_left.0,
+            at.volume.0,
+            word_of(at.last_bid),
+            word_of(at.last_ask),
+        ],
+        Stage::Trading { price, left } => [1, word_of(price), left.0, 0, 0, 0, 0, 0],
+    };
+    let market = u64::from(uncrossing.market.0);
+    record(Tag::Uncrossing, [market].into_iter().chain(stage))
+}
+
+fn hash_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
+    let words = [
+        of_account,
+        u64::from(target),
+        limits.max_order_qty.0,
+        limits.max_order_notional,
+        limits.max_position,
+        limits.max_daily_volume,
+        u64::from(limits.max_open_orders),
+    ];
+    record(Tag::Limits, words)
+}
+
+/// A price as two's complement.
+fn word_of(price: Price) -> u64 {
+    price.0.cast_unsigned()
 }
 
 fn sum(hashes: impl Iterator<Item = u64>) -> u64 {
     hashes.fold(0, u64::wrapping_add)
 }
 
-fn hash_market(market: &CreateMarket) -> u64 {
-    let terms = [
-        u64::from(market.market.0),
-        u64::from(market.base.0),
-        u64::from(market.quote.0),
-        u64::from(market.maker_fee_ppm),
-        u64::from(market.taker_fee_ppm),
-        u64::from(market.price_levels),
-        market.tick_value,
-        market.lot_size,
-        market.min_qty.0,
-        market.price_min.0.cast_unsigned(),
+fn hash_market(market: &Market) -> u64 {
+    let Market {
+        terms,
+        state,
+        last_price,
+        collar,
+        reach,
+    } = market;
+    let (low, high) = reach.unwrap_or((Price(0), Price(0)));
+    let numbers = [
+        u64::from(terms.market.0),
+        u64::from(terms.base.0),
+        u64::from(terms.quote.0),
+        u64::from(terms.maker_fee_ppm),
+        u64::from(terms.taker_fee_ppm),
+        u64::from(terms.price_levels),
+        terms.tick_value,
+        terms.lot_size,
+        terms.min_qty.0,
+        word_of(terms.price_min),
+    ];
+    let since = [
+        terms.state as u64,
+        *state as u64,
+        word_of(*last_price),
+        collar.reference as u64,
+        word_of(collar.price),
+        u64::from(collar.width_ppm),
+        collar.halts as u64,
+        word_of(low),
+        word_of(high),
     ];
     record(
         Tag::Market,
-        terms.into_iter().chain(words_of(&market.symbol)),
+        numbers
+            .into_iter()
+            .chain(words_of(&terms.symbol))
+            .chain(since),
     )
 }

@@ -11,15 +11,28 @@
 #![forbid(unsafe_code)]
 
 mod administration;
+mod amend;
+mod auction;
 mod book;
+mod collar;
 mod entry;
+mod expiry;
+mod fees;
 mod funds;
 mod hash;
+mod limits;
+mod look_ahead;
+mod market_state;
+mod mass_cancel;
 mod mutant;
 mod naive;
+mod prevent;
 mod read;
 mod report;
+mod stops;
 mod sweep;
+mod trade;
+mod volume;
 
 pub use mutant::Mutant;
 pub use naive::NaiveEngine;

@@ -61,11 +61,163 @@ pub enum Mutant {
     RequeueWithoutReplace,
     /// A new epoch's reports begin where the last epoch's did.
     EpochKeepsFirstReports,
+    /// A post-only order slides two ticks away from the other side.
+    SlideTwoTicks,
+    /// It slides to a price that the market does not have.
+    SlideOutOfRange,
+    /// An amendment does not slide.
+    AmendDoesNotSlide,
+    /// An order is taken though less than its minimum quantity can trade.
+    MinimumIsNotLookedAt,
+    /// A market order trades at any price.
+    WorstPriceForgotten,
+    /// An order that becomes smaller is reported without what it has filled.
+    PartialCancelForgetsFilled,
+    /// A replaced order may take the client order id of another.
+    RenameToTakenId,
+    /// An order trades with those of other accounts of its firm.
+    FirmIsNotLookedAt,
+    /// Accounts without a firm are taken for one firm.
+    FirmZeroIsAFirm,
+    /// An order that cancels one of its own goes no further.
+    CancelOldestEndsSweep,
+    /// Of two that are to be cancelled the resting one stays.
+    CancelBothSparesMaker,
+    /// Only the resting order becomes smaller.
+    DecrementSparesTaker,
+    /// What a self trade leaves of an order rests.
+    RestOfSelfTradeStays,
+    /// Prevented trades do not count for the length of a frame.
+    PreventedAreNotCounted,
+    /// A look ahead forgets that an order becomes smaller by those of its own.
+    LookAheadForgetsDecrement,
+    /// A look ahead looks at one order more than it may.
+    LooksOneFurther,
+    /// A kill switch does not stop amendments.
+    KilledMayAmend,
+    /// A kill switch of a firm is not looked at.
+    FirmIsNotKilled,
+    /// Turning one kill switch off turns off all.
+    SwitchOffIsForAll,
+    /// A mass cancel cancels one order more in a frame than it may.
+    MassCancelOneTooMany,
+    /// A mass cancel looks at one order more in a frame than it may.
+    MassCancelLooksOneFurther,
+    /// A mass cancel leaves the highest price that is meant.
+    MassCancelSparesHighestPrice,
+    /// An order that loses its place becomes the newest of its session.
+    AmendedIsNewest,
+    /// An order that an amendment ends is reported by the client order id that it was to have.
+    EndsByItsNewName,
+    /// A part is cancelled only if an order of the smallest quantity is left.
+    PartialCancelKeepsMinimum,
+    /// A market buy with a minimum is checked for its whole quantity.
+    MarketBuyPaysForAll,
+    /// A market buy without funds ends where it would have met an order of its own.
+    FundsBeforePrevention,
+    /// An account with limits of its own has those of its tier.
+    OwnLimitsForgotten,
+    /// An account that is to have its tier's limits again keeps its own.
+    OwnLimitsForEver,
+    /// Limits count base units.
+    LimitsInBaseUnits,
+    /// An account may have one live order more than its limit.
+    OneOpenOrderTooMany,
+    /// An amendment counts as another open order.
+    AmendmentIsOneOrderMore,
+    /// What an account holds does not count for its position.
+    HeldIsNoPosition,
+    /// How large a market order is nobody knows, for limits.
+    MarketOrdersWithoutNotional,
+    /// Limits do not bind amendments.
+    AmendBeyondLimits,
+    /// The volume of a day stays when the day ends.
+    DayWithoutEnd,
+    /// A trade counts for the maker's volume only.
+    OnlyMakersHaveVolume,
+    /// Every account pays what those of tier 0 pay.
+    FeesOfTierZero,
+    /// A tier may pay more than the list fees.
+    FeesAboveList,
+    /// A rebate that the exchange cannot pay whole is not paid at all.
+    RebateAllOrNothing,
+    /// The maker's rebate is paid before the taker's fee is there.
+    RebateBeforeFee,
+    /// A market that takes only cancels takes amendments.
+    AmendInAnyState,
+    /// A call takes orders with a minimum quantity.
+    CallTakesMinimumQuantity,
+    /// A market in the state PostOnly lets orders trade.
+    PostOnlyMarketTrades,
+    /// A call that ends with Closed ends without its auction.
+    ClosedWithoutAuction,
+    /// An auction does not look at what is left over.
+    AuctionIgnoresSurplus,
+    /// An auction does not look at the last trade.
+    AuctionForgetsLastTrade,
+    /// An auction does not look at the price of a collar.
+    AuctionForgetsCollar,
+    /// Of two prices of an auction that are alike the higher one counts.
+    AuctionTiesGoHigher,
+    /// Of an auction's trade the maker is who came later.
+    AuctionLaterMakes,
+    /// An auction has one trade more in a frame than it may.
+    AuctionOneTradeTooLong,
+    /// The middle between bid and ask is a price.
+    MiddleRoundedDown,
+    /// The collar of sells is rounded away from the reference.
+    CollarOfSellsRoundedDown,
+    /// Market orders go as far as they like.
+    MarketOrdersWithoutCollar,
+    /// The collar does not bind amendments.
+    AmendBeyondCollar,
+    /// An order that is beyond the collar never halts the market.
+    CollarNeverHalts,
+    /// An order ends one nanosecond late.
+    OrdersEndLate,
+    /// Orders whose time has come end by their ids.
+    OrdersEndById,
+    /// One order more ends in a frame than may.
+    OneMoreEndsInAFrame,
+    /// An order may end before it begins.
+    ExpiredOrdersAreTaken,
+    /// A market closes and no order ends by that.
+    CloseSparesAll,
+    /// A market closes and all its orders end.
+    CloseEndsAll,
+    /// The book shows all of an order.
+    IcebergsShowAll,
+    /// What is shown anew is where it was.
+    IcebergsKeepTheirPlace,
+    /// A frame has room for whatever is shown anew.
+    SlicesAreNotCounted,
+    /// A smaller iceberg shows less before it hides less.
+    ShownLotsGoFirst,
+    /// Who looks ahead does not see hidden lots.
+    HiddenLotsAreNotLookedAt,
+    /// A stop may be triggered when it comes.
+    StopsNeedNotWait,
+    /// A trade at the trigger price is not enough.
+    StopsWaitForMore,
+    /// Of a sweep only the last price triggers.
+    StopsSeeTheLastPrice,
+    /// Stops arrive as they were entered.
+    NearestStopIsNotFirst,
+    /// Of both sides the buys arrive first.
+    BuyStopsComeFirst,
+    /// Stops arrive in a market that does not trade.
+    StopsArriveInAnyState,
+    /// A stop reaches as far as it wants.
+    StopsHaveNoCollar,
+    /// An order may be shown in one part more.
+    OneSliceTooMany,
+    /// A revoked key may stop its account.
+    RevokedMayKill,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 105] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -95,5 +247,81 @@ impl Mutant {
         Self::AmendBeyondDelegation,
         Self::RequeueWithoutReplace,
         Self::EpochKeepsFirstReports,
+        Self::SlideTwoTicks,
+        Self::SlideOutOfRange,
+        Self::AmendDoesNotSlide,
+        Self::MinimumIsNotLookedAt,
+        Self::WorstPriceForgotten,
+        Self::PartialCancelForgetsFilled,
+        Self::RenameToTakenId,
+        Self::FirmIsNotLookedAt,
+        Self::FirmZeroIsAFirm,
+        Self::CancelOldestEndsSweep,
+        Self::CancelBothSparesMaker,
+        Self::DecrementSparesTaker,
+        Self::RestOfSelfTradeStays,
+        Self::PreventedAreNotCounted,
+        Self::LookAheadForgetsDecrement,
+        Self::LooksOneFurther,
+        Self::KilledMayAmend,
+        Self::FirmIsNotKilled,
+        Self::SwitchOffIsForAll,
+        Self::MassCancelOneTooMany,
+        Self::MassCancelLooksOneFurther,
+        Self::MassCancelSparesHighestPrice,
+        Self::AmendedIsNewest,
+        Self::EndsByItsNewName,
+        Self::PartialCancelKeepsMinimum,
+        Self::MarketBuyPaysForAll,
+        Self::FundsBeforePrevention,
+        Self::OwnLimitsForgotten,
+        Self::OwnLimitsForEver,
+        Self::LimitsInBaseUnits,
+        Self::OneOpenOrderTooMany,
+        Self::AmendmentIsOneOrderMore,
+        Self::HeldIsNoPosition,
+        Self::MarketOrdersWithoutNotional,
+        Self::AmendBeyondLimits,
+        Self::DayWithoutEnd,
+        Self::OnlyMakersHaveVolume,
+        Self::FeesOfTierZero,
+        Self::FeesAboveList,
+        Self::RebateAllOrNothing,
+        Self::RebateBeforeFee,
+        Self::AmendInAnyState,
+        Self::CallTakesMinimumQuantity,
+        Self::PostOnlyMarketTrades,
+        Self::ClosedWithoutAuction,
+        Self::AuctionIgnoresSurplus,
+        Self::AuctionForgetsLastTrade,
+        Self::AuctionForgetsCollar,
+        Self::AuctionTiesGoHigher,
+        Self::AuctionLaterMakes,
+        Self::AuctionOneTradeTooLong,
+        Self::MiddleRoundedDown,
+        Self::CollarOfSellsRoundedDown,
+        Self::MarketOrdersWithoutCollar,
+        Self::AmendBeyondCollar,
+        Self::CollarNeverHalts,
+        Self::OrdersEndLate,
+        Self::OrdersEndById,
+        Self::OneMoreEndsInAFrame,
+        Self::ExpiredOrdersAreTaken,
+        Self::CloseSparesAll,
+        Self::CloseEndsAll,
+        Self::IcebergsShowAll,
+        Self::IcebergsKeepTheirPlace,
+        Self::SlicesAreNotCounted,
+        Self::ShownLotsGoFirst,
+        Self::HiddenLotsAreNotLookedAt,
+        Self::StopsNeedNotWait,
+        Self::StopsWaitForMore,
+        Self::StopsSeeTheLastPrice,
+        Self::NearestStopIsNotFirst,
+        Self::BuyStopsComeFirst,
+        Self::StopsArriveInAnyState,
+        Self::StopsHaveNoCollar,
+        Self::OneSliceTooMany,
+        Self::RevokedMayKill,
     ];
 }

@@ -3,10 +3,11 @@
 use crate::Mutant;
 use domain::{
     AccountId, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Effects,
-    Flag, Genesis, MarketId, Nanos, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason,
-    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Genesis, Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId, OrderType,
+    Phase, PostOnly, Price, Qty, Reason, Request, Scope, SelfTrade, SelfTradeScope, Seq, SessionId,
+    SetCollar, Side, Source, Stamp, TimeInForce,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The obviously right engine. The rules are those of docs/ENGINE.md; nothing here is fast.
 #[derive(Clone, Debug)]
@@ -21,19 +22,27 @@ pub struct NaiveEngine {
     /// Set by `Genesis`; none before it.
     pub(crate) capacities: Option<Genesis>,
     pub(crate) assets: BTreeMap<AssetId, Asset>,
-    pub(crate) markets: BTreeMap<MarketId, CreateMarket>,
-    pub(crate) accounts: BTreeMap<AccountId, CreateAccount>,
+    pub(crate) markets: BTreeMap<MarketId, Market>,
+    /// What a tier pays in a market, where that was set: maker and taker, in parts per million.
+    pub(crate) tier_fees: BTreeMap<(MarketId, u32), (i32, u32)>,
+    pub(crate) accounts: BTreeMap<AccountId, Account>,
+    /// Limits of tiers, where they were set.
+    pub(crate) tier_limits: BTreeMap<u32, Limits>,
+    /// Limits of accounts that have their own.
+    pub(crate) own_limits: BTreeMap<AccountId, Limits>,
     /// What an account owns of an asset, held or not, in base units. No entry: nothing.
     pub(crate) owned: BTreeMap<(AccountId, AssetId), u64>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// Last numbers of all sources that have sent anything.
     pub(crate) last_numbers: BTreeMap<Source, u64>,
-    /// Resting orders and the one that sweeps, in no particular order.
+    /// Resting orders and the one that sweeps, in the order in which they were entered.
     pub(crate) orders: Vec<Order>,
     /// Order ids that slots will give out next; the last one first.
     pub(crate) free_slots: Vec<OrderId>,
     pub(crate) next_fresh_slot: u32,
-    pub(crate) sweep: Option<Sweep>,
+    /// Those that are on.
+    pub(crate) kill_switches: BTreeSet<(Scope, u32)>,
+    pub(crate) work: Option<Work>,
     mutant: Option<Mutant>,
 }
 
@@ -43,6 +52,29 @@ pub(crate) struct Asset {
     pub(crate) terms: CreateAsset,
     pub(crate) deposited: u64,
     pub(crate) fees: u64,
+}
+
+/// A market: its terms, and what has become of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Market {
+    pub(crate) terms: CreateMarket,
+    pub(crate) state: MarketState,
+    /// Of its last trade, in ticks; 0 before the first.
+    pub(crate) last_price: Price,
+    pub(crate) collar: SetCollar,
+    /// Lowest and highest price of trades that have not been told to stops yet.
+    pub(crate) reach: Option<(Price, Price)>,
+}
+
+/// An account; its limits, if it has its own, are with those of the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Account {
+    pub(crate) terms: CreateAccount,
+    pub(crate) tier: u32,
+    /// What it traded on `volume_day`, in millionths of whole units of the quote assets.
+    pub(crate) volume: u64,
+    /// The day of its last trade, in days since 1970.
+    pub(crate) volume_day: u32,
 }
 
 /// A session; its last number is with those of the other sources.
@@ -62,18 +94,52 @@ pub(crate) struct Order {
     pub(crate) account: AccountId,
     pub(crate) market: MarketId,
     pub(crate) side: Side,
-    pub(crate) post_only: Flag,
-    /// In ticks; 0 for a market order.
+    pub(crate) post_only: PostOnly,
+    pub(crate) self_trade: SelfTrade,
+    pub(crate) self_trade_scope: SelfTradeScope,
+    /// In ticks; 0 for a market order, also one that waits.
     pub(crate) price: Price,
     pub(crate) leaves: Qty,
     pub(crate) filled: Qty,
     pub(crate) client_order_id: ClientOrderId,
-    /// The frame in which it joined the queue of its price; [`SWEEPING`] while it sweeps.
-    pub(crate) priority: Seq,
+    /// Number of the event by which it joined the queue of its price; [`NOWHERE`] while it is in none.
+    pub(crate) priority: u64,
+    /// Lots that the book shows of it at a time; 0: all.
+    pub(crate) display: Qty,
+    /// Lots of `leaves` that the book does not show.
+    pub(crate) hidden: Qty,
+    /// When it ends; 0: never by itself.
+    pub(crate) expires: Nanos,
+    /// Whether it ends when its market closes.
+    pub(crate) until_close: bool,
+    /// Set while it waits for a trade.
+    pub(crate) stop: Option<Stop>,
 }
 
-/// The priority of an order that rests nowhere yet. Frames start at 1.
-pub(crate) const SWEEPING: Seq = Seq(0);
+/// What an order waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    pub(crate) trigger: Price,
+    /// The worst price at which it trades then, if it has no limit; 0: any.
+    pub(crate) worst: Price,
+    /// The frame of its command.
+    pub(crate) entered: Seq,
+}
+
+/// The priority of an order that rests nowhere. Feed numbers start at 1.
+pub(crate) const NOWHERE: u64 = 0;
+
+/// What a frame had no room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    Sweep(Sweep),
+    Canceling(Canceling),
+    Uncrossing(Uncrossing),
+    /// Orders whose time has come.
+    Expiring,
+    /// Stops of a market that are to arrive.
+    Arriving(MarketId),
+}
 
 /// What a sweep needs to know beyond its order.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +147,50 @@ pub(crate) struct Sweep {
     pub(crate) order_id: OrderId,
     pub(crate) order_type: OrderType,
     pub(crate) time_in_force: TimeInForce,
+    /// The worst price at which a market order trades; 0: any.
+    pub(crate) worst: Price,
+}
+
+/// A mass cancel, or what cancels as one does, and where its walk stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Canceling {
+    pub(crate) reason: Reason,
+    /// The session that asked, if one did.
+    pub(crate) asked: Option<SessionId>,
+    /// Which orders; of a session's own command with the target that it means.
+    pub(crate) wanted: MassCancel,
+    pub(crate) count: u64,
+    pub(crate) next_session: u32,
+    /// The order to look at next, or none if the session is.
+    pub(crate) next_order: OrderId,
+}
+
+/// An auction, and how far it has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uncrossing {
+    pub(crate) market: MarketId,
+    pub(crate) stage: Stage,
+}
+
+/// The stages of an auction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// Its price is looked for.
+    Looking(Looking),
+    /// So many lots are still to trade.
+    Trading { price: Price, left: Qty },
+}
+
+/// Where the search for an auction's price stands: what meets next, and what has met.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Looking {
+    pub(crate) bid: Price,
+    pub(crate) bid_left: Qty,
+    pub(crate) ask: Price,
+    pub(crate) ask_left: Qty,
+    pub(crate) volume: Qty,
+    pub(crate) last_bid: Price,
+    pub(crate) last_ask: Price,
 }
 
 impl Default for NaiveEngine {
@@ -104,14 +214,18 @@ impl NaiveEngine {
             capacities: None,
             assets: BTreeMap::new(),
             markets: BTreeMap::new(),
+            tier_fees: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            tier_limits: BTreeMap::new(),
+            own_limits: BTreeMap::new(),
             owned: BTreeMap::new(),
             sessions: BTreeMap::new(),
             last_numbers: BTreeMap::new(),
             orders: Vec::new(),
             free_slots: Vec::new(),
             next_fresh_slot: 0,
-            sweep: None,
+            kill_switches: BTreeSet::new(),
+            work: None,
             mutant: None,
         }
     }
@@ -146,7 +260,7 @@ impl NaiveEngine {
     /// Applies a command and writes what it causes into `out`, which is cleared first.
     ///
     /// # Panics
-    /// If the command is not admitted, or if it is a `Continue` exactly when no sweep (or another
+    /// If the command is not admitted, or if it is a `Continue` exactly when no work (or another
     /// order's) is pending: the sequencer must not let that happen.
     pub fn apply(&mut self, stamp: Stamp, request: &Request, out: &mut Effects) {
         self.check_protocol(request);
@@ -164,7 +278,7 @@ impl NaiveEngine {
                 self.report_skipped(session, last, request.source_seq, out);
                 self.apply_from_session(session, stamp.seq, &request.command, out);
             }
-            None => self.apply_from_elsewhere(stamp.seq, request, last, out),
+            None => self.apply_from_elsewhere(request, last, out),
         }
     }
 
@@ -177,16 +291,16 @@ impl NaiveEngine {
         );
         assert!(
             self.fits(&request.command),
-            "Continue comes if and only if its order's sweep is pending"
+            "Continue comes if and only if its work is pending"
         );
     }
 
-    /// Whether the command may come now. While a sweep is pending only its `Continue` may, and no
-    /// `Continue` otherwise; a `Recovered` always may, because a process can die within a sweep and
+    /// Whether the command may come now. While work is pending only its `Continue` may, and no
+    /// `Continue` otherwise; a `Recovered` always may, because a process can die within it and
     /// its first command after that begins the epoch.
     #[must_use]
     pub fn fits(&self, command: &Command) -> bool {
-        match (command, self.pending_sweep()) {
+        match (command, self.pending_work()) {
             (Command::Recovered(_), _) => true,
             (Command::Continue(command), pending) => pending == Some(command.order_id),
             (_, pending) => pending.is_none(),
@@ -203,7 +317,9 @@ impl NaiveEngine {
         match command {
             Command::NewOrder(new) => self.new_order(session, new, seq, out),
             Command::CancelOrder(cancel) => self.cancel_order(session, cancel, out),
-            Command::AmendOrder(amend) => self.amend_order(session, amend, seq, out),
+            Command::AmendOrder(amend) => self.amend_order(session, amend, out),
+            Command::MassCancel(cancel) => self.mass_cancel(Some(session), cancel, out),
+            Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -215,6 +331,13 @@ impl NaiveEngine {
             | Command::CreateAccount(_)
             | Command::OpenSession(_)
             | Command::Delegate(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::CollectFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_)
             | Command::Deposit(_) => self.report_rejected(
                 session,
                 command.kind(),
@@ -225,14 +348,18 @@ impl NaiveEngine {
         }
     }
 
-    fn apply_from_elsewhere(&mut self, seq: Seq, request: &Request, last: u64, out: &mut Effects) {
+    fn apply_from_elsewhere(&mut self, request: &Request, last: u64, out: &mut Effects) {
         let answer = match &request.command {
             Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
                 Err(Reason::UnknownSession)
             }
-            Command::Continue(_) => return self.go_on(seq, out),
+            Command::MassCancel(cancel) => return self.mass_cancel(None, cancel, out),
+            Command::KillSwitch(switch) => return self.kill_switch(None, switch, out),
+            Command::Continue(_) => return self.go_on(out),
+            Command::SetMarketState(command) => return self.set_market_state(command, out),
+            Command::DelistMarket(command) => return self.delist_market(command, out),
+            Command::Timer(_) => return self.timer(out),
             Command::Checkpoint(_) => return self.report_state_hash(out),
-            Command::Timer(_) => self.timer(out),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.engine_version(command),
             Command::Genesis(command) => self.genesis(command),
@@ -241,6 +368,11 @@ impl NaiveEngine {
             Command::CreateAccount(command) => self.create_account(command),
             Command::OpenSession(command) => self.open_session(command),
             Command::Delegate(command) => self.delegate(command),
+            Command::SetTier(command) => self.set_tier(command),
+            Command::SetLimits(command) => self.set_limits(command),
+            Command::SetFees(command) => self.set_fees(command),
+            Command::CollectFees(command) => self.pay_out_fees(command),
+            Command::SetCollar(command) => self.set_collar(command),
             Command::Deposit(command) => self.deposit(command),
         };
         if answer.is_err()
@@ -250,5 +382,17 @@ impl NaiveEngine {
             self.last_numbers.insert(request.source, last);
         }
         Self::report_outcome(request.command.kind(), answer, out);
+    }
+
+    /// Goes on with what is pending.
+    fn go_on(&mut self, out: &mut Effects) {
+        match self.work.take() {
+            Some(Work::Sweep(sweep)) => self.go_on_sweeping(sweep, out),
+            Some(Work::Canceling(canceling)) => self.go_on_canceling(canceling, out),
+            Some(Work::Uncrossing(uncrossing)) => self.uncross(uncrossing, out),
+            Some(Work::Expiring) => self.expire(out),
+            Some(Work::Arriving(market)) => self.arrive(market, out),
+            None => panic!("a Continue names the pending work"),
+        }
     }
 }

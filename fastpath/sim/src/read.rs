@@ -1,9 +1,12 @@
 //! What readers may ask of an engine between commands.
 
-use crate::{NaiveEngine, naive::Order};
+use crate::{
+    NaiveEngine,
+    naive::{Order, Work},
+};
 use domain::{
-    AccountId, Amount, AssetId, MarketId, Nanos, OrderId, OrderView, Phase, Price, Qty, SessionId,
-    SessionView, Side, Source,
+    AccountId, AccountView, Amount, AssetId, MarketId, MarketState, Nanos, OrderId, OrderView,
+    Phase, Price, Qty, SessionId, SessionView, Side, Source,
 };
 
 fn view(order: &Order) -> OrderView {
@@ -13,25 +16,36 @@ fn view(order: &Order) -> OrderView {
         market: order.market,
         side: order.side,
         post_only: order.post_only,
+        self_trade: order.self_trade,
+        self_trade_scope: order.self_trade_scope,
         price: order.price,
         leaves: order.leaves,
         filled: order.filled,
         client_order_id: order.client_order_id,
         priority: order.priority,
+        expires: order.expires,
+        until_close: order.until_close,
+        display_qty: order.display,
+        hidden: order.hidden,
+        trigger_price: order.stop.map_or(Price(0), |stop| stop.trigger),
     }
 }
 
 impl NaiveEngine {
-    /// The order whose sweep must go on before anything else, if there is one.
+    /// What must go on before anything else: the order that sweeps, or none of any other work.
     #[must_use]
-    pub fn pending_sweep(&self) -> Option<OrderId> {
-        self.sweep.map(|sweep| sweep.order_id)
+    pub fn pending_work(&self) -> Option<OrderId> {
+        self.work.map(|work| match work {
+            Work::Sweep(sweep) => sweep.order_id,
+            Work::Canceling(_) | Work::Uncrossing(_) | Work::Expiring | Work::Arriving(_) => {
+                OrderId::NONE
+            }
+        })
     }
 
-    /// When the next `Timer` is due, if anything waits for one.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Nanos> {
-        (self.phase == Phase::CancelOnly).then_some(self.cancel_only_until)
+    /// The order that sweeps, if one does.
+    fn sweeping_order(&self) -> Option<OrderId> {
+        self.pending_work().filter(|id| *id != OrderId::NONE)
     }
 
     /// The rules in force.
@@ -113,6 +127,30 @@ impl NaiveEngine {
         self.markets.keys().copied()
     }
 
+    /// An account, if it exists.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<AccountView> {
+        let account = self.accounts.get(&id)?;
+        let is_its = |order: &&Order| order.account == id;
+        let open_orders = self.orders.iter().filter(is_its).count();
+        Some(AccountView {
+            firm: account.terms.firm,
+            owner: account.terms.owner,
+            tier: account.tier,
+            own_limits: self.own_limits.get(&id).copied(),
+            open_orders: u32::try_from(open_orders).expect("there are fewer than 2^26 orders"),
+            volume: account.volume,
+            volume_day: account.volume_day,
+        })
+    }
+
+    /// What may happen in a market, and the price of its last trade, in ticks; 0 if there was none.
+    #[must_use]
+    pub fn market_state(&self, id: MarketId) -> Option<(MarketState, Price)> {
+        let market = self.markets.get(&id)?;
+        Some((market.state, market.last_price))
+    }
+
     /// What an account has of an asset, available and held, if both exist.
     #[must_use]
     pub fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)> {
@@ -153,10 +191,10 @@ impl NaiveEngine {
         for order in self.book(market, side) {
             match depth.last_mut().filter(|level| level.0 == order.price) {
                 Some((_, qty, orders)) => {
-                    qty.0 += order.leaves.0;
+                    qty.0 += order.shown().0;
                     *orders += 1;
                 }
-                None => depth.push((order.price, order.leaves, 1)),
+                None => depth.push((order.price, order.shown(), 1)),
             }
         }
         depth.truncate(levels);
@@ -186,14 +224,15 @@ impl NaiveEngine {
                 return Err(format!("account {} holds too much", account.0));
             }
         }
-        let sweeping = self.orders.iter().filter(|order| !order.is_resting());
-        if !sweeping.map(|order| order.id).eq(self.pending_sweep()) {
-            return Err("an order rests nowhere and does not sweep".to_owned());
+        let is_anywhere = |order: &&Order| order.is_resting() || order.stop.is_some();
+        let sweeping = self.orders.iter().filter(|order| !is_anywhere(order));
+        if !sweeping.map(|order| order.id).eq(self.sweeping_order()) {
+            return Err("an order neither rests nor waits, and does not sweep".to_owned());
         }
-        for market in self.markets.keys() {
-            let best = self.best_bid(*market).zip(self.best_ask(*market));
-            if best.is_some_and(|(bid, ask)| bid >= ask) && self.sweep.is_none() {
-                return Err(format!("market {} is crossed: {best:?}", market.0));
+        for id in self.markets.keys() {
+            let may_be_crossed = self.work.is_some() || self.may_be_crossed(*id);
+            if self.is_crossed(*id) && !may_be_crossed {
+                return Err(format!("market {} is crossed", id.0));
             }
         }
         Ok(())

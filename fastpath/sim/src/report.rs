@@ -1,11 +1,12 @@
 //! The events, with the numbers that sessions and the feed count them by.
 
-use crate::{Mutant, NaiveEngine, administration::Answer, naive::Order};
+use crate::{Mutant, NaiveEngine, administration::Answer, fees::Charge, naive::Order};
 use domain::{
     Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
     ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
-    MarketDefined, NewOrder, NotApplied, OrderId, Outcome, PhaseChanged, Price, Qty, Reason,
-    Rejected, SessionId, StateHash, Trade, Zero,
+    MarketDefined, MarketId, MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied,
+    OrderId, Outcome, PhaseChanged, Price, Qty, Reason, Rejected, SelfTradePrevented, SessionId,
+    StateHash, Trade, Triggered, Uncrossed, Zero,
 };
 
 impl NaiveEngine {
@@ -81,9 +82,30 @@ impl NaiveEngine {
             client_order_id: new.client_order_id,
             price: new.price,
             qty: new.qty,
+            expires: new.expires,
+            display_qty: new.display_qty,
+            trigger_price: new.trigger_price,
             market: new.market,
             post_only: new.post_only,
-            pad: [Zero::Zero; 3],
+            self_trade: new.self_trade,
+            self_trade_scope: new.self_trade_scope,
+            pad: Zero::Zero,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_triggered(&mut self, order: &Order, price: Price, out: &mut Effects) {
+        let event = Triggered {
+            kind: EventKind::Triggered,
+            side: order.side,
+            pad: [Zero::Zero; 2],
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            price,
+            market: order.market,
+            pad2: [Zero::Zero; 4],
         };
         out.push(&event);
     }
@@ -128,13 +150,57 @@ impl NaiveEngine {
         out.push(&event);
     }
 
+    /// An arriving order did not trade with one of its own. `leaves` are what it is left with.
+    pub(crate) fn report_prevented(
+        &mut self,
+        order: &Order,
+        maker: &Order,
+        (qty, leaves): (Qty, Qty),
+        out: &mut Effects,
+    ) {
+        let event = SelfTradePrevented {
+            kind: EventKind::SelfTradePrevented,
+            self_trade: order.self_trade,
+            pad: [Zero::Zero; 2],
+            session: order.session,
+            report_no: self.take_report_no(order.session),
+            order_id: order.id,
+            client_order_id: order.client_order_id,
+            maker_order_id: maker.id,
+            price: maker.price,
+            qty,
+            leaves,
+            market: order.market,
+            pad2: [Zero::Zero; 4],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_mass_canceled(
+        &mut self,
+        session: SessionId,
+        request: u64,
+        count: u64,
+        out: &mut Effects,
+    ) {
+        let event = MassCanceled {
+            kind: EventKind::MassCanceled,
+            pad: [Zero::Zero; 3],
+            session,
+            report_no: self.take_report_no(session),
+            request,
+            count,
+        };
+        out.push(&event);
+    }
+
     /// One trade: to the feed, then to the maker, then to the taker. Orders as they are after it.
     pub(crate) fn report_trade(
         &mut self,
         [maker, taker]: [&Order; 2],
         price: Price,
         qty: Qty,
-        fees: [u64; 2],
+        charges: [Charge; 2],
         out: &mut Effects,
     ) {
         let trade_id = self.next_trade_id;
@@ -150,11 +216,11 @@ impl NaiveEngine {
             taker_order_id: taker.id,
             price,
             qty,
-            maker_leaves: maker.leaves,
+            maker_leaves: maker.shown(),
         };
         out.push(&trade);
         let sides = [(maker, Liquidity::Maker), (taker, Liquidity::Taker)];
-        for ((order, liquidity), fee) in sides.into_iter().zip(fees) {
+        for ((order, liquidity), charge) in sides.into_iter().zip(charges) {
             let fill = Fill {
                 kind: EventKind::Fill,
                 side: order.side,
@@ -168,9 +234,10 @@ impl NaiveEngine {
                 price,
                 qty,
                 leaves: order.leaves,
-                fee: Amount(fee),
+                fee: Amount(charge.amount),
                 market: order.market,
-                pad2: [Zero::Zero; 4],
+                is_rebate: charge.is_rebate,
+                pad2: [Zero::Zero; 3],
             };
             out.push(&fill);
         }
@@ -185,7 +252,7 @@ impl NaiveEngine {
             feed_no: self.take_feed_no(),
             order_id: order.id,
             price: order.price,
-            qty: order.leaves,
+            qty: order.shown(),
         };
         out.push(&event);
     }
@@ -198,7 +265,7 @@ impl NaiveEngine {
             market: order.market,
             feed_no: self.take_feed_no(),
             order_id: order.id,
-            leaves: order.leaves,
+            leaves: order.shown(),
         };
         out.push(&event);
     }
@@ -224,7 +291,7 @@ impl NaiveEngine {
             feed_no: self.take_feed_no(),
             order_id: order.id,
             price: order.price,
-            qty: order.leaves,
+            qty: order.shown(),
         };
         out.push(&event);
     }
@@ -236,7 +303,7 @@ impl NaiveEngine {
             kind: EventKind::MarketDefined,
             base_decimals: base.decimals,
             quote_decimals: quote.decimals,
-            pad: Zero::Zero,
+            state: market.state,
             market: market.market,
             feed_no: self.take_feed_no(),
             base: market.base,
@@ -252,6 +319,40 @@ impl NaiveEngine {
             symbol: market.symbol,
             base_symbol: base.symbol,
             quote_symbol: quote.symbol,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_state(
+        &mut self,
+        market: MarketId,
+        state: MarketState,
+        out: &mut Effects,
+    ) {
+        let event = MarketStateChanged {
+            kind: EventKind::MarketStateChanged,
+            state,
+            pad: [Zero::Zero; 2],
+            market,
+            feed_no: self.take_feed_no(),
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn publish_uncrossed(
+        &mut self,
+        market: MarketId,
+        price: Price,
+        qty: Qty,
+        out: &mut Effects,
+    ) {
+        let event = Uncrossed {
+            kind: EventKind::Uncrossed,
+            pad: [Zero::Zero; 3],
+            market,
+            feed_no: self.take_feed_no(),
+            price,
+            qty,
         };
         out.push(&event);
     }

@@ -2,8 +2,12 @@
 //! a restart.
 
 use super::rig::{Client, Rig, Seeded, order, resting};
+use super::slow_region::administer;
 use crate::feed::Publisher;
-use domain::{ClientOrderId, OrderId, Price, Qty, SessionId, Side};
+use domain::{
+    ClientOrderId, Command, MAX_AUCTION_TRADES, MAX_FILLS, MarketId, MarketState, OrderId,
+    OrderType, Price, Qty, SessionId, SetMarketState, Side, Zero,
+};
 use journal::Frame;
 use nic::inproc::{Faults, InprocRx, InprocTx};
 use nic::{Peer, Receive as _};
@@ -12,7 +16,7 @@ use tile::Tile as _;
 use topology::instruments::out as counter;
 use topology::{Ack, TileKind};
 use wire::market_data::{Content, Message, Packet, SessionName, Stamp};
-use wire::order_entry::{AmendOrder, CancelOrder, DatagramReader, ResendRequest};
+use wire::order_entry::{AmendOrder, CancelOrder, DatagramReader, NewOrder, ResendRequest};
 
 const GROUP: Peer = Peer {
     ip: [239, 1, 1, 1],
@@ -107,6 +111,7 @@ fn trade(rig: &mut Rig, clients: &[Client], random: &mut Seeded, number: u64, co
                     &[CancelOrder {
                         order_id: OrderId::NONE,
                         client_order_id,
+                        quantity: Qty::ZERO,
                     }],
                 ),
                 1 => client.send(
@@ -116,6 +121,7 @@ fn trade(rig: &mut Rig, clients: &[Client], random: &mut Seeded, number: u64, co
                         client_order_id,
                         price: Price(price),
                         quantity: Qty(quantity),
+                        new_client_order_id: ClientOrderId(0),
                     }],
                 ),
                 _ => {
@@ -434,4 +440,162 @@ fn what_is_sent_again_is_not_published_again() {
     let heard = subscriber.numbered();
     assert!(heard.len() > all.len() / 2);
     assert!(heard.iter().all(|told| all.contains(told)), "and as it is");
+}
+
+fn set_state(state: MarketState) -> Command {
+    Command::SetMarketState(SetMarketState {
+        market: MarketId(0),
+        state,
+        pad: [Zero::Zero; 3],
+    })
+}
+
+/// More trades than a frame has room for: state, price, and then each pair, in frame after frame.
+#[test]
+fn an_auction_is_told_trade_by_trade() {
+    let mut rig = rig(GROUP, Ack::Sequenced);
+    let mut subscriber = Subscriber::of(&rig);
+    let clients = [rig.client(1), rig.client(2)];
+    let trades = 2 * MAX_AUCTION_TRADES as u64 + 3;
+    administer(&mut rig, &[set_state(MarketState::PreOpen)]);
+    for number in 1..=trades {
+        clients[0].send(number, &[order(number, Side::Sell, 90, 1)]);
+        clients[1].send(number, &[order(number, Side::Buy, 110, 1)]);
+        rig.settle();
+    }
+    subscriber.hear();
+    let before = rig.head();
+    administer(&mut rig, &[set_state(MarketState::Continuous)]);
+    assert_eq!(rig.head(), before + 3, "two frames of its own follow");
+    let told = subscriber.numbered();
+    assert_eq!(told, journalled(&rig, before + 1));
+    let mut messages = told.into_iter().map(|(_, message)| message);
+    let Some(Message::MarketStateChanged(changed)) = messages.next() else {
+        panic!("the state comes first")
+    };
+    assert_eq!(changed.state, MarketState::Continuous as u8);
+    let Some(Message::Uncrossed(auction)) = messages.next() else {
+        panic!("then what trades")
+    };
+    assert_eq!(auction.quantity, Qty(trades));
+    for _ in 0..trades {
+        let Some(Message::BookDelete(later)) = messages.next() else {
+            panic!("the later order leaves the book")
+        };
+        let Some(Message::Trade(trade)) = messages.next() else {
+            panic!("and trades with the earlier")
+        };
+        assert_eq!(trade.taker_order_id, later.order_id);
+        assert_eq!(trade.price, auction.price);
+    }
+    assert_eq!(messages.next(), None);
+    assert_eq!(rig.engine().live_orders(), 0);
+    rig.check_engine();
+}
+
+/// A sell order at 100 of which so many lots are shown at a time.
+fn iceberg(id: u64, quantity: u64, shown: u64) -> NewOrder {
+    NewOrder {
+        display_quantity: Qty(shown),
+        ..order(id, Side::Sell, 100, quantity)
+    }
+}
+
+#[test]
+fn an_iceberg_shows_more_behind_the_trade_and_behind_the_others() {
+    let mut rig = rig(GROUP, Ack::Sequenced);
+    let mut subscriber = Subscriber::of(&rig);
+    let (mut maker, taker) = (rig.client(1), rig.client(2));
+    maker.send(1, &[iceberg(1, 7, 3), order(2, Side::Sell, 100, 4)]);
+    rig.settle();
+    subscriber.hear();
+    maker.receive();
+    taker.send(1, &[order(1, Side::Buy, 100, 5)]);
+    rig.settle();
+    let told = subscriber.numbered();
+    let [
+        (_, Message::Trade(gone)),
+        (_, Message::BookAdd(more)),
+        (_, Message::Trade(others)),
+    ] = told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((gone.quantity, gone.leaves_quantity), (Qty(3), Qty::ZERO));
+    assert_eq!(
+        (more.order_id, more.quantity),
+        (gone.maker_order_id, Qty(3))
+    );
+    assert_eq!((others.quantity, others.leaves_quantity), (Qty(2), Qty(2)));
+    assert_ne!(others.maker_order_id, more.order_id);
+    let left = super::rig::messages(&maker.receive());
+    let left = left.iter().map(|message| {
+        let wire::order_entry::Message::OrderFilled(fill) = message else {
+            panic!("{message:?}")
+        };
+        (fill.client_order_id.0, fill.leaves_quantity.0)
+    });
+    assert!(left.eq([(1, 4), (2, 2)]), "its owner is told of all lots");
+}
+
+/// Slice after slice in frame after frame, and the process dies between them.
+#[test]
+fn an_iceberg_goes_on_being_shown_after_a_restart() {
+    let mut rig = rig(GROUP, Ack::Sequenced);
+    let mut subscriber = Subscriber::of(&rig);
+    let (maker, taker) = (rig.client(1), rig.client(2));
+    let slices = 3 * MAX_FILLS as u64;
+    maker.send(1, &[iceberg(1, slices + 1, 1)]);
+    rig.settle();
+    subscriber.hear();
+    let before = rig.head();
+    taker.send(1, &[order(1, Side::Buy, 100, slices)]);
+    rig.tiles.net.poll();
+    rig.tiles.matching.poll();
+    rig.tiles.matching.poll();
+    assert!(rig.engine().pending_work().is_some());
+    let mut rig = rig.restart(|_| {});
+    rig.settle();
+    let told = subscriber.numbered();
+    assert_eq!(told, journalled(&rig, before + 1));
+    let trades = told.iter().filter(|(_, m)| matches!(m, Message::Trade(_)));
+    let adds = told
+        .iter()
+        .filter(|(_, m)| matches!(m, Message::BookAdd(_)));
+    assert_eq!(trades.count() as u64, slices);
+    assert_eq!(adds.count() as u64, slices, "after each a lot is shown");
+    rig.check_engine();
+}
+
+#[test]
+fn the_feed_does_not_know_of_a_stop_before_it_arrives() {
+    let mut rig = rig(GROUP, Ack::Sequenced);
+    let mut subscriber = Subscriber::of(&rig);
+    let (maker, taker) = (rig.client(1), rig.client(2));
+    let stop = NewOrder {
+        order_type: OrderType::StopLimit as u8,
+        trigger_price: Price(100),
+        ..order(1, Side::Sell, 98, 5)
+    };
+    taker.send(1, &[stop]);
+    rig.settle();
+    assert_eq!(subscriber.numbered().len(), 1, "the market alone");
+    maker.send(1, &[order(1, Side::Buy, 100, 3)]);
+    taker.send(2, &[order(2, Side::Sell, 100, 1)]);
+    rig.settle();
+    let told = subscriber.numbered();
+    let [
+        _,
+        (_, Message::Trade(trigger)),
+        (_, Message::Trade(arrival)),
+        (_, Message::BookAdd(rest)),
+    ] = told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((trigger.quantity, arrival.quantity), (Qty(1), Qty(2)));
+    assert_eq!(arrival.taker_order_id, rest.order_id);
+    assert_eq!((rest.price, rest.quantity), (Price(98), Qty(3)));
+    let frames = [trigger, arrival].map(|trade| trade.stamp.engine_seq.0);
+    assert_eq!(frames[0] + 1, frames[1], "in the frame behind");
 }

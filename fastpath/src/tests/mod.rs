@@ -3,9 +3,11 @@
 mod clock;
 mod delivery;
 mod establish;
+mod expiry;
 mod fairness;
 mod feed;
 mod log_on;
+mod mass_cancel;
 mod mutation;
 mod numbers;
 mod progress;
@@ -13,4 +15,5 @@ mod resend;
 mod rig;
 mod slow_region;
 mod snapshot;
+mod stops;
 mod watermark;

@@ -3,7 +3,10 @@
 //! stays in the corpus.
 
 use super::rig::{Client, EXCHANGE, Rig, Seeded, order};
-use domain::{Amount, ClientOrderId, OrderId, OrderView, Price, Qty, SessionView, Side};
+use domain::{
+    Amount, ClientOrderId, MarketId, Nanos, OrderId, OrderType, OrderView, Price, Qty, SessionView,
+    Side, TimeInForce,
+};
 use journal::Frame;
 use nic::Peer;
 use shm::{LogReader, MAX_FRAME_WORDS, Read};
@@ -13,20 +16,44 @@ use topology::TileKind;
 use topology::instruments::net as counter;
 use wire::CONTROL_EPOCH;
 use wire::auth::Mac;
-use wire::order_entry::{AmendOrder, CancelOrder, Establish, Hello, NewOrder, ResendRequest};
+use wire::order_entry::{
+    AmendOrder, CancelOrder, Establish, Hello, MassCancel, NewOrder, ResendRequest,
+};
 
 const SEEDS: u64 = 48;
 const STEPS: usize = 250;
 const CORPUS: &str = include_str!("../../corpus/datagrams.txt");
+
+/// An order as it is, or one that waits, ends some day, or is not shown whole.
+fn of_any_kind(random: &mut Seeded, order: NewOrder) -> NewOrder {
+    match random.below(6) {
+        0 => NewOrder {
+            order_type: OrderType::StopLimit as u8,
+            trigger_price: Price(order.price.0 + 1),
+            ..order
+        },
+        1 => NewOrder {
+            time_in_force: TimeInForce::GoodTillTime as u8,
+            expires: Nanos(1 << 62),
+            ..order
+        },
+        2 => NewOrder {
+            display_quantity: Qty(1),
+            ..order
+        },
+        _ => order,
+    }
+}
 
 /// A datagram that the client might send.
 fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
     let side = [Side::Buy, Side::Sell][random.below(2)];
     let price = 95 + i64::try_from(random.below(10)).unwrap();
     let id = 1 + random.below(40) as u64;
-    let new = order(id, side, price, 1 + random.below(9) as u64);
+    let quantity = 1 + random.below(9) as u64;
+    let new = of_any_kind(random, order(id, side, price, quantity));
     let nonce = random.word();
-    match random.below(9) {
+    match random.below(10) {
         0 => client.datagram(number, &[new, new]),
         1..=3 => client.datagram(number, &[new]),
         4 => client.datagram(
@@ -34,6 +61,7 @@ fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
             &[CancelOrder {
                 order_id: OrderId::NONE,
                 client_order_id: ClientOrderId(id),
+                quantity: Qty(random.below(4) as u64),
             }],
         ),
         5 => client.datagram(
@@ -43,6 +71,7 @@ fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
                 client_order_id: ClientOrderId(id),
                 price: Price(price),
                 quantity: Qty(1 + random.below(9) as u64),
+                new_client_order_id: ClientOrderId(random.below(40) as u64),
             }],
         ),
         6 => client.datagram(
@@ -54,6 +83,16 @@ fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
             }],
         ),
         7 => client.datagram_of(CONTROL_EPOCH, 0, &[Hello { nonce }]),
+        8 => client.datagram(
+            number,
+            &[MassCancel {
+                request: nonce,
+                market_id: MarketId(u32::try_from(random.below(2)).unwrap()),
+                scope: u8::try_from(random.below(4)).unwrap(),
+                sides: u8::try_from(random.below(3)).unwrap(),
+                ..MassCancel::default()
+            }],
+        ),
         _ => client.datagram_of(
             CONTROL_EPOCH,
             0,

@@ -202,43 +202,43 @@ fn orders(from: u64, count: u64) -> Vec<NewOrder> {
 fn nothing_overtakes_a_number_that_was_answered_busy() {
     let mut rig = Rig::new();
     let mut client = rig.client(1);
-    for first in [1, 21, 41, 61] {
-        client.send(first, &orders(first, 20));
+    for first in [1, 16, 31, 46, 61] {
+        client.send(first, &orders(first, 15));
     }
     rig.tiles.net.poll();
     // On its way already when the client hears of it.
-    client.send(81, &orders(81, 20));
+    client.send(76, &orders(76, 15));
     rig.settle();
     let received = client.receive();
     // Each answer says from where on nothing was taken: the one before may be lost.
-    let busy = [(Reason::Busy, 65, 16), (Reason::Busy, 65, 36)];
+    let busy = [(Reason::Busy, 65, 11), (Reason::Busy, 65, 26)];
     assert_eq!(refusals(&received), busy, "64 are the burst of a turn");
     assert_eq!(accepted(&received), Vec::from_iter(1..=64));
     // Neither does what is refused for another reason let higher numbers pass.
-    client.send(101, &[NotApplied::default()]);
+    client.send(91, &[NotApplied::default()]);
     let bad = NewOrder {
         side: 9,
-        ..resting(102)
+        ..resting(92)
     };
-    client.send(102, &[bad]);
-    client.send(103, &orders(103, 1));
+    client.send(92, &[bad]);
+    client.send(93, &orders(93, 1));
     rig.settle();
     let received = client.receive();
     let others = [
-        (Reason::Busy, 65, 37),
-        (Reason::Malformed, 102, 1),
-        (Reason::Busy, 65, 39),
+        (Reason::Busy, 65, 27),
+        (Reason::Malformed, 92, 1),
+        (Reason::Busy, 65, 29),
     ];
     assert_eq!(refusals(&received), others);
-    for (first, count) in [(65, 16), (81, 20)] {
+    for (first, count) in [(65, 11), (76, 15)] {
         client.send(first, &orders(first, count));
         rig.settle();
     }
     let received = client.receive();
     assert_eq!(refusals(&received), []);
     assert_eq!(not_applied(&received), []);
-    assert_eq!(accepted(&received), Vec::from_iter(65..=100));
-    assert_eq!(rig.count(TileKind::Net, counter::busy), 38);
+    assert_eq!(accepted(&received), Vec::from_iter(65..=90));
+    assert_eq!(rig.count(TileKind::Net, counter::busy), 28);
 }
 
 /// A rig whose session 1 has number 4 answered with `Busy`.

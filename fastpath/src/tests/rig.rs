@@ -307,8 +307,7 @@ pub(super) fn order(id: u64, side: domain::Side, price: i64, quantity: u64) -> N
         side: side as u8,
         order_type: 0,
         time_in_force: 0,
-        post_only: 0,
-        reserved: 0,
+        ..NewOrder::default()
     }
 }
 

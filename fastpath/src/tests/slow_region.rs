@@ -2,9 +2,11 @@
 
 use super::rig::{Rig, Seeded, order, reports, resting};
 use domain::{
-    AccountId, Amount, AssetId, Checkpoint, Command, Continue, CreateAccount, Delegate, Delegation,
-    Deposit, EngineVersion, FirmId, Gate, Nanos, OpenSession, OrderId, REQUEST_WORDS, Recovered,
-    Request, SessionId, Side, Source, Timer, Zero,
+    AccountId, Amount, AssetId, Checkpoint, CollectFees, Command, Continue, CreateAccount,
+    Delegate, Delegation, DelistMarket, Deposit, EngineVersion, FirmId, Flag, Gate, KillSwitch,
+    Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId, Price, REQUEST_WORDS,
+    Recovered, Reference, Request, Scope, SessionId, SetCollar, SetFees, SetLimits, SetMarketState,
+    SetTier, Side, Source, Timer, Zero,
 };
 use journal::Frame;
 use shm::{LogReader, MAX_FRAME_WORDS, Read, RingProducer, command_ring_producer};
@@ -132,6 +134,117 @@ fn head_word(rig: &Rig) -> usize {
     (0..FRONT).find(changed).unwrap()
 }
 
+fn switch_session(id: u32, on: Flag) -> Command {
+    Command::KillSwitch(KillSwitch {
+        request: 0,
+        target: id,
+        scope: Scope::Session,
+        on,
+        pad: [Zero::Zero; 2],
+    })
+}
+
+fn set_state(state: MarketState) -> Command {
+    Command::SetMarketState(SetMarketState {
+        market: MarketId(0),
+        state,
+        pad: [Zero::Zero; 3],
+    })
+}
+
+/// All that the operator may do to markets, accounts and orders.
+fn rules() -> Vec<Command> {
+    let (account, market) = (AccountId(1), MarketId(0));
+    let everyone = MassCancel {
+        scope: Scope::Everyone,
+        ..MassCancel::OWN
+    };
+    vec![
+        Command::SetTier(SetTier { account, tier: 1 }),
+        Command::SetLimits(SetLimits {
+            target: 1,
+            of_account: Flag::No,
+            as_tier: Flag::No,
+            pad: [Zero::Zero; 2],
+            limits: Limits {
+                max_open_orders: 1,
+                ..Limits::default()
+            },
+        }),
+        Command::SetFees(SetFees {
+            tier: 1,
+            market,
+            maker_fee_ppm: -50,
+            taker_fee_ppm: 200,
+        }),
+        Command::SetCollar(SetCollar {
+            price: Price(100),
+            market,
+            width_ppm: 10_000,
+            reference: Reference::Set,
+            halts: Flag::No,
+            pad: [Zero::Zero; 6],
+        }),
+        set_state(MarketState::PostOnly),
+        Command::MassCancel(everyone),
+        switch_session(2, Flag::Yes),
+        switch_session(2, Flag::No),
+        Command::CollectFees(CollectFees {
+            account,
+            asset: AssetId(1),
+            amount: Amount(1),
+        }),
+        Command::DelistMarket(DelistMarket {
+            market,
+            pad: [Zero::Zero; 4],
+        }),
+    ]
+}
+
+#[test]
+fn the_operator_sets_the_rules_by_the_slowpath() {
+    let mut rig = Rig::new();
+    let (maker, taker) = (rig.client(1), rig.client(2));
+    // A trade, so that there are fees to collect.
+    maker.send(1, &[order(1, Side::Sell, 100, 500)]);
+    taker.send(1, &[order(1, Side::Buy, 100, 400)]);
+    rig.settle();
+    let fees = rig.engine().asset(AssetId(1)).unwrap().1;
+    let (before, rules) = (rig.engine().last_number(Source::ADMINISTRATION), rules());
+    let last = administer(&mut rig, &rules);
+    assert_eq!(last, before + rules.len() as u64);
+    assert_eq!(rig.count(TileKind::Match, counter::slow_refused), 0);
+    let refused = rig.count(TileKind::Match, counter::from_slow);
+    assert_eq!(refused, rules.len() as u64);
+    let engine = rig.engine();
+    assert_eq!(engine.account(AccountId(1)).unwrap().tier, 1);
+    assert_eq!(engine.tier_limits(1).unwrap().max_open_orders, 1);
+    assert_eq!(engine.rates(MarketId(0), 1), Some((-50, 200)));
+    assert_eq!(engine.asset(AssetId(1)).unwrap().1.0, fees.0 - 1);
+    assert_eq!(engine.live_orders(), 0, "cancelled");
+    assert_eq!(engine.kill_switches().count(), 0);
+    let (state, last_price) = engine.market_state(MarketId(0)).unwrap();
+    assert_eq!((state, last_price), (MarketState::Delisted, Price(100)));
+    rig.check_engine();
+}
+
+#[test]
+fn a_session_of_the_gateway_cancels_its_own_and_switches_itself_off() {
+    let mut rig = Rig::new();
+    administer(&mut rig, &[owned_account(5), open_session(4, 5)]);
+    let gateway = Source::of_session(SessionId(4));
+    let cancel = Command::MassCancel(MassCancel::OWN);
+    let kill = switch_session(0, Flag::Yes);
+    let head = rig.head();
+    for (number, command) in [(1, cancel), (2, kill), (3, cancel)] {
+        assert!(push(&mut ring(&rig), gateway, number, command));
+        rig.settle();
+    }
+    assert_eq!(rig.head(), head + 3);
+    let on: Vec<_> = rig.engine().kill_switches().collect();
+    assert_eq!(on, [(Scope::Session, 4)]);
+}
+
 /// What the slowpath may not ask for.
 fn foreign() -> Vec<(Source, Command)> {
     let session = Source::of_session(SessionId(1));
@@ -169,6 +282,12 @@ fn foreign() -> Vec<(Source, Command)> {
                 pad: [Zero::Zero; 6],
             }),
         ),
+        (session, Command::MassCancel(MassCancel::OWN)),
+        (Source::GATEWAY, Command::MassCancel(MassCancel::OWN)),
+        (session, switch_session(1, Flag::Yes)),
+        (Source::GATEWAY, switch_session(1, Flag::No)),
+        (session, set_state(MarketState::Halted)),
+        (Source::GATEWAY, set_state(MarketState::Halted)),
         (Source::GATEWAY, open_session(4, 1)),
         (session, open_session(4, 1)),
         (session, delegate(1)),
@@ -373,11 +492,21 @@ fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
             | Command::CreateMarket(_)
             | Command::CreateAccount(_)
             | Command::OpenSession(_)
-            | Command::Delegate(_) => {
+            | Command::Delegate(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::CollectFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_) => {
                 assert_eq!(source, Source::ADMINISTRATION);
             }
             Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
                 assert!(source.session().is_some());
+            }
+            Command::MassCancel(_) | Command::KillSwitch(_) => {
+                assert!(source == Source::ADMINISTRATION || source.session().is_some());
             }
             Command::Continue(_) | Command::Timer(_) | Command::Checkpoint(_) => {
                 assert_eq!(source, Source::SEQUENCER);

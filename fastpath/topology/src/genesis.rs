@@ -10,7 +10,8 @@ use crate::keys;
 use crate::wording::plain;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source, Zero,
+    FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession, Price, Qty, SessionId,
+    SetFees, SetLimits, SetTier, Source, Zero,
 };
 pub(crate) use field::base58_bytes;
 pub use field::{PublicKey, Symbol};
@@ -33,6 +34,12 @@ pub struct Genesis {
     /// Markets.
     #[serde(rename = "market", default)]
     pub markets: Vec<Market>,
+    /// Tiers of accounts. Tier 0 has the limits of [`Tier::default`] if it is not among them.
+    #[serde(rename = "tier", default)]
+    pub tiers: Vec<Tier>,
+    /// What tiers pay where it is less than the markets' list fees.
+    #[serde(default)]
+    pub fees: Vec<Fees>,
     /// Accounts.
     #[serde(rename = "account", default)]
     pub accounts: Vec<Account>,
@@ -98,6 +105,77 @@ pub struct Market {
     pub maker_fee_ppm: u32,
     /// Parts per million of the notional, of the arriving side.
     pub taker_fee_ppm: u32,
+    /// In which it begins.
+    #[serde(default)]
+    pub state: InitialState,
+}
+
+/// In which state a market begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitialState {
+    /// Orders trade as they arrive.
+    #[default]
+    Continuous,
+    /// Orders are collected for an opening auction.
+    PreOpen,
+    /// Orders are taken that do not trade on arrival.
+    PostOnly,
+    /// No orders are taken until it is opened.
+    Closed,
+}
+
+/// One `[[tier]]`: what an account in it may do at most. Of each limit 0 is none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Below [`domain::MAX_TIERS`].
+    pub id: u32,
+    /// Lots of an order.
+    #[serde(default, deserialize_with = "field::units")]
+    pub max_order_qty: u64,
+    /// Notional of an order, in whole units of the quote asset.
+    #[serde(
+        default = "Tier::max_order_notional",
+        deserialize_with = "field::units"
+    )]
+    pub max_order_notional: u64,
+    /// What an account owns of a base asset when a buy has filled, in whole units.
+    #[serde(default, deserialize_with = "field::units")]
+    pub max_position: u64,
+    /// Notional of an account's trades on one day (UTC), in whole units of the quote assets.
+    #[serde(default = "Tier::max_daily_volume", deserialize_with = "field::units")]
+    pub max_daily_volume: u64,
+    /// Live orders of an account.
+    #[serde(default = "Tier::max_open_orders")]
+    pub max_open_orders: u32,
+}
+
+impl Default for Tier {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            max_order_qty: 0,
+            max_order_notional: Self::max_order_notional(),
+            max_position: 0,
+            max_daily_volume: Self::max_daily_volume(),
+            max_open_orders: Self::max_open_orders(),
+        }
+    }
+}
+
+/// One `[[fees]]`: what a tier pays in a market.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// Below [`domain::MAX_TIERS`].
+    pub tier: u32,
+    /// Where; in all markets if it is not said.
+    pub market: Option<u32>,
+    /// Parts per million of the notional, of the resting side; below 0 it is a rebate.
+    pub maker_fee_ppm: i32,
+    /// Parts per million of the notional, of the arriving side.
+    pub taker_fee_ppm: u32,
 }
 
 /// One `[[account]]`.
@@ -111,6 +189,9 @@ pub struct Account {
     /// The wallet that may log on for it, if it has one; in the file base58 or 64 hexadecimal digits.
     #[serde(default)]
     pub owner: PublicKey,
+    /// Whose limits and fees it has.
+    #[serde(default)]
+    pub tier: u32,
 }
 
 /// One `[[session]]`.
@@ -181,8 +262,9 @@ impl Genesis {
         Err(ConfigError::Refused(problems.collect()))
     }
 
-    /// The commands that make all this, in order: `Genesis`, assets, markets, accounts, sessions,
-    /// deposits, each kind as in the file. Whoever sends them numbers them from 1 per source.
+    /// The commands that make all this, in order: `Genesis`, assets, markets, limits of tiers, their
+    /// fees, accounts and their tiers, sessions, deposits, each kind as in the file. Whoever sends them
+    /// numbers them from 1 per source.
     #[must_use]
     pub fn commands(&self) -> Vec<(Source, Command)> {
         let administration = std::iter::once(Command::Genesis(self.capacity.command()))
@@ -197,9 +279,24 @@ impl Genesis {
                     .map(|market| Command::CreateMarket(market.command())),
             )
             .chain(
+                self.with_tier_0()
+                    .map(|tier| Command::SetLimits(tier.command())),
+            )
+            .chain(
+                self.fees
+                    .iter()
+                    .map(|fees| Command::SetFees(fees.command())),
+            )
+            .chain(
                 self.accounts
                     .iter()
                     .map(|account| Command::CreateAccount(account.command())),
+            )
+            .chain(
+                self.accounts
+                    .iter()
+                    .filter(|account| account.tier != 0)
+                    .map(|account| Command::SetTier(account.tier_command())),
             )
             .chain(
                 self.sessions
@@ -214,6 +311,68 @@ impl Genesis {
         administration
             .chain(deposits.map(|command| (Source::DEPOSITS, command)))
             .collect()
+    }
+}
+
+impl Genesis {
+    /// The tiers of the file, and tier 0 if it is not among them.
+    fn with_tier_0(&self) -> impl Iterator<Item = Tier> {
+        let is_said = self.tiers.iter().any(|tier| tier.id == 0);
+        let default = (!is_said).then(Tier::default);
+        default.into_iter().chain(self.tiers.iter().cloned())
+    }
+}
+
+impl From<InitialState> for MarketState {
+    fn from(state: InitialState) -> Self {
+        match state {
+            InitialState::Continuous => Self::Continuous,
+            InitialState::PreOpen => Self::PreOpen,
+            InitialState::PostOnly => Self::PostOnly,
+            InitialState::Closed => Self::Closed,
+        }
+    }
+}
+
+impl Tier {
+    fn max_order_notional() -> u64 {
+        1_000_000
+    }
+
+    fn max_daily_volume() -> u64 {
+        10_000_000
+    }
+
+    fn max_open_orders() -> u32 {
+        100
+    }
+
+    fn command(&self) -> SetLimits {
+        SetLimits {
+            target: self.id,
+            of_account: Flag::No,
+            as_tier: Flag::No,
+            pad: [Zero::Zero; 2],
+            limits: Limits {
+                max_order_qty: Qty(self.max_order_qty),
+                max_order_notional: self.max_order_notional,
+                max_position: self.max_position,
+                max_daily_volume: self.max_daily_volume,
+                max_open_orders: self.max_open_orders,
+                pad: [Zero::Zero; 4],
+            },
+        }
+    }
+}
+
+impl Fees {
+    fn command(&self) -> SetFees {
+        SetFees {
+            tier: self.tier,
+            market: self.market.map_or(MarketId::ANY, MarketId),
+            maker_fee_ppm: self.maker_fee_ppm,
+            taker_fee_ppm: self.taker_fee_ppm,
+        }
     }
 }
 
@@ -255,6 +414,8 @@ impl Market {
             min_qty: Qty(self.min_qty),
             price_min: Price(self.price_min),
             symbol: self.symbol.0,
+            state: self.state.into(),
+            pad: [Zero::Zero; 7],
         }
     }
 }
@@ -265,6 +426,13 @@ impl Account {
             account: AccountId(self.id),
             firm: FirmId(self.firm),
             owner: self.owner.0,
+        }
+    }
+
+    fn tier_command(&self) -> SetTier {
+        SetTier {
+            account: AccountId(self.id),
+            tier: self.tier,
         }
     }
 }

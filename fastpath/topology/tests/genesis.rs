@@ -2,8 +2,8 @@
 
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, Effects, Event, FirmId, Gate, MarketId, Nanos, OpenSession, Price, Qty, Reason,
-    Request, Seq, SessionId, Source, Stamp, Zero,
+    Deposit, Effects, Event, FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession,
+    Price, Qty, Reason, Request, Seq, SessionId, SetFees, SetLimits, SetTier, Source, Stamp, Zero,
 };
 use engine::Engine;
 use std::collections::BTreeMap;
@@ -39,6 +39,7 @@ max_order_notional = "18446744073709551615"
 [[account]]
 id = 1
 firm = 5
+tier = 3
 owner = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 
 [[account]]
@@ -57,6 +58,23 @@ price_min = 3
 price_levels = 100
 maker_fee_ppm = 0
 taker_fee_ppm = 1000000
+state = "pre_open"
+
+[[tier]]
+id = 3
+max_order_qty = 50
+max_position = "18446744073709551615"
+
+[[fees]]
+tier = 3
+maker_fee_ppm = -20
+taker_fee_ppm = 400
+
+[[fees]]
+tier = 2
+market = 0
+maker_fee_ppm = -5
+taker_fee_ppm = 7
 
 [[asset]]
 id = 1
@@ -101,6 +119,33 @@ fn deposit(account: u32, asset: u32, amount: u64) -> Command {
     })
 }
 
+/// What a tier may do that says no more than these.
+fn limits(tier: u32, qty: u64, position: u64) -> Command {
+    Command::SetLimits(SetLimits {
+        target: tier,
+        of_account: Flag::No,
+        as_tier: Flag::No,
+        pad: [Zero::Zero; 2],
+        limits: Limits {
+            max_order_qty: Qty(qty),
+            max_order_notional: 1_000_000,
+            max_position: position,
+            max_daily_volume: 10_000_000,
+            max_open_orders: 100,
+            pad: [Zero::Zero; 4],
+        },
+    })
+}
+
+fn fees(tier: u32, market: MarketId, maker: i32, taker: u32) -> Command {
+    Command::SetFees(SetFees {
+        tier,
+        market,
+        maker_fee_ppm: maker,
+        taker_fee_ppm: taker,
+    })
+}
+
 /// What `SMALL` becomes.
 fn small_commands() -> Vec<Command> {
     let mut public_key = [0; 32];
@@ -131,9 +176,19 @@ fn small_commands() -> Vec<Command> {
             min_qty: Qty(2),
             price_min: Price(3),
             symbol: padded("ABC/DEF"),
+            state: MarketState::PreOpen,
+            pad: [Zero::Zero; 7],
         }),
+        limits(0, 0, 0),
+        limits(3, 50, u64::MAX),
+        fees(3, MarketId::ANY, -20, 400),
+        fees(2, MarketId(0), -5, 7),
         account(1, 5),
         account(0, 6),
+        Command::SetTier(SetTier {
+            account: AccountId(1),
+            tier: 3,
+        }),
         Command::OpenSession(OpenSession {
             session: SessionId(1),
             account: AccountId(1),
@@ -157,12 +212,12 @@ fn commands_come_in_their_order_whatever_the_files() {
     let (sources, commands): (Vec<_>, Vec<_>) = numbered.into_iter().unzip();
     assert_eq!(commands, small_commands());
     assert!(
-        sources[..7]
+        sources[..12]
             .iter()
             .all(|&source| source == Source::ADMINISTRATION)
     );
     assert!(
-        sources[7..]
+        sources[12..]
             .iter()
             .all(|&source| source == Source::DEPOSITS)
     );
@@ -220,7 +275,16 @@ fn the_shipped_file_parses_and_has_every_key() {
 }
 
 /// Keys that may be left out.
-const OPTIONAL: [&str; 3] = ["owner", "expires", "max_order_notional"];
+const OPTIONAL: [&str; 8] = [
+    "owner",
+    "expires",
+    "max_order_notional",
+    "max_order_qty",
+    "max_position",
+    "tier",
+    "market",
+    "state",
+];
 
 /// What is replaced in `SMALL`, by what, and what the refusal must say.
 const REFUSED: &[(&str, &str, &str)] = &[
@@ -361,6 +425,41 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "00112233445566778899aabbccddeeffFFEEDDCCBBAA99887766554433221100",
         "0000000000000000000000000000000000000000000000000000000000000000",
         "session 1, public_key: is all zeros",
+    ),
+    (
+        "\"pre_open\"",
+        "\"pre-open\"",
+        "unknown variant `pre-open`, expected one of `continuous`, `pre_open`, `post_only`, `closed`",
+    ),
+    (
+        "id = 3\n",
+        "id = 16\n",
+        "tier 16, id: there is no tier 16: use 0 to 15",
+    ),
+    (
+        "firm = 5\ntier = 3",
+        "firm = 5\ntier = 16",
+        "account 1, tier: there is no tier 16",
+    ),
+    (
+        "maker_fee_ppm = -20",
+        "maker_fee_ppm = -1000001",
+        "fees 1, maker_fee_ppm: -1000001 is out of range: a rebate is at most 1000000",
+    ),
+    (
+        "maker_fee_ppm = -20",
+        "maker_fee_ppm = 1",
+        "fees 1, maker_fee_ppm: 1 is more than the 0 of market 0",
+    ),
+    (
+        "tier = 2\nmarket = 0",
+        "tier = 2\nmarket = 4",
+        "fees 2, market: there is no market 4",
+    ),
+    (
+        "tier = 2\n",
+        "tier = 99\n",
+        "fees 2, tier: there is no tier 99",
     ),
     (
         "price_min = 3",

@@ -8,7 +8,8 @@
 
 use crate::view::Tracked;
 use domain::{
-    ClientOrderId, Command, CommandKind, Event, Nanos, OrderId, REQUEST_WORDS, Request, Seq, Source,
+    ClientOrderId, Command, CommandKind, Event, Nanos, OrderId, Qty, REQUEST_WORDS, Request, Seq,
+    Source,
 };
 use journal::Frame;
 use rustix::time::{ClockId, clock_gettime};
@@ -79,6 +80,15 @@ struct Inner {
     waiting: BTreeMap<(Source, u64), Waiting>,
     under_way: BTreeMap<(Source, ClientOrderId), UnderWay>,
     tickets: u64,
+    /// A mass cancel that goes on in the frames to come.
+    unfinished: Option<Unfinished>,
+}
+
+/// A session's mass cancel, or kill switch, that one frame had no room for. There is one at a time, and nothing else
+/// comes before its end.
+struct Unfinished {
+    done: Done,
+    answer: oneshot::Sender<Done>,
 }
 
 /// A client order id that somebody keeps.
@@ -128,6 +138,7 @@ impl Desk {
             waiting: BTreeMap::new(),
             under_way: BTreeMap::new(),
             tickets: 0,
+            unfinished: None,
         }))
     }
 
@@ -198,12 +209,15 @@ impl Desk {
     pub(crate) fn frame(&self, frame: &Frame<'_>, order: impl FnOnce(OrderId) -> Option<Tracked>) {
         let (source, number) = (frame.header.source, frame.header.source_seq);
         let mut inner = self.lock();
-        if let Command::NewOrder(order) = &frame.command {
-            let key = (source, order.client_order_id);
+        if let Some(id) = new_id(&frame.command) {
+            let key = (source, id);
             let sent = inner.under_way.get(&key).and_then(|kept| kept.sent);
             if sent.is_some_and(|sent| sent.number == number) {
                 inner.under_way.remove(&key);
             }
+        }
+        if let Command::Continue(_) = &frame.command {
+            inner.go_on(frame);
         }
         let waiting = inner.waiting.remove(&(source, number));
         drop(inner);
@@ -217,8 +231,13 @@ impl Desk {
                 order: order_of(&frame.command, &events).and_then(order),
                 events,
             };
+            let answer = waiting.answer;
+            if is_walk(source, &frame.command) && !has_ended(&done.events) {
+                self.lock().unfinished = Some(Unfinished { done, answer });
+                return;
+            }
             // Whoever asked may have gone.
-            let _gone = waiting.answer.send(done);
+            let _gone = answer.send(done);
         }
     }
 
@@ -257,6 +276,28 @@ impl Desk {
     }
 }
 
+/// The client order id that a command makes an order's.
+fn new_id(command: &Command) -> Option<ClientOrderId> {
+    match command {
+        Command::NewOrder(order) => Some(order.client_order_id),
+        Command::AmendOrder(amend) => {
+            Some(amend.new_client_order_id).filter(|id| *id != ClientOrderId(0))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a command of a session is answered by what it did to many orders, at its end.
+fn is_walk(source: Source, command: &Command) -> bool {
+    let is_walk = matches!(command, Command::MassCancel(_) | Command::KillSwitch(_));
+    is_walk && source.session().is_some()
+}
+
+fn has_ended(events: &[Event]) -> bool {
+    let ends = |event: &Event| matches!(event, Event::MassCanceled(_) | Event::Rejected(_));
+    events.iter().any(ends)
+}
+
 /// The order that a command is about.
 fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
     match command {
@@ -271,6 +312,21 @@ fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
 }
 
 impl Inner {
+    /// What a frame adds to the mass cancel that goes on; whoever waits for its end is answered.
+    fn go_on(&mut self, frame: &Frame<'_>) {
+        let Some(mut unfinished) = self.unfinished.take() else {
+            return;
+        };
+        let events = frame.events().filter_map(Result::ok);
+        unfinished.done.events.extend(events);
+        unfinished.done.seq = frame.header.seq;
+        if has_ended(&unfinished.done.events) {
+            let _gone = unfinished.answer.send(unfinished.done);
+        } else {
+            self.unfinished = Some(unfinished);
+        }
+    }
+
     fn next(&self, source: Source, last: u64) -> u64 {
         let given = self.given.get(&source).map_or(0, |given| given.number);
         given.max(last) + 1
@@ -306,8 +362,8 @@ impl Inner {
         }
         self.sent += 1;
         let ordinal = self.sent;
-        if let Command::NewOrder(order) = &command
-            && let Some(kept) = self.under_way.get_mut(&(source, order.client_order_id))
+        if let Some(id) = new_id(&command)
+            && let Some(kept) = self.under_way.get_mut(&(source, id))
         {
             kept.sent = Some(Sent { number, ordinal });
         }
@@ -323,9 +379,16 @@ impl Inner {
     }
 }
 
-/// Until when a command may be taken, in nanoseconds since boot. A cancel is welcome however late.
+/// Until when a command may be taken, in nanoseconds since boot. A cancel is welcome however late; but of a part, which
+/// may have been asked for again, and what lets orders in again, are not.
 fn deadline(command: &Command) -> Option<u64> {
-    if matches!(command, Command::CancelOrder(_)) {
+    let is_welcome = match command {
+        Command::CancelOrder(cancel) => cancel.qty == Qty::ZERO,
+        Command::MassCancel(_) => true,
+        Command::KillSwitch(switch) => switch.on.is_yes(),
+        _ => false,
+    };
+    if is_welcome {
         return None;
     }
     let since_boot = clock_gettime(ClockId::Boottime);
@@ -345,7 +408,7 @@ pub(crate) async fn outcome(receiver: oneshot::Receiver<Done>) -> Result<Done, N
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{CancelOrder, ClientOrderId, OrderId, SessionId};
+    use domain::{CancelOrder, ClientOrderId, Flag, OrderId, SessionId};
     use std::sync::Arc;
     use std::sync::mpsc;
     use tokio::sync::oneshot::error::TryRecvError;
@@ -391,6 +454,7 @@ mod tests {
         Command::CancelOrder(CancelOrder {
             order_id: OrderId(1),
             client_order_id: ClientOrderId(0),
+            qty: Qty::ZERO,
         })
     }
 
@@ -414,7 +478,7 @@ mod tests {
             side: domain::Side::Buy,
             order_type: domain::OrderType::Limit,
             time_in_force: domain::TimeInForce::ImmediateOrCancel,
-            post_only: domain::Flag::No,
+            ..domain::NewOrder::PLAIN
         })
     }
 
@@ -456,7 +520,30 @@ mod tests {
 
     #[test]
     fn all_but_cancels_have_a_deadline() {
-        assert_eq!(deadline(&cancel()), None);
+        let switch = |on| {
+            Command::KillSwitch(domain::KillSwitch {
+                request: 0,
+                target: 0,
+                scope: domain::Scope::Session,
+                on,
+                pad: [domain::Zero::Zero; 2],
+            })
+        };
+        for welcome in [
+            cancel(),
+            Command::MassCancel(domain::MassCancel::OWN),
+            switch(Flag::Yes),
+        ] {
+            assert_eq!(deadline(&welcome), None);
+        }
+        let part = Command::CancelOrder(CancelOrder {
+            order_id: OrderId(1),
+            client_order_id: ClientOrderId(0),
+            qty: Qty(1),
+        });
+        for late in [part, switch(Flag::No)] {
+            assert!(deadline(&late).is_some());
+        }
         let now = deadline(&new_order(1)).unwrap();
         assert!(now > u64::try_from(PATIENCE.as_nanos()).unwrap());
     }

@@ -6,17 +6,19 @@
 //! subscriber that does not keep up loses its subscription and nobody waits for it.
 
 mod live_orders;
+mod news;
 
 use crate::number::U64;
 use crate::view::{ApiReport, ApiTrade, Tracked, symbol, wallet};
 use axum::extract::ws::Utf8Bytes;
 use domain::{
-    AccountId, ClientOrderId, Command, Event, Gate, MarketId, OrderId, OrderType, Price, Qty,
-    SessionId, Side, TimeInForce,
+    AccountId, ClientOrderId, Command, Event, Gate, MarketId, OrderId, Price, Qty, SessionId, Side,
 };
 use engine::Engine;
 use journal::{Frame, FrameHeader};
 use live_orders::Orders;
+use news::News;
+pub(crate) use news::shown;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,7 +108,7 @@ struct Inner {
     symbols: BTreeMap<MarketId, String>,
     markets: BTreeMap<String, MarketId>,
     touched: BTreeMap<MarketId, BTreeSet<(Side, Price)>>,
-    traded: BTreeMap<MarketId, (Price, Qty)>,
+    news: BTreeMap<MarketId, News>,
     book_numbers: BTreeMap<MarketId, u64>,
     books_published: Option<Instant>,
     topics: BTreeMap<Stream, Topic>,
@@ -191,27 +193,7 @@ impl Hub {
         }
         for order in engine.orders() {
             let account = engine.session(order.session).map(|session| session.account);
-            let tracked = Tracked {
-                order_id: order.order_id,
-                client_order_id: order.client_order_id,
-                session: order.session,
-                account: account.unwrap_or_default(),
-                market: order.market,
-                side: order.side,
-                order_type: if order.price == Price(0) {
-                    OrderType::Market
-                } else {
-                    OrderType::Limit
-                },
-                time_in_force: TimeInForce::GoodTillCancel,
-                post_only: order.post_only,
-                price: order.price,
-                qty: Qty(order.leaves.0 + order.filled.0),
-                leaves: order.leaves,
-                filled: order.filled,
-                ended: None,
-                changed: engine.now(),
-            };
+            let tracked = Tracked::of(&order, account.unwrap_or_default(), engine.now());
             inner.orders.insert(tracked);
         }
     }
@@ -232,7 +214,7 @@ impl Hub {
         let due = inner
             .books_published
             .is_none_or(|when| now.duration_since(when) >= BOOK_INTERVAL);
-        if due && !(inner.touched.is_empty() && inner.traded.is_empty()) {
+        if due && !(inner.touched.is_empty() && inner.news.is_empty()) {
             inner.books_published = Some(now);
             inner.publish_books(engine, seq);
             inner.publish_markets(engine, seq);
@@ -341,11 +323,6 @@ impl Hub {
     pub(crate) fn orders_of(&self, account: AccountId) -> Vec<Tracked> {
         self.lock().orders.of(account).copied().collect()
     }
-
-    /// How many live orders an account has.
-    pub(crate) fn open_orders(&self, account: AccountId) -> usize {
-        self.lock().orders.of(account).count()
-    }
 }
 
 impl Inner {
@@ -395,6 +372,15 @@ impl Inner {
             Command::NewOrder(_)
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
+            | Command::MassCancel(_)
+            | Command::KillSwitch(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::CollectFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -410,13 +396,14 @@ impl Inner {
     fn event(&mut self, event: &Event, frame: &Frame<'_>, engine: &Engine) {
         let seq = frame.header.seq.0;
         let changed = self.change(event, engine, frame);
+        let changed = changed.map(|order| self.hide(order, engine));
         if let Some(order) = &changed
             && self.orders.get(order.order_id).is_none()
         {
             self.past.add(*order, seq);
         }
+        news::note(&mut self.news, event);
         if let Event::Trade(trade) = event {
-            self.traded.insert(trade.market, (trade.price, trade.qty));
             let name = self.symbol(trade.market);
             if let Some(topic) = self.topics.get_mut(&Stream::Trades(trade.market)) {
                 let trade = ApiTrade::of_event(trade, &name, frame.header.engine_time);
@@ -443,7 +430,12 @@ impl Inner {
     }
 
     /// Begins to follow an order.
-    fn accept(&mut self, e: &domain::Accepted, engine: &Engine, header: &FrameHeader) -> Tracked {
+    fn accept(&mut self, e: &domain::Accepted, engine: &Engine, frame: &Frame<'_>) -> Tracked {
+        let header = &frame.header;
+        let min_qty = match &frame.command {
+            Command::NewOrder(order) => order.min_qty,
+            _ => Qty::ZERO,
+        };
         let account = engine.session(e.session).map(|session| session.account);
         let order = Tracked {
             order_id: e.order_id,
@@ -455,6 +447,14 @@ impl Inner {
             order_type: e.order_type,
             time_in_force: e.time_in_force,
             post_only: e.post_only,
+            min_qty,
+            self_trade: e.self_trade,
+            self_trade_scope: e.self_trade_scope,
+            expires: e.expires,
+            trigger_price: e.trigger_price,
+            waits: e.order_type.waits(),
+            display_qty: e.display_qty,
+            hidden: Qty::ZERO,
             price: e.price,
             qty: e.qty,
             leaves: e.qty,
@@ -463,18 +463,42 @@ impl Inner {
             changed: header.engine_time,
         };
         self.orders.insert(order);
-        if self.doors.get(&order.account) == Some(&e.session) {
-            let id = e.client_order_id;
-            self.accepted.add(e.session, id, header.seq.0, e.order_id);
-        }
+        self.remember(&order, header);
         order
+    }
+
+    /// The client order id of an order of the gateway's own sessions is used from now on.
+    fn remember(&mut self, order: &Tracked, header: &FrameHeader) {
+        if self.doors.get(&order.account) == Some(&order.session) {
+            let (session, id) = (order.session, order.client_order_id);
+            self.accepted.add(session, id, header.seq.0, order.order_id);
+        }
+    }
+
+    fn amend(&mut self, e: &domain::Amended, header: &FrameHeader) -> Option<Tracked> {
+        let before = *self.orders.get(e.order_id)?;
+        self.touch(&before);
+        let order = self.orders.get_mut(e.order_id)?;
+        // A stop without a limit is amended without a price and keeps its worst.
+        if order.order_type.has_limit() {
+            order.price = e.price;
+        }
+        (order.qty, order.leaves) = (e.qty, e.leaves);
+        order.client_order_id = e.client_order_id;
+        order.changed = header.engine_time;
+        let order = *order;
+        self.touch(&order);
+        if before.client_order_id != order.client_order_id {
+            self.remember(&order, header);
+        }
+        Some(order)
     }
 
     /// Follows an order through an event; gives it as it is now.
     fn change(&mut self, event: &Event, engine: &Engine, frame: &Frame<'_>) -> Option<Tracked> {
         let time = frame.header.engine_time;
         match event {
-            Event::Accepted(e) => Some(self.accept(e, engine, &frame.header)),
+            Event::Accepted(e) => Some(self.accept(e, engine, frame)),
             Event::Fill(e) => {
                 let order = self.orders.get_mut(e.order_id)?;
                 order.filled = Qty(order.filled.0 + e.qty.0);
@@ -492,15 +516,17 @@ impl Inner {
                 (order.leaves, order.ended, order.changed) = (Qty(0), Some(e.reason), time);
                 Some(order)
             }
-            Event::Amended(e) => {
-                let before = *self.orders.get(e.order_id)?;
-                self.touch(&before);
+            Event::Amended(e) => self.amend(e, &frame.header),
+            Event::SelfTradePrevented(e) => {
                 let order = self.orders.get_mut(e.order_id)?;
-                (order.price, order.qty, order.leaves) = (e.price, e.qty, e.leaves);
-                order.changed = time;
-                let order = *order;
-                self.touch(&order);
-                Some(order)
+                order.qty = Qty(order.filled.0 + e.leaves.0);
+                (order.leaves, order.changed) = (e.leaves, time);
+                Some(*order)
+            }
+            Event::Triggered(e) => {
+                let order = self.orders.get_mut(e.order_id)?;
+                (order.waits, order.changed) = (false, time);
+                Some(*order)
             }
             Event::BookAdd(e) => {
                 self.touched
@@ -511,20 +537,37 @@ impl Inner {
             }
             Event::Rejected(e) => self.orders.get(e.order_id).copied(),
             Event::NotApplied(_)
+            | Event::MassCanceled(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::BookReplace(_)
             | Event::Trade(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => None,
         }
     }
 
-    /// The level of a limit order may have changed.
+    /// How much of an order nobody else sees after the frame. It changes only in frames that report something of the
+    /// order.
+    fn hide(&mut self, order: Tracked, engine: &Engine) -> Tracked {
+        if order.display_qty == Qty::ZERO {
+            return order;
+        }
+        let live = engine.order(order.order_id);
+        let hidden = live.map_or(Qty::ZERO, |live| live.hidden);
+        if let Some(kept) = self.orders.get_mut(order.order_id) {
+            kept.hidden = hidden;
+        }
+        Tracked { hidden, ..order }
+    }
+
+    /// The level of an order with a limit may have changed.
     fn touch(&mut self, order: &Tracked) {
-        if order.order_type == OrderType::Limit {
+        if order.order_type.has_limit() {
             self.touched
                 .entry(order.market)
                 .or_default()
@@ -570,21 +613,13 @@ impl Inner {
     }
 
     fn publish_markets(&mut self, engine: &Engine, seq: u64) {
-        let traded = std::mem::take(&mut self.traded);
-        if traded.is_empty() || !self.topics.contains_key(&Stream::Markets) {
+        let news = std::mem::take(&mut self.news);
+        if news.is_empty() || !self.topics.contains_key(&Stream::Markets) {
             return;
         }
-        let markets: Vec<Value> = traded
-            .into_iter()
-            .map(|(market, (price, qty))| {
-                json!({
-                    "market": self.symbol(market),
-                    "last_price": price.0.to_string(),
-                    "last_quantity": qty.0.to_string(),
-                    "best_bid": engine.best_bid(market).map(|price| price.0.to_string()),
-                    "best_ask": engine.best_ask(market).map(|price| price.0.to_string()),
-                })
-            })
+        let markets: Vec<Value> = news
+            .iter()
+            .map(|(market, news)| news::told(engine, *market, self.symbol(*market), news))
             .collect();
         let message = json!({
             "type": "MarketData",

@@ -20,6 +20,7 @@ mod address;
 mod administration;
 mod api;
 mod auth;
+mod choices;
 mod connections;
 mod delegation;
 mod deposits;

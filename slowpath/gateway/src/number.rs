@@ -1,6 +1,7 @@
 //! Numbers in JSON. A 64-bit number leaves as a string of digits, because many readers of JSON keep
 //! numbers as floats; it is accepted as a string or as an integer.
 
+use domain::{Amount, Flag};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -26,6 +27,30 @@ impl Serialize for I64 {
         serializer.collect_str(&self.0)
     }
 }
+
+/// What somebody paid, in base units; below 0 what they received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Paid(i128);
+
+impl Paid {
+    pub(crate) fn of(amount: Amount, is_rebate: Flag) -> Self {
+        let amount = i128::from(amount.0);
+        Self(if is_rebate.is_yes() { -amount } else { amount })
+    }
+}
+
+impl Serialize for Paid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl PartialSchema for Paid {
+    fn schema() -> RefOr<Schema> {
+        schema("^-?[0-9]{1,20}$", "12345")
+    }
+}
+impl ToSchema for Paid {}
 
 struct Digits;
 
@@ -87,6 +112,26 @@ impl PartialSchema for U64 {
 }
 impl ToSchema for U64 {}
 
+/// An unsigned number as it is read: an integer is one too.
+pub(crate) fn as_read() -> Schema {
+    read_from(vec![Type::String, Type::Integer])
+}
+
+/// The same, which may be left out.
+pub(crate) fn as_read_if_given() -> Schema {
+    read_from(vec![Type::String, Type::Integer, Type::Null])
+}
+
+fn read_from(types: Vec<Type>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(types))
+        .pattern(Some("^[0-9]{1,20}$"))
+        .minimum(Some(0))
+        .examples(["12345"])
+        .build()
+        .into()
+}
+
 impl PartialSchema for I64 {
     fn schema() -> RefOr<Schema> {
         schema("^-?[0-9]{1,19}$", "12345")
@@ -110,6 +155,18 @@ mod tests {
         let least = format!("\"{}\"", i64::MIN);
         assert_eq!(serde_json::to_string(&I64(i64::MIN)).unwrap(), least);
         assert_eq!(serde_json::from_str::<I64>(&least).unwrap(), I64(i64::MIN));
+    }
+
+    #[test]
+    fn a_rebate_is_a_negative_fee() {
+        let said = |paid: Paid| serde_json::to_string(&paid).unwrap();
+        let most = Amount(u64::MAX);
+        assert_eq!(said(Paid::of(most, Flag::No)), format!("\"{}\"", u64::MAX));
+        assert_eq!(
+            said(Paid::of(most, Flag::Yes)),
+            format!("\"-{}\"", u64::MAX)
+        );
+        assert_eq!(said(Paid::of(Amount(0), Flag::Yes)), "\"0\"");
     }
 
     #[test]

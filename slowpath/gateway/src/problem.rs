@@ -169,9 +169,17 @@ impl Problem {
     /// What the engine refused.
     pub(crate) fn refused(reason: Reason) -> Self {
         let status = match reason {
-            Reason::UnknownOrder | Reason::UnknownMarket => StatusCode::NOT_FOUND,
-            Reason::CancelOnly | Reason::OrderTableFull => StatusCode::SERVICE_UNAVAILABLE,
-            Reason::DelegationExpired | Reason::BeyondDelegation => StatusCode::FORBIDDEN,
+            Reason::UnknownOrder | Reason::UnknownMarket | Reason::UnknownReference => {
+                StatusCode::NOT_FOUND
+            }
+            Reason::CancelOnly
+            | Reason::OrderTableFull
+            | Reason::KillSwitchTableFull
+            | Reason::LimitsTableFull => StatusCode::SERVICE_UNAVAILABLE,
+            Reason::DelegationExpired
+            | Reason::BeyondDelegation
+            | Reason::Killed
+            | Reason::NotPermitted => StatusCode::FORBIDDEN,
             // It depends on the state of the market, the account or the order.
             _ => StatusCode::CONFLICT,
         };
@@ -205,28 +213,136 @@ fn advice(reason: Reason) -> &'static str {
         Reason::InvalidClientOrderId => "use a client_order_id other than 0, or leave it out",
         Reason::DuplicateClientOrderId => "use another client_order_id for another order",
         Reason::InvalidCombination => {
-            "a Market order needs time_in_force ImmediateOrCancel or FillOrKill, a PostOnly order GoodTillCancelled"
+            "a Market order needs time_in_force ImmediateOrCancel or FillOrKill, a PostOnly order, a stop or one with a \
+             display_quantity another; min_quantity goes with neither PostOnly nor FillOrKill, expires_at only with \
+             GoodTillTime, trigger_price only with a stop, which takes neither min_quantity nor display_quantity nor \
+             self_trade_behavior Abort"
         }
-        Reason::InvalidPrice => "leave price out of a Market order",
+        Reason::InvalidPrice => {
+            "price of a Market order or Stop is the worst at which it trades: leave it out, or use one from price_min to \
+             price_max, as /api/v1/system/markets gives them"
+        }
         Reason::PriceOutOfRange => {
             "use one from price_min to price_max, as /api/v1/system/markets gives them"
         }
         Reason::InvalidQuantity | Reason::QuantityBelowMinimum => {
-            "use at least min_quantity, as /api/v1/system/markets gives it"
+            "use a quantity of at least min_quantity and display_quantity of the order, if it has them; neither may \
+             be below min_quantity of the market, as /api/v1/system/markets gives it"
         }
         Reason::NotionalTooLarge => "use a smaller quantity",
         Reason::InsufficientFunds => {
             "use a smaller quantity, cancel other orders or deposit; /api/v1/users/me/balances says what is available"
         }
-        Reason::WouldTrade => "use a price that does not reach the other side, or order_type Limit",
-        Reason::CannotFill => "use a smaller quantity, a better price or another time_in_force",
+        Reason::WouldTrade => {
+            "use a price that does not reach the other side, or order_type Limit; in a market that is PostOnly only \
+             such orders are taken"
+        }
+        Reason::CannotFill => {
+            "use a smaller quantity or min_quantity, a better price or another time_in_force"
+        }
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
+        Reason::AlreadyExpired | Reason::InvalidTrigger | Reason::WouldTrigger => of_later(reason),
+        Reason::WouldSelfTrade
+        | Reason::LookAheadTooLong
+        | Reason::OnlyRestingOrders
+        | Reason::PriceBeyondCollar => of_the_book(reason),
+        Reason::QuantityAboveLimit
+        | Reason::NotionalAboveLimit
+        | Reason::TooManyOpenOrders
+        | Reason::PositionAboveLimit
+        | Reason::VolumeAboveLimit => of_limits(reason),
+        Reason::MarketHalted
+        | Reason::MarketCancelOnly
+        | Reason::MarketClosed
+        | Reason::MarketDelisted => of_states(reason),
+        Reason::Killed => {
+            "a kill switch is on for your session, account or firm, and only cancels are taken: an operator turns it \
+             off; stopped_by of GET /api/v1/users/me/account says which"
+        }
+        Reason::NotPermitted => "this is the operator's to do: ask there",
+        Reason::KillSwitchTableFull => "turn off a kill switch that is not needed",
+        Reason::LimitsTableFull => {
+            "put the account into a tier with these limits, or let another one have those of its tier"
+        }
+        Reason::UnknownReference => "use the number of one that there is",
+        Reason::InvalidParameter => "a value is out of its range, or does not go with another",
         _ => "docs/WIRE.md lists the reason codes",
+    }
+}
+
+/// Of orders that wait, or end by themselves.
+fn of_later(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AlreadyExpired => "use an expires_at, in UTC nanoseconds, that is still to come",
+        Reason::InvalidTrigger => {
+            "use a trigger_price from price_min to price_max, as /api/v1/system/markets gives them"
+        }
+        _ => {
+            "the last trade was there already: use a trigger_price above it if you buy, below it if you sell, or an \
+             order that does not wait"
+        }
+    }
+}
+
+fn of_the_book(reason: Reason) -> &'static str {
+    match reason {
+        Reason::WouldSelfTrade => {
+            "cancel your own order that it would meet, use a price that does not reach it or another \
+             self_trade_behavior"
+        }
+        Reason::LookAheadTooLong => {
+            "so many orders cannot be looked at beforehand: use a smaller quantity, or no min_quantity and a \
+             self_trade_behavior other than Abort"
+        }
+        Reason::OnlyRestingOrders => {
+            "the market collects orders for an auction: use order_type Limit, a time_in_force that lets it stay and no \
+             min_quantity, or wait until it is Continuous"
+        }
+        _ => {
+            "use a price nearer to the market's: it reaches further into the other side than its collar in \
+             /api/v1/system/markets allows"
+        }
+    }
+}
+
+fn of_limits(reason: Reason) -> &'static str {
+    match reason {
+        Reason::QuantityAboveLimit => {
+            "use a smaller quantity: max_order_quantity of GET /api/v1/users/me/account is the most"
+        }
+        Reason::NotionalAboveLimit => {
+            "use a smaller quantity: price and quantity come to more than max_order_notional of \
+             GET /api/v1/users/me/account"
+        }
+        Reason::TooManyOpenOrders => {
+            "cancel orders that you do not need: max_open_orders of GET /api/v1/users/me/account is the most"
+        }
+        Reason::PositionAboveLimit => {
+            "use a smaller quantity: you would own more of the asset than max_position of \
+             GET /api/v1/users/me/account"
+        }
+        _ => {
+            "use a smaller quantity, or wait for 00:00 UTC: with volume_today it comes to more than max_daily_volume of \
+             GET /api/v1/users/me/account"
+        }
+    }
+}
+
+fn of_states(reason: Reason) -> &'static str {
+    match reason {
+        Reason::MarketHalted => {
+            "only cancels are taken until an operator lets it go on; state of /api/v1/system/markets says when"
+        }
+        Reason::MarketCancelOnly => "only cancels are taken; use another market",
+        Reason::MarketClosed => {
+            "only cancels are taken until it opens again; state of /api/v1/system/markets says when"
+        }
+        _ => "it has ended for ever: use another market",
     }
 }
 
@@ -333,6 +449,25 @@ mod tests {
             detail.contains("or it was revoked, and only cancels"),
             "{detail}"
         );
+    }
+
+    #[test]
+    fn every_reason_of_a_refusal_has_advice_of_its_own() {
+        let refusals = (1..300).filter_map(|code| Reason::try_from(code).ok());
+        // These never come of what is asked here, or say all there is to say.
+        let wordless = [
+            Reason::UnknownSession,
+            Reason::InvalidId,
+            Reason::AlreadyInitialised,
+            Reason::LevelTableFull,
+            Reason::SupplyTooLarge,
+            Reason::NotInitialised,
+            Reason::UnsupportedEngineVersion,
+        ];
+        for reason in refusals.filter(|reason| u16::from(*reason) < 200) {
+            let is_general = advice(reason).starts_with("docs/WIRE.md");
+            assert_eq!(is_general, wordless.contains(&reason), "{reason}");
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What the API shows of orders, trades and markets: the same shapes over HTTP and WebSocket.
 
-use crate::number::{I64, U64};
+use crate::choices::{
+    ApiMarketState, ApiReference, ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce,
+};
+use crate::number::{I64, Paid, U64};
 use domain::{
-    AccountId, ClientOrderId, CreateMarket, Event, Flag, Nanos, OrderId, OrderType, Price, Qty,
-    Reason, SessionId, Side, TimeInForce,
+    AccountId, ClientOrderId, CreateMarket, Event, MarketState, Nanos, OrderId, OrderType,
+    OrderView, PostOnly, Price, Qty, Reason, Reference, SelfTrade, SelfTradeScope, SessionId,
+    SetCollar, Side, TimeInForce,
 };
 use serde::{Deserialize, Serialize};
 use store::OrderStatus;
@@ -52,57 +56,38 @@ impl From<ApiSide> for Side {
 pub(crate) enum ApiOrderType {
     /// At its price or better.
     Limit,
-    /// At any price; without a price of its own.
+    /// At any price, or any as good as its own if it has one.
     Market,
     /// A limit order that is refused rather than trade on arrival.
     PostOnly,
+    /// A limit order that is taken at the nearest price at which it does not trade on arrival.
+    PostOnlySlide,
+    /// Waits until a trade is at its trigger price or beyond, and arrives as a market order then.
+    Stop,
+    /// Waits until a trade is at its trigger price or beyond, and arrives as a limit order then.
+    StopLimit,
 }
 
 impl ApiOrderType {
-    pub(crate) fn of(order_type: OrderType, post_only: Flag) -> Self {
+    pub(crate) fn of(order_type: OrderType, post_only: PostOnly) -> Self {
         match (order_type, post_only) {
             (OrderType::Market, _) => Self::Market,
-            (OrderType::Limit, Flag::No) => Self::Limit,
-            (OrderType::Limit, Flag::Yes) => Self::PostOnly,
+            (OrderType::Limit, PostOnly::No) => Self::Limit,
+            (OrderType::Limit, PostOnly::Refuse) => Self::PostOnly,
+            (OrderType::Limit, PostOnly::Slide) => Self::PostOnlySlide,
+            (OrderType::Stop, _) => Self::Stop,
+            (OrderType::StopLimit, _) => Self::StopLimit,
         }
     }
 
-    pub(crate) fn parts(self) -> (OrderType, Flag) {
+    pub(crate) fn parts(self) -> (OrderType, PostOnly) {
         match self {
-            Self::Limit => (OrderType::Limit, Flag::No),
-            Self::Market => (OrderType::Market, Flag::No),
-            Self::PostOnly => (OrderType::Limit, Flag::Yes),
-        }
-    }
-}
-
-/// How long an order stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) enum ApiTimeInForce {
-    /// Until it is filled or cancelled.
-    GoodTillCancelled,
-    /// What does not trade at once is cancelled.
-    ImmediateOrCancel,
-    /// All of it at once, or nothing.
-    FillOrKill,
-}
-
-impl From<TimeInForce> for ApiTimeInForce {
-    fn from(time: TimeInForce) -> Self {
-        match time {
-            TimeInForce::GoodTillCancel => Self::GoodTillCancelled,
-            TimeInForce::ImmediateOrCancel => Self::ImmediateOrCancel,
-            TimeInForce::FillOrKill => Self::FillOrKill,
-        }
-    }
-}
-
-impl From<ApiTimeInForce> for TimeInForce {
-    fn from(time: ApiTimeInForce) -> Self {
-        match time {
-            ApiTimeInForce::GoodTillCancelled => Self::GoodTillCancel,
-            ApiTimeInForce::ImmediateOrCancel => Self::ImmediateOrCancel,
-            ApiTimeInForce::FillOrKill => Self::FillOrKill,
+            Self::Limit => (OrderType::Limit, PostOnly::No),
+            Self::Market => (OrderType::Market, PostOnly::No),
+            Self::PostOnly => (OrderType::Limit, PostOnly::Refuse),
+            Self::PostOnlySlide => (OrderType::Limit, PostOnly::Slide),
+            Self::Stop => (OrderType::Stop, PostOnly::No),
+            Self::StopLimit => (OrderType::StopLimit, PostOnly::No),
         }
     }
 }
@@ -120,6 +105,8 @@ pub(crate) enum ApiStatus {
     Cancelled,
     /// It was never accepted.
     Rejected,
+    /// A stop that waits until the market reaches its trigger price.
+    Waiting,
 }
 
 impl From<OrderStatus> for ApiStatus {
@@ -129,6 +116,7 @@ impl From<OrderStatus> for ApiStatus {
             OrderStatus::PartiallyFilled => Self::PartiallyFilled,
             OrderStatus::Filled => Self::Filled,
             OrderStatus::Canceled => Self::Cancelled,
+            OrderStatus::Waiting => Self::Waiting,
         }
     }
 }
@@ -152,7 +140,12 @@ pub(crate) struct ApiOrder {
     pub(crate) side: ApiSide,
     pub(crate) order_type: ApiOrderType,
     pub(crate) time_in_force: ApiTimeInForce,
-    /// Ticks; 0 for a market order.
+    /// When it ends, UTC nanoseconds; 0: at no time.
+    pub(crate) expires_at: U64,
+    /// Of a stop its trigger price in ticks, 0 of every other. Of one that was there before this server began, 0 once it
+    /// waits no more.
+    pub(crate) trigger_price: I64,
+    /// Ticks: at which it was taken, if it slid. Of a market order or `Stop` the worst at which it trades, or 0.
     pub(crate) price: I64,
     /// Lots, the filled ones included.
     pub(crate) quantity: U64,
@@ -160,6 +153,15 @@ pub(crate) struct ApiOrder {
     pub(crate) filled_quantity: U64,
     /// Lots that can still trade.
     pub(crate) remaining_quantity: U64,
+    /// Lots that everybody sees of it at a time; 0: all.
+    pub(crate) display_quantity: U64,
+    /// Lots of `remaining_quantity` that nobody else sees now; absent where the history tells of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hidden_quantity: Option<U64>,
+    /// Lots that had to trade on arrival; 0: any. Of a live order that was there before this server began, 0.
+    pub(crate) min_quantity: U64,
+    pub(crate) self_trade_behavior: ApiSelfTrade,
+    pub(crate) self_trade_scope: ApiSelfTradeScope,
     pub(crate) status: ApiStatus,
     /// Why it ended or was refused: a reason code, 0 if neither.
     pub(crate) reason: u16,
@@ -246,15 +248,51 @@ pub(crate) struct ApiMarket {
     pub(crate) price_min: I64,
     /// Highest price, ticks.
     pub(crate) price_max: I64,
-    /// Fee of the resting side, parts per million.
+    /// List fee of the resting side, parts per million: what a tier pays that pays no less.
     pub(crate) maker_fee_ppm: u32,
-    /// Fee of the arriving side, parts per million.
+    /// List fee of the arriving side, parts per million.
     pub(crate) taker_fee_ppm: u32,
+    /// What may happen in it now.
+    pub(crate) state: ApiMarketState,
+    /// How far orders may reach into the other side; absent if as far as they like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) collar: Option<ApiCollar>,
+}
+
+/// How far from a reference orders may reach into the other side of a market.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ApiCollar {
+    pub(crate) reference: ApiReference,
+    /// The reference in ticks, if it is `Set`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) price: Option<I64>,
+    /// Parts per million of the reference.
+    pub(crate) width_ppm: u32,
+    /// Whether an order that is beyond it halts the market.
+    pub(crate) halts: bool,
+}
+
+impl ApiCollar {
+    /// None without a reference.
+    fn of(collar: &SetCollar) -> Option<Self> {
+        let price = match collar.reference {
+            Reference::None => return None,
+            Reference::LastTrade | Reference::Middle => None,
+            Reference::Set => Some(I64(collar.price.0)),
+        };
+        Some(Self {
+            reference: collar.reference.into(),
+            price,
+            width_ppm: collar.width_ppm,
+            halts: collar.halts.is_yes(),
+        })
+    }
 }
 
 impl ApiMarket {
     pub(crate) fn of(
         terms: &CreateMarket,
+        (state, collar): (MarketState, &SetCollar),
         base: &domain::CreateAsset,
         quote: &domain::CreateAsset,
     ) -> Self {
@@ -277,6 +315,8 @@ impl ApiMarket {
             price_max: I64(terms.price_min.0 + i64::from(terms.price_levels) - 1),
             maker_fee_ppm: terms.maker_fee_ppm,
             taker_fee_ppm: terms.taker_fee_ppm,
+            state: state.into(),
+            collar: ApiCollar::of(collar),
         }
     }
 }
@@ -316,7 +356,16 @@ pub(crate) struct Tracked {
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
     pub(crate) time_in_force: TimeInForce,
-    pub(crate) post_only: Flag,
+    pub(crate) post_only: PostOnly,
+    pub(crate) min_qty: Qty,
+    pub(crate) self_trade: SelfTrade,
+    pub(crate) self_trade_scope: SelfTradeScope,
+    pub(crate) expires: Nanos,
+    pub(crate) trigger_price: Price,
+    /// A stop that has not arrived yet.
+    pub(crate) waits: bool,
+    pub(crate) display_qty: Qty,
+    pub(crate) hidden: Qty,
     pub(crate) price: Price,
     pub(crate) qty: Qty,
     pub(crate) leaves: Qty,
@@ -327,10 +376,50 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
+    /// A live order of which the engine is all that knows.
+    pub(crate) fn of(live: &OrderView, account: AccountId, now: Nanos) -> Self {
+        let waits = live.trigger_price != Price(0);
+        Self {
+            order_id: live.order_id,
+            client_order_id: live.client_order_id,
+            session: live.session,
+            account,
+            market: live.market,
+            side: live.side,
+            order_type: match (waits, live.price) {
+                (false, Price(0)) => OrderType::Market,
+                (false, _) => OrderType::Limit,
+                (true, Price(0)) => OrderType::Stop,
+                (true, _) => OrderType::StopLimit,
+            },
+            time_in_force: match (live.until_close, live.expires) {
+                (true, _) => TimeInForce::GoodTillClose,
+                (false, Nanos(0)) => TimeInForce::GoodTillCancel,
+                (false, _) => TimeInForce::GoodTillTime,
+            },
+            post_only: live.post_only,
+            min_qty: Qty::ZERO,
+            self_trade: live.self_trade,
+            self_trade_scope: live.self_trade_scope,
+            expires: live.expires,
+            trigger_price: live.trigger_price,
+            waits,
+            display_qty: live.display_qty,
+            hidden: live.hidden,
+            price: live.price,
+            qty: Qty(live.leaves.0 + live.filled.0),
+            leaves: live.leaves,
+            filled: live.filled,
+            ended: None,
+            changed: now,
+        }
+    }
+
     pub(crate) fn status(&self) -> ApiStatus {
         match (self.ended, self.leaves, self.filled) {
             (Some(_), ..) => ApiStatus::Cancelled,
             (None, Qty(0), _) => ApiStatus::Filled,
+            (None, ..) if self.waits => ApiStatus::Waiting,
             (None, _, Qty(0)) => ApiStatus::New,
             (None, ..) => ApiStatus::PartiallyFilled,
         }
@@ -347,10 +436,17 @@ impl Tracked {
             side: self.side.into(),
             order_type: ApiOrderType::of(self.order_type, self.post_only),
             time_in_force: self.time_in_force.into(),
+            expires_at: U64(self.expires.0),
+            trigger_price: I64(self.trigger_price.0),
             price: I64(self.price.0),
             quantity: U64(self.qty.0),
             filled_quantity: U64(self.filled.0),
             remaining_quantity: U64(self.leaves.0),
+            display_quantity: U64(self.display_qty.0),
+            hidden_quantity: Some(U64(self.hidden.0)),
+            min_quantity: U64(self.min_qty.0),
+            self_trade_behavior: self.self_trade.into(),
+            self_trade_scope: self.self_trade_scope.into(),
             status: self.status(),
             reason: self.ended.map_or(0, u16::from),
             timestamp: U64(self.changed.0),
@@ -370,10 +466,17 @@ impl ApiOrder {
             side: order.side.into(),
             order_type: ApiOrderType::of(order.order_type, order.post_only),
             time_in_force: order.time_in_force.into(),
+            expires_at: U64(order.expires.0),
+            trigger_price: I64(order.trigger_price.0),
             price: I64(order.price.0),
             quantity: U64(order.qty.0),
             filled_quantity: U64(order.filled.0),
             remaining_quantity: U64(order.leaves.0),
+            display_quantity: U64(order.display_qty.0),
+            hidden_quantity: None,
+            min_quantity: U64(order.min_qty.0),
+            self_trade_behavior: order.self_trade.into(),
+            self_trade_scope: order.self_trade_scope.into(),
             status: order.status.into(),
             reason: u16::from(order.reason),
             timestamp: U64(order.updated_time.0),
@@ -385,8 +488,14 @@ impl ApiOrder {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "kind")]
 pub(crate) enum ApiReport {
-    /// An order was accepted.
-    Accepted { order_id: U64, client_order_id: U64 },
+    /// An order was accepted. A stop waits now.
+    Accepted {
+        order_id: U64,
+        client_order_id: U64,
+        /// At which it was taken: another one than was asked for if it slid, or if a collar bounds a market order.
+        price: I64,
+        quantity: U64,
+    },
     /// A command was refused.
     Rejected {
         order_id: U64,
@@ -401,8 +510,8 @@ pub(crate) enum ApiReport {
         price: I64,
         quantity: U64,
         remaining_quantity: U64,
-        /// Quote base units.
-        fee: U64,
+        /// Quote base units; below 0 it is a rebate, which was received.
+        fee: Paid,
     },
     /// The rest of an order is gone.
     Cancelled {
@@ -414,17 +523,72 @@ pub(crate) enum ApiReport {
     /// An order was changed.
     Amended {
         order_id: U64,
+        /// Yours for it from now on.
         client_order_id: U64,
+        /// Of a `Stop` 0: it keeps its worst price.
         price: I64,
         quantity: U64,
         remaining_quantity: U64,
         kept_priority: bool,
+    },
+    /// An arriving order met one of its own and did not trade with it. If one of them ends by that, `Cancelled` says
+    /// so; if the resting one became smaller, `Amended` does.
+    SelfTradePrevented {
+        order_id: U64,
+        client_order_id: U64,
+        /// The order that rested.
+        maker_order_id: U64,
+        /// The resting order's.
+        price: I64,
+        /// Lots that would have traded.
+        quantity: U64,
+        /// Lots left of the arriving order.
+        remaining_quantity: U64,
+        self_trade_behavior: ApiSelfTrade,
+    },
+    /// A stop has waited enough and arrives. What it trades follows.
+    Triggered {
+        order_id: U64,
+        client_order_id: U64,
+        /// Its limit; of a `Stop` the worst at which it trades, or 0.
+        price: I64,
+    },
+    /// A mass cancel or a kill switch of yours has cancelled all that it was to cancel.
+    MassCancelled {
+        /// As you named it, or 0.
+        request: U64,
+        /// How many orders it cancelled.
+        count: U64,
     },
     /// Numbers of the session that never apply.
     NotApplied { from: U64, count: U64 },
 }
 
 impl ApiReport {
+    fn fill(e: &domain::Fill) -> Self {
+        Self::Fill {
+            order_id: U64(e.order_id.0),
+            client_order_id: U64(e.client_order_id.0),
+            trade_id: U64(e.trade_id),
+            price: I64(e.price.0),
+            quantity: U64(e.qty.0),
+            remaining_quantity: U64(e.leaves.0),
+            fee: Paid::of(e.fee, e.is_rebate),
+        }
+    }
+
+    fn prevented(e: &domain::SelfTradePrevented) -> Self {
+        Self::SelfTradePrevented {
+            order_id: U64(e.order_id.0),
+            client_order_id: U64(e.client_order_id.0),
+            maker_order_id: U64(e.maker_order_id.0),
+            price: I64(e.price.0),
+            quantity: U64(e.qty.0),
+            remaining_quantity: U64(e.leaves.0),
+            self_trade_behavior: e.self_trade.into(),
+        }
+    }
+
     /// None if the event is not private.
     pub(crate) fn of(event: &Event) -> Option<Self> {
         let ids = |order: OrderId, client: ClientOrderId| (U64(order.0), U64(client.0));
@@ -434,6 +598,8 @@ impl ApiReport {
                 Self::Accepted {
                     order_id,
                     client_order_id,
+                    price: I64(e.price.0),
+                    quantity: U64(e.qty.0),
                 }
             }
             Event::Rejected(e) => {
@@ -444,18 +610,7 @@ impl ApiReport {
                     reason: e.reason.into(),
                 }
             }
-            Event::Fill(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Fill {
-                    order_id,
-                    client_order_id,
-                    trade_id: U64(e.trade_id),
-                    price: I64(e.price.0),
-                    quantity: U64(e.qty.0),
-                    remaining_quantity: U64(e.leaves.0),
-                    fee: U64(e.fee.0),
-                }
-            }
+            Event::Fill(e) => Self::fill(e),
             Event::Canceled(e) => {
                 let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
                 Self::Cancelled {
@@ -480,6 +635,19 @@ impl ApiReport {
                 from: U64(e.from),
                 count: U64(e.count),
             },
+            Event::SelfTradePrevented(e) => Self::prevented(e),
+            Event::Triggered(e) => {
+                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
+                Self::Triggered {
+                    order_id,
+                    client_order_id,
+                    price: I64(e.price.0),
+                }
+            }
+            Event::MassCanceled(e) => Self::MassCancelled {
+                request: U64(e.request),
+                count: U64(e.count),
+            },
             Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -487,6 +655,8 @@ impl ApiReport {
             | Event::Trade(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })

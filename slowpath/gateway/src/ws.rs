@@ -6,7 +6,7 @@
 
 use crate::api::market::book;
 use crate::auth::{Caller, Membership, revocation};
-use crate::hub::{Stream, Subscription, Update, order_message, trade_message};
+use crate::hub::{Stream, Subscription, Update, order_message, shown, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
 use crate::state::App;
@@ -448,19 +448,11 @@ impl Connection {
     async fn begin_markets(&mut self, name: &str) -> Result<u64, End> {
         let hub = self.app.live.hub();
         let (seq, markets) = self.app.live.read(|engine, seq| {
-            let price = |price: Option<domain::Price>| price.map(|price| price.0.to_string());
-            let markets = engine.market_ids().map(|market| {
-                let (bid, ask) = (engine.best_bid(market), engine.best_ask(market));
-                (market, price(bid), price(ask))
-            });
-            (seq.0, markets.collect::<Vec<_>>())
+            let markets = engine
+                .market_ids()
+                .map(|market| shown(engine, market, hub.symbol(market)));
+            (seq.0, markets.collect::<Vec<Value>>())
         });
-        let markets: Vec<Value> = markets
-            .into_iter()
-            .map(|(market, bid, ask)| {
-                json!({ "market": hub.symbol(market), "best_bid": bid, "best_ask": ask })
-            })
-            .collect();
         self.subscribed(name, false, seq).await?;
         self.tell(json!({
             "type": "MarketData", "stream": name, "sequence": U64(seq),
@@ -666,6 +658,7 @@ fn order_of(event: &Event) -> Option<OrderId> {
         Event::Canceled(e) => Some(e.order_id),
         Event::Amended(e) => Some(e.order_id),
         Event::Rejected(e) => Some(e.order_id),
+        Event::SelfTradePrevented(e) => Some(e.order_id),
         _ => None,
     }
 }

@@ -53,6 +53,14 @@ class OneExchange(unittest.TestCase):
         self.assertEqual(answer[1]["type"], f"urn:sluice:problem:{code}")
         self.assertTrue(answer[1]["detail"])
 
+    def catch_up(self):
+        """Waits until the history has what the exchange has now."""
+        now = int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["sequence"])
+        deadline = time.monotonic() + 30
+        while int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["history_sequence"]) < now:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
 
 class LogOn(OneExchange):
     def challenge(self, wallet):
@@ -212,7 +220,7 @@ class LogOn(OneExchange):
         self.ok(operator.call("POST", "/admin/deposits", deposit), 201)
         balances = self.ok(user.call("GET", "/users/me/balances"))["balances"]
         self.assertEqual([b["available"] for b in balances if b["asset"] == "JUP"], ["77"])
-        time.sleep(0.4)
+        self.catch_up()
         rows = self.ok(operator.call("GET", "/admin/audit"))["items"]
         commands = [row["command"] for row in rows]
         self.assertLess(commands.index("CreateMarket"), commands.index("CreateAsset"))
@@ -587,7 +595,7 @@ class Orders(OneExchange):
         gone = self.ok(self.maker.call("DELETE", f"/orders/{order}"))
         self.assertEqual((gone["order"]["status"], gone["order"]["reason"]), ("Cancelled", 200))
         self.refused(self.maker.call("DELETE", f"/orders/{order}"), 404, "not-found")
-        time.sleep(0.4)
+        self.catch_up()
         self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["status"], "Cancelled")
         fills = self.ok(self.maker.call("GET", "/users/me/trades"))["items"]
         self.assertEqual((fills[0]["side"], fills[0]["order_id"]), ("Ask", order))
@@ -639,7 +647,7 @@ class Orders(OneExchange):
             self.assertEqual(self.ok(answers[name], 201)["order"]["status"], "Filled")
         of_all = self.ok(answers["all"])
         # One was gone when the mass cancel's turn came.
-        self.assertEqual((of_all["gone"], len(of_all["cancelled"])), ([one], 1))
+        self.assertEqual((of_all["count"], [o["order_id"] for o in of_all["cancelled"]]), ("1", [other]))
         for order, told, filled in (
             (one, self.ok(answers["one"])["order"], "4"), (other, of_all["cancelled"][0], "3")
         ):
@@ -655,12 +663,12 @@ class Orders(OneExchange):
         self.ok(self.maker.call("DELETE", "/orders"))
         # At once, while the store is behind, and when it has caught up.
         self.refused(self.maker.place("Bid", 100, 1, 50), 409, "client-order-id-used")
-        time.sleep(0.4)
+        self.catch_up()
         self.refused(self.maker.place("Bid", 100, 1, 50), 409, "client-order-id-used")
         outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/50"))
         self.assertEqual((outcome["accepted"], outcome["status"]), (True, "Cancelled"))
-        self.refused(self.maker.place("Bid", 1, 10**12, 51), 409, "insufficient-funds")
-        time.sleep(0.4)
+        self.refused(self.maker.place("Bid", 60000, 800_000, 51), 409, "insufficient-funds")
+        self.catch_up()
         outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/51"))
         self.assertEqual((outcome["accepted"], outcome["reason"]), (False, 12))
         self.refused(self.maker.call("GET", "/orders/by-client-id/52"), 404, "not-found")
@@ -668,6 +676,9 @@ class Orders(OneExchange):
     def test_refusals_say_why(self):
         for more, code in (
             ({"order_type": "Market", "price": "0"}, "invalid-combination"),
+            ({"order_type": "Market", "time_in_force": "ImmediateOrCancel", "price": "70000"}, "invalid-price"),
+            ({"min_quantity": "2"}, "invalid-quantity"),
+            ({"min_quantity": "1", "order_type": "PostOnly"}, "invalid-combination"),
             ({"price": "70000"}, "price-out-of-range"),
             ({"quantity": "0"}, "invalid-quantity"),
         ):
@@ -683,10 +694,12 @@ class Orders(OneExchange):
         self.refused(crossing, 409, "would-trade")
         for wrong in (
             {"price": 1.5}, {"price": "1.0"}, {"side": "Buy"}, {"quantity": "-1"}, {"quantity": None},
-            {"unknown": 1}, {"self_trade_behavior": "DecrementAndCancel"},
+            {"unknown": 1}, {"self_trade_behavior": "Allow"}, {"self_trade_scope": "Session"}, {"min_quantity": "-1"},
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **wrong}
-            self.refused(self.maker.call("POST", "/orders", body), 422, "invalid-request")
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(next(iter(wrong)), answer[1]["detail"])
         unknown = self.maker.place("Bid", 1, 1, market="NO/SUCH")
         self.refused(unknown, 404, "not-found")
         self.refused(
@@ -699,12 +712,18 @@ class Orders(OneExchange):
         self.ok(self.maker.place("Ask", 40000, 1), 201)
         gone = self.ok(self.maker.call("DELETE", "/orders?side=Ask&market=SOL/USDC"))
         self.assertEqual([o["price"] for o in gone["cancelled"]], ["40000"])
-        self.assertEqual(len(self.ok(self.maker.call("DELETE", "/orders"))["cancelled"]), 3)
+        gone = self.ok(self.maker.call("DELETE", "/orders?price_min=101&price_max=101&request=7"))
+        self.assertEqual(([o["price"] for o in gone["cancelled"]], gone["count"]), (["101"], "1"))
+        self.assertEqual(len(self.ok(self.maker.call("DELETE", "/orders"))["cancelled"]), 2)
+        for wrong in ("price_min=0", "price_max=x", "price_min=5&price_max=4", "side=Buy", "scope=Firm", "request=-1"):
+            answer = self.maker.call("DELETE", f"/orders?{wrong}")
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(wrong.split("=")[0], answer[1]["detail"])
 
     def test_lists_come_page_by_page_without_hole_or_double(self):
         for number in range(7):
             self.ok(self.maker.place("Bid", 200 + number, 1), 201)
-        time.sleep(0.4)
+        self.catch_up()
         seen, cursor = [], ""
         while True:
             page = self.ok(self.maker.call("GET", f"/users/me/orders?open_only=true&limit=2{cursor}"))
@@ -732,7 +751,7 @@ class Orders(OneExchange):
     def test_market_data_of_trades(self):
         self.ok(self.maker.place("Ask", 16000, 5), 201)
         self.ok(self.taker.place("Bid", 16000, 5), 201)
-        time.sleep(0.4)
+        self.catch_up()
         trades = self.ok(self.maker.call("GET", "/trades?market=SOL/USDC&limit=1"))
         self.assertEqual((trades["items"][0]["price"], trades["items"][0]["quantity"]), ("16000", "5"))
         stats = self.ok(self.maker.call("GET", "/market/stats?market=SOL/USDC"))
@@ -742,6 +761,418 @@ class Orders(OneExchange):
                 self.maker.call("GET", f"/market/price-history?market=SOL/USDC&interval={interval}")
             )
             self.assertEqual(history["candles"][-1]["close"], "16000")
+
+
+class Rules(OneExchange):
+    """What orders can ask for, and what operators can change."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator = User(cls.exchange, OPERATOR, funds=False)
+
+    def setUp(self):
+        seed = 120 + 2 * sorted(name for name in dir(self) if name.startswith("test")).index(self._testMethodName)
+        self.maker, self.taker = User(self.exchange, Wallet(seed)), User(self.exchange, Wallet(seed + 1))
+
+    def tearDown(self):
+        for user in (self.maker, self.taker):
+            self.ok(user.call("DELETE", "/orders?scope=Account"))
+
+    def kinds(self, applied):
+        return [report["kind"] for report in applied["reports"]]
+
+    def administer(self, method, path, body=None):
+        return self.operator.call(method, f"/admin/{path}", body)
+
+    def test_own_orders_do_not_trade_unless_they_may(self):
+        meet = lambda quantity, **more: self.maker.place("Bid", 20000, quantity, **more)
+        rest = self.ok(self.maker.place("Ask", 20000, 9), 201)["order"]
+        self.assertEqual((rest["self_trade_behavior"], rest["self_trade_scope"]), ("None", "Account"))
+        self.refused(meet(2, self_trade_behavior="Abort"), 409, "would-self-trade")
+        newest = self.ok(meet(2, self_trade_behavior="CancelNewest"), 201)
+        self.assertEqual(self.kinds(newest), ["Accepted", "SelfTradePrevented", "Cancelled"])
+        self.assertEqual((newest["order"]["status"], newest["order"]["reason"]), ("Cancelled", 204))
+        met = newest["reports"][1]
+        self.assertEqual(
+            (met["maker_order_id"], met["price"], met["quantity"]), (rest["order_id"], "20000", "2")
+        )
+        smaller = self.ok(meet(4, self_trade_behavior="DecrementAndCancel", self_trade_scope="Firm"), 201)
+        self.assertEqual(self.kinds(smaller), ["Accepted", "SelfTradePrevented", "Amended", "Cancelled"])
+        left = self.ok(self.maker.call("GET", f"/orders/{rest['order_id']}"))
+        self.assertEqual((left["quantity"], left["remaining_quantity"]), ("5", "5"))
+        traded = self.ok(meet(1), 201)
+        self.assertEqual(traded["order"]["status"], "Filled")
+        oldest = self.ok(meet(3, self_trade_behavior="CancelProvide"), 201)
+        self.assertEqual(
+            (oldest["order"]["status"], oldest["order"]["self_trade_behavior"]), ("New", "CancelOldest")
+        )
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{rest['order_id']}"))["status"], "Cancelled")
+        self.catch_up()
+        rows = self.ok(self.maker.call("GET", "/users/me/self-trades?limit=2"))
+        more = self.ok(self.maker.call("GET", f"/users/me/self-trades?cursor={rows['next_cursor']}"))
+        self.assertEqual(
+            [(row["self_trade_behavior"], row["quantity"]) for row in rows["items"] + more["items"]],
+            [("CancelOldest", "3"), ("DecrementAndCancel", "4"), ("CancelNewest", "2")],
+        )
+        self.refused(self.taker.call("GET", f"/users/{self.maker.wallet.text}/self-trades"), 403, "forbidden")
+
+    def test_an_order_asks_for_a_quantity_a_worst_price_or_to_slide(self):
+        for price, quantity in ((20000, 3), (20010, 5)):
+            self.ok(self.maker.place("Ask", price, quantity), 201)
+        take = lambda price, quantity, **more: self.taker.place(
+            "Bid", price, quantity, time_in_force="ImmediateOrCancel", **more
+        )
+        self.refused(take(20000, 6, min_quantity="4"), 409, "cannot-fill")
+        some = self.ok(take(20000, 6, min_quantity="3"), 201)["order"]
+        self.assertEqual((some["filled_quantity"], some["min_quantity"]), ("3", "3"))
+        market = self.ok(take(20005, 2, order_type="Market"), 201)["order"]
+        self.assertEqual((market["filled_quantity"], market["price"]), ("0", "20005"))
+        slid = self.ok(self.taker.place("Bid", 20020, 1, order_type="PostOnlySlide"), 201)
+        self.assertEqual((slid["order"]["price"], slid["order"]["order_type"]), ("20009", "PostOnlySlide"))
+        self.assertEqual((slid["reports"][0]["price"], slid["reports"][0]["quantity"]), ("20009", "1"))
+        self.catch_up()
+        kept = self.ok(self.taker.call("GET", "/users/me/orders?limit=3"))["items"]
+        self.assertEqual([o["min_quantity"] for o in kept], ["0", "0", "3"])
+
+    def test_a_part_is_cancelled_and_an_id_replaced(self):
+        order = self.ok(self.maker.place("Ask", 21000, 10, 1), 201)["order"]["order_id"]
+        part = self.ok(self.maker.call("DELETE", f"/orders/{order}?quantity=4"))
+        self.assertEqual((self.kinds(part), part["order"]["remaining_quantity"]), (["Amended"], "6"))
+        self.assertTrue(part["reports"][0]["kept_priority"])
+        self.ok(self.maker.call("DELETE", "/orders/by-client-id/1?quantity=1"))
+        for wrong in ("0", "-1", "x", str(2**64)):
+            answer = self.maker.call("DELETE", f"/orders/{order}?quantity={wrong}")
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn("quantity", answer[1]["detail"])
+        change = {"price": "21001", "quantity": "5", "new_client_order_id": "2"}
+        replaced = self.ok(self.maker.call("PUT", f"/orders/{order}", change))
+        self.assertEqual((replaced["order"]["client_order_id"], replaced["order"]["order_id"]), ("2", order))
+        self.refused(self.maker.call("PUT", f"/orders/{order}", change), 409, "client-order-id-used")
+        zero = self.maker.call("PUT", f"/orders/{order}", {**change, "new_client_order_id": "0"})
+        self.refused(zero, 422, "invalid-request")
+        self.assertIn("new_client_order_id", zero[1]["detail"])
+        for client_order_id in (1, 2):
+            self.refused(self.maker.place("Bid", 1, 1, client_order_id), 409, "client-order-id-used")
+            found = self.ok(self.maker.call("GET", f"/orders/by-client-id/{client_order_id}"))
+            self.assertEqual(found["order"]["order_id"], order)
+        self.ok(self.maker.call("DELETE", f"/orders/{order}?quantity=99"))
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["status"], "Cancelled")
+
+    def test_whoever_is_stopped_can_cancel_and_an_operator_lets_them_go_on(self):
+        self.ok(self.maker.place("Ask", 22000, 1), 201)
+        account = self.ok(self.maker.call("GET", "/users/me/account"))
+        stopped = self.ok(self.maker.call("POST", "/kill-switch", {"scope": "Account", "request": "9"}))
+        self.assertEqual((stopped["count"], stopped["cancelled"][0]["reason"]), ("1", 206))
+        refused = self.maker.place("Ask", 22000, 1)
+        self.refused(refused, 403, "killed")
+        self.assertIn("operator", refused[1]["detail"])
+        self.ok(self.maker.call("DELETE", "/orders"))
+        self.assertEqual(self.ok(self.maker.call("GET", "/users/me/account"))["stopped_by"], ["Account"])
+        off = {"scope": "Account", "target": account["account"], "on": False}
+        self.refused(self.maker.call("PUT", "/admin/kill-switches", off), 403, "forbidden")
+        on = self.ok(self.administer("GET", "kill-switches"))
+        self.assertIn({"scope": "Account", "target": account["account"]}, on)
+        self.ok(self.administer("PUT", "kill-switches", off))
+        self.ok(self.maker.place("Ask", 22000, 1), 201)
+        for switch, code in (
+            ({"scope": "Session", "on": True}, 422), ({"scope": "Everyone", "target": 3, "on": True}, 422),
+            ({"scope": "Firm", "target": 0, "on": True}, 422), ({"scope": "Account", "target": 4_000_000, "on": True}, 404),
+            ({"scope": "Account", "target": -1, "on": True}, 422), ({"scope": "All", "target": 1, "on": True}, 422),
+        ):
+            answer = self.administer("PUT", "kill-switches", switch)
+            self.assertEqual(answer[0], code, answer)
+        firm = {"scope": "Firm", "target": account["firm"], "on": True}
+        self.ok(self.administer("PUT", "kill-switches", firm))
+        self.refused(self.maker.place("Ask", 22000, 1), 403, "killed")
+        self.ok(self.administer("PUT", "kill-switches", {**firm, "on": False}))
+        self.ok(self.maker.place("Ask", 22001, 1), 201)
+        self.ok(self.administer("POST", "orders/cancel", {"scope": "Account", "target": account["account"]}))
+        self.assertEqual(self.ok(self.maker.call("GET", "/users/me/account"))["open_orders"], 0)
+        self.catch_up()
+        rows = self.ok(self.administer("GET", "audit"))["items"]
+        asked = {(row["command"], row.get("asked_by")) for row in rows}
+        for command in ("KillSwitch", "MassCancel"):
+            self.assertIn((command, OPERATOR.text), asked)
+
+    def test_tiers_and_limits_bind_and_rebates_are_paid(self):
+        account = self.ok(self.maker.call("GET", "/users/me/account"))
+        number = account["account"]
+        self.assertEqual((account["tier"], account["own_limits"]), (0, False))
+        self.assertEqual(account["limits"]["max_open_orders"], 100)
+        limits = {
+            "max_order_quantity": "10", "max_order_notional": "0", "max_position": "0", "max_daily_volume": "0",
+            "max_open_orders": 2,
+        }
+        self.ok(self.administer("PUT", f"accounts/{number}/limits", limits))
+        refused = self.maker.place("Ask", 20000, 11)
+        self.refused(refused, 409, "quantity-above-limit")
+        self.assertIn("max_order_quantity", refused[1]["detail"])
+        for _ in range(2):
+            self.ok(self.maker.place("Ask", 20000, 1), 201)
+        self.refused(self.maker.place("Ask", 20000, 1), 409, "too-many-open-orders")
+        seen = self.ok(self.administer("GET", f"accounts/{number}"))
+        self.assertEqual((seen["own_limits"], seen["open_orders"], seen["limits"]), (True, 2, limits))
+        self.ok(self.administer("DELETE", f"accounts/{number}/limits"))
+        self.ok(self.maker.place("Ask", 20000, 11), 201)
+        self.ok(self.maker.call("DELETE", "/orders"))
+
+        list_fees = self.ok(self.maker.call("GET", "/system/markets"))[0]
+        fees = {"tier": 3, "market": "SOL/USDC", "maker_fee_ppm": -50, "taker_fee_ppm": list_fees["taker_fee_ppm"]}
+        self.ok(self.administer("PUT", "fees", fees))
+        self.ok(self.administer("PUT", f"accounts/{number}/tier", {"tier": 3}))
+        order = self.ok(self.maker.place("Ask", 20000, 100), 201)["order"]["order_id"]
+        self.ok(self.taker.place("Bid", 20000, 100), 201)
+        self.catch_up()
+        trade = self.ok(self.maker.call("GET", "/users/me/trades?limit=1"))["items"][0]
+        # 20,000 ticks of 10 for 100 lots.
+        self.assertEqual((trade["order_id"], trade["fee"]), (order, "-1000"))
+        self.assertGreater(int(self.ok(self.taker.call("GET", "/users/me/trades"))["items"][0]["fee"]), 0)
+        account = self.ok(self.maker.call("GET", "/users/me/account"))
+        self.assertEqual((account["tier"], account["volume_today"]), (3, "20"))
+        self.assertEqual(account["fees"][0]["maker_fee_ppm"], -50)
+        tiers = self.ok(self.administer("GET", "tiers"))
+        self.assertEqual((len(tiers), tiers[3]["fees"][0]["maker_fee_ppm"]), (16, -50))
+
+        collect = {"account": number, "asset": "USDC", "amount": "1"}
+        self.ok(self.administer("POST", "fees/collect", collect))
+        for path, body, status, field in (
+            ("fees/collect", {**collect, "amount": "0"}, 422, "amount"),
+            ("fees/collect", {**collect, "amount": str(2**63)}, 409, "amount"),
+            ("fees/collect", {**collect, "account": 4_000_000}, 404, "account"),
+        ):
+            answer = self.administer("POST", path, body)
+            self.assertEqual(answer[0], status, answer)
+            self.assertIn(field, answer[1]["detail"])
+        for path, body, field in (
+            ("fees", {**fees, "tier": 16}, "tier"), ("fees", {**fees, "maker_fee_ppm": 999_999}, "maker_fee_ppm"),
+            ("fees", {**fees, "maker_fee_ppm": -1_000_001}, "maker_fee_ppm"),
+            ("fees", {**fees, "taker_fee_ppm": 999_999}, "taker_fee_ppm"),
+            ("tiers/16/limits", limits, "tier"), ("tiers/x/limits", limits, "tier"),
+            (f"accounts/{number}/tier", {"tier": 99}, "tier"),
+            (f"accounts/{number}/limits", {**limits, "max_position": "-1"}, "max_position"),
+            (f"accounts/{number}/limits", {"max_open_orders": 1}, "max_order_quantity"),
+            ("accounts/-1/limits", limits, "account"),
+        ):
+            answer = self.administer("PUT", path, body)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(field, answer[1]["detail"])
+        self.refused(self.administer("PUT", "accounts/4000000/tier", {"tier": 1}), 404, "not-found")
+        for path in ("tiers", f"accounts/{number}", "kill-switches"):
+            self.refused(self.maker.call("GET", f"/admin/{path}"), 403, "forbidden")
+
+    def test_markets_change_their_states_and_everybody_is_told(self):
+        state = lambda state: self.administer("PUT", "markets/state", {"market": "SOL/USDC", "state": state})
+
+        async def watch():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "Markets")
+                while (first := await next_message(socket))["type"] != "MarketData":
+                    pass
+                self.assertEqual(first["data"]["markets"][0]["state"], "Continuous")
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, lambda: self.ok(state("PreOpen")))
+                told = (await next_message(socket))["data"]["markets"][0]
+                self.assertEqual((told["state"], "last_price" in told), ("PreOpen", False))
+                await loop.run_in_executor(None, act)
+                while "auction" not in (told := (await next_message(socket))["data"]["markets"][0]):
+                    pass
+                return told
+
+        def act():
+            self.ok(self.maker.place("Ask", 20000, 5), 201)
+            crossed = self.ok(self.taker.place("Bid", 20010, 3), 201)
+            self.assertEqual(self.kinds(crossed), ["Accepted"])
+            now = self.taker.place("Bid", 20010, 3, time_in_force="ImmediateOrCancel")
+            self.refused(now, 409, "only-resting-orders")
+            self.ok(state("Continuous"))
+
+        told = asyncio.run(watch())
+        self.assertEqual((told["auction"]["quantity"], told["state"]), ("3", "Continuous"))
+        self.catch_up()
+        auction = self.ok(self.maker.call("GET", "/market/auctions?market=SOL/USDC"))["items"][0]
+        self.assertEqual((auction["price"], auction["quantity"]), (told["auction"]["price"], "3"))
+        states = self.ok(self.maker.call("GET", "/market/states?market=SOL/USDC&limit=2"))["items"]
+        self.assertEqual([row["state"] for row in states], ["Continuous", "PreOpen"])
+
+        collar = {"market": "SOL/USDC", "reference": "Set", "price": "20000", "width_ppm": 10_000, "halts": True}
+        self.ok(self.administer("PUT", "markets/collar", collar))
+        shown = lambda: self.ok(self.maker.call("GET", "/system/markets"))[0].get("collar")
+        self.assertEqual(shown(), {"reference": "Set", "price": "20000", "width_ppm": 10_000, "halts": True})
+        self.refused(self.taker.place("Bid", 20201, 1), 409, "price-beyond-collar")
+        self.assertEqual(self.ok(self.maker.call("GET", "/system/markets"))[0]["state"], "Halted")
+        self.refused(self.taker.place("Bid", 20000, 1), 409, "market-halted")
+        self.ok(self.maker.call("DELETE", "/orders"))
+        self.ok(self.administer("PUT", "markets/collar", {"market": "SOL/USDC", "reference": "None"}))
+        self.assertIsNone(shown())
+        for wrong, refusal in (("CancelOnly", "market-cancel-only"), ("Closed", "market-closed")):
+            self.ok(state(wrong))
+            self.refused(self.taker.place("Bid", 20000, 1), 409, refusal)
+        self.ok(state("Continuous"))
+        for path, body, field in (
+            ("markets/state", {"market": "SOL/USDC", "state": "Delisted"}, "state"),
+            ("markets/state", {"market": "SOL/USDC", "state": "Open"}, "state"),
+            ("markets/collar", {**collar, "price": "0"}, "price"),
+            ("markets/collar", {**collar, "width_ppm": 0}, "width_ppm"),
+            ("markets/collar", {**collar, "reference": "Middle"}, "price"),
+            ("markets/collar", {**collar, "reference": "Best"}, "reference"),
+        ):
+            answer = self.administer("PUT", path, body)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(field, answer[1]["detail"])
+        no_such = {"market": "NO/SUCH", "state": "Halted"}
+        self.refused(self.administer("PUT", "markets/state", no_such), 404, "not-found")
+
+    def test_a_market_ends_for_ever(self):
+        market = {
+            "symbol": "SOL/END", "base": "SOL", "quote": "USDC", "tick_value": "10", "lot_size": "1000000",
+            "min_quantity": "1", "price_min": "1", "price_levels": 1000, "maker_fee_ppm": 0, "taker_fee_ppm": 0,
+        }
+        self.refused(self.administer("POST", "markets", {**market, "state": "Delisted"}), 422, "invalid-request")
+        self.ok(self.administer("POST", "markets", {**market, "state": "PostOnly"}), 201)
+        order = self.ok(self.maker.place("Bid", 10, 1, market="SOL/END"), 201)["order"]["order_id"]
+        self.refused(self.maker.place("Ask", 10, 1, market="SOL/END"), 409, "would-trade")
+        self.ok(self.administer("POST", "markets/delist", {"market": "SOL/END"}))
+        gone = self.ok(self.maker.call("GET", f"/orders/{order}"))
+        self.assertEqual((gone["status"], gone["reason"]), ("Cancelled", 207))
+        self.refused(self.maker.place("Bid", 10, 1, market="SOL/END"), 409, "market-delisted")
+        for method, path, body in (
+            ("POST", "markets/delist", {"market": "SOL/END"}),
+            ("PUT", "markets/state", {"market": "SOL/END", "state": "Continuous"}),
+        ):
+            self.refused(self.administer(method, path, body), 409, "market-delisted")
+
+
+class Later(OneExchange):
+    """Orders that wait for a price, show a part of themselves at a time, or end by themselves."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.operator = User(cls.exchange, OPERATOR, funds=False)
+        cls.maker, cls.taker = (User(cls.exchange, Wallet(seed)) for seed in (160, 161))
+        cls.seeds = iter(range(162, 200))
+
+    def setUp(self):
+        self.waiter = User(self.exchange, Wallet(next(self.seeds)))
+
+    def tearDown(self):
+        for user in (self.maker, self.taker, self.waiter):
+            self.ok(user.call("DELETE", "/orders"))
+
+    def until(self, user, order_id, status):
+        """The order, when it has this status."""
+        deadline = time.monotonic() + 20
+        while (order := self.ok(user.call("GET", f"/orders/{order_id}")))["status"] != status:
+            self.assertLess(time.monotonic(), deadline, order)
+            time.sleep(0.02)
+        return order
+
+    def asks(self):
+        """The asks of the book, and of the market's depth."""
+        book = self.ok(self.exchange.call("GET", "/api/v1/orderbook?market=SOL/USDC"))["asks"]
+        depth = self.ok(self.exchange.call("GET", "/api/v1/market/depth?market=SOL/USDC"))["asks"]
+        self.assertEqual(book, [[level["price"], level["quantity"]] for level in depth])
+        return book
+
+    def test_an_iceberg_shows_a_part_at_a_time(self):
+        async def watch():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "OrderBook")
+                while (await next_message(socket))["type"] != "MarketData":
+                    pass
+                seen, placed = [], self.maker.place("Ask", 20000, 10, display_quantity="3")
+                while not seen:
+                    seen = (await next_message(socket))["data"]["order_book"]["asks"]
+                return seen, self.ok(placed, 201)["order"]
+
+        seen, order = asyncio.run(watch())
+        self.assertEqual(seen, [["20000", "3"]])
+        parts = lambda order: (order["remaining_quantity"], order["display_quantity"], order.get("hidden_quantity"))
+        self.assertEqual(parts(order), ("10", "3", "7"))
+        find = lambda: self.ok(self.maker.call("GET", f"/orders/{order['order_id']}"))
+        self.assertEqual((parts(find()), self.asks()), (("10", "3", "7"), seen))
+        taken = self.ok(self.taker.place("Bid", 20000, 4), 201)
+        self.assertEqual([report.get("quantity") for report in taken["reports"]], ["4", "3", "1"])
+        self.assertEqual((parts(find()), self.asks()), (("6", "3", "4"), [["20000", "2"]]))
+        self.catch_up()
+        listed = self.ok(self.maker.call("GET", "/users/me/orders?open_only=true"))["items"][0]
+        self.assertEqual(parts(listed), ("6", "3", None))
+        shown = lambda **more: self.maker.place("Ask", 20000, 5, **more)
+        self.refused(shown(display_quantity="6"), 409, "invalid-quantity")
+        at_once = shown(display_quantity="1", time_in_force="ImmediateOrCancel")
+        self.refused(at_once, 409, "invalid-combination")
+
+    def test_a_stop_waits_until_the_market_reaches_its_trigger_price(self):
+        self.ok(self.maker.place("Ask", 20000, 1), 201)
+        self.ok(self.taker.place("Bid", 20000, 1), 201)
+        self.ok(self.maker.place("Ask", 20010, 9), 201)
+        stop = lambda **more: self.waiter.place("Bid", 20005, 2, **{"order_type": "StopLimit", **more})
+        for refused, reason in (
+            (stop(), "invalid-trigger"),
+            (stop(trigger_price="20000"), "would-trigger"),
+            (stop(trigger_price="20010", order_type="Limit"), "invalid-combination"),
+            (stop(trigger_price="20010", time_in_force="FillOrKill"), "invalid-combination"),
+            (stop(trigger_price="20010", display_quantity="1"), "invalid-combination"),
+        ):
+            self.refused(refused, 409, reason)
+        limit = self.ok(stop(trigger_price="20010"), 201)["order"]
+        body = {"side": "Bid", "order_type": "Stop", "quantity": "1", "trigger_price": "20010"}
+        market = self.ok(self.waiter.call("POST", "/orders", body), 201)["order"]
+        for order, price in ((limit, "20005"), (market, "0")):
+            self.assertEqual((order["status"], order["trigger_price"], order["price"]), ("Waiting", "20010", price))
+        book = self.ok(self.exchange.call("GET", "/api/v1/orderbook?market=SOL/USDC"))
+        self.assertEqual(book["bids"], [])
+        change = {"price": "1", "quantity": "3"}
+        changed = self.ok(self.waiter.call("PUT", f"/orders/{market['order_id']}", change))["order"]
+        self.assertEqual((changed["status"], changed["quantity"], changed["price"]), ("Waiting", "3", "0"))
+        self.catch_up()
+        waiting = self.ok(self.waiter.call("GET", "/users/me/orders?status=Waiting&open_only=true"))["items"]
+        self.assertEqual([order["order_type"] for order in waiting], ["Stop", "StopLimit"])
+
+        self.ok(self.taker.place("Bid", 20010, 1), 201)
+        self.assertEqual(self.until(self.waiter, market["order_id"], "Filled")["filled_quantity"], "3")
+        rests = self.until(self.waiter, limit["order_id"], "New")
+        self.assertEqual((rests["price"], rests["trigger_price"]), ("20005", "20010"))
+        book = self.ok(self.exchange.call("GET", "/api/v1/orderbook?market=SOL/USDC"))
+        self.assertEqual((book["bids"], book["asks"]), ([["20005", "2"]], [["20010", "5"]]))
+        self.assertEqual(
+            asyncio.run(self.reports(6)),
+            ["Accepted", "Accepted", "Amended", "Triggered", "Triggered", "Fill"],
+        )
+
+    async def reports(self, count):
+        """The kinds of the waiter's first reports, but for refusals."""
+        async with websockets.connect(self.exchange.websocket()) as socket:
+            await subscribe(socket, "UserOrders", self.waiter.token, 0)
+            seen = []
+            while len(seen) < count:
+                message = await next_message(socket)
+                if message["type"] == "OrderUpdate" and message["data"]["report"]["kind"] != "Rejected":
+                    seen.append(message["data"]["report"]["kind"])
+            return seen
+
+    def test_an_order_ends_at_its_time_or_with_the_market(self):
+        now = int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["server_time"])
+        bid = lambda time_in_force, **more: self.waiter.place("Bid", 100, 1, time_in_force=time_in_force, **more)
+        self.refused(bid("GoodTillTime"), 409, "already-expired")
+        self.refused(bid("GoodTillTime", expires_at=str(now)), 409, "already-expired")
+        self.refused(bid("GoodTillCancelled", expires_at=str(now)), 409, "invalid-combination")
+        self.refused(bid("GoodTillTime", expires_at="tomorrow"), 422, "invalid-request")
+        ends = str(now + 1_500_000_000)
+        timed = self.ok(bid("GoodTillTime", expires_at=ends), 201)["order"]
+        self.assertEqual((timed["status"], timed["expires_at"]), ("New", ends))
+        closing, staying = (self.ok(bid(how), 201)["order"] for how in ("GoodTillClose", "GoodTillCancelled"))
+        self.assertEqual(closing["expires_at"], "0")
+        expired = self.until(self.waiter, timed["order_id"], "Cancelled")
+        self.assertEqual((expired["reason"], expired["timestamp"] >= ends), (208, True))
+        state = lambda state: self.ok(
+            self.operator.call("PUT", "/admin/markets/state", {"market": "SOL/USDC", "state": state})
+        )
+        state("Closed")
+        self.assertEqual(self.until(self.waiter, closing["order_id"], "Cancelled")["reason"], 209)
+        self.assertEqual(self.until(self.waiter, staying["order_id"], "New")["time_in_force"], "GoodTillCancelled")
+        state("Continuous")
 
 
 async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC", epoch=None):
@@ -817,7 +1248,7 @@ class Once(OneExchange):
 
     def test_what_was_refused_hides_nothing(self):
         self.ok(self.take(200), 201)
-        self.refused(self.taker.place("Bid", 1000, 10**9, 201), 409, "insufficient-funds")
+        self.refused(self.taker.place("Bid", 1000, 99_000_000, 201), 409, "insufficient-funds")
         while self.ask(201)[0] != 200:
             time.sleep(0.02)
         self.assertEqual(self.ok(self.ask(201))["accepted"], False)
@@ -1338,7 +1769,8 @@ class FullJournal(unittest.TestCase):
         archive = exchange.folder / "state" / "archive"
         archive.rename(archive.with_name("aside"))
         # The last one may have been sent before that there is no room had shown.
-        while (answer := user.place("Bid", 100, 1))[0] == 201:
+        now = {"time_in_force": "ImmediateOrCancel"}
+        while (answer := user.place("Bid", 100, 1, **now))[0] == 201:
             pass
         self.assertIn(answer[1]["code"], ("busy", "outcome-unknown"))
         reason = "journal memory is full (the archive's storage fails: check the disk), so nothing was sent"

@@ -153,7 +153,8 @@ class Port:
     def place(self, side, price, quantity, client_order_id):
         """The number of the accepted order, or minus its reject reason."""
         block = struct.pack(
-            "<QqQIBBBBQ", client_order_id, price, quantity, 0, {"Bid": 0, "Ask": 1}[side], 0, 0, 0, 0
+            "<QqQIBBBBQQQqBBHI",
+            client_order_id, price, quantity, 0, {"Bid": 0, "Ask": 1}[side], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         )
         found, content = self.command(NEW_ORDER, block, [ACCEPTED, REJECTED])
         if found == ACCEPTED:
@@ -163,6 +164,6 @@ class Port:
 
     def cancel(self, order_id):
         """Whether it is cancelled."""
-        block = struct.pack("<QQ", order_id, 0)
+        block = struct.pack("<QQQ", order_id, 0, 0)
         found, _ = self.command(CANCEL_ORDER, block, [CANCELED, REJECTED])
         return found == CANCELED

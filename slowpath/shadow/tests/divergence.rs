@@ -4,7 +4,7 @@
 use core::num::NonZeroU64;
 use domain::{
     AccountId, Amount, AssetId, Checkpoint, ClientOrderId, Command, CreateAccount, CreateAsset,
-    CreateMarket, Deposit, Effects, Event, FirmId, Flag, Genesis, MarketId, Nanos, NewOrder,
+    CreateMarket, Deposit, Effects, Event, FirmId, Genesis, MarketId, MarketState, Nanos, NewOrder,
     OpenSession, OrderType, Price, Qty, Request, SessionId, Side, Source, Stamp, TimeInForce,
     Timer, Zero,
 };
@@ -27,7 +27,7 @@ fn new_order(client_order_id: u64, side: Side, qty: u64) -> Command {
         side,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     })
 }
 
@@ -73,6 +73,8 @@ fn commands() -> Vec<(Source, Command)> {
         min_qty: Qty(1),
         price_min: Price(1),
         symbol: [0; 16],
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     };
     commands.push((Source::ADMINISTRATION, Command::CreateMarket(market)));
     for id in 0..2 {
@@ -117,7 +119,7 @@ fn journal(change: impl Fn(&mut FrameHeader, &mut Command, &mut Effects)) -> Vec
     let mut frames = Vec::new();
     let mut commands = commands().into_iter();
     loop {
-        let (source, command) = match engine.pending_sweep() {
+        let (source, command) = match engine.pending_work() {
             Some(order_id) => (
                 Source::SEQUENCER,
                 Command::Continue(domain::Continue { order_id }),
@@ -204,12 +206,17 @@ fn rewrite(effects: &mut Effects, change: impl Fn(&mut Event)) {
             | Event::Canceled(_)
             | Event::Amended(_)
             | Event::NotApplied(_)
+            | Event::SelfTradePrevented(_)
+            | Event::MassCanceled(_)
+            | Event::Triggered(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
             | Event::BookReplace(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::Outcome(_) => panic!("not in these frames: {event:?}"),
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::candles::Interval;
 use crate::rows::{
-    Account, Asset, AuditEntry, Balance, Candle, Deposit, Market, MarketTotals, Order, Rejection,
-    ReportRow, Session, Trade,
+    Account, Asset, Auction, AuditEntry, Balance, Candle, Deposit, Market, MarketStateRow,
+    MarketTotals, Order, Rejection, ReplacedId, ReportRow, SelfTradePrevented, Session, Trade,
 };
 use domain::{AccountId, AssetId, MarketId, Nanos, OrderId, Seq};
 use journal::Frame;
@@ -19,7 +19,11 @@ pub struct Batch {
     pub(crate) sessions: Vec<Session>,
     pub(crate) rejections: Vec<Rejection>,
     pub(crate) reports: Vec<ReportRow>,
+    pub(crate) replaced_ids: Vec<ReplacedId>,
     pub(crate) trades: Vec<Trade>,
+    pub(crate) self_trades: Vec<SelfTradePrevented>,
+    pub(crate) market_states: Vec<MarketStateRow>,
+    pub(crate) auctions: Vec<Auction>,
     pub(crate) deposits: Vec<Deposit>,
     pub(crate) audit: Vec<AuditEntry>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
@@ -58,7 +62,11 @@ impl Batch {
             self.sessions.len(),
             self.rejections.len(),
             self.reports.len(),
+            self.replaced_ids.len(),
             self.trades.len(),
+            self.self_trades.len(),
+            self.market_states.len(),
+            self.auctions.len(),
             self.deposits.len(),
             self.audit.len(),
         ];

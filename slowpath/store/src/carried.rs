@@ -5,7 +5,7 @@ use crate::candles::Interval;
 use crate::column::Values;
 use crate::error::StoreError;
 use crate::record::all;
-use crate::rows::{Candle, MarketTotals, Order};
+use crate::rows::{Candle, MarketTotals, Order, OrderStatus};
 use sqlx::AnyConnection;
 
 /// What the tables have, after the last frame in them, of everything that later frames change.
@@ -22,8 +22,8 @@ pub(crate) struct Carried {
 impl Carried {
     /// Reads it. The caller's transaction makes it of one moment.
     pub(crate) async fn read(connection: &mut AnyConnection) -> Result<Self, StoreError> {
-        // As the partial index has it.
-        let orders = all(connection, "WHERE status <= 1", Values::default()).await?;
+        let open = format!("WHERE {}", OrderStatus::OPEN);
+        let orders = all(connection, &open, Values::default()).await?;
         let totals: Vec<MarketTotals> = all(connection, "", Values::default()).await?;
         let mut candles = Vec::new();
         for market in &totals {

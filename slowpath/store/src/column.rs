@@ -8,7 +8,8 @@
 use crate::error::StoreError;
 use domain::{
     AccountId, Amount, AssetId, ClientOrderId, CommandKind, EventKind, FirmId, Flag, MarketId,
-    Nanos, OrderId, OrderType, Price, Qty, Reason, Seq, SessionId, Side, Source, TimeInForce,
+    MarketState, Nanos, OrderId, OrderType, PostOnly, Price, Qty, Reason, SelfTrade,
+    SelfTradeScope, Seq, SessionId, Side, Source, TimeInForce,
 };
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{Arguments as _, Row as _};
@@ -231,6 +232,10 @@ numbered!(
     OrderType as u8,
     TimeInForce as u8,
     Flag as u8,
+    PostOnly as u8,
+    SelfTrade as u8,
+    SelfTradeScope as u8,
+    MarketState as u8,
     EventKind as u8,
     Reason as u16,
     CommandKind as u16

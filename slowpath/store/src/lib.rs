@@ -36,8 +36,8 @@ pub use markets::{DayStats, MarketStats};
 pub use projection::Projection;
 pub use projector::{BATCH_ROWS, Projector, Written};
 pub use rows::{
-    Account, Asset, AuditEntry, Balance, Candle, Deposit, Market, MarketTotals, Order, OrderStatus,
-    Rejection, Session, Trade,
+    Account, Asset, Auction, AuditEntry, Balance, Candle, Deposit, Market, MarketStateRow,
+    MarketTotals, Order, OrderStatus, Rejection, SelfTradePrevented, Session, Trade,
 };
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use schema::{Prepared, Resume, empty, prepare};

@@ -3,9 +3,9 @@
 use crate::candles::Interval;
 use crate::column::Values;
 use crate::error::StoreError;
-use crate::rows::{Balance, Candle, MarketTotals};
+use crate::rows::{Auction, Balance, Candle, MarketStateRow, MarketTotals};
 use crate::store::{At, Question, Store, at_most, bound};
-use domain::{AccountId, MarketId, Nanos, Price};
+use domain::{AccountId, MarketId, Nanos, Price, Seq};
 
 /// A market's last trade, and its trades of the last 24 hours by the minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,36 @@ impl Store {
             .all("WHERE account = $1 ORDER BY asset", values)
             .await?;
         question.answer(balances).await
+    }
+
+    /// The states of a market that began below a frame, the newest first, at most `limit` (500).
+    ///
+    /// # Errors
+    /// As [`Store::balances`].
+    pub async fn market_states(
+        &self,
+        market: MarketId,
+        below: Option<Seq>,
+        limit: u32,
+    ) -> Result<At<Vec<MarketStateRow>>, StoreError> {
+        let mut question = self.ask().await?;
+        let found = question.all(OF_MARKET, page(market, below, limit)).await?;
+        question.answer(found).await
+    }
+
+    /// The auctions of a market below a frame, the newest first, at most `limit` (500).
+    ///
+    /// # Errors
+    /// As [`Store::balances`].
+    pub async fn auctions(
+        &self,
+        market: MarketId,
+        below: Option<Seq>,
+        limit: u32,
+    ) -> Result<At<Vec<Auction>>, StoreError> {
+        let mut question = self.ask().await?;
+        let found = question.all(OF_MARKET, page(market, below, limit)).await?;
+        question.answer(found).await
     }
 
     /// Candles that begin in `from .. to` (UTC ns), the oldest first, at most `limit` (500). An interval
@@ -89,6 +119,16 @@ impl Store {
         let day = day(&minutes);
         question.answer(Some(MarketStats { totals, day })).await
     }
+}
+
+/// Rows of a market below a frame, as [`page`] gives their places.
+const OF_MARKET: &str = "WHERE market = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+
+fn page(market: MarketId, below: Option<Seq>, limit: u32) -> Values {
+    Values::default()
+        .with(&market)
+        .with(&bound(below.map_or(u64::MAX, |seq| seq.0)))
+        .with(&at_most(limit))
 }
 
 async fn candles(

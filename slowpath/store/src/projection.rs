@@ -5,13 +5,14 @@ use crate::candles::OpenCandles;
 use crate::carried::Carried;
 use crate::error::StoreError;
 use crate::rows::{
-    Account, Asset, AuditEntry, Balance, Deposit, Market, MarketTotals, Order, OrderStatus,
-    Rejection, ReportRow, Session, Trade,
+    Account, Asset, Auction, AuditEntry, Balance, Deposit, Market, MarketStateRow, MarketTotals,
+    Order, OrderStatus, Rejection, ReplacedId, ReportRow, SelfTradePrevented, Session, Trade,
 };
 use core::num::NonZeroU64;
 use domain::{
-    AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Liquidity, MarketId, Nanos,
-    OrderId, OrderType, OrderView, Qty, Reason, Seq, SessionId, Side, Source,
+    AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Flag, Liquidity, MarketId,
+    MarketState, Nanos, OrderId, OrderView, Price, Qty, Reason, Seq, SessionId, Side, Source,
+    TimeInForce,
 };
 use engine::Engine;
 use journal::{Chain, Frame};
@@ -122,7 +123,7 @@ impl Projection {
                 outcome = event.reason;
             }
             Self::project_report(&event, place, batch);
-            self.project_event(&event, place, batch);
+            self.project_event(&event, &frame.command, place, batch);
         }
         self.project_command(frame, outcome, place, batch);
         batch.extend_to(frame);
@@ -149,9 +150,9 @@ impl Projection {
         });
     }
 
-    fn project_event(&mut self, event: &Event, place: Place, batch: &mut Batch) {
+    fn project_event(&mut self, event: &Event, command: &Command, place: Place, batch: &mut Batch) {
         match event {
-            Event::Accepted(event) => self.accept(event, place, batch),
+            Event::Accepted(event) => self.accept(event, min_qty(command), place, batch),
             Event::Rejected(event) => batch.rejections.push(Rejection {
                 session: event.session,
                 report_no: event.report_no,
@@ -170,24 +171,35 @@ impl Projection {
                 order.status = OrderStatus::Canceled;
                 order.reason = event.reason;
             }),
-            Event::Amended(event) => self.change(event.order_id, place, batch, |order| {
-                order.price = event.price;
-                order.qty = event.qty;
-                order.leaves = event.leaves;
+            Event::Amended(event) => self.amend(event, place, batch),
+            Event::SelfTradePrevented(event) => self.prevent(event, place, batch),
+            Event::Triggered(event) => self.change(event.order_id, place, batch, |order| {
+                order.status = OrderStatus::New;
+            }),
+            Event::MarketStateChanged(event) => {
+                begin_state(event.market, event.state, place, batch);
+            }
+            Event::MarketDefined(event) => begin_state(event.market, event.state, place, batch),
+            Event::Uncrossed(event) => batch.auctions.push(Auction {
+                market: event.market,
+                seq: place.seq,
+                price: event.price,
+                qty: event.qty,
+                time: place.time,
             }),
             Event::NotApplied(_)
+            | Event::MassCanceled(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::PhaseChanged(_)
-            | Event::MarketDefined(_)
             | Event::BookReplace(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => {}
         }
     }
 
-    fn accept(&mut self, event: &domain::Accepted, place: Place, batch: &mut Batch) {
+    fn accept(&mut self, event: &domain::Accepted, min_qty: Qty, place: Place, batch: &mut Batch) {
         let order = Order {
             order_id: event.order_id,
             session: event.session,
@@ -198,12 +210,22 @@ impl Projection {
             order_type: event.order_type,
             time_in_force: event.time_in_force,
             post_only: event.post_only,
+            min_qty,
+            self_trade: event.self_trade,
+            self_trade_scope: event.self_trade_scope,
+            expires: event.expires,
+            display_qty: event.display_qty,
+            trigger_price: event.trigger_price,
             price: event.price,
             qty: event.qty,
             filled: Qty::ZERO,
             leaves: event.qty,
             notional: 0,
-            status: OrderStatus::New,
+            status: if event.order_type.waits() {
+                OrderStatus::Waiting
+            } else {
+                OrderStatus::New
+            },
             reason: Reason::None,
             created_seq: place.seq,
             created_time: place.time,
@@ -212,6 +234,51 @@ impl Projection {
         };
         self.open.insert(order.order_id, order);
         self.change(event.order_id, place, batch, |_| {});
+    }
+
+    fn amend(&mut self, event: &domain::Amended, place: Place, batch: &mut Batch) {
+        let before = self.open.get(&event.order_id);
+        let before = before.expect("events name orders that are open");
+        if before.client_order_id != event.client_order_id {
+            batch.replaced_ids.push(ReplacedId {
+                account: before.account,
+                session: before.session,
+                client_order_id: before.client_order_id,
+                order_id: event.order_id,
+                seq: place.seq,
+            });
+        }
+        self.change(event.order_id, place, batch, |order| {
+            order.client_order_id = event.client_order_id;
+            // A stop without a limit is amended without a price and keeps its worst.
+            if order.order_type.has_limit() {
+                order.price = event.price;
+            }
+            order.qty = event.qty;
+            order.leaves = event.leaves;
+        });
+    }
+
+    /// The arriving order may have become smaller; what became of the resting one, its own events say.
+    fn prevent(&mut self, event: &domain::SelfTradePrevented, place: Place, batch: &mut Batch) {
+        batch.self_trades.push(SelfTradePrevented {
+            session: event.session,
+            report_no: event.report_no,
+            account: self.account_of(event.session),
+            order_id: event.order_id,
+            maker_order: event.maker_order_id,
+            market: event.market,
+            price: event.price,
+            qty: event.qty,
+            self_trade: event.self_trade,
+            seq: place.seq,
+            time: place.time,
+        });
+        self.change(event.order_id, place, batch, |order| {
+            let qty = order.filled.checked_add(event.leaves);
+            order.qty = qty.expect("no more than before");
+            order.leaves = event.leaves;
+        });
     }
 
     /// Changes an open order, puts it and the balance that it holds into the batch, and forgets it
@@ -235,7 +302,7 @@ impl Projection {
             self.open.remove(&order_id);
         }
         // A market buy holds nothing.
-        if order.side == Side::Sell || order.order_type == OrderType::Limit {
+        if order.side == Side::Sell || order.order_type.has_limit() {
             let (base, quote) = self.assets_of(order.market);
             let held = match order.side {
                 Side::Buy => quote,
@@ -267,6 +334,7 @@ impl Projection {
             maker_account,
             maker_session,
             maker_fee: Amount::ZERO,
+            maker_is_rebate: Flag::No,
             taker_order: event.taker_order_id,
             taker_account,
             taker_session,
@@ -299,6 +367,7 @@ impl Projection {
         match event.liquidity {
             Liquidity::Maker => {
                 trade.maker_fee = event.fee;
+                trade.maker_is_rebate = event.is_rebate;
                 self.trade = Some(trade);
             }
             Liquidity::Taker => {
@@ -410,9 +479,20 @@ impl Projection {
                 time,
             }),
             Command::Deposit(command) => self.touch(command.account, command.asset, place, batch),
+            Command::CollectFees(command) => {
+                self.touch(command.account, command.asset, place, batch);
+            }
             Command::NewOrder(_)
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
+            | Command::MassCancel(_)
+            | Command::KillSwitch(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -426,9 +506,42 @@ impl Projection {
 
 /// Whether a row says of an order what the engine does.
 fn is_row_of(order: &Order, live: &OrderView) -> bool {
+    // A market order that sweeps or waits has no price of its own: the row says the worst.
+    let price = if order.order_type.has_limit() {
+        order.price
+    } else {
+        Price(0)
+    };
+    let trigger_price = if order.status == OrderStatus::Waiting {
+        order.trigger_price
+    } else {
+        Price(0)
+    };
+    let until_close = order.time_in_force == TimeInForce::GoodTillClose;
+    let own = (order.post_only, order.self_trade, order.self_trade_scope);
     (order.session, order.client_order_id) == (live.session, live.client_order_id)
-        && (order.market, order.side, order.price) == (live.market, live.side, live.price)
+        && (order.market, order.side, price) == (live.market, live.side, live.price)
+        && own == (live.post_only, live.self_trade, live.self_trade_scope)
+        && (until_close, order.expires) == (live.until_close, live.expires)
+        && (order.display_qty, trigger_price) == (live.display_qty, live.trigger_price)
         && (order.leaves, order.filled) == (live.leaves, live.filled)
+}
+
+/// Of a new order, which alone is accepted: `Accepted` does not say it.
+fn min_qty(command: &Command) -> Qty {
+    if let Command::NewOrder(order) = command {
+        return order.min_qty;
+    }
+    Qty::ZERO
+}
+
+fn begin_state(market: MarketId, state: MarketState, place: Place, batch: &mut Batch) {
+    batch.market_states.push(MarketStateRow {
+        market,
+        seq: place.seq,
+        state,
+        time: place.time,
+    });
 }
 
 fn market(command: &domain::CreateMarket, seq: Seq) -> Market {
@@ -463,6 +576,9 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         Event::Canceled(event) => Some((event.kind, event.as_bytes())),
         Event::Amended(event) => Some((event.kind, event.as_bytes())),
         Event::NotApplied(event) => Some((event.kind, event.as_bytes())),
+        Event::SelfTradePrevented(event) => Some((event.kind, event.as_bytes())),
+        Event::MassCanceled(event) => Some((event.kind, event.as_bytes())),
+        Event::Triggered(event) => Some((event.kind, event.as_bytes())),
         Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)
@@ -470,6 +586,8 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         | Event::PhaseChanged(_)
         | Event::MarketDefined(_)
         | Event::BookReplace(_)
+        | Event::MarketStateChanged(_)
+        | Event::Uncrossed(_)
         | Event::Outcome(_)
         | Event::StateHash(_) => None,
     }

@@ -6,11 +6,12 @@ use crate::error::StoreError;
 use crate::record::record;
 use domain::{
     AccountId, Amount, AssetId, ClientOrderId, CommandKind, EventKind, FirmId, Flag, MarketId,
-    Nanos, OrderId, OrderType, Price, Qty, Reason, Seq, SessionId, Side, Source, TimeInForce,
+    MarketState, Nanos, OrderId, OrderType, PostOnly, Price, Qty, Reason, SelfTrade,
+    SelfTradeScope, Seq, SessionId, Side, Source, TimeInForce,
 };
 use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
-/// What has become of an order. Stable numbers; the open ones come first.
+/// What has become of an order. Stable numbers.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, TryFromBytes, Immutable, KnownLayout,
 )]
@@ -24,14 +25,19 @@ pub enum OrderStatus {
     Filled = 2,
     /// The rest of it will not trade; the order's reason says why.
     Canceled = 3,
+    /// A stop that waits until the market reaches its trigger price.
+    Waiting = 4,
 }
 numbered!(OrderStatus as u8);
 
 impl OrderStatus {
+    /// The open ones, as the index of open orders says it: said otherwise it is not used.
+    pub(crate) const OPEN: &str = "status IN (0, 1, 4)";
+
     /// Whether it can still trade.
     #[must_use]
     pub fn is_open(self) -> bool {
-        self <= Self::PartiallyFilled
+        matches!(self, Self::New | Self::PartiallyFilled | Self::Waiting)
     }
 }
 
@@ -114,26 +120,38 @@ record! {
 record! {
     /// An order that was accepted, as it is now. Its average price is `notional / (filled * tick_value)`.
     pub Order in "orders", key [order_id],
-    changing [price, qty, filled, leaves, notional, status, reason, updated_seq, updated_time] {
+    changing [client_order_id, price, qty, filled, leaves, notional, status, reason, updated_seq, updated_time] {
         /// The engine's id.
         order_id: OrderId,
         /// Who entered it.
         session: SessionId,
         /// For whom.
         account: AccountId,
-        /// The owner's id.
+        /// The owner's id: the last one that was given.
         client_order_id: ClientOrderId,
         /// Where.
         market: MarketId,
         /// Buy or sell.
         side: Side,
-        /// Limit or market.
+        /// Limit or market, at once or later.
         order_type: OrderType,
         /// How long.
         time_in_force: TimeInForce,
-        /// Refused rather than trade on arrival.
-        post_only: Flag,
-        /// Limit price in ticks, or 0.
+        /// Whether it had to rest, and what became of it otherwise.
+        post_only: PostOnly,
+        /// Lots that had to trade at once; 0: any.
+        min_qty: Qty,
+        /// What it did where it met an order of its own.
+        self_trade: SelfTrade,
+        /// Which orders are its own.
+        self_trade_scope: SelfTradeScope,
+        /// Engine time at which it ends; 0: none.
+        expires: Nanos,
+        /// Lots that the book shows of it at a time; 0: all.
+        display_qty: Qty,
+        /// Of a stop its trigger price in ticks, also when it waits no more; else 0.
+        trigger_price: Price,
+        /// Limit price in ticks; of a market order the worst, or 0.
         price: Price,
         /// Lots, those that have traded included.
         qty: Qty,
@@ -221,8 +239,10 @@ record! {
         maker_account: AccountId,
         /// Whose.
         maker_session: SessionId,
-        /// What it paid, quote base units.
+        /// What it paid, quote base units; or received.
         maker_fee: Amount,
+        /// Whether it received that.
+        maker_is_rebate: Flag,
         /// The order that arrived.
         taker_order: OrderId,
         /// Whose.
@@ -233,6 +253,81 @@ record! {
         taker_fee: Amount,
         /// Frame.
         seq: Seq,
+        /// When, UTC ns.
+        time: Nanos,
+    }
+}
+
+record! {
+    /// An order met one of its own and did not trade with it.
+    pub SelfTradePrevented in "self_trades", key [], changing [] {
+        /// Whose the arriving order is.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// Whose it is.
+        account: AccountId,
+        /// The arriving order.
+        order_id: OrderId,
+        /// The resting order.
+        maker_order: OrderId,
+        /// Where.
+        market: MarketId,
+        /// The resting order's, in ticks.
+        price: Price,
+        /// Lots that would have traded.
+        qty: Qty,
+        /// What was done.
+        self_trade: SelfTrade,
+        /// Frame.
+        seq: Seq,
+        /// When, UTC ns.
+        time: Nanos,
+    }
+}
+
+record! {
+    /// A client order id that an order had until it was replaced by another.
+    pub(crate) ReplacedId in "replaced_ids", key [], changing [] {
+        /// For whom the order is.
+        account: AccountId,
+        /// Whose ids they are.
+        session: SessionId,
+        /// Until then.
+        client_order_id: ClientOrderId,
+        /// The order.
+        order_id: OrderId,
+        /// Frame that replaced it.
+        seq: Seq,
+    }
+}
+
+record! {
+    /// What may happen in a market from a frame on.
+    pub MarketStateRow in "market_states", key [], changing [] {
+        /// Where.
+        market: MarketId,
+        /// Frame.
+        seq: Seq,
+        /// From then on.
+        state: MarketState,
+        /// When, UTC ns.
+        time: Nanos,
+    }
+}
+
+record! {
+    /// Bids and asks of a market that crossed have traded at one price. The trades are those of the frame and of those
+    /// that went on with it.
+    pub Auction in "auctions", key [], changing [] {
+        /// Where.
+        market: MarketId,
+        /// Frame.
+        seq: Seq,
+        /// Ticks.
+        price: Price,
+        /// Lots.
+        qty: Qty,
         /// When, UTC ns.
         time: Nanos,
     }

@@ -8,19 +8,20 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 
 /// What leads from each version to the next, version 0 being no tables. A step that was released is
 /// never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_removed_snapshots.sql"),
     include_str!("../migrations/0003_who_asked.sql"),
     include_str!("../migrations/0004_tokens_of_a_wallet.sql"),
     include_str!("../migrations/0005_requests.sql"),
+    include_str!("../migrations/0006_rules.sql"),
 ];
 
 /// The version of the tables that this build knows.
 pub const VERSION: u64 = STEPS.len() as u64;
 
 /// Tables that the journal gives again, and the index of snapshots, which their folder does.
-const DERIVED: [&str; 14] = [
+const DERIVED: [&str; 18] = [
     "assets",
     "markets",
     "accounts",
@@ -28,9 +29,13 @@ const DERIVED: [&str; 14] = [
     "orders",
     "rejections",
     "reports",
+    "replaced_ids",
     "trades",
+    "self_trades",
     "balances",
     "market_stats",
+    "market_states",
+    "auctions",
     "candles",
     "deposits",
     "audit",

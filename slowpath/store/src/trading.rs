@@ -2,7 +2,9 @@
 
 use crate::column::Values;
 use crate::error::StoreError;
-use crate::rows::{Order, OrderStatus, Rejection, ReportRow, Trade};
+use crate::rows::{
+    Order, OrderStatus, Rejection, ReplacedId, ReportRow, SelfTradePrevented, Trade,
+};
 use crate::store::{At, MAX_ROWS, Store, at_most, bound};
 use domain::{
     AccountId, ClientOrderId, CommandKind, Event, Events, MarketId, Nanos, OrderId, Seq, SessionId,
@@ -97,7 +99,8 @@ impl Store {
     }
 
     /// What became of the new orders that a session sent with this client order id: the last one that was
-    /// accepted, else the last refusal. What was refused never happened, so it hides no order.
+    /// accepted, which may have another id since, else the last refusal. What was refused never happened, so it hides
+    /// no order.
     ///
     /// # Errors
     /// As [`Store::order`].
@@ -120,6 +123,17 @@ impl Store {
             .await?;
         if let Some(order) = accepted {
             return question.answer(Some(Outcome::Accepted(order))).await;
+        }
+        let replaced: Option<ReplacedId> = question
+            .first(
+                "WHERE account = $1 AND client_order_id = $2 AND session = $3 ORDER BY seq DESC LIMIT 1",
+                named(),
+            )
+            .await?;
+        if let Some(replaced) = replaced {
+            let values = Values::default().with(&replaced.order_id);
+            let order: Option<Order> = question.first("WHERE order_id = $1", values).await?;
+            return question.answer(order.map(Outcome::Accepted)).await;
         }
         let refused: Option<Rejection> = question
             .first(
@@ -151,8 +165,7 @@ impl Store {
             place
         };
         if filter.open_only {
-            // As in the index of open orders, or it is not used.
-            rest.push_str(" AND status <= 1");
+            rest.push_str(&format!(" AND {}", OrderStatus::OPEN));
         }
         if let Some(status) = filter.status {
             rest.push_str(&format!(" AND status = ${}", next()));
@@ -228,6 +241,31 @@ impl Store {
         trades.sort_unstable_by_key(|trade| std::cmp::Reverse(trade.trade_id));
         trades.truncate(usize::try_from(at_most(limit)).unwrap_or(0));
         question.answer(trades).await
+    }
+
+    /// What arriving orders of an account met of their own, the newest first, at most `limit` (500). `behind`: frame and
+    /// report number of the last of the page before.
+    ///
+    /// # Errors
+    /// As [`Store::order`].
+    pub async fn self_trades(
+        &self,
+        account: AccountId,
+        behind: Option<(Seq, u64)>,
+        limit: u32,
+    ) -> Result<At<Vec<SelfTradePrevented>>, StoreError> {
+        let mut question = self.ask().await?;
+        // In one frame one order arrives, whose session's report numbers these are.
+        let (seq, report_no) = behind.unwrap_or((Seq(u64::MAX), u64::MAX));
+        let values = Values::default()
+            .with(&account)
+            .with(&bound(seq.0))
+            .with(&bound(report_no))
+            .with(&at_most(limit));
+        let rest = "WHERE account = $1 AND (seq, report_no) < ($2, $3) \
+                    ORDER BY seq DESC, report_no DESC LIMIT $4";
+        let found = question.all(rest, values).await?;
+        question.answer(found).await
     }
 
     /// Reports of a session from a number on, at most `limit` (500): a stream goes on here.

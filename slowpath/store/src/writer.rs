@@ -67,7 +67,11 @@ impl Writer {
         statements.put(to, batch.orders.values()).await?;
         statements.put(to, batch.rejections.iter()).await?;
         statements.put(to, batch.reports.iter()).await?;
+        statements.put(to, batch.replaced_ids.iter()).await?;
         statements.put(to, batch.trades.iter()).await?;
+        statements.put(to, batch.self_trades.iter()).await?;
+        statements.put(to, batch.market_states.iter()).await?;
+        statements.put(to, batch.auctions.iter()).await?;
         statements.put(to, batch.balances.values()).await?;
         statements.put(to, batch.totals.values()).await?;
         statements.put(to, batch.candles.values()).await?;

@@ -104,6 +104,13 @@ async fn same_of_account(one: &Store, other: &Store, account: AccountId) {
             );
         }
     }
+    let first = one.self_trades(account, None, 3).await.unwrap();
+    assert_eq!(first, other.self_trades(account, None, 3).await.unwrap());
+    let behind = first.value.last().map(|met| (met.seq, met.report_no));
+    assert_eq!(
+        one.self_trades(account, behind, 20).await.unwrap(),
+        other.self_trades(account, behind, 20).await.unwrap()
+    );
     assert_eq!(
         one.order(OrderId::first(3)).await.unwrap(),
         other.order(OrderId::first(3)).await.unwrap()
@@ -118,6 +125,14 @@ async fn same_of_market(one: &Store, other: &Store, market: MarketId, now: Nanos
     assert_eq!(
         one.trades_of_market(market, None, 30).await.unwrap(),
         other.trades_of_market(market, None, 30).await.unwrap()
+    );
+    assert_eq!(
+        one.market_states(market, None, 9).await.unwrap(),
+        other.market_states(market, None, 9).await.unwrap()
+    );
+    assert_eq!(
+        one.auctions(market, None, 9).await.unwrap(),
+        other.auctions(market, None, 9).await.unwrap()
     );
     for interval in Interval::ALL {
         let candles = one.candles(market, interval, BEGIN, now, 50).await.unwrap();

@@ -6,11 +6,12 @@
 
 mod claims;
 mod exchange;
+mod rules;
 mod tables;
 mod trouble;
 
 use domain::{
-    AccountId, Amount, AssetId, ClientOrderId, Event, Flag, MarketId, Nanos, NewOrder, OrderId,
+    AccountId, Amount, AssetId, ClientOrderId, Event, MarketId, Nanos, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Seq, SessionId, Side, Source, TimeInForce,
 };
 use exchange::{BEGIN, Exchange, SHARD, TRADERS, cancel};
@@ -43,7 +44,7 @@ impl Place {
     }
 }
 
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 fn limit(client_order_id: u64, side: Side, price: i64, qty: u64) -> NewOrder {
     NewOrder {
@@ -54,7 +55,7 @@ fn limit(client_order_id: u64, side: Side, price: i64, qty: u64) -> NewOrder {
         side,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     }
 }
 
@@ -76,7 +77,7 @@ fn small() -> Exchange {
 const SETUP: u64 = 5 + 4 * TRADERS as u64;
 
 /// The small journal's store, asked.
-fn of_small(exchange: &Exchange, ask: impl AsyncFnOnce(&Store)) {
+pub(crate) fn of_small(exchange: &Exchange, ask: impl AsyncFnOnce(&Store)) {
     let place = Place::new();
     run(async {
         let frames = exchange.frames.len();
@@ -280,6 +281,29 @@ fn what_administration_made_is_in_its_tables() {
             let row = &rows[table][1];
             assert!(row.contains(&says), "{table}: {row}");
         }
+    });
+}
+
+#[test]
+fn a_busy_exchange_leaves_rows_in_every_table_of_the_journal() {
+    let (place, exchange) = (Place::new(), busy(11, 600));
+    run(async {
+        bring_up(&place.url, &exchange, exchange.frames.len(), 100)
+            .await
+            .unwrap();
+        let rows = dump(&place.url).await;
+        let others = [
+            "snapshots",
+            "users",
+            "refresh_tokens",
+            "asked",
+            "roles_given",
+        ];
+        for (table, rows) in rows.iter().filter(|(table, _)| !others.contains(table)) {
+            assert!(!rows.is_empty(), "{table}");
+        }
+        let is_rebate = |row: &String| row.contains("maker_is_rebate=1");
+        assert!(rows["trades"].iter().any(is_rebate));
     });
 }
 
@@ -493,10 +517,17 @@ async fn check_against_engine(store: &Store, exchange: &Exchange) {
         let found = engine.order_id(order.session, order.client_order_id);
         assert_eq!(found, Some(order.order_id));
         assert_eq!(order.filled.0 + order.leaves.0, order.qty.0);
+        let live = engine.order(order.order_id).unwrap();
+        let waits = order.status == OrderStatus::Waiting;
+        assert_eq!(waits, live.trigger_price != Price(0));
+        assert_eq!(order.leaves, live.leaves);
+        if waits {
+            continue;
+        }
         let level = levels
             .entry((order.market, order.side, order.price))
             .or_default();
-        *level = (level.0 + order.leaves.0, level.1 + 1);
+        *level = (level.0 + live.shown().0, level.1 + 1);
     }
     for market in [MarketId(0), MarketId(1)] {
         for side in [Side::Buy, Side::Sell] {

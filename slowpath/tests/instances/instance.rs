@@ -2,9 +2,9 @@
 //! as a sequencer does, and holds the regions' locks as long as it lives.
 
 use domain::{
-    Checkpoint, ClientOrderId, Command as Order, Continue, Effects, Flag, MarketId, Nanos,
-    NewOrder, OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source, Stamp,
-    TimeInForce, Zero,
+    Checkpoint, ClientOrderId, Command as Order, Continue, Effects, MarketId, Nanos, NewOrder,
+    OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Zero,
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
@@ -461,7 +461,7 @@ impl Fastpath {
                 side,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
-                post_only: Flag::No,
+                ..NewOrder::PLAIN
             };
             let source = Source::of_session(SessionId(session));
             self.sequence(source, number, Order::NewOrder(order));
@@ -492,7 +492,7 @@ impl Fastpath {
             side: Side::Sell,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::GoodTillCancel,
-            post_only: Flag::No,
+            ..NewOrder::PLAIN
         };
         let source = Source::of_session(SessionId(1));
         self.sequence(source, self.numbers[0], Order::NewOrder(order));
@@ -518,7 +518,7 @@ impl Fastpath {
             self.falsify_events();
         }
         self.append(seq, time, &request);
-        if let Some(order_id) = self.engine.pending_sweep() {
+        if let Some(order_id) = self.engine.pending_work() {
             self.own(Order::Continue(Continue { order_id }));
         }
     }

@@ -1,6 +1,6 @@
 //! Books, order by order.
 
-use domain::{MarketId, OrderId, Phase, Price, Qty, Side};
+use domain::{MarketId, MarketState, OrderId, Phase, Price, Qty, Side};
 use std::collections::BTreeMap;
 use std::fmt;
 use wire::market_data::{self as feed, MarketDefined, Message};
@@ -17,7 +17,7 @@ pub struct RestingOrder {
     pub side: Side,
     /// In ticks.
     pub price: Price,
-    /// Lots that can trade.
+    /// Lots that the book shows of it.
     pub leaves: Qty,
 }
 
@@ -26,7 +26,7 @@ pub struct RestingOrder {
 pub struct Level {
     /// In ticks.
     pub price: Price,
-    /// Lots of all orders.
+    /// Lots that the book shows of all orders.
     pub quantity: Qty,
     /// How many orders.
     pub orders: usize,
@@ -35,12 +35,14 @@ pub struct Level {
 /// The orders of a price: by the number with which each joined, which is their queue.
 type Queue = BTreeMap<u64, (OrderId, Qty)>;
 
-/// The book of one market.
+/// The book of one market. While its state [is a call](MarketState::is_call), or if it was left without an auction, bids may
+/// be as high as asks or higher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
     bids: BTreeMap<Price, Queue>,
     asks: BTreeMap<Price, Queue>,
     definition: Option<MarketDefined>,
+    state: Option<MarketState>,
 }
 
 impl Book {
@@ -48,6 +50,12 @@ impl Book {
     #[must_use]
     pub fn definition(&self) -> Option<&MarketDefined> {
         self.definition.as_ref()
+    }
+
+    /// What may happen in the market, if the feed told it.
+    #[must_use]
+    pub fn state(&self) -> Option<MarketState> {
+        self.state
     }
 
     /// The best price of a side.
@@ -188,7 +196,7 @@ impl Books {
     }
 
     /// As of feed number `number`, from the orders that rest then: those of one price in the order
-    /// of their queue. Terms of markets and the phase come with later messages only.
+    /// of their queue. Terms and states of markets and the phase come with later messages only.
     ///
     /// # Errors
     /// [`BookError::WrongOrder`] if an order is there twice.
@@ -263,9 +271,17 @@ impl Books {
             Message::Trade(message) => self.trade(number, message)?,
             Message::PhaseChanged(message) => self.phase = known(number, message.phase)?,
             Message::MarketDefined(message) => {
+                let state = known(number, message.state)?;
                 let book = self.books.entry(message.market_id).or_default();
                 book.definition = Some(*message);
+                book.state = Some(state);
             }
+            Message::MarketStateChanged(message) => {
+                let state = known(number, message.state)?;
+                self.books.entry(message.market_id).or_default().state = Some(state);
+            }
+            // What it does to the book, the messages behind it say one by one.
+            Message::Uncrossed(_) => {}
             // It has a number, and changes no book that this version knows.
             Message::Unknown { .. } => {}
         }

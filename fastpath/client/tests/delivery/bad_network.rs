@@ -5,12 +5,12 @@ use crate::exchange::{Exchange, SESSION, secret};
 use crate::random::Random;
 use client::{Config, Event, SendError, Session, Status};
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Flag, MarketId, Nanos, NewOrder, OrderId, OrderType,
-    Price, Qty, Side, TimeInForce,
+    AmendOrder, CancelOrder, ClientOrderId, MarketId, MassCancel, Nanos, NewOrder, OrderId,
+    OrderType, Price, Qty, Side, TimeInForce,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use wire::order_entry::Message;
+use wire::order_entry::{self, Message};
 
 const STEP: u64 = 500_000;
 const COMMANDS: u64 = 120;
@@ -39,6 +39,24 @@ const NO_FAULTS: Faults = Faults {
     heartbeats: false,
     jitter: 0,
 };
+
+/// An order that waits, one that ends and is not shown whole, or a plain one.
+fn any_kind(kind: u64) -> NewOrder {
+    match kind {
+        13..=15 => NewOrder {
+            order_type: OrderType::StopLimit,
+            trigger_price: Price(9),
+            ..NewOrder::PLAIN
+        },
+        16..=17 => NewOrder {
+            time_in_force: TimeInForce::GoodTillTime,
+            expires: Nanos(kind),
+            display_qty: Qty(1),
+            ..NewOrder::PLAIN
+        },
+        _ => NewOrder::PLAIN,
+    }
+}
 
 struct World {
     random: Random,
@@ -151,35 +169,43 @@ impl World {
         let client_order_id = ClientOrderId(1 + self.random.below(12));
         let price = Price(1 + self.random.next().cast_signed().rem_euclid(1000));
         let qty = Qty(1 + self.random.below(9));
-        let (number, message) = match self.random.below(4) {
+        let (number, message) = match self.random.below(24) {
             0 => {
+                let number = self.session.mass_cancel(&MassCancel::OWN);
+                let cancel = order_entry::MassCancel {
+                    request: number.unwrap_or_default(),
+                    ..(&MassCancel::OWN).into()
+                };
+                (number, Message::MassCancel(cancel))
+            }
+            1..=6 => {
                 let cancel = CancelOrder {
                     order_id: OrderId::NONE,
                     client_order_id,
+                    qty: Qty(self.random.below(6)),
                 };
                 let number = self.session.cancel_order(&cancel);
                 (number, Message::CancelOrder((&cancel).into()))
             }
-            1 => {
+            7..=12 => {
                 let amend = AmendOrder {
                     order_id: OrderId::NONE,
                     client_order_id,
                     price,
                     qty,
+                    new_client_order_id: ClientOrderId(self.random.below(13)),
                 };
                 let number = self.session.amend_order(&amend);
                 (number, Message::AmendOrder((&amend).into()))
             }
-            _ => {
+            kind => {
                 let order = NewOrder {
                     client_order_id,
                     price,
                     qty,
                     market: MarketId(0),
                     side: Side::Sell,
-                    order_type: OrderType::Limit,
-                    time_in_force: TimeInForce::GoodTillCancel,
-                    post_only: Flag::No,
+                    ..any_kind(kind)
                 };
                 let number = self.session.new_order(&order);
                 (number, Message::NewOrder((&order).into()))
@@ -253,15 +279,20 @@ impl World {
     fn check_orders(&self) {
         let orders = self.session.orders();
         for (id, live) in &self.exchange.state.live {
-            let order = orders.get(*id).expect("no live order is forgotten");
-            assert_eq!(
-                (order.status, order.order_id),
-                (Status::Live, live.order_id)
-            );
+            // By the exchange's id: its name may be another since an amendment that is void.
+            let order = orders.live().find(|order| order.order_id == live.order_id);
+            let order = order.expect("no live order is forgotten");
+            assert_eq!(order.status, Status::Live);
             if order.certain {
+                assert_eq!(orders.get(*id), Some(order));
                 assert_eq!((order.price, order.quantity), (live.price, live.quantity));
                 assert_eq!((order.filled.0, order.fees.0), (live.filled, live.fees));
                 assert_eq!(order.leaves.0, live.quantity.0 - live.filled);
+                assert_eq!(
+                    (order.expires, order.trigger_price),
+                    (live.expires, live.trigger)
+                );
+                assert_eq!(order.display_quantity, live.display);
             }
         }
         for order in orders.live().filter(|order| order.certain) {
@@ -347,7 +378,7 @@ fn nothing_is_sent_twice_on_a_good_network() {
         }
         world.step();
         for (_, _, bytes) in &world.flying {
-            let context = wire::order_entry::DatagramReader::context(bytes).unwrap();
+            let context = order_entry::DatagramReader::context(bytes).unwrap();
             assert!(!context.is_retransmission());
         }
     }

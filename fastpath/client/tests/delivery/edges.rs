@@ -3,8 +3,8 @@
 use crate::exchange::{Exchange, SESSION, secret};
 use client::{Config, Event, MAX_UNANSWERED, ReportsFrom, SendError, Session, Status};
 use domain::{
-    CancelOrder, ClientOrderId, Flag, MarketId, Nanos, NewOrder, OrderId, OrderType, Price, Qty,
-    Side, TimeInForce,
+    CancelOrder, ClientOrderId, MarketId, MassCancel, Nanos, NewOrder, OrderId, OrderType, Price,
+    Qty, Side, TimeInForce,
 };
 use wire::order_entry::{Challenge, Context, DatagramReader, DatagramWriter, Established, Message};
 
@@ -19,7 +19,7 @@ pub(crate) fn order(id: u64) -> NewOrder {
         side: Side::Buy,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     }
 }
 
@@ -83,6 +83,7 @@ fn used_exchange() -> (Exchange, Nanos) {
     let cancel = CancelOrder {
         order_id,
         client_order_id: ClientOrderId(2),
+        qty: Qty::ZERO,
     };
     assert_eq!(session.cancel_order(&cancel), Ok(5));
     let events = talk(&mut session, &mut exchange, &mut now);
@@ -172,7 +173,7 @@ fn at_most_1024_numbers_wait_for_an_answer() {
     let refused = session.new_order(&order(9));
     assert_eq!(refused, Err(SendError::TooManyUnanswered));
     let datagrams = transmit(&mut session, now);
-    let fit = (wire::MAX_DATAGRAM - 48) / 48;
+    let fit = (wire::MAX_DATAGRAM - 48) / 80;
     let expected = usize::try_from(MAX_UNANSWERED).unwrap().div_ceil(fit);
     assert_eq!(datagrams.len(), expected, "datagrams are filled");
     for datagram in datagrams {
@@ -304,6 +305,7 @@ fn a_restarted_exchange_in_a_new_epoch_is_noticed_from_its_heartbeat() {
     let cancel = CancelOrder {
         order_id: OrderId::NONE,
         client_order_id: ClientOrderId(2),
+        qty: Qty::ZERO,
     };
     assert_eq!(
         session.cancel_order(&cancel),
@@ -423,4 +425,32 @@ fn answers_to_another_handshake_are_ignored() {
     assert!(!session.is_established());
     session.feed(&established(nonce), now);
     assert!(session.is_established());
+}
+
+/// The frame of a long mass cancel holds no report for who sent it, and what ends it is lost on the way.
+#[test]
+fn a_mass_cancel_is_answered_by_what_ends_it() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Oldest);
+    talk(&mut session, &mut exchange, &mut now);
+    // Here an even number ends in its own frame.
+    for (number, count) in [(6, 3), (7, 0)] {
+        assert_eq!(session.mass_cancel(&MassCancel::OWN), Ok(number));
+        for datagram in transmit(&mut session, now) {
+            exchange.feed(&datagram);
+        }
+        assert_eq!(session.unanswered(), 1, "the answer was lost");
+        let events = talk(&mut session, &mut exchange, &mut now);
+        let Some(Event::Report { message, .. }) = events.last() else {
+            panic!("{events:?}")
+        };
+        let Message::MassCanceled(ended) = message else {
+            panic!("{message:?}")
+        };
+        assert_eq!((ended.request, ended.count), (number, count));
+        let own_frame = ended.stamp.client_seq_no == number;
+        assert_eq!(own_frame, number == 6);
+        assert_eq!(session.unanswered(), 0);
+        assert_eq!(session.orders().live().count(), 0);
+    }
 }

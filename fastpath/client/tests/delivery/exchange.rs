@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use wire::CONTROL_EPOCH;
 use wire::auth::{MacKeys, SessionSecret};
 use wire::order_entry::{
-    Challenge, Context, DatagramReader, DatagramWriter, Established, Message, NotApplied,
-    OrderAccepted, OrderAmended, OrderCanceled, OrderFilled, OrderRejected, Refused, Stamp,
-    Template,
+    AmendOrder, CancelOrder, Challenge, Context, DatagramReader, DatagramWriter, Established,
+    MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled,
+    OrderRejected, Refused, Stamp, Template, Triggered,
 };
 
 pub(crate) const SESSION: SessionId = SessionId(3);
@@ -26,7 +26,19 @@ pub(crate) struct Live {
     pub(crate) quantity: Qty,
     pub(crate) filled: u64,
     pub(crate) fees: u64,
+    pub(crate) expires: Nanos,
+    pub(crate) display: Qty,
+    /// Of a stop that waits; else 0.
+    pub(crate) trigger: Price,
     side: u8,
+}
+
+/// The request of a mass cancel for which its own frame had no room, as every other one here.
+fn ends_later(message: &Message) -> Option<u64> {
+    if let Message::MassCancel(cancel) = message {
+        return Some(cancel.request).filter(|request| request % 2 == 1);
+    }
+    None
 }
 
 /// A command, the numbers that it skipped, and its reports.
@@ -202,8 +214,12 @@ impl Exchange {
             let frame = frame
                 .clone()
                 .find(|it| (it.first_skipped..=it.number).contains(&number));
-            let reports = frame.unwrap().reports.clone();
+            let frame = frame.unwrap();
+            let (reports, ends_later) = (frame.reports.clone(), ends_later(&frame.command));
             self.send_reports(reports, Context::RETRANSMISSION);
+            if ends_later.is_some() {
+                self.write_at(self.epoch, self.next_report_no(), 0, &[]);
+            }
             return true;
         }
         if self.busy_from.is_some_and(|from| number > from) {
@@ -239,8 +255,43 @@ impl Exchange {
             first_skipped,
             reports,
         });
+        if let Some(request) = ends_later(&message) {
+            self.continue_mass_cancel(request);
+        }
         self.history.push(self.state.clone());
         true
+    }
+
+    /// A frame of the exchange's own, behind that of the command.
+    fn continue_mass_cancel(&mut self, request: u64) {
+        let first = self.state.reports.len();
+        self.state.seq += 1;
+        let stamp = Stamp {
+            engine_seq: Seq(self.state.seq),
+            ..Stamp::default()
+        };
+        self.cancel_all(stamp, request);
+        self.send_reports(first..self.state.reports.len(), 0);
+    }
+
+    fn cancel_all(&mut self, stamp: Stamp, request: u64) {
+        let live = core::mem::take(&mut self.state.live);
+        let count = u64::try_from(live.len()).unwrap();
+        for (client_order_id, order) in live {
+            self.report(OrderCanceled {
+                stamp,
+                order_id: order.order_id,
+                client_order_id,
+                quantity: Qty(order.quantity.0 - order.filled),
+                reason: Reason::MassCancel.into(),
+                ..OrderCanceled::default()
+            });
+        }
+        self.report(MassCanceled {
+            stamp,
+            request,
+            count,
+        });
     }
 
     fn report(&mut self, report: impl Into<Message>) {
@@ -264,6 +315,9 @@ impl Exchange {
                     quantity: order.quantity,
                     filled: 0,
                     fees: 0,
+                    expires: order.expires,
+                    display: order.display_quantity,
+                    trigger: order.trigger_price,
                     side: order.side,
                 };
                 self.state.live.insert(id, live);
@@ -273,45 +327,80 @@ impl Exchange {
                     client_order_id: id,
                     price: order.price,
                     quantity: order.quantity,
+                    expires: order.expires,
+                    display_quantity: order.display_quantity,
+                    trigger_price: order.trigger_price,
                     market_id: order.market_id,
                     side: order.side,
                     ..OrderAccepted::default()
                 });
-                if order.price.0 % 3 == 0 {
+                if order.price.0 % 3 == 0 && live.trigger == Price(0) {
                     let lots = 1 + order.price.0.unsigned_abs() % order.quantity.0;
                     self.fill(stamp, id, lots);
                 }
             }
-            Message::CancelOrder(cancel) => match self.state.live.remove(&cancel.client_order_id) {
-                Some(live) => self.report(OrderCanceled {
-                    stamp,
-                    order_id: live.order_id,
-                    client_order_id: cancel.client_order_id,
-                    quantity: Qty(live.quantity.0 - live.filled),
-                    reason: Reason::Requested.into(),
-                    ..OrderCanceled::default()
-                }),
-                None => self.reject(stamp, cancel.client_order_id, Reason::UnknownOrder),
-            },
-            Message::AmendOrder(amend) => match self.state.live.get_mut(&amend.client_order_id) {
-                Some(live) if amend.quantity.0 > live.filled => {
-                    live.price = amend.price;
-                    live.quantity = amend.quantity;
-                    let live = *live;
-                    self.report(OrderAmended {
-                        stamp,
-                        order_id: live.order_id,
-                        client_order_id: amend.client_order_id,
-                        price: amend.price,
-                        quantity: amend.quantity,
-                        leaves_quantity: Qty(amend.quantity.0 - live.filled),
-                        ..OrderAmended::default()
-                    });
-                }
-                _ => self.reject(stamp, amend.client_order_id, Reason::InvalidQuantity),
-            },
+            Message::CancelOrder(cancel) => self.cancel(stamp, cancel),
+            Message::AmendOrder(amend) => self.amend(stamp, amend),
+            Message::MassCancel(cancel) if ends_later(message).is_none() => {
+                self.cancel_all(stamp, cancel.request);
+            }
+            Message::MassCancel(_) => {}
             other => panic!("a client does not send {other:?}"),
         }
+    }
+
+    fn cancel(&mut self, stamp: Stamp, cancel: &CancelOrder) {
+        let id = cancel.client_order_id;
+        let Some(&live) = self.state.live.get(&id) else {
+            return self.reject(stamp, id, Reason::UnknownOrder);
+        };
+        let leaves = live.quantity.0 - live.filled;
+        if (1..leaves).contains(&cancel.quantity.0) {
+            let quantity = Qty(live.quantity.0 - cancel.quantity.0);
+            return self.change(stamp, id, id, Live { quantity, ..live });
+        }
+        self.state.live.remove(&id);
+        self.report(OrderCanceled {
+            stamp,
+            order_id: live.order_id,
+            client_order_id: id,
+            quantity: Qty(leaves),
+            reason: Reason::Requested.into(),
+            ..OrderCanceled::default()
+        });
+    }
+
+    fn amend(&mut self, stamp: Stamp, amend: &AmendOrder) {
+        let (id, other) = (amend.client_order_id, amend.new_client_order_id);
+        let new = if other == ClientOrderId(0) { id } else { other };
+        let live = self.state.live.get(&id).copied();
+        let Some(live) = live.filter(|live| amend.quantity.0 > live.filled) else {
+            return self.reject(stamp, id, Reason::InvalidQuantity);
+        };
+        if new != id && self.state.live.contains_key(&new) {
+            return self.reject(stamp, id, Reason::DuplicateClientOrderId);
+        }
+        let amended = Live {
+            price: amend.price,
+            quantity: amend.quantity,
+            ..live
+        };
+        self.change(stamp, id, new, amended);
+    }
+
+    /// An order is another from now on, under a new id perhaps.
+    fn change(&mut self, stamp: Stamp, id: ClientOrderId, new: ClientOrderId, live: Live) {
+        self.state.live.remove(&id);
+        self.state.live.insert(new, live);
+        self.report(OrderAmended {
+            stamp,
+            order_id: live.order_id,
+            client_order_id: new,
+            price: live.price,
+            quantity: live.quantity,
+            leaves_quantity: Qty(live.quantity.0 - live.filled),
+            ..OrderAmended::default()
+        });
     }
 
     fn reject(&mut self, stamp: Stamp, client_order_id: ClientOrderId, reason: Reason) {
@@ -345,7 +434,21 @@ impl Exchange {
         });
     }
 
-    /// Somebody else trades with one of the orders.
+    fn arrive(&mut self, stamp: Stamp, id: ClientOrderId) {
+        let live = self.state.live.get_mut(&id).unwrap();
+        live.trigger = Price(0);
+        let live = *live;
+        self.report(Triggered {
+            stamp,
+            order_id: live.order_id,
+            client_order_id: id,
+            price: live.price,
+            side: live.side,
+            ..Triggered::default()
+        });
+    }
+
+    /// Somebody else trades with one of the orders, or lets it arrive, if it is a stop.
     pub(crate) fn trade(&mut self) -> Vec<Vec<u8>> {
         let count = u64::try_from(self.state.live.len()).unwrap();
         if count > 0 {
@@ -357,7 +460,11 @@ impl Exchange {
                 engine_seq: Seq(self.state.seq),
                 ..Stamp::default()
             };
-            self.fill(stamp, id, 1);
+            if self.state.live[&id].trigger == Price(0) {
+                self.fill(stamp, id, 1);
+            } else {
+                self.arrive(stamp, id);
+            }
             self.history.push(self.state.clone());
             if self.bound {
                 self.send_reports(first..first + 1, 0);

@@ -2,7 +2,7 @@
 
 use crate::exchange::{Exchange, SESSION, secret};
 use client::{Config, Connection, Event};
-use domain::{CancelOrder, ClientOrderId, OrderId};
+use domain::{CancelOrder, ClientOrderId, OrderId, Qty};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc;
@@ -60,6 +60,7 @@ fn a_connection_establishes_trades_and_outlives_an_absent_exchange() {
     let cancel = CancelOrder {
         order_id: OrderId::NONE,
         client_order_id: ClientOrderId(1),
+        qty: Qty::ZERO,
     };
     assert_eq!(connection.session_mut().cancel_order(&cancel), Ok(2));
     wait_for(&mut connection, |event| {

@@ -3,8 +3,8 @@
 use client::feed::Books;
 use domain::{
     AccountId, Amount, AssetId, Command, Continue, CreateAccount, CreateAsset, CreateMarket,
-    Delegation, Deposit, Effects, FirmId, Gate, Genesis, MarketId, Nanos, OpenSession, OrderId,
-    Phase, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, Zero,
+    Delegation, Deposit, Effects, FirmId, Gate, Genesis, MarketId, MarketState, Nanos, OpenSession,
+    OrderId, Phase, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, Timer, Zero,
 };
 use engine::Engine;
 use std::collections::BTreeMap;
@@ -15,14 +15,17 @@ pub(crate) const MARKETS: [MarketId; 2] = [MarketId(0), MarketId(1)];
 /// A side of a market, and its orders in the order in which they trade.
 pub(crate) type Shown = Vec<(MarketId, Side, Vec<(Price, OrderId, Qty)>)>;
 
+/// The markets that there are, and what may happen in each.
+pub(crate) type States = Vec<(MarketId, MarketState)>;
+
 pub(crate) struct Exchange {
     pub(crate) engine: Engine,
     effects: Effects,
     seq: u64,
     /// Number and message of every public event.
     pub(crate) messages: Vec<(u64, Message)>,
-    /// By the last feed number of a frame: the books behind it.
-    pub(crate) shown: BTreeMap<u64, (Shown, Phase)>,
+    /// By the last feed number of a frame: books, phase and states of markets behind it.
+    pub(crate) shown: BTreeMap<u64, (Shown, Phase, States)>,
 }
 
 impl Exchange {
@@ -51,9 +54,19 @@ impl Exchange {
         self.apply(Source::of_session(SessionId(session)), command);
     }
 
+    /// As the sequencer does it: what is due comes first, and work is finished before anything else.
     pub(crate) fn apply(&mut self, source: Source, command: Command) {
+        if let Some(deadline) = self.engine.next_deadline()
+            && deadline.0 <= self.seq + 1
+        {
+            self.frame_and_rest(Source::SEQUENCER, Command::Timer(Timer { deadline }));
+        }
+        self.frame_and_rest(source, command);
+    }
+
+    fn frame_and_rest(&mut self, source: Source, command: Command) {
         self.frame(source, command);
-        while let Some(order_id) = self.engine.pending_sweep() {
+        while let Some(order_id) = self.engine.pending_work() {
             self.frame(Source::SEQUENCER, Command::Continue(Continue { order_id }));
         }
     }
@@ -79,14 +92,16 @@ impl Exchange {
             }
         }
         let last = self.engine.next_feed_no() - 1;
-        let books = (self.books(), self.engine.phase());
-        self.shown.insert(last, books);
+        let markets = self.engine.market_ids();
+        let states = markets.map(|market| (market, self.engine.market_state(market).unwrap().0));
+        let shown = (self.books(), self.engine.phase(), states.collect());
+        self.shown.insert(last, shown);
     }
 
     fn books(&self) -> Shown {
         sides(|market, side| {
             let orders = self.engine.book(market, side);
-            orders.map(|o| (o.price, o.order_id, o.leaves)).collect()
+            orders.map(|o| (o.price, o.order_id, o.shown())).collect()
         })
     }
 
@@ -162,6 +177,8 @@ fn genesis() -> Vec<Command> {
             min_qty: Qty(1),
             price_min: Price(1),
             symbol: *b"BASE-QUOTE\0\0\0\0\0\0",
+            state: MarketState::Continuous,
+            pad: [Zero::Zero; 7],
         }));
     }
     for id in 0..2 {

@@ -2,76 +2,204 @@
 //! are the engine's behind every frame.
 
 use crate::exchange::{Exchange, MARKETS, shown};
-use client::feed::{Books, Event, Receiver, RestingOrder};
+use client::feed::{Book, Books, Event, Receiver, RestingOrder};
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MAX_FILLS, Nanos, NewOrder, OrderId,
-    OrderType, Price, Qty, Recovered, Side, Source, TimeInForce, Timer, Zero,
+    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, KillSwitch, MAX_FILLS, MarketState,
+    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Recovered, Scope,
+    SelfTrade, SelfTradeScope, SetMarketState, Side, Sides, Source, TimeInForce, Timer, Zero,
 };
 use proptest::prelude::*;
+use proptest::sample::select;
 
 #[derive(Clone, Debug)]
 enum Step {
     Session(u32, Command),
+    Operator(Command),
     Sequencer(Command),
-    /// So many orders of one lot, one behind the other.
-    Many(u32, i64, u64),
+    /// So many orders of one lot, one behind the other, of a side.
+    Many(u32, i64, u64, Side),
 }
 
-fn order(client: u64, price: i64, qty: u64, buys: bool, place: usize, kind: u8) -> Command {
-    let (order_type, time_in_force, post_only) = match kind {
-        0 => (OrderType::Limit, TimeInForce::ImmediateOrCancel, Flag::No),
-        1 => (OrderType::Market, TimeInForce::ImmediateOrCancel, Flag::No),
-        2 => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::Yes),
-        _ => (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::No),
-    };
-    Command::NewOrder(NewOrder {
+const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
+
+fn order(client: u64, price: i64, qty: u64, side: Side) -> NewOrder {
+    NewOrder {
         client_order_id: ClientOrderId(client),
-        price: Price(if order_type == OrderType::Market {
-            0
-        } else {
-            price
-        }),
+        price: Price(price),
         qty: Qty(qty),
-        market: MARKETS[place],
-        side: if buys { Side::Buy } else { Side::Sell },
-        order_type,
-        time_in_force,
-        post_only,
+        side,
+        ..NewOrder::PLAIN
+    }
+}
+
+fn any_order() -> impl Strategy<Value = Command> {
+    use PostOnly::{No, Refuse, Slide};
+    use TimeInForce::{GoodTillCancel, GoodTillClose, GoodTillTime, ImmediateOrCancel};
+    let options = [
+        (OrderType::Limit, ImmediateOrCancel, No),
+        (OrderType::Market, ImmediateOrCancel, No),
+        (OrderType::Limit, GoodTillCancel, Refuse),
+        (OrderType::Limit, GoodTillCancel, Slide),
+        (OrderType::Limit, GoodTillTime, No),
+        (OrderType::Limit, GoodTillClose, No),
+        (OrderType::Stop, GoodTillCancel, No),
+        (OrderType::StopLimit, GoodTillTime, No),
+        (OrderType::Limit, GoodTillCancel, No),
+        (OrderType::Limit, GoodTillCancel, No),
+        (OrderType::Limit, GoodTillCancel, No),
+    ];
+    let self_trade = [
+        SelfTrade::Allow,
+        SelfTrade::Allow,
+        SelfTrade::CancelNewest,
+        SelfTrade::CancelOldest,
+        SelfTrade::CancelBoth,
+        SelfTrade::DecrementAndCancel,
+        SelfTrade::Abort,
+    ];
+    let scope = [SelfTradeScope::Account, SelfTradeScope::Firm];
+    let plain = (1..40_u64, 95..105_i64, 1..90_u64, select(&SIDES[..]))
+        .prop_map(|(client, price, qty, side)| order(client, price, qty, side));
+    let own = (select(self_trade.to_vec()), select(scope.to_vec()));
+    let later = (15..400_u64, 95..105_i64, prop_oneof![Just(0), 1..9_u64]);
+    let whole = (
+        plain,
+        select(&MARKETS[..]),
+        select(options.to_vec()),
+        own,
+        later,
+    );
+    whole.prop_map(|(plain, market, options, own, later)| {
+        let (order_type, time_in_force, post_only) = options;
+        let order = NewOrder {
+            market,
+            order_type,
+            time_in_force,
+            post_only,
+            self_trade: own.0,
+            self_trade_scope: own.1,
+            ..plain
+        };
+        Command::NewOrder(of_later(order, later))
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let session = 0..2_u32;
-    let client = 1..40_u64;
+/// What the order's type and time in force allow of an end, a trigger and lots shown.
+fn of_later(order: NewOrder, (expires, trigger, shown): (u64, i64, u64)) -> NewOrder {
+    let mut order = order;
+    if order.time_in_force == TimeInForce::GoodTillTime {
+        order.expires = Nanos(expires);
+    }
+    if order.order_type.waits() {
+        order.trigger_price = Price(trigger);
+    } else if order.time_in_force.rests() {
+        order.display_qty = Qty(shown.min(order.qty.0));
+    }
+    order
+}
+
+fn any_cancel() -> impl Strategy<Value = Command> {
+    (1..40_u64, 0..20_u64).prop_map(|(client, qty)| {
+        Command::CancelOrder(CancelOrder {
+            order_id: OrderId::NONE,
+            client_order_id: ClientOrderId(client),
+            qty: Qty(qty),
+        })
+    })
+}
+
+fn any_amendment() -> impl Strategy<Value = Command> {
+    let names = (1..40_u64, prop_oneof![Just(0), 1..40_u64]);
+    (names, 95..105_i64, 0..90_u64).prop_map(|((client, new), price, qty)| {
+        Command::AmendOrder(AmendOrder {
+            order_id: OrderId::NONE,
+            client_order_id: ClientOrderId(client),
+            price: Price(price),
+            qty: Qty(qty),
+            new_client_order_id: ClientOrderId(new),
+        })
+    })
+}
+
+fn any_mass_cancel() -> impl Strategy<Value = Command> {
+    let sides = [Sides::Both, Sides::Buys, Sides::Sells];
+    (select(&MARKETS[..]), select(sides.to_vec()), 95..105_i64).prop_map(
+        |(market, sides, lowest)| {
+            Command::MassCancel(MassCancel {
+                market,
+                sides,
+                lowest: Price(lowest),
+                ..MassCancel::OWN
+            })
+        },
+    )
+}
+
+/// A firm's kill switch, which cancels everything of both accounts.
+fn switch(on: Flag) -> Command {
+    Command::KillSwitch(KillSwitch {
+        request: 0,
+        target: 7,
+        scope: Scope::Firm,
+        on,
+        pad: [Zero::Zero; 2],
+    })
+}
+
+fn any_state() -> impl Strategy<Value = Command> {
+    use MarketState::{
+        CancelOnly, Closed, ClosingAuction, Continuous, Halted, OpeningAuction, PostOnly, PreOpen,
+    };
+    let states = [
+        Continuous,
+        Continuous,
+        Continuous,
+        PreOpen,
+        OpeningAuction,
+        ClosingAuction,
+        PostOnly,
+        Halted,
+        CancelOnly,
+        Closed,
+    ];
+    (select(&MARKETS[..]), select(states.to_vec())).prop_map(|(market, state)| {
+        Command::SetMarketState(SetMarketState {
+            market,
+            state,
+            pad: [Zero::Zero; 3],
+        })
+    })
+}
+
+fn any_of_the_sequencer() -> impl Strategy<Value = Command> {
     prop_oneof![
-        12 => (session.clone(), client.clone(), 95..105_i64, 1..90_u64, any::<bool>(), 0..2_usize, 0..8_u8)
-            .prop_map(|(session, client, price, qty, buys, place, kind)| {
-                Step::Session(session, order(client, price, qty, buys, place, kind))
-            }),
-        3 => (session.clone(), client.clone()).prop_map(|(session, client)| {
-            Step::Session(session, Command::CancelOrder(CancelOrder {
-                order_id: OrderId::NONE,
-                client_order_id: ClientOrderId(client),
-            }))
+        (0..3_u64).prop_map(|grace| {
+            Command::Recovered(Recovered {
+                epoch: 1,
+                pad: [Zero::Zero; 4],
+                grace: Nanos(grace),
+            })
         }),
-        5 => (session.clone(), client, 95..105_i64, 0..90_u64).prop_map(
-            |(session, client, price, qty)| {
-                Step::Session(session, Command::AmendOrder(AmendOrder {
-                    order_id: OrderId::NONE,
-                    client_order_id: ClientOrderId(client),
-                    price: Price(price),
-                    qty: Qty(qty),
-                }))
-            }
-        ),
-        1 => (session, 95..105_i64, 1..2 * MAX_FILLS as u64)
-            .prop_map(|(session, price, count)| Step::Many(session, price, count)),
-        1 => (0..3_u64).prop_map(|grace| Step::Sequencer(Command::Recovered(Recovered {
-            epoch: 1,
-            pad: [Zero::Zero; 4],
-            grace: Nanos(grace),
-        }))),
-        1 => Just(Step::Sequencer(Command::Timer(Timer { deadline: Nanos(0) }))),
+        Just(Command::Timer(Timer { deadline: Nanos(0) })),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let of_session = prop_oneof![
+        12 => any_order(),
+        3 => any_cancel(),
+        5 => any_amendment(),
+        1 => any_mass_cancel(),
+    ];
+    let many = (95..105_i64, 1..2 * MAX_FILLS as u64, select(&SIDES[..]));
+    prop_oneof![
+        21 => (0..2_u32, of_session).prop_map(|(session, command)| Step::Session(session, command)),
+        1 => (0..2_u32, many).prop_map(|(session, (price, count, side))| {
+            Step::Many(session, price, count, side)
+        }),
+        2 => any_state().prop_map(Step::Operator),
+        1 => select(vec![switch(Flag::Yes), switch(Flag::No), switch(Flag::No)]).prop_map(Step::Operator),
+        2 => any_of_the_sequencer().prop_map(Step::Sequencer),
     ]
 }
 
@@ -81,11 +209,13 @@ fn run(steps: &[Step]) -> Exchange {
     for step in steps {
         match step {
             Step::Session(session, command) => exchange.send(*session, *command),
+            Step::Operator(command) => exchange.apply(Source::ADMINISTRATION, *command),
             Step::Sequencer(command) => exchange.apply(Source::SEQUENCER, *command),
-            Step::Many(session, price, count) => {
+            Step::Many(session, price, count, side) => {
                 for _ in 0..*count {
                     client += 1;
-                    exchange.send(*session, order(client, *price, 1, false, 0, 9));
+                    let order = order(client, *price, 1, *side);
+                    exchange.send(*session, Command::NewOrder(order));
                 }
             }
         }
@@ -117,9 +247,11 @@ fn follow(exchange: &Exchange, packets: &[Vec<u8>], mut books: Books) -> usize {
                 panic!("nothing is lost: {event:?}");
             };
             books.apply(number, &message).unwrap();
-            if let Some((expected, phase)) = exchange.shown.get(&number) {
+            if let Some((expected, phase, states)) = exchange.shown.get(&number) {
                 assert_eq!(&shown(&books), expected, "at {number}");
                 assert_eq!(books.phase(), *phase);
+                let state = |(market, book): (_, &Book)| (market, book.state().unwrap());
+                assert!(books.markets().map(state).eq(states.iter().copied()));
                 check_depth(exchange, &books, number);
                 compared += 1;
             }
@@ -147,7 +279,7 @@ fn check_depth(exchange: &Exchange, books: &Books, number: u64) {
 }
 
 fn snapshot(exchange: &Exchange, number: u64) -> Books {
-    let (sides, _) = &exchange.shown[&number];
+    let (sides, ..) = &exchange.shown[&number];
     let orders = sides.iter().flat_map(|(market, side, orders)| {
         orders.iter().map(|(price, order_id, leaves)| RestingOrder {
             order_id: *order_id,
@@ -200,7 +332,7 @@ proptest! {
         let packets = disturbed(packets, &mut random);
         let numbers: Vec<u64> = exchange.shown.keys().copied().collect();
         let start = numbers[usize::try_from(random() % numbers.len() as u64).unwrap()];
-        // Without the phase, which a snapshot does not tell.
+        // Without phase and states, which a snapshot does not tell.
         let mut books = snapshot(&exchange, start);
         let mut receiver = Receiver::new(start + 1);
         for packet in &packets {
@@ -210,12 +342,13 @@ proptest! {
                     panic!("nothing is lost: {event:?}");
                 };
                 books.apply(number, &message).unwrap();
-                if let Some((expected, _)) = exchange.shown.get(&number) {
+                if let Some((expected, ..)) = exchange.shown.get(&number) {
                     prop_assert_eq!(&shown(&books), expected);
                 }
             }
         }
         prop_assert_eq!(books.number() + 1, exchange.engine.next_feed_no());
-        prop_assert_eq!(books.len(), exchange.engine.live_orders());
+        let resting = exchange.engine.orders().filter(|order| order.trigger_price == Price(0));
+        prop_assert_eq!(books.len(), resting.count());
     }
 }

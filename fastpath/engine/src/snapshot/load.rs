@@ -2,16 +2,28 @@
 //! would have built it.
 
 use super::save::balance_record;
-use super::{AssetRecord, BalanceRecord, Head, LAYOUT, OrderRecord, SessionRecord, SweepRecord};
+use super::{
+    AccountRecord, ArrivingRecord, AssetRecord, BalanceRecord, Head, KillSwitchRecord, LAYOUT,
+    MarketRecord, MassCancelRecord, OrderRecord, Pending, SessionRecord, StopRecord, SweepRecord,
+    UncrossingRecord,
+};
+use crate::accounts::Day;
+use crate::auction::{Looking, Stage, Uncrossing};
 use crate::book::crosses;
-use crate::engine::{ENGINE_VERSION, Engine};
-use crate::entry::limit_of;
-use crate::orders::Order;
+use crate::collar::Collar;
+use crate::engine::{ENGINE_VERSION, Engine, Work};
+use crate::fees::Rates;
+use crate::hash::existing;
+use crate::market::Market;
+use crate::mass_cancel::{Canceling, Wanted};
+use crate::orders::{NIL, Order};
 use crate::sources::ServiceNumbers;
+use crate::stops::{Reach, Stop};
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, CreateAccount, CreateMarket, Effects, Genesis, NewOrder,
-    OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Seq, Side, TimeInForce,
+    Amount, AssetId, ClientOrderId, Effects, Genesis, Limits, MarketId, MarketState, Nanos,
+    NewOrder, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Scope, SelfTrade, Seq,
+    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce,
 };
 use zerocopy::TryFromBytes;
 
@@ -62,7 +74,14 @@ pub enum Section {
     Balance,
     Order,
     FreeSlot,
+    Stop,
+    KillSwitch,
+    Limits,
+    Fees,
     Sweep,
+    MassCancel,
+    Uncrossing,
+    Arriving,
 }
 
 /// What is wrong with a record.
@@ -95,6 +114,12 @@ pub enum Fault {
     Crossed,
     #[error("such an order does not sweep now")]
     Sweep,
+    #[error("its session's orders are no list")]
+    List,
+    #[error("no order's time has come")]
+    Expiring,
+    #[error("stops that are to arrive have not, or would have by now")]
+    Stops,
 }
 
 fn ensure(holds: bool, fault: Fault) -> Result<(), Fault> {
@@ -175,20 +200,39 @@ impl Engine {
         engine.load_sessions(&Records::split(rest, Section::Session, head.sessions))?;
         let balances = Records::split(rest, Section::Balance, head.balances);
         engine.load_funds(&balances)?;
-        engine.load_books(
-            &Records::split(rest, Section::Order, head.resting),
-            head.next_fresh_slot,
-        )?;
+        let resting = Records::split(rest, Section::Order, head.resting);
+        engine.load_books(&resting, &head)?;
+        let waiting = Records::split(rest, Section::Stop, head.stops);
+        engine.load_stops(&waiting, head.next_fresh_slot)?;
         let free = Records::split(rest, Section::FreeSlot, head.free);
-        let sweeping = u32::from(head.sweeping.is_yes());
+        let switches = Records::split(rest, Section::KillSwitch, head.kill_switches);
+        engine.load_kill_switches(&switches)?;
+        engine.load_limits(&Records::split(rest, Section::Limits, head.limits))?;
+        engine.load_fees(&Records::split(rest, Section::Fees, head.fees))?;
+        let sweeping = head.counts(Pending::Sweep);
+        let swept = Records::split(rest, Section::Order, sweeping);
         engine.load_sweep(
-            &Records::split(rest, Section::Order, sweeping),
+            &swept,
             &Records::split(rest, Section::Sweep, sweeping),
             head.next_fresh_slot,
         )?;
+        engine.load_lists([&resting, &swept], &waiting)?;
+        let uncrossing = head.counts(Pending::Uncrossing);
+        engine.load_uncrossing(&Records::split(rest, Section::Uncrossing, uncrossing))?;
+        engine.check_crossed()?;
+        let canceling = head.counts(Pending::MassCancel);
+        engine.load_mass_cancel(&Records::split(rest, Section::MassCancel, canceling))?;
+        let arriving = head.counts(Pending::Arriving);
+        engine.load_arriving(&Records::split(rest, Section::Arriving, arriving))?;
         engine.load_free_slots(&free, head.next_fresh_slot)?;
         engine.check_held(&balances)?;
         engine.take_counters(&head);
+        if head.pending == Pending::Expiring {
+            let due = engine.next_expired().is_some();
+            ensure(due, Fault::Expiring).map_err(Head::refuse)?;
+            engine.work = Some(Work::Expiring);
+        }
+        engine.check_reaches()?;
         Ok(engine)
     }
 
@@ -198,6 +242,7 @@ impl Engine {
         self.phase = head.phase;
         self.cancel_only_until = head.cancel_only_until;
         self.now = head.now;
+        self.day = Day::of(head.now);
         self.next_trade_id = head.next_trade_id;
         self.next_feed_no = head.next_feed_no;
         self.services = ServiceNumbers::of(head.services);
@@ -216,21 +261,76 @@ impl Engine {
         })
     }
 
-    fn load_markets(&mut self, records: &Records<'_, CreateMarket>) -> Result<(), LoadError> {
+    fn load_markets(&mut self, records: &Records<'_, MarketRecord>) -> Result<(), LoadError> {
         let (mut ascending, mut ignored) = (Ascending(None), Effects::new());
-        records.each(|terms| {
+        records.each(|record| {
+            let terms = &record.terms;
             ascending.check(terms.market)?;
             ignored.clear();
             self.create_market(terms, &mut ignored)
-                .map_err(Fault::Refused)
+                .map_err(Fault::Refused)?;
+            let market = self.market_mut(terms.market).map_err(Fault::Refused)?;
+            let has_traded = record.last_price != Price(0);
+            ensure(
+                !has_traded || market.has_price(record.last_price),
+                Fault::Price,
+            )?;
+            market.last_price = record.last_price;
+            market.reach = Reach {
+                lowest: record.reach_lowest,
+                highest: record.reach_highest,
+            };
+            market.state = record.state;
+            market.collar = Collar {
+                price: record.collar_price,
+                width_ppm: record.collar_width_ppm,
+                reference: record.collar_reference,
+                halts: record.collar_halts,
+            };
+            ensure(market.collar.is_valid(), Fault::Range)
         })
     }
 
-    fn load_accounts(&mut self, records: &Records<'_, CreateAccount>) -> Result<(), LoadError> {
+    fn load_accounts(&mut self, records: &Records<'_, AccountRecord>) -> Result<(), LoadError> {
         let mut ascending = Ascending(None);
         records.each(|record| {
-            ascending.check(record.account)?;
-            self.create_account(record).map_err(Fault::Refused)
+            let id = record.terms.account;
+            ascending.check(id)?;
+            self.create_account(&record.terms).map_err(Fault::Refused)?;
+            let tier = SetTier {
+                account: id,
+                tier: u32::from(record.tier),
+            };
+            self.set_tier(&tier).map_err(Fault::Refused)?;
+            let account = self.account_state_mut(id);
+            account.volume = record.volume;
+            account.volume_day = record.volume_day;
+            Ok(())
+        })
+    }
+
+    fn load_limits(&mut self, records: &Records<'_, SetLimits>) -> Result<(), LoadError> {
+        let mut ascending = Ascending(None);
+        records.each(|record| {
+            ascending.check((record.of_account, record.target))?;
+            let is_tier = !record.of_account.is_yes();
+            let is_needed = !is_tier || record.limits != Limits::default();
+            ensure(is_needed && !record.as_tier.is_yes(), Fault::Range)?;
+            self.set_limits(record).map_err(Fault::Refused)
+        })
+    }
+
+    fn load_fees(&mut self, records: &Records<'_, SetFees>) -> Result<(), LoadError> {
+        let mut ascending = Ascending(None);
+        records.each(|record| {
+            ascending.check((record.market, record.tier))?;
+            let market = self.market(record.market).ok_or(Fault::Unknown)?;
+            let rates = Rates {
+                maker_ppm: record.maker_fee_ppm,
+                taker_ppm: record.taker_fee_ppm,
+            };
+            ensure(rates != Rates::of(&market.terms), Fault::Range)?;
+            self.set_fees(record).map_err(Fault::Refused)
         })
     }
 
@@ -286,7 +386,7 @@ impl Engine {
     fn load_books(
         &mut self,
         records: &Records<'_, OrderRecord>,
-        next_fresh: u32,
+        head: &Head,
     ) -> Result<(), LoadError> {
         let mut ascending = Ascending(None);
         records.each(|record| {
@@ -295,18 +395,88 @@ impl Engine {
                 Side::Sell => record.price.0,
             };
             ascending.check((record.market, record.side, rank, record.priority))?;
-            ensure(record.priority > Seq(0), Fault::Range)?;
-            self.put_back(record, OrderType::Limit, next_fresh)?;
-            // A price has one queue for both sides, so this comes before it is joined.
-            let market = self.market_of_order(record.market_id());
-            let opposite = market.book.best_or_none_to_cross(record.side.opposite());
-            ensure(
-                !crosses(record.side, record.price, opposite),
-                Fault::Crossed,
-            )?;
-            self.rest(record.priority, record.id.slot());
+            let told = 1..head.next_feed_no;
+            ensure(told.contains(&record.priority), Fault::Range)?;
+            self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
+            self.orders[record.id.slot()].priority = record.priority;
+            self.join_queue(record.id.slot());
             Ok(())
         })
+    }
+
+    fn load_stops(
+        &mut self,
+        records: &Records<'_, StopRecord>,
+        next_fresh: u32,
+    ) -> Result<(), LoadError> {
+        let mut ascending = Ascending(None);
+        records.each(|record| {
+            let order = &record.order;
+            ascending.check((order.market, order.side, record.entered))?;
+            let order_type = if order.price == Price(0) {
+                OrderType::Stop
+            } else {
+                OrderType::StopLimit
+            };
+            self.put_back(order, order_type, next_fresh)?;
+            let market = self.market_of_order(order.market_id());
+            let is_price = |price| market.has_price(price);
+            let may_have_worst = !order_type.has_limit() && is_price(record.worst);
+            let worst = record.worst == Price(0) || may_have_worst;
+            ensure(worst && is_price(record.trigger), Fault::Price)?;
+            let plain = order.priority == 0
+                && order.filled == Qty::ZERO
+                && order.display_qty == Qty::ZERO
+                && !order.post_only.is_on()
+                && order.self_trade != SelfTrade::Abort;
+            ensure(plain && record.entered > Seq(0), Fault::Range)?;
+            let stop = Stop {
+                trigger: record.trigger,
+                worst: record.worst,
+                entered: record.entered,
+            };
+            let order = self.orders[order.id.slot()];
+            self.wait(&order, stop);
+            Ok(())
+        })
+    }
+
+    fn load_arriving(&mut self, records: &Records<'_, ArrivingRecord>) -> Result<(), LoadError> {
+        records.each(|record| {
+            let market = self.market(record.market).ok_or(Fault::Unknown)?;
+            let open = market.state == MarketState::Continuous;
+            let triggered = self.next_triggered(market).is_some();
+            ensure(open && triggered, Fault::Stops)?;
+            self.work = Some(Work::Arriving(record.market));
+            Ok(())
+        })
+    }
+
+    /// Whether stops have been looked at for all trades that they are to have been.
+    fn check_reaches(&self) -> Result<(), LoadError> {
+        let busy = match &self.work {
+            Some(Work::Sweep(sweep)) => Some(self.orders[sweep.order_id.slot()].market()),
+            Some(Work::Uncrossing(uncrossing)) => Some(uncrossing.market),
+            &Some(Work::Arriving(market)) => Some(market),
+            None | Some(Work::MassCancel(_) | Work::Expiring) => None,
+        };
+        for (index, (_, market)) in (0..).zip(existing(&self.markets)) {
+            let Reach { lowest, highest } = market.reach;
+            let is_busy = busy == Some(market.terms.market);
+            let may_have = is_busy || market.state != MarketState::Continuous;
+            let fits = market.reach == Reach::default()
+                || may_have
+                    && market.has_stops()
+                    && market.has_price(lowest)
+                    && market.has_price(highest)
+                    && (lowest..=highest).contains(&market.last_price);
+            ensure(fits, Fault::Stops).map_err(|fault| LoadError::Record {
+                section: Section::Market,
+                index,
+                fault,
+            })?;
+        }
+        Ok(())
     }
 
     /// Gives a live order its slot, its client order id and its hold.
@@ -328,25 +498,39 @@ impl Engine {
         let vacancy = known.err().filter(|_| client_order_id != ClientOrderId(0));
         let vacancy = vacancy.ok_or(Fault::ClientOrderId)?;
         let is_price = match order_type {
-            OrderType::Limit => market.has_price(record.price),
-            OrderType::Market => record.price == Price(0),
+            OrderType::Limit | OrderType::StopLimit => market.has_price(record.price),
+            OrderType::Market | OrderType::Stop => record.price == Price(0),
         };
         ensure(is_price, Fault::Price)?;
         // An order was refused unless all of it could be counted.
         let all = record.filled.checked_add(record.leaves);
         let counts = all.is_some_and(|all| {
             let has_hold = || market.buy_hold(record.price, all).is_some();
-            market.base_units(all).is_some() && (order_type == OrderType::Market || has_hold())
+            market.base_units(all).is_some() && (!order_type.has_limit() || has_hold())
         });
         ensure(counts && record.leaves > Qty::ZERO, Fault::Quantity)?;
-        let mut order = Order::new(record.id, record.session, &command(record, order_type));
+        let fits = if record.display_qty == Qty::ZERO {
+            record.hidden == Qty::ZERO
+        } else {
+            record.hidden < record.leaves
+                && record.leaves.0 - record.hidden.0 <= record.display_qty.0
+        };
+        ensure(fits || record.priority == 0, Fault::Quantity)?;
+        let ends_twice = record.until_close.is_yes() && record.expires != Nanos(0);
+        ensure(!ends_twice, Fault::Range)?;
+        let command = command(record, order_type);
+        let mut order = Order::new(record.id, record.session, &command, record.price);
         order.filled = record.filled;
         let (asset, held) = market.hold_of(&order);
         let available = self.funds.balance(session.account, asset).available;
         ensure(held <= available, Fault::NotCovered)?;
         self.funds.hold(session.account, asset, held);
         self.orders.put_back(order);
+        self.account_state_mut(session.account).open_orders += 1;
         self.client_ids.fill(vacancy, slot);
+        self.note_end(&order, record.expires);
+        self.orders.set_display(&order, record.display_qty);
+        self.orders.hide(slot, record.hidden);
         Ok(())
     }
 
@@ -359,30 +543,247 @@ impl Engine {
         let mut sweep = None;
         records.each(|record| {
             sweep = Some(*record);
-            let rests = record.time_in_force == TimeInForce::GoodTillCancel;
-            ensure(
-                record.order_type == OrderType::Limit || !rests,
-                Fault::Sweep,
-            )
+            let fits = match record.time_in_force {
+                _ if record.order_type.waits() => false,
+                TimeInForce::GoodTillCancel => record.order_type == OrderType::Limit,
+                TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill => true,
+                TimeInForce::GoodTillTime | TimeInForce::GoodTillClose => false,
+            };
+            ensure(fits, Fault::Sweep)
         })?;
         let Some(sweep) = sweep else { return Ok(()) };
         orders.each(|record| {
-            ensure(
-                record.priority == Seq(0) && !record.post_only.is_yes(),
-                Fault::Sweep,
-            )?;
+            let rests = sweep.time_in_force == TimeInForce::GoodTillCancel;
+            let lasts = record.until_close.is_yes()
+                || record.expires != Nanos(0)
+                || record.display_qty != Qty::ZERO;
+            let fits =
+                record.priority == 0 && !record.post_only.is_on() && record.hidden == Qty::ZERO;
+            // A stop that arrived as a market order still has the end of one that waits.
+            let arrived = sweep.order_type == OrderType::Market
+                && sweep.time_in_force == TimeInForce::ImmediateOrCancel
+                && record.display_qty == Qty::ZERO;
+            ensure(fits && (rests || arrived || !lasts), Fault::Sweep)?;
             self.put_back(record, sweep.order_type, next_fresh)?;
-            let limit = limit_of(record.side, sweep.order_type, record.price);
             let market = self.market_of_order(record.market_id());
+            let may_have_worst = !sweep.order_type.has_limit() && market.has_price(sweep.worst);
+            ensure(sweep.worst == Price(0) || may_have_worst, Fault::Price)?;
             let best = market.book.best_or_none_to_cross(record.side.opposite());
-            ensure(crosses(record.side, limit, best), Fault::Sweep)?;
-            self.sweep = Some(Sweep {
+            let sweep = Sweep {
                 order_id: record.id,
                 order_type: sweep.order_type,
                 time_in_force: sweep.time_in_force,
-            });
+                worst: sweep.worst,
+            };
+            let limit = sweep.limit(&self.orders[record.id.slot()]);
+            ensure(crosses(record.side, limit, best), Fault::Sweep)?;
+            self.work = Some(Work::Sweep(sweep));
             Ok(())
         })
+    }
+
+    fn load_kill_switches(
+        &mut self,
+        records: &Records<'_, KillSwitchRecord>,
+    ) -> Result<(), LoadError> {
+        let mut ascending = Ascending(None);
+        records.each(|&KillSwitchRecord { scope, target, .. }| {
+            ascending.check((scope, target))?;
+            ensure(self.has_target(scope, target), Fault::Unknown)?;
+            let turned = self.kill_switches.turn_on(scope, target);
+            turned.map_err(|_| Fault::Refused(Reason::KillSwitchTableFull))
+        })
+    }
+
+    /// Links the orders of each session: each stands before the one that it names, and one is the newest.
+    fn load_lists(
+        &mut self,
+        records: [&Records<'_, OrderRecord>; 2],
+        stops: &Records<'_, StopRecord>,
+    ) -> Result<(), LoadError> {
+        for records in records {
+            records.each(|record| self.load_link(record))?;
+        }
+        stops.each(|record| self.load_link(&record.order))?;
+        for records in records {
+            records.each(|record| self.load_newest(record))?;
+        }
+        stops.each(|record| self.load_newest(&record.order))?;
+        let mut listed = 0;
+        for session in self.session_ids() {
+            let some = |slot| (slot != NIL).then_some(slot);
+            let newest = some(self.session_state(session).newest_order);
+            let slots = core::iter::successors(newest, |&slot| some(self.orders.older(slot)));
+            listed += slots.count();
+        }
+        // Whatever is in no list goes round in a circle.
+        ensure(listed == self.live_orders(), Fault::List).map_err(Head::refuse)
+    }
+
+    fn load_link(&mut self, record: &OrderRecord) -> Result<(), Fault> {
+        if record.older == NIL {
+            return Ok(());
+        }
+        let exists = (record.older as usize) < self.orders.slots();
+        let is_its = exists && {
+            let older = &self.orders[record.older];
+            older.id != OrderId::NONE && older.session == record.session
+        };
+        ensure(
+            is_its && self.orders.newer(record.older) == NIL,
+            Fault::List,
+        )?;
+        self.orders.join(record.id.slot(), record.older);
+        Ok(())
+    }
+
+    fn load_newest(&mut self, record: &OrderRecord) -> Result<(), Fault> {
+        let slot = record.id.slot();
+        if self.orders.newer(slot) != NIL {
+            return Ok(());
+        }
+        let session = self.session_state_mut(record.session);
+        ensure(session.newest_order == NIL, Fault::List)?;
+        session.newest_order = slot;
+        Ok(())
+    }
+
+    fn load_mass_cancel(
+        &mut self,
+        records: &Records<'_, MassCancelRecord>,
+    ) -> Result<(), LoadError> {
+        records.each(|record| {
+            let wanted = Wanted {
+                scope: record.scope,
+                target: record.target,
+                market: record.market,
+                sides: record.sides,
+                lowest: record.lowest,
+                highest: record.highest,
+            };
+            let canceling = Canceling {
+                reason: record.reason,
+                asked: record.by_session.is_yes().then_some(record.asked),
+                request: record.request,
+                wanted,
+                count: record.count,
+                next_session: record.next_session,
+                next_order: self.slot_or_nil(record.next_order)?,
+            };
+            self.check_canceling(record, &canceling)?;
+            self.work = Some(Work::MassCancel(canceling));
+            Ok(())
+        })
+    }
+
+    fn load_uncrossing(
+        &mut self,
+        records: &Records<'_, UncrossingRecord>,
+    ) -> Result<(), LoadError> {
+        records.each(|record| {
+            let market = self.market(record.market).ok_or(Fault::Unknown)?;
+            let stage = stage_of(record);
+            let fits = match &stage {
+                Stage::Looking(at) => self.can_look(market, at),
+                &Stage::Trading { price, left } => {
+                    let rest_is_zero = record.words[2..] == [0; 5];
+                    rest_is_zero && left > Qty::ZERO && market.has_price(price)
+                }
+            };
+            ensure(fits, Fault::Range)?;
+            let allowed = !market.state.leaves_book_alone();
+            ensure(allowed && Self::is_crossed(market), Fault::Crossed)?;
+            let market = record.market;
+            self.work = Some(Work::Uncrossing(Uncrossing { market, stage }));
+            Ok(())
+        })
+    }
+
+    /// Whether a search for an auction's price can be there.
+    fn can_look(&self, market: &Market, at: &Looking) -> bool {
+        let within = |side, price, left: Qty| {
+            let there = || market.book.quantity(&self.ladders, side, price) > Qty::ZERO;
+            let total = || market.book.total(&self.ladders, side, price);
+            market.has_price(price) && left > Qty::ZERO && there() && left <= total()
+        };
+        at.bid >= at.ask
+            && within(Side::Buy, at.bid, at.bid_left)
+            && within(Side::Sell, at.ask, at.ask_left)
+            && market.has_price(at.last_bid)
+            && market.has_price(at.last_ask)
+            && at.last_bid >= at.bid
+            && at.last_ask <= at.ask
+    }
+
+    /// Bids are below asks wherever they must be by now.
+    fn check_crossed(&self) -> Result<(), LoadError> {
+        for (index, market) in (0..).zip(self.markets.iter().flatten()) {
+            let id = market.terms.market;
+            let is_pending =
+                matches!(&self.work, Some(Work::Uncrossing(work)) if work.market == id);
+            if !market.state.leaves_book_alone() && !is_pending && Self::is_crossed(market) {
+                return Err(LoadError::Record {
+                    section: Section::Market,
+                    index,
+                    fault: Fault::Crossed,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn slot_or_nil(&self, id: OrderId) -> Result<u32, Fault> {
+        if id == OrderId::NONE {
+            return Ok(NIL);
+        }
+        self.orders.find(id).ok_or(Fault::Unknown)
+    }
+
+    /// Whether a walk can be there.
+    fn check_canceling(
+        &self,
+        record: &MassCancelRecord,
+        canceling: &Canceling,
+    ) -> Result<(), Fault> {
+        let wanted = &canceling.wanted;
+        let asked = match canceling.asked {
+            Some(session) => {
+                let exists = self.session(session).is_some();
+                exists && self.target(Some(session), wanted.scope, 0) == Ok(wanted.target)
+            }
+            None => record.asked == SessionId(0),
+        };
+        let known = wanted.market == MarketId::ANY || self.market(wanted.market).is_some();
+        ensure(
+            asked && known && self.has_target(wanted.scope, wanted.target),
+            Fault::Unknown,
+        )?;
+        let has_ended = |state| {
+            let market = self.market(wanted.market);
+            *wanted == Wanted::in_market(wanted.market)
+                && canceling.asked.is_none()
+                && market.is_some_and(|market| market.state == state)
+        };
+        let is_killed = || {
+            *wanted == Wanted::all(wanted.scope, wanted.target)
+                && self.kill_switches.is_on(wanted.scope, wanted.target)
+        };
+        let reason = canceling.reason;
+        let fits = reason == Reason::MassCancel
+            || reason == Reason::KillSwitch && is_killed()
+            || reason == Reason::Delisted && has_ended(MarketState::Delisted)
+            || reason == Reason::MarketClose && has_ended(MarketState::Closed);
+        ensure(fits, Fault::Range)?;
+        let first = match wanted.scope {
+            Scope::Session => wanted.target,
+            Scope::Account | Scope::Firm | Scope::Everyone => 0,
+        };
+        let sessions = first..self.end_of_sessions(wanted);
+        ensure(sessions.contains(&canceling.next_session), Fault::Range)?;
+        let next = SessionId(canceling.next_session);
+        let is_its = canceling.next_order == NIL
+            || self.belongs(next, wanted) && self.orders[canceling.next_order].session == next;
+        ensure(is_its, Fault::Unknown)
     }
 
     fn load_free_slots(
@@ -418,6 +819,26 @@ impl Engine {
     }
 }
 
+fn stage_of(record: &UncrossingRecord) -> Stage {
+    let price = |word: u64| Price(word.cast_signed());
+    let [a, b, c, d, e, f, g] = record.words;
+    if record.is_trading.is_yes() {
+        return Stage::Trading {
+            price: price(a),
+            left: Qty(b),
+        };
+    }
+    Stage::Looking(Looking {
+        bid: price(a),
+        bid_left: Qty(b),
+        ask: price(c),
+        ask_left: Qty(d),
+        volume: Qty(e),
+        last_bid: price(f),
+        last_ask: price(g),
+    })
+}
+
 /// The order as it was entered, as far as its slot shows it.
 fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
     NewOrder {
@@ -427,8 +848,19 @@ fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
         market: record.market_id(),
         side: record.side,
         order_type,
-        time_in_force: TimeInForce::GoodTillCancel,
+        time_in_force: if record.expires != Nanos(0) {
+            TimeInForce::GoodTillTime
+        } else if record.until_close.is_yes() {
+            TimeInForce::GoodTillClose
+        } else {
+            TimeInForce::GoodTillCancel
+        },
+        expires: record.expires,
+        display_qty: record.display_qty,
         post_only: record.post_only,
+        self_trade: record.self_trade,
+        self_trade_scope: record.self_trade_scope,
+        ..NewOrder::PLAIN
     }
 }
 
@@ -461,22 +893,40 @@ impl Head {
         }
     }
 
+    /// How often something of this kind is pending.
+    fn counts(&self, pending: Pending) -> u32 {
+        u32::from(self.pending == pending)
+    }
+
     fn body_bytes(&self) -> u64 {
         let of = |count: u32, bytes: usize| u64::from(count) * bytes as u64;
-        let sweeping = u32::from(self.sweeping.is_yes());
+        let sweeping = self.counts(Pending::Sweep);
         [
             of(1, size_of::<Self>()),
             of(self.assets, size_of::<AssetRecord>()),
-            of(self.markets, size_of::<CreateMarket>()),
-            of(self.accounts, size_of::<CreateAccount>()),
+            of(self.markets, size_of::<MarketRecord>()),
+            of(self.accounts, size_of::<AccountRecord>()),
             of(self.sessions, size_of::<SessionRecord>()),
             of(self.balances, size_of::<BalanceRecord>()),
             of(self.resting, size_of::<OrderRecord>()),
+            of(self.stops, size_of::<StopRecord>()),
             of(self.free, size_of::<OrderId>()),
             of(
                 sweeping,
                 size_of::<OrderRecord>() + size_of::<SweepRecord>(),
             ),
+            of(self.kill_switches, size_of::<KillSwitchRecord>()),
+            of(self.limits, size_of::<SetLimits>()),
+            of(self.fees, size_of::<SetFees>()),
+            of(
+                self.counts(Pending::MassCancel),
+                size_of::<MassCancelRecord>(),
+            ),
+            of(
+                self.counts(Pending::Uncrossing),
+                size_of::<UncrossingRecord>(),
+            ),
+            of(self.counts(Pending::Arriving), size_of::<ArrivingRecord>()),
         ]
         .into_iter()
         .sum()

@@ -10,7 +10,9 @@ mod save;
 
 pub use load::{Fault, LoadError, Section};
 pub(crate) use record::{
-    AssetRecord, BalanceRecord, Head, LAYOUT, OrderRecord, SessionRecord, SweepRecord,
+    AccountRecord, ArrivingRecord, AssetRecord, BalanceRecord, Head, KillSwitchRecord, LAYOUT,
+    MarketRecord, MassCancelRecord, OrderRecord, Pending, SessionRecord, StopRecord, SweepRecord,
+    UncrossingRecord,
 };
 
 #[cfg(doc)]

@@ -1,13 +1,28 @@
 //! The records of a body: fixed size, little-endian, no implicit padding.
 
 use domain::{
-    AccountId, Amount, AssetId, ClientOrderId, CreateAsset, Delegation, Flag, Gate, Genesis, Nanos,
-    OrderId, OrderType, Phase, Price, Qty, Seq, SessionId, Side, TimeInForce, Zero,
+    AccountId, Amount, AssetId, ClientOrderId, CreateAccount, CreateAsset, CreateMarket,
+    Delegation, Flag, Gate, Genesis, MarketId, MarketState, Nanos, OrderId, OrderType, Phase,
+    PostOnly, Price, Qty, Reason, Reference, Scope, SelfTrade, SelfTradeScope, Seq, SessionId,
+    Side, Sides, TimeInForce, Zero,
 };
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// The version of these layouts.
-pub(crate) const LAYOUT: u16 = 1;
+pub(crate) const LAYOUT: u16 = 2;
+
+/// What a frame had no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(u8)]
+pub(crate) enum Pending {
+    Nothing = 0,
+    Sweep = 1,
+    MassCancel = 2,
+    Uncrossing = 3,
+    /// That is all there is to know of it.
+    Expiring = 4,
+    Arriving = 5,
+}
 
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident, $bytes:literal { $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
@@ -21,15 +36,15 @@ macro_rules! record {
 
 record! {
     /// Counters, capacities, and how many records of each kind follow.
-    Head, 136 {
+    Head, 152 {
         layout: u16,
         version: u16,
         epoch: u32,
         phase: Phase,
         /// Whether `Genesis` has been; if not, nothing follows.
         initialised: Flag,
-        /// Whether a sweep is pending, whose records then are the last.
-        sweeping: Flag,
+        /// What is pending, whose records then are the last.
+        pending: Pending,
         pad: Zero,
         next_fresh_slot: u32,
         cancel_only_until: Nanos,
@@ -47,6 +62,10 @@ record! {
         balances: u32,
         resting: u32,
         free: u32,
+        kill_switches: u32,
+        limits: u32,
+        fees: u32,
+        stops: u32,
         pad2: [Zero; 4],
     }
 }
@@ -57,6 +76,34 @@ record! {
         terms: CreateAsset,
         deposited: Amount,
         fees: Amount,
+    }
+}
+
+record! {
+    /// A market.
+    MarketRecord, 120 {
+        terms: CreateMarket,
+        last_price: Price,
+        /// Prices of trades that stops were not looked at for; zeros: none.
+        reach_lowest: Price,
+        reach_highest: Price,
+        collar_price: Price,
+        collar_width_ppm: u32,
+        state: MarketState,
+        collar_reference: Reference,
+        collar_halts: Flag,
+        pad: Zero,
+    }
+}
+
+record! {
+    /// An account.
+    AccountRecord, 56 {
+        terms: CreateAccount,
+        volume: u64,
+        volume_day: u32,
+        tier: u8,
+        pad: [Zero; 3],
     }
 }
 
@@ -86,26 +133,104 @@ record! {
 
 record! {
     /// A live order.
-    OrderRecord, 56 {
+    OrderRecord, 88 {
         id: OrderId,
         price: Price,
         leaves: Qty,
         filled: Qty,
         client_order_id: ClientOrderId,
         /// 0 of the order that sweeps.
-        priority: Seq,
+        priority: u64,
+        /// 0: none.
+        expires: Nanos,
+        /// Lots that the book shows at a time; 0: all.
+        display_qty: Qty,
+        /// Lots of `leaves` that it does not show now.
+        hidden: Qty,
         session: SessionId,
         market: u16,
         side: Side,
-        post_only: Flag,
+        post_only: PostOnly,
+        self_trade: SelfTrade,
+        self_trade_scope: SelfTradeScope,
+        until_close: Flag,
+        pad: Zero,
+        /// Slot of the session's next older order, or all ones.
+        older: u32,
+    }
+}
+
+record! {
+    /// A stop that waits. Its order has price 0 if it arrives as a market order, and priority 0.
+    StopRecord, 112 {
+        order: OrderRecord,
+        trigger: Price,
+        /// 0: any.
+        worst: Price,
+        entered: Seq,
+    }
+}
+
+record! {
+    /// Stops of a market that are to arrive.
+    ArrivingRecord, 8 {
+        market: MarketId,
+        pad: [Zero; 4],
+    }
+}
+
+record! {
+    /// A kill switch that is on.
+    KillSwitchRecord, 8 {
+        target: u32,
+        scope: Scope,
+        pad: [Zero; 3],
+    }
+}
+
+record! {
+    /// A mass cancel that is pending.
+    MassCancelRecord, 64 {
+        request: u64,
+        count: u64,
+        lowest: Price,
+        highest: Price,
+        /// None: the session is to be looked at.
+        next_order: OrderId,
+        next_session: u32,
+        /// Who asked, if it was a session; else 0.
+        asked: SessionId,
+        target: u32,
+        market: MarketId,
+        reason: Reason,
+        /// Whether a session asked.
+        by_session: Flag,
+        scope: Scope,
+        sides: Sides,
+        pad: [Zero; 3],
+    }
+}
+
+record! {
+    /// An auction that is pending.
+    UncrossingRecord, 64 {
+        market: MarketId,
+        /// Whether its price is found.
+        is_trading: Flag,
+        pad: [Zero; 3],
+        /// Before that: bid, what is left of it, ask, what is left of it, volume, last bid, last ask. Then: price, what is
+        /// left to trade, and zeros.
+        words: [u64; 7],
     }
 }
 
 record! {
     /// What a sweep knows beyond its order, whose record comes before.
-    SweepRecord, 8 {
+    SweepRecord, 16 {
         order_type: OrderType,
         time_in_force: TimeInForce,
         pad: [Zero; 6],
+        /// The worst price at which a market order trades; 0: any. Of a limit order 0.
+        worst: Price,
     }
 }

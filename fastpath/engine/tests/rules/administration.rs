@@ -335,6 +335,7 @@ fn sessions_trade_and_nothing_else_and_nobody_else_does() {
     let named = CancelOrder {
         order_id: OrderId(1),
         client_order_id: ClientOrderId(1),
+        qty: Qty::ZERO,
     };
     assert_eq!(x.admin(Command::CancelOrder(named)), Reason::UnknownSession);
     assert_eq!(x.live_after_admin_order(), 0);

@@ -48,6 +48,7 @@ fn the_engines_id_goes_before_the_clients() {
         Command::CancelOrder(CancelOrder {
             order_id,
             client_order_id: ClientOrderId(client),
+            qty: Qty::ZERO,
         })
     };
     let target = |events: &[Event]| match events[0] {

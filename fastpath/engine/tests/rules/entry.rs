@@ -26,9 +26,14 @@ fn an_accepted_order_rests_with_its_hold() {
                 client_order_id: ClientOrderId(9),
                 price: Price(100),
                 qty: Qty(5),
+                expires: Nanos(0),
+                display_qty: Qty(0),
+                trigger_price: Price(0),
                 market: FEES,
-                post_only: Flag::No,
-                pad: [Zero::Zero; 3],
+                post_only: PostOnly::No,
+                self_trade: SelfTrade::Allow,
+                self_trade_scope: SelfTradeScope::Account,
+                pad: Zero::Zero,
             }),
             Event::BookAdd(BookAdd {
                 kind: EventKind::BookAdd,
@@ -87,11 +92,11 @@ fn options_that_do_not_go_together_are_refused() {
 }
 
 #[test]
-fn prices_are_in_range_and_market_orders_have_none() {
+fn prices_are_in_range_and_market_orders_need_none() {
     let prices = [i64::MIN, -1, 0, 49, 150, i64::MAX];
     let outside = prices.map(|price| limit(1, FEES, BUY, price, 5));
     refused(Reason::PriceOutOfRange, outside);
-    let priced = [i64::MIN, -1, 1, 100, i64::MAX]
+    let priced = [i64::MIN, -1, 49, 150, i64::MAX]
         .map(|price| with(market(1, FEES, BUY, 5), |order| order.price = Price(price)));
     refused(Reason::InvalidPrice, priced);
 }

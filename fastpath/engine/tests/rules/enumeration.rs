@@ -32,6 +32,7 @@ fn moves() -> Vec<(u32, Command)> {
             Command::CancelOrder(CancelOrder {
                 order_id: OrderId::NONE,
                 client_order_id: ClientOrderId(1),
+                qty: Qty::ZERO,
             }),
         ));
         for (price, qty) in [(101, 2), (100, 4)] {
@@ -42,6 +43,7 @@ fn moves() -> Vec<(u32, Command)> {
                     client_order_id: ClientOrderId(1),
                     price: Price(price),
                     qty: Qty(qty),
+                    new_client_order_id: ClientOrderId(0),
                 }),
             ));
         }

@@ -26,6 +26,8 @@ pub(crate) struct Exchange {
     pub(crate) engine: Engine,
     pub(crate) out: Effects,
     pub(crate) seq: u64,
+    /// Engine time of the last command.
+    pub(crate) time: u64,
 }
 
 pub(crate) fn asset(id: u32) -> Command {
@@ -50,6 +52,8 @@ pub(crate) fn fee_market() -> CreateMarket {
         min_qty: Qty(2),
         price_min: Price(50),
         symbol: *b"BASE-QUOTE\0\0\0\0\0\0",
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     }
 }
 
@@ -109,7 +113,7 @@ pub(crate) fn limit(client: u64, market: MarketId, side: Side, price: i64, qty: 
         side,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     }
 }
 
@@ -127,6 +131,53 @@ pub(crate) fn fill_or_kill(order: NewOrder) -> NewOrder {
     }
 }
 
+/// Arrives as a market order.
+pub(crate) fn stop(trigger: i64, order: NewOrder) -> NewOrder {
+    NewOrder {
+        order_type: OrderType::Stop,
+        time_in_force: TimeInForce::GoodTillCancel,
+        trigger_price: Price(trigger),
+        ..order
+    }
+}
+
+pub(crate) fn stop_limit(trigger: i64, order: NewOrder) -> NewOrder {
+    NewOrder {
+        order_type: OrderType::StopLimit,
+        ..stop(trigger, order)
+    }
+}
+
+/// An iceberg.
+pub(crate) fn showing(display: u64, order: NewOrder) -> NewOrder {
+    NewOrder {
+        display_qty: Qty(display),
+        ..order
+    }
+}
+
+/// Good till a time.
+pub(crate) fn until(end: u64, order: NewOrder) -> NewOrder {
+    NewOrder {
+        time_in_force: TimeInForce::GoodTillTime,
+        expires: Nanos(end),
+        ..order
+    }
+}
+
+pub(crate) fn until_close(order: NewOrder) -> NewOrder {
+    NewOrder {
+        time_in_force: TimeInForce::GoodTillClose,
+        ..order
+    }
+}
+
+pub(crate) fn timer(deadline: u64) -> Command {
+    Command::Timer(Timer {
+        deadline: Nanos(deadline),
+    })
+}
+
 pub(crate) fn market(client: u64, market: MarketId, side: Side, qty: u64) -> NewOrder {
     NewOrder {
         order_type: OrderType::Market,
@@ -134,9 +185,45 @@ pub(crate) fn market(client: u64, market: MarketId, side: Side, qty: u64) -> New
     }
 }
 
+pub(crate) fn kill_switch(scope: Scope, target: u32, on: Flag) -> Command {
+    Command::KillSwitch(KillSwitch {
+        request: 0,
+        target,
+        scope,
+        on,
+        pad: [Zero::Zero; 2],
+    })
+}
+
+pub(crate) fn set_limits(of_account: bool, target: u32, limits: Limits) -> Command {
+    Command::SetLimits(SetLimits {
+        target,
+        of_account: Flag::from(of_account),
+        as_tier: Flag::No,
+        pad: [Zero::Zero; 2],
+        limits,
+    })
+}
+
+pub(crate) fn set_tier(account: u32, tier: u32) -> Command {
+    Command::SetTier(SetTier {
+        account: AccountId(account),
+        tier,
+    })
+}
+
+pub(crate) fn set_fees(tier: u32, market: MarketId, maker: i32, taker: u32) -> Command {
+    Command::SetFees(SetFees {
+        tier,
+        market,
+        maker_fee_ppm: maker,
+        taker_fee_ppm: taker,
+    })
+}
+
 pub(crate) fn post_only(order: NewOrder) -> NewOrder {
     NewOrder {
-        post_only: Flag::Yes,
+        post_only: PostOnly::Refuse,
         ..order
     }
 }
@@ -148,16 +235,35 @@ impl Exchange {
             engine: Engine::new(),
             out: Effects::new(),
             seq: 0,
+            time: 0,
         }
     }
 
     /// With assets, markets, accounts and sessions, and no funds.
     pub(crate) fn unfunded(genesis: Genesis) -> Self {
+        Self::of_assets(genesis, [asset(0), asset(1)])
+    }
+
+    /// With [`START`] of each asset in each account, and one base unit to a whole unit.
+    pub(crate) fn of_whole_units() -> Self {
+        let whole = |id| match asset(id) {
+            Command::CreateAsset(terms) => Command::CreateAsset(CreateAsset {
+                decimals: 0,
+                ..terms
+            }),
+            other => other,
+        };
+        let mut exchange = Self::of_assets(GENESIS, [whole(0), whole(1)]);
+        exchange.fund_all();
+        exchange
+    }
+
+    fn of_assets(genesis: Genesis, [base, quote]: [Command; 2]) -> Self {
         let mut exchange = Self::blank();
         for command in [
             Command::Genesis(genesis),
-            asset(0),
-            asset(1),
+            base,
+            quote,
             Command::CreateMarket(fee_market()),
             Command::CreateMarket(plain_market()),
             account(0),
@@ -174,10 +280,14 @@ impl Exchange {
     /// With [`START`] of each asset in each account.
     pub(crate) fn new() -> Self {
         let mut exchange = Self::unfunded(GENESIS);
-        for (account, asset) in [(0, BASE), (0, QUOTE), (1, BASE), (1, QUOTE)] {
-            exchange.fund(account, asset, START);
-        }
+        exchange.fund_all();
         exchange
+    }
+
+    fn fund_all(&mut self) {
+        for (account, asset) in [(0, BASE), (0, QUOTE), (1, BASE), (1, QUOTE)] {
+            self.fund(account, asset, START);
+        }
     }
 
     pub(crate) fn fund(&mut self, account: u32, asset: AssetId, amount: u64) {
@@ -191,6 +301,7 @@ impl Exchange {
         command: Command,
     ) -> Vec<Event> {
         self.seq += 1;
+        self.time += 1;
         let request = Request {
             source,
             source_seq: number,
@@ -199,7 +310,7 @@ impl Exchange {
         };
         let stamp = Stamp {
             seq: Seq(self.seq),
-            time: Nanos(self.seq),
+            time: Nanos(self.time),
         };
         self.engine.apply(stamp, &request, &mut self.out);
         self.engine
@@ -245,6 +356,18 @@ impl Exchange {
         }
     }
 
+    /// Lets a halted market go on.
+    pub(crate) fn rest_of_halt(&mut self, market: MarketId) -> Vec<Event> {
+        let open = Command::SetMarketState(SetMarketState {
+            market,
+            state: MarketState::Continuous,
+            pad: [Zero::Zero; 3],
+        });
+        let mut events = self.apply(Source::ADMINISTRATION, open);
+        events.extend(self.finish_sweep().0);
+        events
+    }
+
     pub(crate) fn cancel(&mut self, session: u32, order_id: OrderId) -> Vec<Event> {
         let client_order_id = ClientOrderId(0);
         self.send(
@@ -252,6 +375,7 @@ impl Exchange {
             Command::CancelOrder(CancelOrder {
                 order_id,
                 client_order_id,
+                qty: Qty::ZERO,
             }),
         )
     }
@@ -270,6 +394,7 @@ impl Exchange {
                 client_order_id: ClientOrderId(0),
                 price: Price(price),
                 qty: Qty(qty),
+                new_client_order_id: ClientOrderId(0),
             }),
         )
     }
@@ -277,7 +402,7 @@ impl Exchange {
     /// Goes on with pending sweeps until there is none; all events and how many frames it took.
     pub(crate) fn finish_sweep(&mut self) -> (Vec<Event>, usize) {
         let (mut events, mut frames) = (Vec::new(), 0);
-        while let Some(order_id) = self.engine.pending_sweep() {
+        while let Some(order_id) = self.engine.pending_work() {
             events.extend(self.sequencer(Command::Continue(Continue { order_id })));
             frames += 1;
         }

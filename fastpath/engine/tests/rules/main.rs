@@ -9,15 +9,23 @@
 
 mod administration;
 mod amend;
+mod auction;
 mod cancel;
+mod collar;
 mod delegation;
 mod entry;
 mod enumeration;
 mod exchange;
+mod expiry;
+mod fees;
+mod iceberg;
+mod limits;
+mod mass_cancel;
 mod numbers;
 mod properties;
 mod protocol;
 mod snapshot;
 mod state_hash;
+mod stop;
 mod sweep;
 mod trading;

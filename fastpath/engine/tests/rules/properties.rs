@@ -14,6 +14,32 @@ fn often<T: std::fmt::Debug + Clone + 'static>(
     prop_oneof![30 => sensible, 1 => any]
 }
 
+/// Options that most orders do not have.
+fn options() -> impl Strategy<Value = NewOrder> {
+    const MODES: [SelfTrade; 6] = [
+        SelfTrade::Allow,
+        SelfTrade::CancelNewest,
+        SelfTrade::CancelOldest,
+        SelfTrade::CancelBoth,
+        SelfTrade::DecrementAndCancel,
+        SelfTrade::Abort,
+    ];
+    const SCOPES: [SelfTradeScope; 2] = [SelfTradeScope::Account, SelfTradeScope::Firm];
+    (
+        prop::sample::select(&MODES[..]),
+        prop::sample::select(&SCOPES[..]),
+        prop_oneof![4 => Just(0), 1 => 0..25_u64],
+        prop_oneof![3 => Just(0), 1 => 95..106_i64],
+    )
+        .prop_map(|(self_trade, self_trade_scope, least, worst)| NewOrder {
+            self_trade,
+            self_trade_scope,
+            min_qty: Qty(least),
+            price: Price(worst),
+            ..NewOrder::PLAIN
+        })
+}
+
 fn new_order() -> impl Strategy<Value = Command> {
     (
         often(1..12_u64, any::<u64>()),
@@ -21,21 +47,68 @@ fn new_order() -> impl Strategy<Value = Command> {
         often(1..20_u64, any::<u64>()),
         often(0..2_u32, any::<u32>()),
         any::<bool>(),
-        0..12_u8,
+        0..21_u8,
+        options(),
+        (
+            often(1..400_u64, any::<u64>()),
+            often(95..106_i64, any::<i64>()),
+        ),
     )
-        .prop_map(|(client, price, qty, place, buys, kind)| {
-            let side = if buys { Side::Buy } else { Side::Sell };
-            let order = limit(client, MarketId(place), side, price, qty);
-            Command::NewOrder(match kind {
-                0 => immediate(order),
-                1 => fill_or_kill(order),
-                2 => post_only(order),
-                3 => market(client, MarketId(place), side, qty),
-                4 => fill_or_kill(market(client, MarketId(place), side, qty)),
-                5 => post_only(market(client, MarketId(place), side, qty)),
-                _ => order,
-            })
-        })
+        .prop_map(
+            |(client, price, qty, place, buys, kind, options, (end, trigger))| {
+                let side = if buys { Side::Buy } else { Side::Sell };
+                let with_options = |order| NewOrder {
+                    self_trade: options.self_trade,
+                    self_trade_scope: options.self_trade_scope,
+                    min_qty: options.min_qty,
+                    ..order
+                };
+                let order = with_options(limit(client, MarketId(place), side, price, qty));
+                let market = with_options(NewOrder {
+                    price: options.price,
+                    ..market(client, MarketId(place), side, qty)
+                });
+                Command::NewOrder(match kind {
+                    0 => immediate(order),
+                    1 => fill_or_kill(order),
+                    2 => post_only(order),
+                    3 => market,
+                    4 => fill_or_kill(market),
+                    5 => post_only(market),
+                    6 => NewOrder {
+                        post_only: PostOnly::Slide,
+                        min_qty: Qty::ZERO,
+                        ..order
+                    },
+                    7 => until(end, order),
+                    8 => until_close(order),
+                    9 | 10 => showing(qty.div_ceil(3), order),
+                    11 => until(end, showing(2, order)),
+                    12 => stop(
+                        trigger,
+                        NewOrder {
+                            min_qty: Qty(0),
+                            ..market
+                        },
+                    ),
+                    13 => stop_limit(
+                        trigger,
+                        NewOrder {
+                            min_qty: Qty(0),
+                            ..order
+                        },
+                    ),
+                    14 => until_close(stop(
+                        trigger,
+                        NewOrder {
+                            min_qty: Qty(0),
+                            ..market
+                        },
+                    )),
+                    _ => order,
+                })
+            },
+        )
 }
 
 fn named() -> impl Strategy<Value = (OrderId, ClientOrderId)> {
@@ -49,15 +122,25 @@ fn named() -> impl Strategy<Value = (OrderId, ClientOrderId)> {
 fn session_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => new_order(),
-        2 => named().prop_map(|(order_id, client_order_id)| {
-            Command::CancelOrder(CancelOrder { order_id, client_order_id })
+        2 => (named(), often(0..12_u64, any::<u64>())).prop_map(|((order_id, client_order_id), qty)| {
+            Command::CancelOrder(CancelOrder { order_id, client_order_id, qty: Qty(qty) })
         }),
-        3 => (named(), often(95..106_i64, any::<i64>()), often(0..25_u64, any::<u64>())).prop_map(
-            |((order_id, client_order_id), price, qty)| Command::AmendOrder(AmendOrder {
+        1 => (0..3_usize, 0..2_u32, 0..3_usize, 90..110_i64, any::<bool>()).prop_map(
+            |(scope, place, sides, lowest, everywhere)| Command::MassCancel(MassCancel {
+                scope: [Scope::Session, Scope::Account, Scope::Firm][scope],
+                market: if everywhere { MarketId::ANY } else { MarketId(place) },
+                sides: [Sides::Both, Sides::Buys, Sides::Sells][sides],
+                lowest: Price(lowest),
+                ..MassCancel::OWN
+            })
+        ),
+        3 => (named(), often(95..106_i64, any::<i64>()), often(0..25_u64, any::<u64>()), 0..12_u64).prop_map(
+            |((order_id, client_order_id), price, qty, new)| Command::AmendOrder(AmendOrder {
                 order_id,
                 client_order_id,
                 price: Price(price),
                 qty: Qty(qty),
+                new_client_order_id: ClientOrderId(new),
             })
         ),
     ]
@@ -143,6 +226,11 @@ proptest! {
             let number = x.engine.last_number(source) + step;
             let mut events = x.apply_numbered(source, number, command);
             events.extend(x.finish_sweep().0);
+            if let Some(deadline) = x.engine.next_deadline().filter(|due| due.0 <= x.time + 1) {
+                events.extend(x.sequencer(timer(deadline.0)));
+                events.extend(x.finish_sweep().0);
+                prop_assert!(x.engine.next_deadline().is_none_or(|due| due.0 > x.time));
+            }
             events.iter().for_each(|event| feed.take(event));
             for market in [FEES, PLAIN] {
                 for side in [Side::Buy, Side::Sell] {
@@ -155,7 +243,7 @@ proptest! {
     #[test]
     fn commands_of_any_words_are_applied(
         bodies in prop::collection::vec(
-            (prop::sample::select(vec![1_u16, 2, 3, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
+            (prop::sample::select(vec![1_u16, 2, 3, 4, 5, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
              prop::array::uniform12(prop_oneof![0..3_u64, (0..3_u64).prop_map(|n| n << 32), any::<u64>()]),
              prop::sample::select(vec![0_u32, 1, 2, 3, 1 << 31, (1 << 31) + 1])),
             1..60,

@@ -2,6 +2,7 @@
 //!
 //! `WRITE_CORPUS=1 cargo test -p engine snapshot` writes what is missing of the corpus.
 
+use crate::auction::set_state;
 use crate::exchange::*;
 use domain::*;
 use engine::{Engine, Fault, LoadError, Section};
@@ -9,31 +10,229 @@ use std::path::Path;
 
 /// A name, and an engine in a state with records of every kind that can be there together.
 fn states() -> Vec<(&'static str, Exchange)> {
-    let mut trading = Exchange::new();
-    let gone = trading.rest(1, limit(4, FEES, Side::Sell, 120, 2));
-    let also_gone = trading.rest(1, limit(9, FEES, Side::Sell, 121, 2));
-    trading.rest(1, post_only(limit(5, FEES, Side::Sell, 100, 7)));
-    trading.rest(2, limit(5, FEES, Side::Sell, 100, 7));
-    trading.rest(0, limit(6, FEES, Side::Buy, 99, 2));
-    trading.rest(0, limit(7, PLAIN, Side::Buy, 1, 3));
-    trading.cancel(1, gone);
-    trading.cancel(1, also_gone);
-    trading.enter(0, immediate(limit(1, FEES, Side::Buy, 100, 3)));
-    trading.sequencer(recovered(3, 500));
-    trading.enter(0, limit(8, PLAIN, Side::Buy, 1, 3));
-
-    let mut sweeping = Exchange::new();
-    for client in 1..=MAX_FILLS as u64 + 1 {
-        sweeping.rest(1, limit(client, PLAIN, Side::Sell, 100, 1));
-    }
-    sweeping.enter(0, limit(1, PLAIN, Side::Buy, 100, MAX_FILLS as u64 + 9));
-    assert!(sweeping.engine.pending_sweep().is_some());
-
     vec![
         ("blank", Exchange::blank()),
-        ("trading", trading),
-        ("sweeping", sweeping),
+        ("trading", state_of_trading()),
+        (
+            "sweeping",
+            in_a_sweep(limit(1, PLAIN, Side::Buy, 100, LONG)),
+        ),
+        (
+            "buying",
+            in_a_sweep(NewOrder {
+                price: Price(120),
+                self_trade: SelfTrade::CancelOldest,
+                ..market(1, PLAIN, Side::Buy, LONG)
+            }),
+        ),
+        (
+            "canceling",
+            in_a_mass_cancel(
+                Source::of_session(SessionId(1)),
+                Command::MassCancel(MassCancel {
+                    request: 9,
+                    scope: Scope::Account,
+                    sides: Sides::Sells,
+                    lowest: Price(100),
+                    ..MassCancel::OWN
+                }),
+            ),
+        ),
+        (
+            "killing",
+            in_a_mass_cancel(
+                Source::ADMINISTRATION,
+                kill_switch(Scope::Firm, 7, Flag::Yes),
+            ),
+        ),
+        ("opening", in_an_auction()),
+        ("expiring", in_an_expiry()),
+        ("closing", in_a_close()),
+        ("arriving", in_an_arrival()),
+        ("waiting", with_stops()),
+        ("arrived", in_a_sweep_of_a_stop()),
     ]
+}
+
+/// More lots than a frame's makers have.
+const LONG: u64 = MAX_FILLS as u64 + 9;
+
+fn in_a_sweep(order: NewOrder) -> Exchange {
+    let mut x = Exchange::new();
+    for client in 1..=MAX_FILLS as u64 + 1 {
+        x.rest(1, limit(client, PLAIN, Side::Sell, 100, 1));
+    }
+    x.enter(0, order);
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+fn in_a_mass_cancel(source: Source, command: Command) -> Exchange {
+    let mut x = Exchange::new();
+    for client in 1..=MAX_CANCELS as u64 + 2 {
+        x.rest(1, limit(client, PLAIN, Side::Sell, 100, 1));
+    }
+    x.apply(source, command);
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+fn in_an_auction() -> Exchange {
+    let mut x = Exchange::new();
+    x.admin(Command::SetCollar(SetCollar {
+        price: Price(100),
+        market: FEES,
+        width_ppm: 70_000,
+        reference: Reference::Set,
+        halts: Flag::Yes,
+        pad: [Zero::Zero; 6],
+    }));
+    x.apply(
+        Source::ADMINISTRATION,
+        set_state(PLAIN, MarketState::PreOpen),
+    );
+    for client in 1..=MAX_AUCTION_TRADES as u64 + 1 {
+        x.rest(0, limit(client, PLAIN, Side::Buy, 110, 1));
+        x.rest(1, limit(client, PLAIN, Side::Sell, 90, 1));
+    }
+    x.apply(
+        Source::ADMINISTRATION,
+        set_state(PLAIN, MarketState::Continuous),
+    );
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+/// More orders have ended than a frame cancels.
+fn in_an_expiry() -> Exchange {
+    let mut x = Exchange::new();
+    let end = 1_000;
+    for client in 1..=MAX_CANCELS as u64 + 2 {
+        x.rest(1, until(end, limit(client, PLAIN, Side::Sell, 100, 1)));
+    }
+    x.rest(0, until(end + 10_000, limit(1, PLAIN, Side::Buy, 90, 1)));
+    x.rest(0, until_close(limit(2, PLAIN, Side::Buy, 91, 1)));
+    x.time = end;
+    x.sequencer(timer(end));
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+/// More orders end with the close than a frame cancels.
+fn in_a_close() -> Exchange {
+    let mut x = Exchange::new();
+    for client in 1..=MAX_CANCELS as u64 + 2 {
+        x.rest(1, until_close(limit(client, PLAIN, Side::Sell, 100, 1)));
+    }
+    let iceberg = x.rest(
+        0,
+        until(50_000, showing(2, limit(1, PLAIN, Side::Buy, 90, 9))),
+    );
+    x.enter(1, immediate(limit(99, PLAIN, Side::Sell, 90, 1)));
+    assert_eq!(x.engine.order(iceberg).unwrap().shown(), Qty(1));
+    let close = set_state(PLAIN, MarketState::Closed);
+    x.apply(Source::ADMINISTRATION, close);
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+/// Stops that wait, some of which are to arrive.
+fn in_an_arrival() -> Exchange {
+    let mut x = with_stops();
+    x.rest_of_halt(PLAIN);
+    x.rest(0, limit(20, PLAIN, Side::Sell, 104, 1));
+    x.enter(1, limit(20, PLAIN, Side::Buy, 104, 1));
+    assert!(x.engine.pending_work().is_some());
+    x
+}
+
+/// A stop that ends at a time has arrived as a market order, and meets more than a frame holds.
+fn in_a_sweep_of_a_stop() -> Exchange {
+    let mut x = Exchange::new();
+    for client in 1..=LONG {
+        x.rest(1, limit(client, PLAIN, Side::Sell, 104, 1));
+    }
+    let order = market(1, PLAIN, Side::Buy, LONG);
+    x.enter(0, until(9_000, stop(104, order)));
+    x.enter(0, immediate(limit(2, PLAIN, Side::Buy, 104, 1)));
+    x.sequencer(Command::Continue(Continue {
+        order_id: OrderId::NONE,
+    }));
+    assert!(
+        x.engine
+            .pending_work()
+            .is_some_and(|work| work != OrderId::NONE)
+    );
+    x
+}
+
+/// Stops in a market that is halted, and one that an auction's trade was beyond.
+fn with_stops() -> Exchange {
+    let mut x = Exchange::new();
+    for (client, trigger) in [(1, 104), (2, 103), (3, 110)] {
+        let order = NewOrder {
+            price: Price(120),
+            self_trade: SelfTrade::CancelOldest,
+            ..market(client, PLAIN, Side::Buy, 2)
+        };
+        x.enter(1, stop(trigger, order));
+    }
+    let sells = limit(4, PLAIN, Side::Sell, 90, 3);
+    x.enter(1, until(9_000, stop_limit(95, sells)));
+    x.enter(0, until_close(stop(94, market(5, PLAIN, Side::Sell, 3))));
+    x.apply(
+        Source::ADMINISTRATION,
+        set_state(PLAIN, MarketState::ClosingAuction),
+    );
+    x.rest(0, limit(6, PLAIN, Side::Buy, 102, 1));
+    x.rest(1, limit(6, PLAIN, Side::Sell, 101, 1));
+    x.apply(
+        Source::ADMINISTRATION,
+        set_state(PLAIN, MarketState::PostOnly),
+    );
+    x
+}
+
+fn state_of_trading() -> Exchange {
+    let mut x = Exchange::new();
+    let gone = x.rest(1, limit(4, FEES, Side::Sell, 120, 2));
+    let also_gone = x.rest(1, limit(9, FEES, Side::Sell, 121, 2));
+    x.rest(1, post_only(limit(5, FEES, Side::Sell, 100, 7)));
+    x.rest(
+        1,
+        NewOrder {
+            post_only: PostOnly::Slide,
+            self_trade: SelfTrade::DecrementAndCancel,
+            self_trade_scope: SelfTradeScope::Firm,
+            ..limit(7, FEES, Side::Sell, 100, 7)
+        },
+    );
+    x.rest(0, showing(2, limit(6, FEES, Side::Buy, 99, 2)));
+    x.rest(0, limit(7, PLAIN, Side::Buy, 1, 3));
+    x.cancel(1, gone);
+    x.cancel(1, also_gone);
+    x.enter(0, immediate(limit(1, FEES, Side::Buy, 100, 3)));
+    let limits = Limits {
+        max_order_qty: Qty(50),
+        max_order_notional: 2_000_000,
+        max_position: 3_000_000,
+        max_daily_volume: 4_000_000,
+        max_open_orders: 20,
+        ..Limits::default()
+    };
+    for command in [
+        kill_switch(Scope::Firm, 9, Flag::Yes),
+        kill_switch(Scope::Session, 2, Flag::Yes),
+        set_tier(1, 3),
+        set_limits(false, 3, limits),
+        set_limits(true, 0, limits),
+        set_fees(3, FEES, -100, 1_000),
+    ] {
+        assert_eq!(x.admin(command), Reason::None);
+    }
+    x.sequencer(recovered(3, 500));
+    x.enter(0, limit(8, PLAIN, Side::Buy, 1, 3));
+    x
 }
 
 fn recovered(epoch: u32, grace: u64) -> Command {
@@ -128,18 +327,22 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
 }
 
 /// Where the records of the state `trading` begin, by docs/SNAPSHOTS.md.
-const ASSETS: usize = 136;
+const ASSETS: usize = 152;
 const MARKETS: usize = ASSETS + 2 * 40;
-const SESSIONS: usize = MARKETS + 2 * 72 + 2 * 40;
+const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
 const BALANCES: usize = SESSIONS + 3 * 120;
 const ORDERS: usize = BALANCES + 4 * 24;
-const FREE: usize = ORDERS + 4 * 56;
+const ORDER: usize = 88;
+const FREE: usize = ORDERS + 4 * ORDER;
 
 /// The body of the state `trading`.
 fn trading() -> Vec<u8> {
     let (name, x) = states().swap_remove(1);
     let body = save(&x.engine);
-    assert_eq!((name, body.len()), ("trading", FREE + 2 * 8));
+    assert_eq!(
+        (name, body.len()),
+        ("trading", FREE + 2 * 8 + 2 * 8 + 2 * 48 + 16)
+    );
     body
 }
 
@@ -214,20 +417,20 @@ fn funds_orders_and_slots_that_do_not_fit_together_are_refused_by_name() {
         record(Section::Order, 0, Fault::ClientOrderId)
     );
     assert_eq!(
-        set(ORDERS + 48, 3),
+        set(ORDERS + 72, 3),
         record(Section::Order, 0, Fault::Unknown),
         "no such session"
     );
     assert_eq!(
         set(ORDERS + 8, 100),
-        record(Section::Order, 1, Fault::Crossed),
+        record(Section::Market, 0, Fault::Crossed),
         "a bid at the price of the asks"
     );
-    let swapped = harmed(|body| body[ORDERS + 56..ORDERS + 3 * 56].rotate_left(56));
+    let swapped = harmed(|body| body[ORDERS + ORDER..ORDERS + 3 * ORDER].rotate_left(ORDER));
     assert_eq!(swapped, record(Section::Order, 2, Fault::Order));
-    let more = harmed(|body| body[ORDERS + 56 + 18] = 9);
+    let more = harmed(|body| body[ORDERS + ORDER + 18] = 9);
     assert_eq!(more, record(Section::Order, 1, Fault::NotCovered));
-    let one_more = harmed(|body| body[ORDERS + 56 + 16] += 1);
+    let one_more = harmed(|body| body[ORDERS + ORDER + 16] += 1);
     assert_eq!(one_more, record(Section::Balance, 2, Fault::Held));
     let twice = harmed(|body| body.copy_within(FREE..FREE + 8, FREE + 8));
     assert_eq!(twice, record(Section::FreeSlot, 1, Fault::Slot));

@@ -24,31 +24,14 @@ fn a_blank_engine_is_one_record() {
     );
 }
 
-#[test]
-fn the_hash_is_the_sum_of_the_records() {
-    let mut x = Exchange::new();
-    let gone = x.rest(1, limit(4, FEES, Side::Sell, 120, 2));
-    let resting = x.rest(1, post_only(limit(5, FEES, Side::Sell, 100, 7)));
-    x.cancel(1, gone);
-    let seq_of_rest = 16;
-    x.enter(0, immediate(limit(1, FEES, Side::Buy, 100, 3)));
+/// Assets, markets and capacities of [`Exchange::new`], after a trade at 100 in market 0 that paid 9 in fees.
+fn records_of_the_exchange() -> Vec<u64> {
     let symbol = |text: &[u8; 16]| {
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
         [word(&text[..8]), word(&text[8..])]
     };
     let [a_lo, a_hi] = symbol(b"ASSET\0\0\0\0\0\0\0\0\0\0\0");
     let [m_lo, m_hi] = symbol(b"BASE-QUOTE\0\0\0\0\0\0");
-    let key = |byte: u64| byte * 0x0101_0101_0101_0101;
-    let session = |id: u64, account: u64, reports, last| {
-        let key = key(id);
-        record(
-            Tag::Session,
-            &[
-                id, account, key, key, key, key, 0, 0, 0, 0, 0, 0, 0, reports, last, 1,
-            ],
-        )
-    };
-    let owner = key(3);
     let capacities = [
         GENESIS.max_assets,
         GENESIS.max_markets,
@@ -57,56 +40,102 @@ fn the_hash_is_the_sum_of_the_records() {
         GENESIS.max_orders,
         GENESIS.max_levels,
     ];
-    // 3 lots at 100: 3,000; fees of 3 and 6.
-    let expected = [
-        record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 7, 2]),
+    let fee_market = [
+        0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi, 0, 0, 100, 0, 0, 0, 0, 0, 0,
+    ];
+    let plain_market = [
+        1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    vec![
         record(Tag::Capacities, &capacities.map(u64::from)),
         record(Tag::Asset, &[0, 8, a_lo, a_hi, 2 * START, 0]),
         record(Tag::Asset, &[1, 8, a_lo, a_hi, 2 * START, 9]),
-        record(
-            Tag::Market,
-            &[0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi],
-        ),
-        record(Tag::Market, &[1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi]),
-        record(Tag::Account, &[0, 7, owner, owner, owner, owner]),
-        record(Tag::Account, &[1, 7, owner, owner, owner, owner]),
+        record(Tag::Market, &fee_market),
+        record(Tag::Market, &plain_market),
+    ]
+}
+
+/// 32 times this byte, as words.
+fn key(byte: u64) -> [u64; 4] {
+    [byte * 0x0101_0101_0101_0101; 4]
+}
+
+fn session_record(id: u64, account: u64, reports: u64, last: u64) -> u64 {
+    let words = [
+        &[id, account],
+        &key(id)[..],
+        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1],
+    ];
+    record(Tag::Session, &words.concat())
+}
+
+#[test]
+fn the_hash_is_the_sum_of_the_records() {
+    let mut x = Exchange::new();
+    let gone = x.rest(1, limit(4, FEES, Side::Sell, 120, 2));
+    let resting = x.rest(1, post_only(limit(5, FEES, Side::Sell, 100, 7)));
+    x.cancel(1, gone);
+    // Behind two definitions, the first order's coming, its own, and the first one's going.
+    let priority = 4;
+    x.enter(0, immediate(limit(1, FEES, Side::Buy, 100, 3)));
+    // 3 lots at 100: 3,000; fees of 3 and 6. A whole unit is 10^8 base units.
+    const VOLUME: u64 = 30;
+    let account = |id| {
+        let words = [&[id, 7], &key(3)[..], &[0, VOLUME, 0]];
+        record(Tag::Account, &words.concat())
+    };
+    let order = [
+        &[resting.0, 1, 1, 0, 1, 1, 0, 0, 100, 4, 3, 5, priority],
+        &[0, 0, 0, 0, 0, 0, 0, 0][..],
+    ];
+    let free = gone.successor().unwrap().successor().unwrap();
+    let mut expected = records_of_the_exchange();
+    expected.extend([
+        record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 7, 2]),
+        account(0),
+        account(1),
         record(Tag::Balance, &[0, 0, START + 300, 0]),
         record(Tag::Balance, &[0, 1, START - 3_006, 0]),
         record(Tag::Balance, &[1, 0, START - 700, 400]),
         record(Tag::Balance, &[1, 1, START + 2_997, 0]),
-        session(0, 0, 3, 1),
-        session(1, 1, 5, 3),
-        session(2, 1, 1, 0),
+        session_record(0, 0, 3, 1),
+        session_record(1, 1, 5, 3),
+        session_record(2, 1, 1, 0),
         record(Tag::Source, &[1, 10]),
         record(Tag::Source, &[2, 4]),
-        record(
-            Tag::Order,
-            &[resting.0, 1, 1, 0, 1, 1, 100, 4, 3, 5, seq_of_rest],
-        ),
-        record(
-            Tag::FreeSlot,
-            &[0, gone.successor().unwrap().successor().unwrap().0],
-        ),
-    ];
+        record(Tag::Order, &order.concat()),
+        record(Tag::FreeSlot, &[0, free.0]),
+    ]);
     assert_eq!(x.engine.state_hash(), sum(&expected));
 }
 
 #[test]
-fn a_pending_sweep_is_part_of_it() {
+fn a_pending_work_is_part_of_it() {
     let run = |order: NewOrder| {
         let mut x = Exchange::new();
         for client in 1..=MAX_FILLS as u64 + 1 {
             x.rest(1, limit(client, PLAIN, Side::Sell, 100, 1));
         }
         x.enter(0, order);
-        assert!(x.engine.pending_sweep().is_some());
+        assert!(x.engine.pending_work().is_some());
         x.engine.state_hash()
     };
     let order = limit(1, PLAIN, Side::Buy, 100, MAX_FILLS as u64 + 1);
     let id = OrderId::first(u32::try_from(MAX_FILLS + 1).unwrap()).0;
     let difference = run(immediate(order)).wrapping_sub(run(order));
-    let sweep = |time_in_force| record(Tag::Sweep, &[id, 0, time_in_force]);
-    assert_eq!(difference, sweep(1).wrapping_sub(sweep(0)));
+    let sweep = |type_and_time: [u64; 2], worst| {
+        record(Tag::Sweep, &[id, type_and_time[0], type_and_time[1], worst])
+    };
+    assert_eq!(difference, sweep([0, 1], 0).wrapping_sub(sweep([0, 0], 0)));
+    let order = market(1, PLAIN, Side::Buy, MAX_FILLS as u64 + 1);
+    let protected = NewOrder {
+        price: Price(120),
+        ..order
+    };
+    assert_eq!(
+        run(protected).wrapping_sub(run(order)),
+        sweep([1, 1], 120).wrapping_sub(sweep([1, 1], 0))
+    );
 }
 
 #[test]

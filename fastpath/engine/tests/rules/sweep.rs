@@ -31,12 +31,12 @@ fn a_sweep_ends_within_its_frame_if_nothing_crosses_after_the_last_fill() {
     let mut x = with_sells(FRAME);
     let events = x.enter(0, limit(1, PLAIN, BUY, 100, FRAME + 5));
     assert_eq!(fill_count(&events), MAX_FILLS);
-    assert_eq!(x.engine.pending_sweep(), None);
+    assert_eq!(x.engine.pending_work(), None);
     assert!(matches!(events.last(), Some(Event::BookAdd(add)) if add.qty == Qty(5)));
     let mut x = with_sells(FRAME + 1);
     let events = x.enter(0, limit(1, PLAIN, BUY, 100, FRAME));
     assert_eq!(fill_count(&events), MAX_FILLS);
-    assert_eq!(x.engine.pending_sweep(), None);
+    assert_eq!(x.engine.pending_work(), None);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_long_sweep_goes_on_in_continue_frames_and_then_rests() {
     let events = x.enter(0, limit(1, PLAIN, BUY, 100, 100));
     let taker = OrderId::first(u32::try_from(2 * FRAME + 3).unwrap());
     assert_eq!(fill_count(&events), MAX_FILLS);
-    assert_eq!(x.engine.pending_sweep(), Some(taker));
+    assert_eq!(x.engine.pending_work(), Some(taker));
     assert_eq!(x.engine.live_orders(), MAX_FILLS + 3 + 1);
     // What it still may buy stays held.
     assert_eq!(x.balance(0, QUOTE), (START - 10_000, 100 * (100 - FRAME)));
@@ -92,7 +92,7 @@ fn a_market_buy_runs_out_of_funds_in_the_next_frame() {
     }
     let events = exact.enter(0, order);
     assert_eq!(canceled(&events), None);
-    assert!(exact.engine.pending_sweep().is_some());
+    assert!(exact.engine.pending_work().is_some());
     let (events, frames) = exact.finish_sweep();
     assert_eq!((fill_count(&events), frames), (0, 1));
     assert_eq!(
@@ -146,7 +146,7 @@ fn an_amended_order_sweeps_on_under_its_id() {
     let mut x = with_sells(FRAME + 8);
     let id = x.rest(0, limit(1, PLAIN, BUY, 99, 50));
     x.amend(0, id, 100, 50);
-    assert_eq!(x.engine.pending_sweep(), Some(id));
+    assert_eq!(x.engine.pending_work(), Some(id));
     let (events, _) = x.finish_sweep();
     assert!(
         matches!(events.last(), Some(Event::BookAdd(add)) if add.order_id == id && add.qty == Qty(10))

@@ -28,7 +28,8 @@ fn a_trade_moves_funds_and_tells_feed_maker_and_taker_in_this_order() {
             leaves: Qty(leaves),
             fee: Amount(fee),
             market: FEES,
-            pad2: [Zero::Zero; 4],
+            is_rebate: Flag::No,
+            pad2: [Zero::Zero; 3],
         })
     };
     // 99 * 4 * 10 = 3,960: fees of 3.96 and 7.92, rounded down.

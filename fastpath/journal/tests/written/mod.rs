@@ -7,12 +7,15 @@
 
 use domain::{
     Accepted, AccountId, AmendOrder, Amended, Amount, AssetId, BookAdd, BookDelete, BookReduce,
-    BookReplace, CancelOrder, Canceled, Checkpoint, ClientOrderId, Command, CommandKind, Continue,
-    CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation, Deposit, Effects,
-    EngineVersion, EventKind, Fill, FirmId, Flag, Gate, Genesis, Liquidity, MarketDefined,
-    MarketId, Nanos, NewOrder, NotApplied, OpenSession, OrderId, OrderType, Outcome, Phase,
-    PhaseChanged, Price, Qty, Reason, Recovered, Rejected, Seq, SessionId, Side, Source, StateHash,
-    TimeInForce, Timer, Trade, Zero,
+    BookReplace, CancelOrder, Canceled, Checkpoint, ClientOrderId, CollectFees, Command,
+    CommandKind, Continue, CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation,
+    DelistMarket, Deposit, Effects, EngineVersion, EventKind, Fill, FirmId, Flag, Gate, Genesis,
+    KillSwitch, Limits, Liquidity, MarketDefined, MarketId, MarketState, MarketStateChanged,
+    MassCancel, MassCanceled, Nanos, NewOrder, NotApplied, OpenSession, OrderId, OrderType,
+    Outcome, Phase, PhaseChanged, PostOnly, Price, Qty, Reason, Recovered, Reference, Rejected,
+    Scope, SelfTrade, SelfTradePrevented, SelfTradeScope, Seq, SessionId, SetCollar, SetFees,
+    SetLimits, SetMarketState, SetTier, Side, Sides, Source, StateHash, TimeInForce, Timer, Trade,
+    Triggered, Uncrossed, Zero,
 };
 use journal::{
     Chain, Frame, FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName, Segments, encode,
@@ -27,6 +30,7 @@ pub(crate) fn commands() -> Vec<Command> {
     let mut commands = session_commands();
     commands.extend(sequencer_commands());
     commands.extend(administrative_commands());
+    commands.extend(rule_commands());
     commands
 }
 
@@ -39,19 +43,44 @@ fn session_commands() -> Vec<Command> {
             qty: Qty(12),
             market: MarketId(1),
             side: Side::Sell,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::ImmediateOrCancel,
-            post_only: Flag::No,
+            order_type: OrderType::StopLimit,
+            time_in_force: TimeInForce::GoodTillTime,
+            min_qty: Qty(3),
+            expires: Nanos(1_234),
+            display_qty: Qty(2),
+            trigger_price: Price(98),
+            self_trade: SelfTrade::CancelBoth,
+            self_trade_scope: SelfTradeScope::Firm,
+            ..NewOrder::PLAIN
         }),
         Command::CancelOrder(CancelOrder {
             order_id: OrderId::first(3),
             client_order_id,
+            qty: Qty(4),
         }),
         Command::AmendOrder(AmendOrder {
             order_id: OrderId::NONE,
             client_order_id,
             price: Price(99),
             qty: Qty(2),
+            new_client_order_id: ClientOrderId(8),
+        }),
+        Command::MassCancel(MassCancel {
+            request: 31,
+            lowest: Price(90),
+            highest: Price(110),
+            target: 0,
+            market: MarketId(1),
+            scope: Scope::Account,
+            sides: Sides::Sells,
+            pad: [Zero::Zero; 6],
+        }),
+        Command::KillSwitch(KillSwitch {
+            request: 32,
+            target: 9,
+            scope: Scope::Firm,
+            on: Flag::Yes,
+            pad: [Zero::Zero; 2],
         }),
     ]
 }
@@ -105,6 +134,8 @@ fn administrative_commands() -> Vec<Command> {
             min_qty: Qty(1),
             price_min: Price(1),
             symbol: *b"SOL/USDC\0\0\0\0\0\0\0\0",
+            state: MarketState::PreOpen,
+            pad: [Zero::Zero; 7],
         }),
         Command::CreateAccount(CreateAccount {
             account: AccountId(8),
@@ -131,6 +162,56 @@ fn administrative_commands() -> Vec<Command> {
     ]
 }
 
+/// Those that change what orders may do and cost.
+fn rule_commands() -> Vec<Command> {
+    let (account, market) = (AccountId(8), MarketId(1));
+    vec![
+        Command::SetTier(SetTier { account, tier: 3 }),
+        Command::SetLimits(SetLimits {
+            target: 8,
+            of_account: Flag::Yes,
+            as_tier: Flag::No,
+            pad: [Zero::Zero; 2],
+            limits: Limits {
+                max_order_qty: Qty(1),
+                max_order_notional: 2,
+                max_position: 3,
+                max_daily_volume: 4,
+                max_open_orders: 5,
+                pad: [Zero::Zero; 4],
+            },
+        }),
+        Command::SetFees(SetFees {
+            tier: 3,
+            market,
+            maker_fee_ppm: -4,
+            taker_fee_ppm: 15,
+        }),
+        Command::CollectFees(CollectFees {
+            account,
+            asset: AssetId(2),
+            amount: Amount(11),
+        }),
+        Command::SetMarketState(SetMarketState {
+            market,
+            state: MarketState::ClosingAuction,
+            pad: [Zero::Zero; 3],
+        }),
+        Command::SetCollar(SetCollar {
+            price: Price(100),
+            market,
+            width_ppm: 50_000,
+            reference: Reference::Set,
+            halts: Flag::Yes,
+            pad: [Zero::Zero; 6],
+        }),
+        Command::DelistMarket(DelistMarket {
+            market,
+            pad: [Zero::Zero; 4],
+        }),
+    ]
+}
+
 /// Adds one event of every private kind.
 fn push_private(effects: &mut Effects) {
     let (session, order_id, client_order_id) = (SessionId(1), OrderId::first(2), ClientOrderId(3));
@@ -138,17 +219,22 @@ fn push_private(effects: &mut Effects) {
     effects.push(&Accepted {
         kind: EventKind::Accepted,
         side: Side::Buy,
-        order_type: OrderType::Limit,
-        time_in_force: TimeInForce::GoodTillCancel,
+        order_type: OrderType::Stop,
+        time_in_force: TimeInForce::GoodTillClose,
         session,
         report_no,
         order_id,
         client_order_id,
         price: Price(5),
         qty: Qty(6),
+        expires: Nanos(7),
+        display_qty: Qty(8),
+        trigger_price: Price(9),
         market,
-        post_only: Flag::Yes,
-        pad: [Zero::Zero; 3],
+        post_only: PostOnly::Slide,
+        self_trade: SelfTrade::Abort,
+        self_trade_scope: SelfTradeScope::Firm,
+        pad: Zero::Zero,
     });
     effects.push(&Rejected {
         kind: EventKind::Rejected,
@@ -162,6 +248,13 @@ fn push_private(effects: &mut Effects) {
         pad2: [Zero::Zero; 6],
     });
     effects.push(&fill());
+    push_changes(effects);
+}
+
+/// Those about what becomes of orders and numbers behind their acceptance.
+fn push_changes(effects: &mut Effects) {
+    let (session, order_id, client_order_id) = (SessionId(1), OrderId::first(2), ClientOrderId(3));
+    let (market, report_no) = (MarketId(1), 44);
     effects.push(&Canceled {
         kind: EventKind::Canceled,
         pad: Zero::Zero,
@@ -196,6 +289,48 @@ fn push_private(effects: &mut Effects) {
         from: 2,
         count: 3,
     });
+    push_of_rules(effects);
+}
+
+/// Those about own orders that met, mass cancels and stops.
+fn push_of_rules(effects: &mut Effects) {
+    let (session, order_id, client_order_id) = (SessionId(1), OrderId::first(2), ClientOrderId(3));
+    let (market, report_no) = (MarketId(1), 44);
+    effects.push(&SelfTradePrevented {
+        kind: EventKind::SelfTradePrevented,
+        self_trade: SelfTrade::CancelOldest,
+        pad: [Zero::Zero; 2],
+        session,
+        report_no,
+        order_id,
+        client_order_id,
+        maker_order_id: OrderId::first(9),
+        price: Price(5),
+        qty: Qty(6),
+        leaves: Qty(7),
+        market,
+        pad2: [Zero::Zero; 4],
+    });
+    effects.push(&MassCanceled {
+        kind: EventKind::MassCanceled,
+        pad: [Zero::Zero; 3],
+        session,
+        report_no,
+        request: 31,
+        count: 2,
+    });
+    effects.push(&Triggered {
+        kind: EventKind::Triggered,
+        side: Side::Sell,
+        pad: [Zero::Zero; 2],
+        session,
+        report_no,
+        order_id,
+        client_order_id,
+        price: Price(5),
+        market,
+        pad2: [Zero::Zero; 4],
+    });
 }
 
 pub(crate) fn fill() -> Fill {
@@ -214,7 +349,8 @@ pub(crate) fn fill() -> Fill {
         leaves: Qty(7),
         fee: Amount(8),
         market: MarketId(1),
-        pad2: [Zero::Zero; 4],
+        is_rebate: Flag::Yes,
+        pad2: [Zero::Zero; 3],
     }
 }
 
@@ -281,8 +417,8 @@ fn push_public(effects: &mut Effects) {
     });
 }
 
-/// Adds the public events of an order that moves and of a market that is made.
-fn push_replace_and_definition(effects: &mut Effects) {
+/// Adds the public events of an order that moves and of a market that is made and opens.
+fn push_replace_and_market(effects: &mut Effects) {
     let (market, feed_no, order_id) = (MarketId(1), 45, OrderId::first(2));
     effects.push(&BookReplace {
         kind: EventKind::BookReplace,
@@ -298,7 +434,7 @@ fn push_replace_and_definition(effects: &mut Effects) {
         kind: EventKind::MarketDefined,
         base_decimals: 9,
         quote_decimals: 6,
-        pad: Zero::Zero,
+        state: MarketState::PreOpen,
         market,
         feed_no,
         base: AssetId(0),
@@ -314,6 +450,21 @@ fn push_replace_and_definition(effects: &mut Effects) {
         symbol: [b'S'; 16],
         base_symbol: [b'B'; 16],
         quote_symbol: [b'Q'; 16],
+    });
+    effects.push(&MarketStateChanged {
+        kind: EventKind::MarketStateChanged,
+        state: MarketState::OpeningAuction,
+        pad: [Zero::Zero; 2],
+        market,
+        feed_no,
+    });
+    effects.push(&Uncrossed {
+        kind: EventKind::Uncrossed,
+        pad: [Zero::Zero; 3],
+        market,
+        feed_no,
+        price: Price(7),
+        qty: Qty(8),
     });
 }
 
@@ -366,7 +517,7 @@ pub(crate) fn extend(chain: &mut Chain, frames: usize) -> Vec<Vec<u64>> {
             push_public(&mut effects);
         }
         if index % 5 == 3 {
-            push_replace_and_definition(&mut effects);
+            push_replace_and_market(&mut effects);
         }
         let header = header(chain, &mut command);
         write(chain, &header, &command, &effects)

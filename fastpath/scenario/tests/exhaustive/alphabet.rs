@@ -1,11 +1,16 @@
 //! What may happen next, in a universe so small that everything meets: two accounts with a session each, one market
 //! with three prices.
 
+mod accounts;
+pub(crate) mod market;
+pub(crate) mod own;
+pub(crate) mod waiting;
+
 use domain::{
     AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, Command,
     CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation, Deposit, EngineVersion, FirmId,
-    Flag, Gate, Genesis, MarketId, Nanos, NewOrder, OpenSession, OrderId, OrderType, Price, Qty,
-    Recovered, SessionId, Side, Source, TimeInForce, Timer, Zero,
+    Gate, Genesis, MarketId, MarketState, Nanos, NewOrder, OpenSession, OrderId, OrderType,
+    PostOnly, Price, Qty, Recovered, SessionId, Side, Source, TimeInForce, Timer, Zero,
 };
 
 /// Something that may happen.
@@ -30,18 +35,43 @@ impl Letter {
     }
 }
 
+fn operator(command: Command) -> Letter {
+    Letter::of(Source::ADMINISTRATION, command)
+}
+
 fn by(session: u32, command: Command) -> Letter {
     Letter::of(Source::of_session(SessionId(session)), command)
 }
 
-type Kind = (OrderType, TimeInForce, Flag);
+/// The clock goes on, or back, and the timer says so.
+fn timer(wait: i64) -> Letter {
+    let timer = Command::Timer(Timer { deadline: Nanos(0) });
+    Letter {
+        wait,
+        ..Letter::of(Source::SEQUENCER, timer)
+    }
+}
 
-const RESTS: Kind = (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::No);
-const POSTS: Kind = (OrderType::Limit, TimeInForce::GoodTillCancel, Flag::Yes);
-const TAKES: Kind = (OrderType::Limit, TimeInForce::ImmediateOrCancel, Flag::No);
-const FILLS: Kind = (OrderType::Limit, TimeInForce::FillOrKill, Flag::No);
-const ANY_PRICE: Kind = (OrderType::Market, TimeInForce::ImmediateOrCancel, Flag::No);
-const FILLS_AT_ANY_PRICE: Kind = (OrderType::Market, TimeInForce::FillOrKill, Flag::No);
+type Kind = (OrderType, TimeInForce, PostOnly);
+
+const RESTS: Kind = (OrderType::Limit, TimeInForce::GoodTillCancel, PostOnly::No);
+const POSTS: Kind = (
+    OrderType::Limit,
+    TimeInForce::GoodTillCancel,
+    PostOnly::Refuse,
+);
+const TAKES: Kind = (
+    OrderType::Limit,
+    TimeInForce::ImmediateOrCancel,
+    PostOnly::No,
+);
+const FILLS: Kind = (OrderType::Limit, TimeInForce::FillOrKill, PostOnly::No);
+const ANY_PRICE: Kind = (
+    OrderType::Market,
+    TimeInForce::ImmediateOrCancel,
+    PostOnly::No,
+);
+const FILLS_AT_ANY_PRICE: Kind = (OrderType::Market, TimeInForce::FillOrKill, PostOnly::No);
 
 /// An order; its client order id is its quantity, so that sizes collide with themselves.
 fn order(
@@ -59,6 +89,7 @@ fn order(
         order_type,
         time_in_force,
         post_only,
+        ..NewOrder::PLAIN
     }
 }
 
@@ -71,6 +102,7 @@ fn cancel(session: u32, order_id: OrderId, client: u64) -> Letter {
     let cancel = CancelOrder {
         order_id,
         client_order_id,
+        qty: Qty::ZERO,
     };
     by(session, Command::CancelOrder(cancel))
 }
@@ -81,6 +113,7 @@ fn amend(session: u32, order_id: OrderId, client: u64, qty: u64, price: i64) -> 
         client_order_id: ClientOrderId(client),
         price: Price(price),
         qty: Qty(qty),
+        new_client_order_id: ClientOrderId(0),
     };
     by(session, Command::AmendOrder(amend))
 }
@@ -138,7 +171,7 @@ fn mistakes() -> Vec<Letter> {
             ..good
         },
         NewOrder {
-            post_only: Flag::Yes,
+            post_only: PostOnly::Refuse,
             time_in_force: TimeInForce::FillOrKill,
             ..good
         },
@@ -157,6 +190,16 @@ fn mistakes() -> Vec<Letter> {
         NewOrder {
             order_type: OrderType::Market,
             time_in_force: TimeInForce::ImmediateOrCancel,
+            price: Price(13),
+            ..good
+        },
+        NewOrder {
+            min_qty: Qty(1),
+            time_in_force: TimeInForce::FillOrKill,
+            ..good
+        },
+        NewOrder {
+            min_qty: Qty(2),
             ..good
         },
     ];
@@ -203,13 +246,18 @@ fn market(id: u32, quote: u32, price_levels: u32) -> Command {
         min_qty: Qty(1),
         price_min: Price(10),
         symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     })
 }
+
+/// The firm of all accounts.
+const FIRM: u32 = 5;
 
 fn account(id: u32) -> Command {
     Command::CreateAccount(CreateAccount {
         account: AccountId(id),
-        firm: FirmId(id),
+        firm: FirmId(FIRM),
         owner: [7; 32],
     })
 }
@@ -291,10 +339,7 @@ fn others() -> Vec<Letter> {
         version(1),
         version(9),
     ];
-    let timer = Command::Timer(Timer { deadline: Nanos(0) });
-    let timer = Letter::of(Source::SEQUENCER, timer);
-    let waits = [0, 50, -10].map(|wait| Letter { wait, ..timer });
-    let mut letters = waits.to_vec();
+    let mut letters = [0, 50, -10].map(timer).to_vec();
     letters.extend(administration.map(|command| Letter::of(Source::ADMINISTRATION, command)));
     letters.extend(sequencer.map(|command| Letter::of(Source::SEQUENCER, command)));
     letters.extend([
@@ -310,27 +355,61 @@ fn others() -> Vec<Letter> {
 
 /// Every command, in every way that is different here.
 pub(crate) fn full() -> Vec<Letter> {
-    [orders(), cancels_and_amendments(), mistakes(), others()].concat()
+    let plain = [orders(), cancels_and_amendments(), mistakes(), others()].concat();
+    [
+        plain,
+        own::full(),
+        accounts::full(),
+        market::full(),
+        waiting::full(),
+    ]
+    .concat()
 }
 
-/// What is not refused for itself, of every kind of command that changes what follows.
+/// Of every kind of command, what changes most of what follows.
 pub(crate) fn sound() -> Vec<Letter> {
-    let timer = Command::Timer(Timer { deadline: Nanos(0) });
-    let mut timer = Letter::of(Source::SEQUENCER, timer);
-    timer.wait = 50;
-    let rest = [
-        timer,
-        Letter::of(Source::SEQUENCER, recovered(2, 0)),
+    let waits = [50, 86_400_000_000_000].map(timer);
+    let rest = vec![
         Letter::of(Source::SEQUENCER, recovered(2, 50)),
-        Letter::of(Source::ADMINISTRATION, session(2, 0)),
-        Letter::of(Source::ADMINISTRATION, delegate(0, 0, 20)),
-        Letter::of(Source::ADMINISTRATION, delegate(1, 1_050, 0)),
+        operator(session(2, 0)),
+        operator(delegate(0, 0, 20)),
+        operator(delegate(0, 1_000, 0)),
         deposit(0, 1, 12),
     ];
-    [orders(), cancels_and_amendments(), rest.to_vec()].concat()
+    let plain = [orders_that_meet(), waits.to_vec(), rest].concat();
+    [
+        plain,
+        own::sound(),
+        accounts::sound(),
+        market::sound(),
+        waiting::sound(),
+    ]
+    .concat()
 }
 
-/// What meets most.
+/// Of plain orders, cancels and amendments those that reach each other.
+fn orders_that_meet() -> Vec<Letter> {
+    let mut letters = Vec::new();
+    for session in [0, 1] {
+        for (side, meeting) in [(Side::Buy, 11), (Side::Sell, 10)] {
+            for qty in [1, 3] {
+                letters.extend([10, 11].map(|price| new(session, RESTS, side, qty, price)));
+            }
+            for kind in [POSTS, TAKES, FILLS] {
+                letters.push(new(session, kind, side, 3, meeting));
+            }
+            letters.push(new(session, ANY_PRICE, side, 3, 0));
+        }
+        letters.extend([1, 3].map(|client| cancel(session, OrderId::NONE, client)));
+        for (client, qty, price) in [(1, 2, 10), (3, 2, 10), (3, 2, 11), (3, 4, 11)] {
+            letters.push(amend(session, OrderId::NONE, client, qty, price));
+        }
+    }
+    letters.push(cancel(1, OrderId::first(0), 0));
+    letters
+}
+
+/// Twelve plain ones that meet most.
 pub(crate) fn small() -> Vec<Letter> {
     use Side::{Buy, Sell};
     vec![
@@ -353,8 +432,8 @@ pub(crate) fn small() -> Vec<Letter> {
 pub(crate) fn empty(max_orders: u32) -> Vec<Letter> {
     let administration = [
         Command::Genesis(genesis(max_orders)),
-        asset(0, 6),
-        asset(1, 6),
+        asset(0, 0),
+        asset(1, 1),
         market(0, 1, 3),
         account(0),
         account(1),
@@ -367,22 +446,74 @@ pub(crate) fn empty(max_orders: u32) -> Vec<Letter> {
     [&administration[..], &deposits].concat()
 }
 
-/// A bid and an ask that share the last place with what comes.
+/// A bid and an ask that share the last place with what comes. A part of both has filled, and a tier has fees of its own.
 pub(crate) fn busy() -> Vec<Letter> {
     let mut letters = empty(3);
-    letters.push(new(0, RESTS, Side::Buy, 2, 10));
-    letters.push(new(1, RESTS, Side::Sell, 3, 11));
+    letters.extend([
+        deposit(0, 1, 12),
+        accounts::free_tier(),
+        new(0, RESTS, Side::Buy, 3, 10),
+        new(1, TAKES, Side::Sell, 1, 10),
+        new(1, RESTS, Side::Sell, 3, 11),
+        new(0, TAKES, Side::Buy, 1, 11),
+    ]);
     letters
 }
 
-/// More asks of one lot than one frame of a sweep may take, and someone who can pay for them.
+/// A call in which bids and an ask cross. The most trade at every price, and least is left over at the higher two.
+pub(crate) fn crossed() -> Vec<Letter> {
+    let mut letters = empty(6);
+    letters.extend([
+        deposit(0, 1, 100),
+        market::state(0, MarketState::PreOpen),
+        new(0, RESTS, Side::Buy, 2, 12),
+        new(0, RESTS, Side::Buy, 1, 10),
+        new(1, RESTS, Side::Sell, 2, 10),
+    ]);
+    letters
+}
+
+/// The same behind a trade at the highest price.
+pub(crate) fn crossed_behind_a_trade() -> Vec<Letter> {
+    crossed_behind(&[
+        deposit(0, 1, 100),
+        new(1, RESTS, Side::Sell, 1, 12),
+        new(0, TAKES, Side::Buy, 1, 12),
+    ])
+}
+
+/// The same with a stop, which whatever the auction trades triggers.
+pub(crate) fn crossed_behind_a_stop() -> Vec<Letter> {
+    crossed_behind(&[waiting::sells_below(12)])
+}
+
+fn crossed_behind(before: &[Letter]) -> Vec<Letter> {
+    let mut letters = crossed();
+    let call = letters.split_off(empty(6).len());
+    [letters, before.to_vec(), call].concat()
+}
+
+/// Asks of one lot for a frame or two, and who can pay for them.
 pub(crate) fn ladder(makers: u64) -> Vec<Letter> {
-    let mut letters = empty(40);
-    letters.push(deposit(0, 1, 1_000));
+    ladder_of(makers, order(RESTS, Side::Sell, 1, 10))
+}
+
+/// The same of asks that end.
+pub(crate) fn ending_ladder(makers: u64) -> Vec<Letter> {
+    ladder_of(makers, waiting::until(order(RESTS, Side::Sell, 1, 10)))
+}
+
+fn ladder_of(makers: u64, ask: NewOrder) -> Vec<Letter> {
+    let mut letters = empty(60);
+    letters.extend([
+        deposit(0, 1, 1_000),
+        deposit(1, 1, 1_000),
+        deposit(1, 0, 60),
+    ]);
     letters.extend((1..=makers).map(|nth| {
         let ask = NewOrder {
             client_order_id: ClientOrderId(100 + nth),
-            ..order(RESTS, Side::Sell, 1, 10)
+            ..ask
         };
         by(1, Command::NewOrder(ask))
     }));
@@ -407,5 +538,14 @@ pub(crate) fn sweepers() -> Vec<Letter> {
         amend(1, OrderId::NONE, 102, 2, 11),
         deposit(1, 1, 1_000),
     ]);
+    letters.extend(own::of_a_ladder());
+    letters.extend(waiting::of_a_ladder());
+    letters
+}
+
+/// A ladder in a call.
+pub(crate) fn call(makers: u64) -> Vec<Letter> {
+    let mut letters = ladder(makers);
+    letters.push(market::state(0, MarketState::PreOpen));
     letters
 }

@@ -3,7 +3,11 @@
 //! A normal run has few of some thousand commands each; with `LONG` in the environment there are more, of 100,000
 //! each. Shrinking one step at a time would take days, so a stream that fails is made smaller in pieces.
 
-use crate::{generate, pair::Pair, stream::Stream};
+use crate::{
+    generate, operator,
+    pair::Pair,
+    stream::{Step, Stream},
+};
 use domain::Event;
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -11,21 +15,26 @@ use proptest::{
 };
 use sim::Mutant;
 
-/// A stream of so many steps, and nearly twice as many commands.
+/// A stream of so many steps, and nearly twice as many commands. What would keep all that follows from happening is
+/// put right now and then.
 fn stream(nth: u8, steps: usize) -> Stream {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[nth; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let tree = generate::streams().new_tree(&mut runner);
     let mut stream = tree.expect("streams are never filtered").current();
     let (step, missing) = (generate::steps(), steps.saturating_sub(stream.steps.len()));
-    for _ in 0..missing {
+    for nth in 0..missing {
+        if nth.is_multiple_of(100) {
+            stream.steps.extend(operator::fresh_start());
+        }
         let tree = step.new_tree(&mut runner);
         stream
             .steps
             .push(tree.expect("steps are never filtered").current());
     }
-    // Who has used the last number there is says nothing for the rest of a long stream.
-    stream.steps.retain(|step| !step.ends_its_source());
+    // Who has used the last number there is says nothing for the rest of a long stream, nor does a market that has ended.
+    let ends = |step: &Step| step.ends_its_source() || step.ends_trading();
+    stream.steps.retain(|step| !ends(step));
     stream
 }
 

@@ -38,6 +38,16 @@ pub(crate) fn line(event: &Event) -> String {
             e.kept_priority
         ),
         Event::NotApplied(e) => format!("not applied {} from {}", e.count, e.from),
+        Event::SelfTradePrevented(e) => format!(
+            "prevented {} with {} {}@{} leaves {}",
+            id(e.order_id),
+            id(e.maker_order_id),
+            e.qty,
+            e.price,
+            e.leaves
+        ),
+        Event::MassCanceled(e) => format!("mass canceled {} of request {}", e.count, e.request),
+        Event::Triggered(e) => format!("triggered {} @{}", id(e.order_id), e.price),
         Event::BookAdd(e) => format!("add {:?} {} {}@{}", e.side, id(e.order_id), e.qty, e.price),
         Event::BookReduce(e) => format!("reduce {} to {}", id(e.order_id), e.leaves),
         Event::BookDelete(e) => format!("delete {}", id(e.order_id)),
@@ -53,6 +63,8 @@ pub(crate) fn line(event: &Event) -> String {
         Event::PhaseChanged(e) => format!("{:?}", e.phase),
         Event::MarketDefined(e) => format!("defined {}", e.market.0),
         Event::BookReplace(e) => format!("replace {} {}@{}", id(e.order_id), e.qty, e.price),
+        Event::MarketStateChanged(e) => format!("market {} {:?}", e.market.0, e.state),
+        Event::Uncrossed(e) => format!("uncrossed {} {}@{}", e.market.0, e.qty, e.price),
         Event::Outcome(e) => format!("{:?}: {:?}", e.command, e.reason),
         Event::StateHash(_) => "hash".to_owned(),
     };

@@ -4,11 +4,12 @@
 
 use crate::pair::Difference;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateMarket, Event, Fill, Flag, MarketId, OpenSession,
-    OrderId, Outcome, Price, Qty, Reason, Request, SessionId, Side, Trade,
+    AccountId, Amount, AssetId, Command, CreateMarket, Event, Fill, Flag, MarketId, MarketState,
+    MarketStateChanged, OpenSession, OrderId, Outcome, Price, Qty, Reason, Request,
+    SelfTradePrevented, SessionId, Side, Trade, Uncrossed,
 };
 use engine::Engine;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An order of the public feed.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,14 @@ pub(crate) struct Resting {
     pub(crate) joined: u64,
 }
 
+/// An auction whose trades are not all there.
+#[derive(Clone, Copy, Debug)]
+struct Auction {
+    market: MarketId,
+    price: Price,
+    left: Qty,
+}
+
 /// A follower of commands and events.
 #[derive(Default)]
 pub(crate) struct Observer {
@@ -30,13 +39,19 @@ pub(crate) struct Observer {
     pub(crate) book: BTreeMap<OrderId, Resting>,
     /// Lots that can still trade of each live order, and whose it is, as private reports tell.
     pub(crate) live: BTreeMap<OrderId, (SessionId, Qty)>,
+    /// Stops that wait.
+    waiting: BTreeSet<OrderId>,
     accounts: u32,
+    states: BTreeMap<MarketId, MarketState>,
+    auction: Option<Auction>,
     deposited: BTreeMap<AssetId, i128>,
     fees: BTreeMap<AssetId, i128>,
     owned: BTreeMap<(AccountId, AssetId), i128>,
     reports: BTreeMap<SessionId, u64>,
     feed_no: u64,
     trade_id: u64,
+    /// Orders that the last command for many orders has cancelled so far.
+    mass_canceled: u64,
 }
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Difference> {
@@ -67,6 +82,12 @@ impl Observer {
         request: &Request,
         events: &[Event],
     ) -> Result<(), Difference> {
+        if matches!(
+            request.command,
+            Command::MassCancel(_) | Command::KillSwitch(_)
+        ) {
+            self.mass_canceled = 0;
+        }
         for event in events {
             if let Some((session, report_no)) = event.report() {
                 let last = self.reports.entry(session).or_default();
@@ -92,21 +113,56 @@ impl Observer {
             }) => self.learn(&request.command),
             Event::Accepted(e) => {
                 self.live.insert(e.order_id, (e.session, e.qty));
+                if e.trigger_price != Price(0) {
+                    self.waiting.insert(e.order_id);
+                }
+            }
+            Event::Triggered(e) => {
+                let waited = self.waiting.remove(&e.order_id);
+                ensure(waited, || format!("did not wait: {event:?}"))?;
             }
             Event::Amended(e) => {
                 self.live.insert(e.order_id, (e.session, e.leaves));
                 if e.kept_priority == Flag::Yes {
                     let still = self.book.contains_key(&e.order_id);
+                    let still = still != self.waiting.contains(&e.order_id);
                     ensure(still, || format!("kept no place: {event:?}"))?;
                 }
             }
             Event::Fill(e) => self.fill(e)?,
             Event::Canceled(e) => {
                 let gone = self.live.remove(&e.order_id);
+                self.waiting.remove(&e.order_id);
                 ensure(gone == Some((e.session, e.qty)), || {
                     format!("{gone:?} was live: {event:?}")
                 })?;
+                let of_many = matches!(e.reason, Reason::MassCancel | Reason::KillSwitch);
+                self.mass_canceled += u64::from(of_many);
             }
+            Event::SelfTradePrevented(e) => self.prevent(e)?,
+            Event::MassCanceled(e) => ensure(e.count == self.mass_canceled, || {
+                format!("{} were: {event:?}", self.mass_canceled)
+            })?,
+            Event::BookAdd(_)
+            | Event::BookReplace(_)
+            | Event::BookReduce(_)
+            | Event::BookDelete(_) => self.follow_book(event)?,
+            Event::Trade(e) => self.trade(e)?,
+            Event::MarketStateChanged(e) => self.change_state(e)?,
+            Event::Uncrossed(e) => self.begin_auction(e)?,
+            Event::Rejected(_)
+            | Event::NotApplied(_)
+            | Event::PhaseChanged(_)
+            | Event::MarketDefined(_)
+            | Event::Outcome(_)
+            | Event::StateHash(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What changes in the book without a trade.
+    fn follow_book(&mut self, event: &Event) -> Result<(), Difference> {
+        match event {
             Event::BookAdd(e) => {
                 let order = Resting {
                     market: e.market,
@@ -137,11 +193,20 @@ impl Observer {
                     || format!("{gone:?} was there: {event:?}"),
                 )?;
             }
-            Event::Trade(e) => self.trade(e)?,
-            Event::Rejected(_)
+            Event::Accepted(_)
+            | Event::Rejected(_)
+            | Event::Fill(_)
+            | Event::Canceled(_)
+            | Event::Amended(_)
             | Event::NotApplied(_)
+            | Event::SelfTradePrevented(_)
+            | Event::MassCanceled(_)
+            | Event::Triggered(_)
+            | Event::Trade(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => {}
         }
@@ -156,6 +221,7 @@ impl Observer {
             }
             Command::CreateMarket(c) => {
                 self.markets.insert(c.market, *c);
+                self.states.insert(c.market, c.state);
             }
             Command::CreateAccount(c) => self.accounts = self.accounts.max(c.account.0 + 1),
             Command::OpenSession(c) => {
@@ -166,17 +232,47 @@ impl Observer {
                 *self.deposited.entry(c.asset).or_default() += amount;
                 *self.owned.entry((c.account, c.asset)).or_default() += amount;
             }
+            Command::CollectFees(c) => {
+                let amount = i128::from(c.amount.0);
+                *self.fees.entry(c.asset).or_default() -= amount;
+                *self.owned.entry((c.account, c.asset)).or_default() += amount;
+            }
             Command::NewOrder(_)
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
+            | Command::MassCancel(_)
+            | Command::KillSwitch(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
             | Command::Recovered(_)
             | Command::EngineVersion(_)
             | Command::Delegate(_)
+            | Command::SetTier(_)
+            | Command::SetLimits(_)
+            | Command::SetFees(_)
+            | Command::SetMarketState(_)
+            | Command::SetCollar(_)
+            | Command::DelistMarket(_)
             | Command::Genesis(_) => {}
         }
+    }
+
+    /// The arriving order keeps its lots or loses those that would have traded; the resting one is there still.
+    fn prevent(&mut self, prevented: &SelfTradePrevented) -> Result<(), Difference> {
+        let live = self.live.get(&prevented.order_id).copied();
+        let (session, before) = live.ok_or_else(|| format!("who arrived: {prevented:?}"))?;
+        let maker = self.book.get(&prevented.maker_order_id);
+        let all = self.live.get(&prevented.maker_order_id);
+        let fits = session == prevented.session
+            && maker.is_some_and(|maker| maker.price == prevented.price)
+            && all.is_some_and(|(_, leaves)| *leaves.min(&before) == prevented.qty)
+            && (prevented.leaves == before
+                || before.checked_sub(prevented.qty) == Some(prevented.leaves));
+        ensure(fits, || format!("{before:?} and {maker:?}: {prevented:?}"))?;
+        self.live
+            .insert(prevented.order_id, (session, prevented.leaves));
+        Ok(())
     }
 
     /// The maker was first in the queue of the best price, whatever the engines think.
@@ -203,15 +299,55 @@ impl Observer {
             .all(|order| rank(&maker) <= rank(order));
         let fits = maker.side == trade.taker_side.opposite()
             && maker.market == trade.market
-            && maker.price == trade.price
+            && self.takes_price(&maker, trade)
             && maker.leaves.checked_sub(trade.qty) == Some(trade.maker_leaves);
         ensure(first && fits, || format!("{maker:?} in {trade:?}"))?;
+        self.count_in_auction(trade);
         if trade.maker_leaves == Qty::ZERO {
             self.book.remove(&trade.maker_order_id);
         } else if let Some(order) = self.book.get_mut(&trade.maker_order_id) {
             order.leaves = trade.maker_leaves;
         }
         Ok(())
+    }
+
+    fn change_state(&mut self, changed: &MarketStateChanged) -> Result<(), Difference> {
+        let before = self.states.insert(changed.market, changed.state);
+        ensure(before.is_some_and(|before| before != changed.state), || {
+            format!("{before:?} before {changed:?}")
+        })
+    }
+
+    fn begin_auction(&mut self, uncrossed: &Uncrossed) -> Result<(), Difference> {
+        let before = self.auction.replace(Auction {
+            market: uncrossed.market,
+            price: uncrossed.price,
+            left: uncrossed.qty,
+        });
+        ensure(before.is_none() && uncrossed.qty > Qty::ZERO, || {
+            format!("{before:?} before {uncrossed:?}")
+        })
+    }
+
+    /// A trade is at the maker's price, or in an auction at its price.
+    fn takes_price(&self, maker: &Resting, trade: &Trade) -> bool {
+        let Some(auction) = self.auction else {
+            return maker.price == trade.price;
+        };
+        auction.market == trade.market
+            && auction.price == trade.price
+            && auction.left >= trade.qty
+            && match maker.side {
+                Side::Buy => maker.price >= trade.price,
+                Side::Sell => maker.price <= trade.price,
+            }
+    }
+
+    fn count_in_auction(&mut self, trade: &Trade) {
+        if let Some(auction) = &mut self.auction {
+            auction.left.0 -= trade.qty.0;
+        }
+        self.auction = self.auction.filter(|auction| auction.left > Qty::ZERO);
     }
 
     fn fill(&mut self, fill: &Fill) -> Result<(), Difference> {
@@ -232,7 +368,10 @@ impl Observer {
         let notional = Amount::notional(fill.price, fill.qty, market.tick_value);
         let notional = i128::from(notional.ok_or("a notional beyond the range")?.0);
         let base = i128::from(fill.qty.0) * i128::from(market.lot_size);
-        let fee = i128::from(fill.fee.0);
+        let fee = match fill.is_rebate {
+            Flag::No => i128::from(fill.fee.0),
+            Flag::Yes => -i128::from(fill.fee.0),
+        };
         let sign = match fill.side {
             Side::Buy => 1,
             Side::Sell => -1,
@@ -277,13 +416,16 @@ impl Observer {
 
     /// Between sweeps the orders that private reports left alive are those of the public books.
     fn check_reports_against_feed(&self, engine: &Engine) -> Result<(), Difference> {
-        if engine.pending_sweep().is_some() {
+        if engine.pending_work().is_some() {
             return Ok(());
         }
-        let reported = self.live.iter().map(|(id, (_, leaves))| (*id, *leaves));
-        let published = self.book.iter().map(|(id, order)| (*id, order.leaves));
+        ensure(self.auction.is_none(), || {
+            format!("an auction ended early: {:?}", self.auction)
+        })?;
+        let rests = |id: &&OrderId| !self.waiting.contains(id);
+        let reported = self.live.keys().filter(rests);
         ensure(
-            reported.eq(published) && self.live.len() == engine.live_orders(),
+            reported.eq(self.book.keys()) && self.live.len() == engine.live_orders(),
             || {
                 format!(
                     "reported {:?}, published {:?}, live {}",
@@ -292,7 +434,20 @@ impl Observer {
                     engine.live_orders()
                 )
             },
-        )
+        )?;
+        for (id, (_, leaves)) in &self.live {
+            let order = engine.order(*id).ok_or("a live order is gone")?;
+            let waits = order.trigger_price != Price(0);
+            let shown = self
+                .book
+                .get(id)
+                .map(|resting| (resting.leaves, resting.joined));
+            let fits = order.leaves == *leaves
+                && waits == self.waiting.contains(id)
+                && shown.is_none_or(|shown| shown == (order.shown(), order.priority));
+            ensure(fits, || format!("{leaves} and {shown:?} of {order:?}"))?;
+        }
+        Ok(())
     }
 
     fn check_book(&self, engine: &Engine, market: MarketId) -> Result<(), Difference> {
@@ -318,7 +473,9 @@ impl Observer {
             format!("the feed has {bids:?} {asks:?}, the engine {told:?}")
         })?;
         if let (Some(bid), Some(ask)) = (bids.first(), asks.first()) {
-            ensure(bid.0 < ask.0 || engine.pending_sweep().is_some(), || {
+            let may_cross = self.states[&market].leaves_book_alone();
+            let pending = engine.pending_work().is_some();
+            ensure(bid.0 < ask.0 || may_cross || pending, || {
                 format!("crossed: {bid:?} {ask:?}")
             })?;
         }

@@ -68,6 +68,11 @@ fn outcomes(
             | Event::Fill(_)
             | Event::Amended(_)
             | Event::NotApplied(_)
+            | Event::SelfTradePrevented(_)
+            | Event::MassCanceled(_)
+            | Event::Triggered(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -79,7 +84,8 @@ fn outcomes(
     }
 }
 
-/// Every answer that docs/ENGINE.md names.
+/// Every answer that docs/ENGINE.md names, but for those that stand in examples alone because hardly a stream comes to them:
+/// an amendment beyond a limit of position.
 const ANSWERS: &[(CommandKind, &[Reason])] = {
     use CommandKind as C;
     use Reason as R;
@@ -103,8 +109,26 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::WouldTrade,
                 R::CannotFill,
                 R::InsufficientFunds,
+                R::QuantityAboveLimit,
+                R::NotionalAboveLimit,
+                R::TooManyOpenOrders,
+                R::PositionAboveLimit,
+                R::VolumeAboveLimit,
+                R::MarketHalted,
+                R::MarketCancelOnly,
+                R::MarketClosed,
+                R::MarketDelisted,
+                R::OnlyRestingOrders,
+                R::PriceBeyondCollar,
+                R::AlreadyExpired,
+                R::InvalidTrigger,
+                R::WouldTrigger,
                 R::Unfilled,
                 R::FundsExhausted,
+                R::WouldSelfTrade,
+                R::LookAheadTooLong,
+                R::Killed,
+                R::SelfTrade,
             ],
         ),
         (
@@ -124,11 +148,102 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::NotionalTooLarge,
                 R::WouldTrade,
                 R::InsufficientFunds,
+                R::QuantityAboveLimit,
+                R::NotionalAboveLimit,
+                R::VolumeAboveLimit,
+                R::MarketHalted,
+                R::MarketCancelOnly,
+                R::MarketClosed,
+                R::PriceBeyondCollar,
                 R::UnknownSession,
+                R::DuplicateClientOrderId,
+                R::WouldSelfTrade,
+                R::Killed,
+                R::SelfTrade,
             ],
         ),
-        (C::Continue, &[R::None, R::Unfilled]),
-        (C::Timer, &[R::None, R::UnknownSession]),
+        (
+            C::MassCancel,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::UnknownMarket,
+                R::NotPermitted,
+                R::MassCancel,
+            ],
+        ),
+        (
+            C::KillSwitch,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::NotPermitted,
+                R::KillSwitchTableFull,
+                R::KillSwitch,
+            ],
+        ),
+        (
+            C::Continue,
+            &[
+                R::None,
+                R::Unfilled,
+                R::SelfTrade,
+                R::MassCancel,
+                R::KillSwitch,
+                R::Delisted,
+                R::Expired,
+                R::MarketClose,
+            ],
+        ),
+        (
+            C::SetTier,
+            &[R::None, R::UnknownReference, R::InvalidParameter],
+        ),
+        (
+            C::SetLimits,
+            &[R::None, R::UnknownReference, R::InvalidParameter],
+        ),
+        (
+            C::SetFees,
+            &[R::None, R::UnknownReference, R::InvalidParameter],
+        ),
+        (
+            C::CollectFees,
+            &[
+                R::None,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::InsufficientFunds,
+            ],
+        ),
+        (
+            C::SetMarketState,
+            &[
+                R::None,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::UnknownSession,
+                R::MarketClose,
+            ],
+        ),
+        (
+            C::SetCollar,
+            &[R::None, R::UnknownReference, R::InvalidParameter],
+        ),
+        (
+            C::DelistMarket,
+            &[
+                R::None,
+                R::UnknownReference,
+                R::InvalidParameter,
+                R::Delisted,
+            ],
+        ),
+        (C::Timer, &[R::None, R::UnknownSession, R::Expired]),
         (C::Recovered, &[R::None, R::InvalidParameter]),
         (C::EngineVersion, &[R::None, R::UnsupportedEngineVersion]),
         (
@@ -192,11 +307,16 @@ const EVENTS: &[&str] = &[
     "Canceled",
     "Amended",
     "NotApplied",
+    "SelfTradePrevented",
+    "MassCanceled",
+    "Triggered",
     "BookAdd",
     "BookReduce",
     "BookDelete",
     "BookReplace",
     "MarketDefined",
+    "MarketStateChanged",
+    "Uncrossed",
     "Trade",
     "PhaseChanged",
     "Outcome",
@@ -210,7 +330,7 @@ fn streams_reach_every_answer_of_the_rules() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut seen, mut kinds, mut commands) = (BTreeSet::new(), BTreeSet::new(), 0);
-    for _ in 0..300 {
+    for _ in 0..600 {
         let tree = generate::streams().new_tree(&mut runner);
         let stream = tree.expect("streams are never filtered").current();
         let frames = stream.run(&mut Pair::new()).expect("the twins agree");
@@ -232,5 +352,5 @@ fn streams_reach_every_answer_of_the_rules() {
         missing.is_empty(),
         "events that no stream provokes: {missing:?}"
     );
-    assert!(commands > 300 * 100, "{commands} commands are too few");
+    assert!(commands > 600 * 100, "{commands} commands are too few");
 }

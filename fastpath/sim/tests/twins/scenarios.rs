@@ -7,32 +7,32 @@ use crate::{
 };
 use domain::{
     AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, Command,
-    Effects, Event, Flag, MAX_FILLS, MarketId, Nanos, NewOrder, OrderId, OrderType, Price, Qty,
+    Effects, Event, MAX_FILLS, MarketId, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty,
     Recovered, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Timer, Zero,
 };
 use sim::NaiveEngine;
 
 /// Both engines on a stage.
-struct Floor {
-    pair: Pair,
+pub(crate) struct Floor {
+    pub(crate) pair: Pair,
 }
 
 impl Floor {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut pair = Pair::new();
         world.set_up(&mut pair).expect("the twins agree");
         Self { pair }
     }
 
-    fn from(&mut self, source: Source, command: Command) -> Vec<String> {
+    pub(crate) fn from(&mut self, source: Source, command: Command) -> Vec<String> {
         self.pair.next(source, command).iter().map(line).collect()
     }
 
-    fn says(&mut self, session: u32, command: Command) -> Vec<String> {
+    pub(crate) fn says(&mut self, session: u32, command: Command) -> Vec<String> {
         self.from(Source::of_session(SessionId(session)), command)
     }
 
-    fn funds(&self, account: u32) -> [(u64, u64); 2] {
+    pub(crate) fn funds(&self, account: u32) -> [(u64, u64); 2] {
         [0, 1].map(|asset| {
             let balance = self.pair.fast().balance(AccountId(account), AssetId(asset));
             let (available, held) = balance.expect("both exist");
@@ -50,19 +50,19 @@ pub(crate) fn order(client: u64, side: Side, qty: u64, price: i64) -> NewOrder {
         side,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     }
 }
 
-fn buy(client: u64, qty: u64, price: i64) -> Command {
+pub(crate) fn buy(client: u64, qty: u64, price: i64) -> Command {
     Command::NewOrder(order(client, Side::Buy, qty, price))
 }
 
-fn sell(client: u64, qty: u64, price: i64) -> Command {
+pub(crate) fn sell(client: u64, qty: u64, price: i64) -> Command {
     Command::NewOrder(order(client, Side::Sell, qty, price))
 }
 
-fn at_market(client: u64, side: Side, qty: u64, time_in_force: TimeInForce) -> Command {
+pub(crate) fn at_market(client: u64, side: Side, qty: u64, time_in_force: TimeInForce) -> Command {
     Command::NewOrder(NewOrder {
         order_type: OrderType::Market,
         time_in_force,
@@ -70,23 +70,25 @@ fn at_market(client: u64, side: Side, qty: u64, time_in_force: TimeInForce) -> C
     })
 }
 
-fn cancel(client: u64) -> Command {
+pub(crate) fn cancel(client: u64) -> Command {
     Command::CancelOrder(CancelOrder {
         order_id: OrderId::NONE,
         client_order_id: ClientOrderId(client),
+        qty: Qty::ZERO,
     })
 }
 
-fn amend(client: u64, qty: u64, price: i64) -> Command {
+pub(crate) fn amend(client: u64, qty: u64, price: i64) -> Command {
     Command::AmendOrder(AmendOrder {
         order_id: OrderId::NONE,
         client_order_id: ClientOrderId(client),
         price: Price(price),
         qty: Qty(qty),
+        new_client_order_id: ClientOrderId(0),
     })
 }
 
-fn recovered(epoch: u32, grace: u64) -> Command {
+pub(crate) fn recovered(epoch: u32, grace: u64) -> Command {
     Command::Recovered(Recovered {
         epoch,
         pad: [Zero::Zero; 4],
@@ -294,7 +296,7 @@ fn post_only_never_trades_on_arrival() {
     floor.says(0, sell(1, 1, 20));
     let post = |client, price| {
         Command::NewOrder(NewOrder {
-            post_only: Flag::Yes,
+            post_only: PostOnly::Refuse,
             ..order(client, Side::Buy, 1, price)
         })
     };
@@ -419,6 +421,7 @@ fn an_order_belongs_to_its_session() {
     let named = Command::CancelOrder(CancelOrder {
         order_id: OrderId::first(0),
         client_order_id: ClientOrderId(9),
+        qty: Qty::ZERO,
     });
     for (session, number) in [(1, 1), (2, 1)] {
         assert_eq!(
@@ -634,7 +637,7 @@ fn what_is_not_admitted_is_never_applied() {
 }
 
 #[test]
-#[should_panic(expected = "sweep is pending")]
+#[should_panic(expected = "work is pending")]
 fn nothing_goes_on_that_is_not_pending() {
     let order_id = OrderId::first(0);
     apply_to_naive(Command::Continue(domain::Continue { order_id }), 1);

@@ -6,7 +6,10 @@ use crate::{
     generate,
     pair::{Frame, Pair},
 };
-use domain::{Command, Effects, Event, Genesis, Nanos, Phase, Reason, Seq, Stamp};
+use domain::{
+    Command, Effects, Event, Genesis, MarketId, Nanos, OrderId, Phase, Reason, SelfTrade, Seq,
+    Stamp,
+};
 use engine::Engine;
 use proptest::{
     prelude::*,
@@ -133,17 +136,47 @@ fn streams(count: usize) -> Vec<Vec<Frame>> {
 #[test]
 fn every_frame_of_some_streams_may_be_the_last_before_a_snapshot() {
     let mut seen = BTreeMap::new();
-    for frames in streams(60) {
+    for frames in streams(100) {
         let mut replay = Replay::new();
         for (index, frame) in frames.iter().enumerate() {
             replay.apply(index + 1, frame);
             let loaded = replay.restored(7).unwrap_or_else(|why| panic!("{why}"));
             let engine = &loaded.engine;
             assert_eq!(engine.state_hash(), replay.engine.state_hash());
+            let opens = is_begun_by_a_state(&frames[..=index]);
             for (what, is_so) in [
                 ("no genesis", replay.capacities.is_none()),
                 ("orders", engine.live_orders() > 5),
-                ("a pending sweep", engine.pending_sweep().is_some()),
+                (
+                    "a pending sweep",
+                    engine.pending_work().is_some_and(|id| id != OrderId::NONE),
+                ),
+                (
+                    "a pending mass cancel",
+                    engine.pending_work() == Some(OrderId::NONE) && !opens,
+                ),
+                (
+                    "a pending auction",
+                    engine.pending_work() == Some(OrderId::NONE) && opens,
+                ),
+                (
+                    "a market that is called",
+                    engine.market_ids().any(|id| is_called(engine, id)),
+                ),
+                (
+                    "accounts of other tiers that have traded",
+                    engine.account_ids().any(|id| {
+                        let account = engine.account(id);
+                        account.is_some_and(|account| account.tier > 0 && account.volume > 0)
+                    }),
+                ),
+                ("a kill switch", engine.kill_switches().next().is_some()),
+                (
+                    "prevention of self trades",
+                    engine
+                        .orders()
+                        .any(|order| order.self_trade != SelfTrade::Allow),
+                ),
                 ("cancel-only", engine.phase() == Phase::CancelOnly),
                 ("a later epoch", engine.epoch() > 1),
                 (
@@ -161,6 +194,19 @@ fn every_frame_of_some_streams_may_be_the_last_before_a_snapshot() {
     assert!(seen.values().all(|&times| times >= 10), "{seen:?}");
 }
 
+/// Whether what is pending, if something is, follows a change of a market's state.
+fn is_begun_by_a_state(frames: &[Frame]) -> bool {
+    let commands = frames.iter().rev().map(|frame| frame.request.command);
+    let mut beginnings =
+        commands.filter(|command| !matches!(command, Command::Continue(_) | Command::Recovered(_)));
+    matches!(beginnings.next(), Some(Command::SetMarketState(_)))
+}
+
+fn is_called(engine: &Engine, market: MarketId) -> bool {
+    let state = engine.market_state(market);
+    state.is_some_and(|(state, _)| state.is_call())
+}
+
 /// A small generator of numbers: the same in every run.
 struct Seeded(u64);
 
@@ -171,6 +217,17 @@ impl Seeded {
     }
 }
 
+/// Any frame, and half of the time one that had no room for its work, if there is one.
+fn end_of(frames: &[Frame], seeded: &mut Seeded) -> usize {
+    let is_continued =
+        |index: &usize| matches!(frames[index + 1].request.command, Command::Continue(_));
+    let unfinished: Vec<usize> = (0..frames.len() - 1).filter(is_continued).collect();
+    if unfinished.is_empty() || seeded.below(2) == 0 {
+        return seeded.below(frames.len());
+    }
+    unfinished[seeded.below(unfinished.len())]
+}
+
 /// Bodies with something changed: refused, or the body of a state that keeps the invariants and is
 /// saved as exactly these bytes. Never a panic.
 #[test]
@@ -179,7 +236,7 @@ fn mutants_of_bodies_are_refused_or_are_states() {
     let (mut refused, mut loaded) = (0, 0);
     for frames in streams(60) {
         let mut replay = Replay::new();
-        let end = seeded.below(frames.len());
+        let end = end_of(&frames, &mut seeded);
         for (index, frame) in frames[..=end].iter().enumerate() {
             replay.apply(index + 1, frame);
         }
@@ -222,7 +279,7 @@ fn mutate(body: &mut Vec<u8>, seeded: &mut Seeded) {
         }
         3 => {
             // A record in the place of another.
-            let size = [8, 24, 40, 56, 72, 120][seeded.below(6)];
+            let size = [8, 16, 24, 40, 56, 64, 104, 120][seeded.below(8)];
             let from = seeded.below(body.len()) / 8 * 8;
             if from + size <= body.len() && aligned + size <= body.len() {
                 body.copy_within(from..from + size, aligned);

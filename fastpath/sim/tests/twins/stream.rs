@@ -2,12 +2,14 @@
 //! stream still means something with most of its steps taken out.
 
 use crate::{
+    operator,
     pair::{Difference, Frame, Pair},
     world::World,
 };
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, MarketId, NewOrder, OrderId, OrderType,
-    Price, Qty, SessionId, Side, Source, TimeInForce,
+    AmendOrder, CancelOrder, ClientOrderId, Command, Flag, KillSwitch, MarketId, MarketState,
+    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Scope, SelfTrade,
+    SelfTradeScope, SessionId, SetCollar, Side, Source, TimeInForce, Timer, Zero,
 };
 use std::fmt;
 
@@ -58,7 +60,20 @@ pub(crate) enum Ticks {
 }
 
 /// How an order is meant: type, time in force, post-only.
-pub(crate) type Kind = (OrderType, TimeInForce, Flag);
+pub(crate) type Kind = (OrderType, TimeInForce, PostOnly);
+
+/// What an order asks for beyond its kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) min_qty: u64,
+    pub(crate) self_trade: SelfTrade,
+    pub(crate) scope: SelfTradeScope,
+    /// Lots that the book shows; 0: all.
+    pub(crate) display: u64,
+    /// From now, if it ends.
+    pub(crate) ends_in: Option<u64>,
+    pub(crate) trigger: Option<Ticks>,
+}
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -69,6 +84,7 @@ pub(crate) enum Step {
         market: u32,
         side: Side,
         kind: Kind,
+        wish: Wish,
         price: Ticks,
         qty: u64,
         client: u64,
@@ -81,10 +97,29 @@ pub(crate) enum Step {
         price: i64,
         orders: u64,
     },
+    /// As many that end all at once: soon, or when the market closes.
+    Ending {
+        session: u32,
+        market: u32,
+        side: Side,
+        orders: u64,
+        by_close: bool,
+    },
+    /// A ladder as long as a look ahead may be, and an order that wants so many lots of it.
+    Wall {
+        session: u32,
+        market: u32,
+        side: Side,
+        orders: u64,
+        taker: u32,
+        wish: Wish,
+    },
+    /// All of an order, or so many lots of it.
     Cancel {
         session: u32,
         number: Number,
         target: Target,
+        qty: u64,
     },
     Amend {
         session: u32,
@@ -92,17 +127,40 @@ pub(crate) enum Step {
         target: Target,
         price: Ticks,
         qty: u64,
+        renamed: u64,
     },
+    MassCancel {
+        source: Source,
+        number: Number,
+        command: MassCancel,
+        /// Lowest and highest price.
+        bounds: [Option<Ticks>; 2],
+    },
+    /// So many kill switches of firms are turned on, one after the other.
+    Switches(u32),
     /// Any command from any source that is no session's own business.
     Other {
         source: Source,
         number: Number,
         command: Command,
     },
+    /// A collar around a price that is set.
+    Collar { command: SetCollar, price: Ticks },
+    /// A market is called and opens again, or closes, with bids and asks that came in between: of a session, so
+    /// many, around a price.
+    Call {
+        market: u32,
+        call: MarketState,
+        end: MarketState,
+        bids: (u32, u64, i64),
+        asks: (u32, u64, i64),
+    },
     /// The clock moves, perhaps back.
     Wait(i64),
-    /// The next frame comes when the next thing ends: the grace of a recovery, or a delegation.
+    /// The next frame comes when the next thing ends: the grace of a recovery, a delegation, or an order.
     WaitForAnEnd,
+    /// And it is a `Timer`.
+    End,
 }
 
 /// A line for each thing, in the short form and in the long one: a stream is read from top to
@@ -122,9 +180,17 @@ impl fmt::Debug for Stream {
             accounts,
             sessions,
             deposits,
+            decimals,
+            settings,
             ..
         } = &self.world;
-        writeln!(f, "  {assets} assets, {accounts} accounts")?;
+        writeln!(
+            f,
+            "  {assets} assets of decimals {decimals:?}, {accounts} accounts"
+        )?;
+        for command in settings {
+            writeln!(f, "  {command:?}")?;
+        }
         writeln!(
             f,
             "  sessions of accounts {sessions:?}, deposits {deposits:?}"
@@ -201,6 +267,51 @@ impl Ticks {
     }
 }
 
+/// Of the n-th order of a ladder, above its first.
+fn rung_price(nth: u64) -> i64 {
+    i64::try_from(nth % 3).expect("small")
+}
+
+/// An order of a ladder, so many ticks above the lowest price, with its number in its client order id.
+fn rung(pair: &Pair, session: u32, market: u32, side: Side, ticks: i64) -> Command {
+    let number = pair.last_number(Source::of_session(SessionId(session)));
+    let market = MarketId(market);
+    let smallest = pair.observer.markets.get(&market);
+    Command::NewOrder(NewOrder {
+        client_order_id: ClientOrderId(number.saturating_add(1_001)),
+        price: Ticks::Above(ticks).price(pair, market, None),
+        qty: smallest.map_or(Qty(1), |terms| terms.min_qty),
+        market,
+        side,
+        ..NewOrder::PLAIN
+    })
+}
+
+/// The same order, until a time or the close.
+fn ending(order: Command, end: Option<u64>) -> Command {
+    let Command::NewOrder(order) = order else {
+        panic!("only orders end");
+    };
+    Command::NewOrder(NewOrder {
+        time_in_force: match end {
+            Some(_) => TimeInForce::GoodTillTime,
+            None => TimeInForce::GoodTillClose,
+        },
+        expires: Nanos(end.unwrap_or(0)),
+        ..order
+    })
+}
+
+fn switch_of_firm(firm: u32) -> Command {
+    Command::KillSwitch(KillSwitch {
+        request: 0,
+        target: firm,
+        scope: Scope::Firm,
+        on: Flag::Yes,
+        pad: [Zero::Zero; 2],
+    })
+}
+
 impl Step {
     /// Whether its source can say nothing more after it.
     pub(crate) fn ends_its_source(&self) -> bool {
@@ -208,131 +319,308 @@ impl Step {
             Self::New { number, .. }
             | Self::Cancel { number, .. }
             | Self::Amend { number, .. }
+            | Self::MassCancel { number, .. }
             | Self::Other { number, .. } => matches!(number, Number::Final),
-            Self::Ladder { .. } | Self::Wait(_) | Self::WaitForAnEnd => false,
+            Self::Ladder { .. }
+            | Self::Ending { .. }
+            | Self::Collar { .. }
+            | Self::Call { .. }
+            | Self::Wall { .. }
+            | Self::Switches(_)
+            | Self::Wait(_)
+            | Self::WaitForAnEnd
+            | Self::End => false,
         }
     }
 
+    /// Whether its market, or all of the exchange, takes no orders any more after it.
+    pub(crate) fn ends_trading(&self) -> bool {
+        let Self::Other { command, .. } = self else {
+            return false;
+        };
+        let waits_for_ever =
+            matches!(command, Command::Recovered(recovered) if recovered.grace == Nanos(u64::MAX));
+        waits_for_ever || matches!(command, Command::DelistMarket(_))
+    }
+
     fn run(&self, pair: &mut Pair) -> Result<Vec<Frame>, Difference> {
+        let mut frames = Vec::new();
         match self {
-            Self::Ladder { orders, .. } => {
-                let mut frames = Vec::new();
-                for nth in 0..*orders {
-                    let (source, number, command) = self.rung(pair, nth);
-                    frames.extend(pair.submit(source, number, command)?);
+            Self::Ladder { .. } | Self::Ending { .. } | Self::Wall { .. } | Self::Switches(_) => {
+                frames.extend(self.run_crowd(pair)?);
+            }
+            Self::Call {
+                market,
+                call,
+                end,
+                bids,
+                asks,
+            } => {
+                for part in operator::parts_of_call(*market, [*call, *end], *bids, *asks) {
+                    frames.extend(part.run(pair)?);
                 }
-                Ok(frames)
             }
             Self::Wait(span) => {
                 pair.clock = pair.clock.saturating_add_signed(*span).min(u64::MAX / 2);
-                Ok(Vec::new())
+            }
+            Self::End => {
+                frames.extend(Self::WaitForAnEnd.run(pair)?);
+                let source = Source::SEQUENCER;
+                let number = pair.last_number(source).saturating_add(1);
+                let deadline = pair.fast().next_deadline().unwrap_or(Nanos(0));
+                let timer = Command::Timer(Timer { deadline });
+                frames.extend(pair.submit(source, number, timer)?);
             }
             Self::WaitForAnEnd => {
                 if let Some(end) = pair.next_end().filter(|end| *end <= u64::MAX / 2) {
                     pair.clock = end - 1;
                 }
-                Ok(Vec::new())
             }
-            Self::New { .. } | Self::Cancel { .. } | Self::Amend { .. } | Self::Other { .. } => {
+            Self::New { .. }
+            | Self::Cancel { .. }
+            | Self::Amend { .. }
+            | Self::Collar { .. }
+            | Self::MassCancel { .. }
+            | Self::Other { .. } => {
                 let (source, number, command) = self.request(pair);
                 let number = number.of(source, pair.last_number(source));
-                pair.submit(source, number, command)
+                frames.extend(pair.submit(source, number, command)?);
             }
         }
+        Ok(frames)
     }
 
-    /// The n-th order of a ladder, with its number as client order id.
-    fn rung(&self, pair: &Pair, nth: u64) -> (Source, u64, Command) {
-        let Self::Ladder {
-            session,
+    /// Many commands that are much alike.
+    fn run_crowd(&self, pair: &mut Pair) -> Result<Vec<Frame>, Difference> {
+        let mut frames = Vec::new();
+        match self {
+            Self::Ladder {
+                session,
+                market,
+                side,
+                price,
+                orders,
+            } => {
+                for nth in 0..*orders {
+                    let rung = rung(pair, *session, *market, *side, price + rung_price(nth));
+                    frames.extend(pair.submit_next(*session, rung)?);
+                }
+            }
+            Self::Ending {
+                session,
+                market,
+                side,
+                orders,
+                by_close,
+            } => {
+                let end = pair.clock.saturating_add(2 * orders);
+                let lowest = if *side == Side::Buy { 0 } else { 3 };
+                for nth in 0..*orders {
+                    let rung = rung(pair, *session, *market, *side, lowest + rung_price(nth));
+                    let rung = ending(rung, (!by_close).then_some(end));
+                    frames.extend(pair.submit_next(*session, rung)?);
+                }
+            }
+            Self::Wall {
+                session,
+                market,
+                side,
+                orders,
+                ..
+            } => {
+                for nth in 0..*orders {
+                    let rung = rung(pair, *session, *market, *side, 2 + rung_price(nth));
+                    frames.extend(pair.submit_next(*session, rung)?);
+                }
+                let (taker, breach) = self.breach(pair);
+                frames.extend(pair.submit_next(taker, breach)?);
+            }
+            Self::Switches(count) => {
+                for firm in 1..=*count {
+                    let source = Source::ADMINISTRATION;
+                    let number = pair.last_number(source).saturating_add(1);
+                    frames.extend(pair.submit(source, number, switch_of_firm(1_000 + firm))?);
+                }
+            }
+            Self::New { .. }
+            | Self::Cancel { .. }
+            | Self::Amend { .. }
+            | Self::MassCancel { .. }
+            | Self::Other { .. }
+            | Self::Collar { .. }
+            | Self::Call { .. }
+            | Self::Wait(_)
+            | Self::WaitForAnEnd
+            | Self::End => panic!("not a crowd"),
+        }
+        Ok(frames)
+    }
+
+    /// The order that wants the lots of a wall, and whose it is.
+    fn breach(&self, pair: &Pair) -> (u32, Command) {
+        let Self::Wall {
             market,
             side,
-            price,
+            orders,
+            taker,
+            wish,
             ..
         } = self
         else {
-            panic!("only a ladder has rungs");
+            panic!("only a wall is breached");
         };
-        let ticks = price + i64::try_from(nth % 3).expect("small");
-        let source = Source::of_session(SessionId(*session));
-        let number = pair.last_number(source).saturating_add(1);
         let market_id = MarketId(*market);
         let smallest = pair.observer.markets.get(&market_id);
+        let qty = orders * smallest.map_or(1, |terms| terms.min_qty.0);
+        let furthest = match side {
+            Side::Buy => Ticks::Above(0),
+            Side::Sell => Ticks::Above(4),
+        };
         let command = Command::NewOrder(NewOrder {
-            client_order_id: ClientOrderId(number.saturating_add(1_000)),
-            price: Ticks::Above(ticks).price(pair, market_id, None),
-            qty: smallest.map_or(Qty(1), |terms| terms.min_qty),
+            client_order_id: ClientOrderId(999),
+            price: furthest.price(pair, market_id, None),
+            qty: Qty(qty),
             market: market_id,
-            side: *side,
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::GoodTillCancel,
-            post_only: Flag::No,
+            side: side.opposite(),
+            time_in_force: TimeInForce::ImmediateOrCancel,
+            min_qty: Qty(wish.min_qty.min(qty)),
+            self_trade: wish.self_trade,
+            self_trade_scope: wish.scope,
+            ..NewOrder::PLAIN
         });
-        (source, number, command)
+        (*taker, command)
     }
 
     fn request(&self, pair: &Pair) -> (Source, Number, Command) {
         match self {
             Self::New {
-                session,
-                number,
-                market,
-                side,
-                kind: (order_type, time_in_force, post_only),
-                price,
-                qty,
-                client,
-            } => {
-                let command = Command::NewOrder(NewOrder {
-                    client_order_id: ClientOrderId(*client),
-                    price: price.price(pair, MarketId(*market), None),
-                    qty: Qty(*qty),
-                    market: MarketId(*market),
-                    side: *side,
-                    order_type: *order_type,
-                    time_in_force: *time_in_force,
-                    post_only: *post_only,
-                });
-                (Source::of_session(SessionId(*session)), *number, command)
+                session, number, ..
             }
-            Self::Cancel {
-                session,
-                number,
-                target,
-            } => {
-                let (order_id, client_order_id) = target.ids(pair, SessionId(*session));
-                let command = Command::CancelOrder(CancelOrder {
-                    order_id,
-                    client_order_id,
-                });
-                (Source::of_session(SessionId(*session)), *number, command)
+            | Self::Cancel {
+                session, number, ..
             }
-            Self::Amend {
-                session,
-                number,
-                target,
-                price,
-                qty,
+            | Self::Amend {
+                session, number, ..
             } => {
-                let (order_id, client_order_id) = target.ids(pair, SessionId(*session));
-                let old = pair.observer.book.get(&order_id);
-                let market = old.map_or(MarketId(0), |order| order.market);
-                let command = Command::AmendOrder(AmendOrder {
-                    order_id,
-                    client_order_id,
-                    price: price.price(pair, market, old.map(|order| order.price)),
-                    qty: Qty(*qty),
-                });
-                (Source::of_session(SessionId(*session)), *number, command)
+                let session = SessionId(*session);
+                let command = self.of_an_order(pair, session);
+                (Source::of_session(session), *number, command)
             }
+            Self::MassCancel {
+                source,
+                number,
+                command,
+                bounds,
+            } => (*source, *number, bounded(pair, command, *bounds)),
             Self::Other {
                 source,
                 number,
                 command,
             } => (*source, *number, *command),
-            Self::Ladder { .. } | Self::Wait(_) | Self::WaitForAnEnd => {
+            Self::Collar { command, price } => {
+                let price = price.price(pair, command.market, None);
+                let command = Command::SetCollar(SetCollar { price, ..*command });
+                (Source::ADMINISTRATION, Number::Next, command)
+            }
+            Self::Ladder { .. }
+            | Self::Ending { .. }
+            | Self::Wall { .. }
+            | Self::Switches(_)
+            | Self::Call { .. }
+            | Self::Wait(_)
+            | Self::WaitForAnEnd
+            | Self::End => {
                 panic!("not a single request")
             }
         }
     }
+
+    /// What a session says about a single order.
+    fn of_an_order(&self, pair: &Pair, session: SessionId) -> Command {
+        match self {
+            Self::New {
+                market,
+                side,
+                kind: (order_type, time_in_force, post_only),
+                wish,
+                price,
+                qty,
+                client,
+                ..
+            } => Command::NewOrder(NewOrder {
+                client_order_id: ClientOrderId(*client),
+                price: price.price(pair, MarketId(*market), None),
+                qty: Qty(*qty),
+                market: MarketId(*market),
+                side: *side,
+                order_type: *order_type,
+                time_in_force: *time_in_force,
+                post_only: *post_only,
+                min_qty: Qty(wish.min_qty),
+                self_trade: wish.self_trade,
+                self_trade_scope: wish.scope,
+                display_qty: Qty(wish.display),
+                expires: Nanos(
+                    wish.ends_in
+                        .map_or(0, |span| pair.clock.saturating_add(span)),
+                ),
+                trigger_price: wish
+                    .trigger
+                    .map_or(Price(0), |ticks| ticks.price(pair, MarketId(*market), None)),
+                ..NewOrder::PLAIN
+            }),
+            Self::Cancel { target, qty, .. } => {
+                let (order_id, client_order_id) = target.ids(pair, session);
+                Command::CancelOrder(CancelOrder {
+                    order_id,
+                    client_order_id,
+                    qty: Qty(*qty),
+                })
+            }
+            Self::Amend {
+                target,
+                price,
+                qty,
+                renamed,
+                ..
+            } => {
+                let (order_id, client_order_id) = target.ids(pair, session);
+                let old = pair.observer.book.get(&order_id);
+                let market = old.map_or(MarketId(0), |order| order.market);
+                Command::AmendOrder(AmendOrder {
+                    order_id,
+                    client_order_id,
+                    price: price.price(pair, market, old.map(|order| order.price)),
+                    qty: Qty(*qty),
+                    new_client_order_id: ClientOrderId(*renamed),
+                })
+            }
+            Self::MassCancel { .. }
+            | Self::Other { .. }
+            | Self::Ladder { .. }
+            | Self::Ending { .. }
+            | Self::Wall { .. }
+            | Self::Switches(_)
+            | Self::Collar { .. }
+            | Self::Call { .. }
+            | Self::Wait(_)
+            | Self::WaitForAnEnd
+            | Self::End => panic!("not about an order"),
+        }
+    }
+}
+
+/// A mass cancel with its lowest and highest price.
+fn bounded(pair: &Pair, command: &MassCancel, bounds: [Option<Ticks>; 2]) -> Command {
+    let market = match command.market {
+        MarketId::ANY => MarketId(0),
+        market => market,
+    };
+    let [lowest, highest] =
+        bounds.map(|bound| bound.map_or(Price(0), |ticks| ticks.price(pair, market, None)));
+    Command::MassCancel(MassCancel {
+        lowest,
+        highest,
+        ..*command
+    })
 }

@@ -1,10 +1,13 @@
 //! The stage for a stream of orders: capacities, assets, markets, accounts, sessions, funds.
 
-use crate::pair::{Difference, Frame, Pair, START};
+use crate::{
+    operator,
+    pair::{Difference, Frame, Pair, START},
+};
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, FirmId, Gate, Genesis, MarketId, Nanos, OpenSession, Price, Qty, SessionId, Source,
-    Zero,
+    Deposit, FirmId, Gate, Genesis, MarketId, MarketState, Nanos, OpenSession, Price, Qty,
+    SessionId, Source, Zero,
 };
 use proptest::prelude::*;
 
@@ -20,6 +23,7 @@ pub(crate) struct Terms {
     pub(crate) lot_size: u64,
     pub(crate) min_qty: u64,
     pub(crate) price_min: i64,
+    pub(crate) state: MarketState,
 }
 
 impl Terms {
@@ -36,6 +40,8 @@ impl Terms {
             min_qty: Qty(self.min_qty),
             price_min: Price(self.price_min),
             symbol: *b"BASE/QUOTE\0\0\0\0\0\0",
+            state: self.state,
+            pad: [Zero::Zero; 7],
         }
     }
 }
@@ -45,14 +51,20 @@ impl Terms {
 pub(crate) struct World {
     pub(crate) genesis: Genesis,
     pub(crate) assets: u32,
+    /// Of each asset, over and over.
+    pub(crate) decimals: Vec<u8>,
     pub(crate) markets: Vec<Terms>,
     pub(crate) accounts: u32,
     /// The account of each session.
     pub(crate) sessions: Vec<u32>,
+    /// The id of one more session, of account 0, with many that do not exist before it.
+    pub(crate) far_session: Option<u32>,
     /// What each session may do, over and over.
     pub(crate) delegations: Vec<Delegation>,
     /// For each account, asset by asset, over and over.
     pub(crate) deposits: Vec<u64>,
+    /// What the operator sets at last.
+    pub(crate) settings: Vec<Command>,
 }
 
 pub(crate) fn create_asset(asset: u32) -> CreateAsset {
@@ -96,6 +108,7 @@ impl World {
                 max_levels: 128,
             },
             assets: 2,
+            decimals: vec![6],
             markets: vec![Terms {
                 base: 0,
                 quote: 1,
@@ -106,18 +119,28 @@ impl World {
                 lot_size: 1,
                 min_qty: 1,
                 price_min: 1,
+                state: MarketState::Continuous,
             }],
             accounts: 2,
             sessions: vec![0, 1],
+            far_session: None,
             delegations: vec![Delegation::unlimited([7; 32])],
             deposits: vec![funds],
+            settings: Vec::new(),
         }
     }
 
     /// The commands that set this stage.
     pub(crate) fn commands(&self) -> Vec<(Source, Command)> {
         let administration = |command| (Source::ADMINISTRATION, command);
-        let assets = (0..self.assets).map(|id| Command::CreateAsset(create_asset(id)));
+        let assets = (0..self.assets)
+            .zip(self.decimals.iter().cycle())
+            .map(|(id, decimals)| {
+                Command::CreateAsset(CreateAsset {
+                    decimals: *decimals,
+                    ..create_asset(id)
+                })
+            });
         let markets = (0..)
             .zip(&self.markets)
             .map(|(id, terms)| Command::CreateMarket(terms.command(id)));
@@ -137,6 +160,9 @@ impl World {
                     ..open_session(id, *account)
                 })
             });
+        let far = self
+            .far_session
+            .map(|id| Command::OpenSession(open_session(id, 0)));
         let everyone =
             (0..self.accounts).flat_map(|account| (0..self.assets).map(move |a| (account, a)));
         let deposits =
@@ -152,8 +178,10 @@ impl World {
             .chain(markets)
             .chain(accounts)
             .chain(sessions)
+            .chain(far)
             .map(administration)
             .chain(deposits)
+            .chain(self.settings.iter().copied().map(administration))
             .collect()
     }
 
@@ -187,7 +215,10 @@ fn terms(assets: u32) -> impl Strategy<Value = Terms> {
     let price_min = prop_oneof![9 => Just(1_i64), 9 => Just(95), 1 => Just(i64::MAX - 9_001)];
     // Narrow enough that everything meets; or wide, for books that are mostly empty.
     let levels = prop_oneof![12 => 6..20_u32, 3 => 60..200_u32, 1 => 4_000..9_000_u32];
-    let sizes = (unit(), unit(), min_qty, levels, price_min);
+    let state = prop_oneof![
+        12 => Just(MarketState::Continuous), 3 => Just(MarketState::PreOpen), 1 => operator::states()
+    ];
+    let sizes = (unit(), unit(), min_qty, levels, price_min, state);
     (pair, fee_ppm(), fee_ppm(), sizes).prop_map(
         |((base, quote), maker_fee_ppm, taker_fee_ppm, sizes)| Terms {
             base,
@@ -199,6 +230,7 @@ fn terms(assets: u32) -> impl Strategy<Value = Terms> {
             lot_size: sizes.1,
             min_qty: sizes.2,
             price_min: sizes.4,
+            state: sizes.5,
         },
     )
 }
@@ -213,11 +245,15 @@ fn capacity(needed: usize, slack: i64) -> u32 {
     u32::try_from((needed + slack).max(1)).expect("small")
 }
 
+fn decimals() -> impl Strategy<Value = u8> {
+    prop_oneof![7 => Just(0_u8), 4 => Just(1), 2 => Just(2), 2 => Just(6), 1 => Just(18)]
+}
+
 fn funds() -> impl Strategy<Value = u64> {
     prop_oneof![
         8 => Just(1_000_000_000_000_u64),
         4 => Just(200_000),
-        6 => 1..6_000_u64,
+        12 => 1..6_000_u64,
         1 => Just(0),
         2 => Just(u64::MAX / 6),
     ]
@@ -237,23 +273,41 @@ fn long_delegations() -> impl Strategy<Value = Delegation> {
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
     let sizes = (2..4_u32, 2..5_u32);
     sizes.prop_flat_map(|(assets, accounts)| {
+        let far_sessions = prop_oneof![
+            4 => Just(None),
+            1 => prop_oneof![1_015..1_025_u32, 2_035..2_050_u32, 3_000..3_010_u32].prop_map(Some),
+        ];
         let orders = prop_oneof![1 => 1..6_u32, 1 => 12..60_u32, 8 => 200..400_u32];
         (
             prop::collection::vec(terms(assets), 2..4),
             prop::collection::vec(0..accounts, 2..6),
             prop::collection::vec(long_delegations(), 1..4),
-            prop::collection::vec(funds(), 1..12),
+            (
+                prop::collection::vec(funds(), 1..12),
+                prop::collection::vec(decimals(), 1..4),
+                operator::beginnings(),
+            ),
             prop::array::uniform5(slack()),
             orders,
+            far_sessions,
         )
             .prop_map(
-                move |(markets, sessions, delegations, deposits, slack, max_orders)| {
+                move |(
+                    markets,
+                    sessions,
+                    delegations,
+                    (deposits, decimals, settings),
+                    slack,
+                    max_orders,
+                    far_session,
+                )| {
                     let levels: u32 = markets.iter().map(|terms| terms.price_levels).sum();
+                    let most_sessions = far_session.map_or(sessions.len(), |id| id as usize + 1);
                     let genesis = Genesis {
                         max_assets: capacity(assets as usize, slack[0]),
                         max_markets: capacity(markets.len(), slack[1]),
                         max_accounts: capacity(accounts as usize, slack[2]),
-                        max_sessions: capacity(sessions.len(), slack[3]),
+                        max_sessions: capacity(most_sessions, slack[3]),
                         max_orders,
                         max_levels: capacity(levels as usize, slack[4] * 5),
                     };
@@ -263,8 +317,11 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                         markets,
                         accounts,
                         sessions,
+                        far_session,
                         delegations,
                         deposits,
+                        decimals,
+                        settings,
                     }
                 },
             )

@@ -1,9 +1,9 @@
 //! What a genesis file may hold: what the engine's commands accept (`docs/ENGINE.md`, "Other commands"), said earlier
 //! and with the name of the key. Names that stand twice, which mean nothing to an engine, are refused for people's sake.
 
-use super::{Capacity, Deposit, Genesis, Market, Session, Symbol};
+use super::{Account, Capacity, Deposit, Fees, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
-use domain::{Amount, CreateAsset, CreateMarket, OrderId, Price, Qty};
+use domain::{Amount, CreateAsset, CreateMarket, MAX_TIERS, OrderId, Price, Qty, SetFees};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Genesis {
@@ -40,6 +40,7 @@ impl Genesis {
         let markets = self.markets.iter().map(|market| market.check(&assets));
         to.extend(markets.filter_map(Result::err));
         to.extend(self.check_levels().err());
+        self.check_tiers(to);
         let sessions = self.sessions.iter().map(|session| session.check(&accounts));
         to.extend(sessions.filter_map(Result::err));
         let mut supply = BTreeMap::new();
@@ -48,6 +49,21 @@ impl Genesis {
             deposit.check(number, &accounts, &assets, &mut supply).err()
         }));
         found
+    }
+
+    /// The tiers themselves, what they pay, and who is in them.
+    fn check_tiers(&self, to: &mut Vec<Invalid>) {
+        let mut seen = BTreeSet::new();
+        for tier in &self.tiers {
+            let key = format!("tier {}, id", tier.id);
+            to.extend(tier_exists(tier.id, key.clone()).err());
+            let problem = "stands twice: give every [[tier]] its own id";
+            to.extend(require(seen.insert(tier.id), key, problem).err());
+        }
+        let fees = (1..).zip(&self.fees);
+        to.extend(fees.filter_map(|(number, fees)| fees.check(number, &self.markets).err()));
+        let accounts = self.accounts.iter().map(Account::check_tier);
+        to.extend(accounts.filter_map(Result::err));
     }
 
     /// By its owner an account is found.
@@ -115,6 +131,51 @@ impl Deposit {
         );
         require(total.is_some(), key("amount"), problem)?;
         *deposited = total.unwrap_or(u64::MAX);
+        Ok(())
+    }
+}
+
+impl Account {
+    fn check_tier(&self) -> Result<(), Invalid> {
+        tier_exists(self.tier, format!("account {}, tier", self.id))
+    }
+}
+
+impl Fees {
+    /// Orders set aside what the market's list says, so no tier pays more.
+    fn check(&self, number: usize, markets: &[Market]) -> Result<(), Invalid> {
+        let key = |field: &str| format!("fees {number}, {field}");
+        tier_exists(self.tier, key("tier"))?;
+        if let Some(market) = self.market {
+            let ids = markets.iter().map(|market| market.id).collect();
+            exists(&ids, market, key("market"), "market")?;
+        }
+        let most = SetFees::MAX_REBATE_PPM;
+        let is_rebate = self.maker_fee_ppm < 0;
+        let problem = format!(
+            "{} is out of range: a rebate is at most {most}",
+            self.maker_fee_ppm
+        );
+        let within = !is_rebate || self.maker_fee_ppm.unsigned_abs() <= most;
+        require(within, key("maker_fee_ppm"), problem)?;
+        let meant = |market: &&Market| self.market.is_none_or(|id| id == market.id);
+        for market in markets.iter().filter(meant) {
+            let list = i64::from(market.maker_fee_ppm);
+            for (field, fee, list) in [
+                ("maker_fee_ppm", i64::from(self.maker_fee_ppm), list),
+                (
+                    "taker_fee_ppm",
+                    self.taker_fee_ppm.into(),
+                    market.taker_fee_ppm.into(),
+                ),
+            ] {
+                let problem = format!(
+                    "{fee} is more than the {list} of market {}: a tier pays its list fees or less",
+                    market.id
+                );
+                require(fee <= list, key(field), problem)?;
+            }
+        }
         Ok(())
     }
 }
@@ -208,6 +269,11 @@ impl Session {
         let problem = "is all zeros, which is nobody's key: write the session's own";
         require(self.public_key.0 != [0; 32], key("public_key"), problem)
     }
+}
+
+fn tier_exists(tier: u32, key: String) -> Result<(), Invalid> {
+    let problem = format!("there is no tier {tier}: use 0 to {}", MAX_TIERS - 1);
+    require(tier < MAX_TIERS, key, problem)
 }
 
 /// The ids. Each must stand once and be below the capacity.

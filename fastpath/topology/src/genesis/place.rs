@@ -12,6 +12,8 @@ pub(super) fn schema() -> Schema {
         ("capacity", Shape::Table(keys::of::<super::Capacity>())),
         ("asset", Shape::Tables(keys::of::<super::Asset>())),
         ("market", Shape::Tables(keys::of::<super::Market>())),
+        ("tier", Shape::Tables(keys::of::<super::Tier>())),
+        ("fees", Shape::Tables(keys::of::<super::Fees>())),
         ("account", Shape::Tables(keys::of::<super::Account>())),
         ("session", Shape::Tables(keys::of::<super::Session>())),
         ("deposit", Shape::Tables(keys::of::<super::Deposit>())),
@@ -36,7 +38,8 @@ fn in_tables(which: &str, field: &str, document: &DeTable<'_>) -> Option<usize> 
     let (table, number) = which.split_once(' ')?;
     let (_, entries) = named(document, table)?;
     let entries = entries.as_array()?;
-    let entry: &Spanned<DeValue<'_>> = if table == "deposit" {
+    // These have no id: they are counted.
+    let entry: &Spanned<DeValue<'_>> = if matches!(table, "deposit" | "fees") {
         let index: usize = number.parse().ok()?;
         entries.get(index.checked_sub(1)?)?
     } else {

@@ -1,8 +1,8 @@
 //! From the domain's public events to messages.
 
 use super::message::{
-    BookAdd, BookDelete, BookReduce, BookReplace, MarketDefined, Message, PhaseChanged, Stamp,
-    Trade,
+    BookAdd, BookDelete, BookReduce, BookReplace, MarketDefined, MarketStateChanged, Message,
+    PhaseChanged, Stamp, Trade, Uncrossed,
 };
 use domain::Event;
 
@@ -58,12 +58,25 @@ impl Message {
                 reserved3: 0,
             }),
             Event::MarketDefined(event) => Self::MarketDefined(market_defined(stamp, event)),
+            Event::MarketStateChanged(event) => {
+                Self::MarketStateChanged(state_changed(stamp, event))
+            }
+            Event::Uncrossed(event) => Self::Uncrossed(Uncrossed {
+                stamp,
+                price: event.price,
+                quantity: event.qty,
+                market_id: event.market,
+                reserved: 0,
+            }),
             Event::Accepted(_)
             | Event::Rejected(_)
             | Event::Fill(_)
             | Event::Canceled(_)
             | Event::Amended(_)
             | Event::NotApplied(_)
+            | Event::SelfTradePrevented(_)
+            | Event::MassCanceled(_)
+            | Event::Triggered(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })
@@ -101,10 +114,21 @@ fn market_defined(stamp: Stamp, event: &domain::MarketDefined) -> MarketDefined 
         price_levels: event.price_levels,
         base_decimals: event.base_decimals,
         quote_decimals: event.quote_decimals,
+        state: event.state as u8,
         reserved: 0,
         reserved2: 0,
         symbol: event.symbol,
         base_symbol: event.base_symbol,
         quote_symbol: event.quote_symbol,
+    }
+}
+
+fn state_changed(stamp: Stamp, event: &domain::MarketStateChanged) -> MarketStateChanged {
+    MarketStateChanged {
+        stamp,
+        market_id: event.market,
+        state: event.state as u8,
+        reserved: 0,
+        reserved2: 0,
     }
 }

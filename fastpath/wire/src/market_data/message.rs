@@ -56,7 +56,7 @@ message! {
 }
 
 message! {
-    /// A resting order traded, and left the book if nothing is left of it.
+    /// A resting order traded, and left the book if it shows nothing any more. If it has hidden lots it joins again: a `BookAdd` with its id follows.
     Trade, block 72 {
         /// From which frame.
         stamp: Stamp,
@@ -66,11 +66,11 @@ message! {
         maker_order_id: OrderId,
         /// The order that arrived.
         taker_order_id: OrderId,
-        /// The resting order's price in ticks.
+        /// At which they traded, in ticks: the resting order's, or the auction's.
         price: Price,
         /// Lots traded.
         quantity: Qty,
-        /// Lots left of the resting order; 0: it is gone.
+        /// Lots left of the resting order, of those that the book shows; 0: it has left its queue.
         leaves_quantity: Qty,
         /// Where.
         market_id: MarketId,
@@ -160,7 +160,7 @@ message! {
 }
 
 message! {
-    /// A market can be traded from now on.
+    /// A market is there from now on.
     MarketDefined, block 128 {
         /// From which frame.
         stamp: Stamp,
@@ -188,8 +188,10 @@ message! {
         base_decimals: u8,
         /// Of the quote asset: base units per whole unit, as a power of ten.
         quote_decimals: u8,
+        /// In which it begins: a [`domain::MarketState`].
+        state: u8,
         /// Zero.
-        reserved: u16,
+        reserved: u8,
         /// Zero.
         reserved2: u32,
         /// Name in ASCII, filled up with zeros.
@@ -201,6 +203,38 @@ message! {
     }
 }
 
+message! {
+    /// A market is in another state from now on.
+    MarketStateChanged, block 24 {
+        /// From which frame.
+        stamp: Stamp,
+        /// Which market.
+        market_id: MarketId,
+        /// Which state: a [`domain::MarketState`].
+        state: u8,
+        /// Zero.
+        reserved: u8,
+        /// Zero.
+        reserved2: u16,
+    }
+}
+
+message! {
+    /// Bids and asks of a market that cross trade now, all at one price. The trades follow.
+    Uncrossed, block 40 {
+        /// From which frame.
+        stamp: Stamp,
+        /// In ticks.
+        price: Price,
+        /// Lots that trade.
+        quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
 templates! {
     BookAdd = 1,
     Trade = 2,
@@ -209,6 +243,8 @@ templates! {
     BookReplace = 5,
     PhaseChanged = 6,
     MarketDefined = 7,
+    MarketStateChanged = 8,
+    Uncrossed = 9,
 }
 
 impl Message {
@@ -223,6 +259,8 @@ impl Message {
             Self::BookReplace(message) => Some(&message.stamp),
             Self::PhaseChanged(message) => Some(&message.stamp),
             Self::MarketDefined(message) => Some(&message.stamp),
+            Self::MarketStateChanged(message) => Some(&message.stamp),
+            Self::Uncrossed(message) => Some(&message.stamp),
             Self::Unknown { .. } => None,
         }
     }

@@ -1,7 +1,9 @@
 //! Datagrams: a [`Context`], messages, a MAC.
 
 use super::NotACommand;
-use super::message::{Block, Context, Message, NewOrder, SCHEMA_ID, Template, takes_number};
+use super::message::{
+    Block, Context, KillSwitch, MassCancel, Message, NewOrder, SCHEMA_ID, Template, takes_number,
+};
 use crate::auth::{Mac, MacKey};
 use crate::sbe::MessageHeader;
 use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
@@ -190,7 +192,15 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
             control
         }
         Template::NewOrder => {
-            check_order(block)?;
+            check_fields::<NewOrder, domain::NewOrder>(block)?;
+            !control
+        }
+        Template::MassCancel => {
+            check_fields::<MassCancel, domain::MassCancel>(block)?;
+            !control
+        }
+        Template::KillSwitch => {
+            check_fields::<KillSwitch, domain::KillSwitch>(block)?;
             !control
         }
         Template::ResendRequest
@@ -202,7 +212,10 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         | Template::OrderFilled
         | Template::OrderCanceled
         | Template::OrderAmended
-        | Template::NotApplied => !control,
+        | Template::NotApplied
+        | Template::SelfTradePrevented
+        | Template::MassCanceled
+        | Template::Triggered => !control,
     };
     if belongs {
         Ok(())
@@ -211,12 +224,15 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
     }
 }
 
-/// The only client's message with enumerations.
-fn check_order(block: &[u8]) -> Result<(), DecodeError> {
-    let (order, _) = NewOrder::read_from_prefix(block).map_err(|_| DecodeError::ShortBlock {
-        template_id: Template::NewOrder.number(),
+/// Whether a client's message with enumerations is its command `C`.
+fn check_fields<B: Block, C>(block: &[u8]) -> Result<(), DecodeError>
+where
+    for<'a> C: TryFrom<&'a B, Error = NotACommand>,
+{
+    let (message, _) = B::read_from_prefix(block).map_err(|_| DecodeError::ShortBlock {
+        template_id: B::TEMPLATE.number(),
     })?;
-    let checked = domain::NewOrder::try_from(&order);
+    let checked = C::try_from(&message);
     checked.map(drop).map_err(DecodeError::InvalidField)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Identifiers and numbers have the domain's types, which hold any bits. Enumerations stay the
 //! integers that arrived, because a newer peer may send values that this version does not know:
-//! they are checked where they are turned into the domain's types (`convert.rs`).
+//! they are checked where they are turned into the domain's types (`command.rs`).
 
 use crate::sbe::{Field, fields, message, templates};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -160,10 +160,10 @@ message! {
 
 message! {
     /// Client: enters an order.
-    NewOrder, block 40 {
+    NewOrder, block 72 {
         /// The owner's id for it; not 0, and unique among the session's live orders.
         client_order_id: ClientOrderId,
-        /// Limit price in ticks; 0 for a market order.
+        /// Limit price in ticks; of a market order, also one that waits, the worst at which it trades, or 0 for any.
         price: Price,
         /// Lots.
         quantity: Qty,
@@ -175,26 +175,42 @@ message! {
         order_type: u8,
         /// A [`domain::TimeInForce`].
         time_in_force: u8,
-        /// A [`domain::Flag`]: refuse rather than trade on arrival.
+        /// A [`domain::PostOnly`]: what becomes of it rather than trade on arrival.
         post_only: u8,
+        /// Lots that trade at once, or it is refused; 0: any.
+        min_quantity: Qty,
+        /// Engine time at which it ends, UTC, if it is good till a time; else 0.
+        expires: Nanos,
+        /// Lots that the book shows of it at a time; 0: all.
+        display_quantity: Qty,
+        /// Of a stop the price in ticks at which, or beyond which, a trade makes it arrive; else 0.
+        trigger_price: Price,
+        /// A [`domain::SelfTrade`]: what to do where it meets an order of its own.
+        self_trade: u8,
+        /// A [`domain::SelfTradeScope`]: which orders are its own.
+        self_trade_scope: u8,
         /// Zero.
-        reserved: u64,
+        reserved: u16,
+        /// Zero.
+        reserved2: u32,
     }
 }
 
 message! {
-    /// Client: cancels a live order.
-    CancelOrder, block 16 {
+    /// Client: cancels a live order, or a part of it.
+    CancelOrder, block 24 {
         /// The exchange's id, or none to name it by `client_order_id`.
         order_id: OrderId,
         /// Used if `order_id` is none.
         client_order_id: ClientOrderId,
+        /// Lots to cancel; 0, or no less than it has: all of it.
+        quantity: Qty,
     }
 }
 
 message! {
     /// Client: changes a live order.
-    AmendOrder, block 32 {
+    AmendOrder, block 40 {
         /// The exchange's id, or none to name it by `client_order_id`.
         order_id: OrderId,
         /// Used if `order_id` is none.
@@ -203,22 +219,66 @@ message! {
         price: Price,
         /// New total quantity in lots, filled part included.
         quantity: Qty,
+        /// The owner's id for it from now on; 0: as it is.
+        new_client_order_id: ClientOrderId,
     }
 }
 
 message! {
-    /// Report: an order was accepted.
-    OrderAccepted, block 80 {
+    /// Client: cancels all live orders of its session or account, or those of a market, a side, a range of prices.
+    MassCancel, block 32 {
+        /// Stands in the report of what was done; any number.
+        request: u64,
+        /// No order with a lower price, in ticks; 0: however low.
+        lowest_price: Price,
+        /// No order with a higher price, in ticks; 0: however high.
+        highest_price: Price,
+        /// Where, or [`MarketId::ANY`].
+        market_id: MarketId,
+        /// A [`domain::Scope`]: session or account.
+        scope: u8,
+        /// A [`domain::Sides`].
+        sides: u8,
+        /// Zero.
+        reserved: u16,
+    }
+}
+
+message! {
+    /// Client: cancels all live orders of its session or account, and takes no others until the operator lets it.
+    KillSwitch, block 16 {
+        /// Stands in the report of what was done; any number.
+        request: u64,
+        /// A [`domain::Scope`]: session or account.
+        scope: u8,
+        /// A [`domain::Flag`]. A session can turn it on only.
+        on: u8,
+        /// Zero.
+        reserved: u16,
+        /// Zero.
+        reserved2: u32,
+    }
+}
+
+message! {
+    /// Report: an order was accepted. A stop waits, until a [`Triggered`] tells that it arrives.
+    OrderAccepted, block 104 {
         /// Where and why.
         stamp: Stamp,
         /// The exchange's id.
         order_id: OrderId,
         /// The owner's id.
         client_order_id: ClientOrderId,
-        /// Limit price in ticks, or 0.
+        /// Limit price in ticks, to which it slid if it did; of a market order the worst, or 0.
         price: Price,
         /// Lots.
         quantity: Qty,
+        /// Engine time at which it ends, UTC; 0: none.
+        expires: Nanos,
+        /// Lots that the book shows of it at a time; 0: all.
+        display_quantity: Qty,
+        /// Of a stop, which now waits, its trigger price in ticks; else 0.
+        trigger_price: Price,
         /// Where.
         market_id: MarketId,
         /// A [`domain::Side`].
@@ -227,10 +287,16 @@ message! {
         order_type: u8,
         /// A [`domain::TimeInForce`].
         time_in_force: u8,
-        /// A [`domain::Flag`].
+        /// A [`domain::PostOnly`].
         post_only: u8,
+        /// A [`domain::SelfTrade`].
+        self_trade: u8,
+        /// A [`domain::SelfTradeScope`].
+        self_trade_scope: u8,
         /// Zero.
-        reserved: u64,
+        reserved: u16,
+        /// Zero.
+        reserved2: u32,
     }
 }
 
@@ -241,7 +307,7 @@ message! {
         stamp: Stamp,
         /// The id that the message named, or none.
         order_id: OrderId,
-        /// The id that the message named, or 0.
+        /// The id that the message named, or 0; of a mass cancel or kill switch its `request`.
         client_order_id: ClientOrderId,
         /// A [`domain::Reason`].
         reason: u16,
@@ -263,13 +329,13 @@ message! {
         client_order_id: ClientOrderId,
         /// Same on both sides of the trade, increasing within the shard.
         trade_id: u64,
-        /// The resting order's price in ticks.
+        /// At which it traded, in ticks: the resting order's, or the auction's.
         price: Price,
         /// Lots traded.
         quantity: Qty,
         /// Lots left; 0: the order is done.
         leaves_quantity: Qty,
-        /// Paid, in base units of the quote asset.
+        /// Paid, in base units of the quote asset; or received, if it is a rebate.
         fee: Amount,
         /// Where.
         market_id: MarketId,
@@ -277,8 +343,10 @@ message! {
         side: u8,
         /// A [`domain::Liquidity`].
         liquidity: u8,
+        /// A [`domain::Flag`]: whether `fee` is a rebate.
+        fee_is_rebate: u8,
         /// Zero.
-        reserved: u16,
+        reserved: u8,
     }
 }
 
@@ -303,7 +371,7 @@ message! {
 }
 
 message! {
-    /// Report: an order was changed.
+    /// Report: an order was changed, by its owner or because an order of its own met it.
     OrderAmended, block 80 {
         /// Where and why.
         stamp: Stamp,
@@ -337,6 +405,68 @@ message! {
         from_seq_no: u64,
         /// How many.
         count: u64,
+    }
+}
+
+message! {
+    /// Report: an arriving order met one of its own and did not trade with it.
+    SelfTradePrevented, block 88 {
+        /// Where and why.
+        stamp: Stamp,
+        /// The arriving order.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// The resting order.
+        maker_order_id: OrderId,
+        /// The resting order's price in ticks.
+        price: Price,
+        /// Lots that would have traded.
+        quantity: Qty,
+        /// Lots left of the arriving order, also if it is cancelled now.
+        leaves_quantity: Qty,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::SelfTrade`]: what was done.
+        self_trade: u8,
+        /// Zero.
+        reserved: u8,
+        /// Zero.
+        reserved2: u16,
+    }
+}
+
+message! {
+    /// Report: a mass cancel or a kill switch of the session has cancelled all that it was to cancel.
+    MassCanceled, block 48 {
+        /// Where and why.
+        stamp: Stamp,
+        /// As in the message.
+        request: u64,
+        /// How many orders were cancelled.
+        count: u64,
+    }
+}
+
+message! {
+    /// Report: a stop has waited enough and arrives.
+    Triggered, block 64 {
+        /// Where; no message of the session's: the exchange goes on.
+        stamp: Stamp,
+        /// The exchange's id.
+        order_id: OrderId,
+        /// The owner's id.
+        client_order_id: ClientOrderId,
+        /// Limit price in ticks; of a market order the worst, or 0.
+        price: Price,
+        /// Where.
+        market_id: MarketId,
+        /// A [`domain::Side`].
+        side: u8,
+        /// Zero.
+        reserved: u8,
+        /// Zero.
+        reserved2: u16,
     }
 }
 
@@ -382,12 +512,17 @@ templates! {
     NewOrder = 16,
     CancelOrder = 17,
     AmendOrder = 18,
+    MassCancel = 19,
+    KillSwitch = 20,
     OrderAccepted = 32,
     OrderRejected = 33,
     OrderFilled = 34,
     OrderCanceled = 35,
     OrderAmended = 36,
     NotApplied = 37,
+    SelfTradePrevented = 38,
+    MassCanceled = 39,
+    Triggered = 40,
 }
 
 impl Message {
@@ -407,6 +542,9 @@ impl Message {
             Self::OrderCanceled(report) => Some(&report.stamp),
             Self::OrderAmended(report) => Some(&report.stamp),
             Self::NotApplied(report) => Some(&report.stamp),
+            Self::SelfTradePrevented(report) => Some(&report.stamp),
+            Self::MassCanceled(report) => Some(&report.stamp),
+            Self::Triggered(report) => Some(&report.stamp),
             Self::Context(_)
             | Self::Hello(_)
             | Self::Challenge(_)
@@ -417,6 +555,8 @@ impl Message {
             | Self::NewOrder(_)
             | Self::CancelOrder(_)
             | Self::AmendOrder(_)
+            | Self::MassCancel(_)
+            | Self::KillSwitch(_)
             | Self::Unknown { .. } => None,
         }
     }

@@ -1,12 +1,14 @@
 //! The messages of order entry and the datagrams that carry them.
 
-mod convert;
+mod command;
 mod datagram;
 mod message;
+mod report;
 
 pub use crate::sbe::{Field, MessageHeader};
-pub use convert::{FrameStamp, NotACommand};
+pub use command::NotACommand;
 pub use datagram::{
     Datagram, DatagramReader, DatagramWriter, DecodeError, MIN_DATAGRAM, Messages, NoRoom, Numbered,
 };
 pub use message::*;
+pub use report::FrameStamp;

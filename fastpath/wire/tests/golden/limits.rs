@@ -47,19 +47,19 @@ fn the_control_epoch_carries_the_establishing_and_nothing_else() {
 fn blocks_are_multiples_of_8_and_at_least_as_long_as_known() {
     let template = Template::NewOrder;
     let template_id = template.number();
-    for length in 0..=64_u16 {
+    for length in 0..=96_u16 {
         let header = MessageHeader {
             block_length: length,
             ..template.header()
         };
         let expected = match length {
             _ if length % 8 != 0 => Err(DecodeError::UnevenBlock { template_id }),
-            0..40 => Err(DecodeError::ShortBlock { template_id }),
+            0..72 => Err(DecodeError::ShortBlock { template_id }),
             _ => Ok(1),
         };
         let block = vec![0; usize::from(length)];
         assert_eq!(parse(&context(1, 1, 0), header, &block), expected);
-        if length >= 40 && length % 8 == 0 {
+        if length >= 72 && length % 8 == 0 {
             let cut = parse(&context(1, 1, 0), header, &block[1..]);
             assert_eq!(cut, Err(DecodeError::CutOff));
         }
@@ -68,7 +68,7 @@ fn blocks_are_multiples_of_8_and_at_least_as_long_as_known() {
 
 #[test]
 fn unknown_messages_are_passed_on_and_numbered_like_known_ones() {
-    for (template_id, number) in [(15, None), (19, Some(9)), (u16::MAX, Some(9))] {
+    for (template_id, number) in [(15, None), (21, Some(9)), (u16::MAX, Some(9))] {
         let header = MessageHeader {
             template_id,
             version: 7,

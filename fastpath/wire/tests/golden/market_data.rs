@@ -2,7 +2,7 @@
 //! values, and packets of them.
 
 use crate::vectors::{camel, check_files, hex};
-use domain::{Nanos, OrderId, Seq, Side, Zero};
+use domain::{MarketState, Nanos, OrderId, Seq, Side, Zero};
 use wire::market_data::{
     Content, Field, Message, MessageHeader, Packet, PacketWriter, SessionName, Stamp, Template,
 };
@@ -43,9 +43,15 @@ fn value(field: &Field, values: Values) -> ([u8; 16], String) {
         let value = usize::from(values != Values::Smallest);
         (value as u64, names[value].to_owned())
     };
+    let state = [
+        MarketState::Continuous,
+        MarketState::Delisted,
+        MarketState::ClosingAuction,
+    ][values as usize];
     let (bits, text) = match field.name {
         "side" | "taker_side" => enumerated(["Buy", "Sell"]),
         "phase" => enumerated(["Open", "CancelOnly"]),
+        "state" => (state as u64, format!("{state:?}")),
         "price" | "price_min" => {
             let price = match values {
                 Values::Smallest => i64::MIN,
@@ -144,7 +150,7 @@ pub(crate) fn packets() -> Vec<PacketSample> {
         packet(
             "every",
             u32::MAX,
-            u64::MAX - 7,
+            u64::MAX - 9,
             Template::ALL.iter().map(|&t| telling(t)).collect(),
         ),
         PacketSample {
@@ -276,6 +282,30 @@ fn a_public_event_keeps_every_field_and_a_private_one_is_not_shown() {
     assert_eq!((trade.price.0, trade.quantity.0), (-6, 7));
     assert_eq!((trade.leaves_quantity.0, trade.market_id.0), (10, 1));
     assert_eq!(trade.taker_side, 1);
+    let event = domain::Event::MarketStateChanged(domain::MarketStateChanged {
+        kind: domain::EventKind::MarketStateChanged,
+        state: MarketState::Halted,
+        pad: [Zero::Zero; 2],
+        market: domain::MarketId(1),
+        feed_no: 2,
+    });
+    let Some(Message::MarketStateChanged(changed)) = Message::public(stamp, &event) else {
+        panic!("a market's state is public")
+    };
+    assert_eq!((changed.market_id.0, changed.state), (1, 3));
+    let event = domain::Event::Uncrossed(domain::Uncrossed {
+        kind: domain::EventKind::Uncrossed,
+        pad: [Zero::Zero; 3],
+        market: domain::MarketId(1),
+        feed_no: 2,
+        price: domain::Price(3),
+        qty: domain::Qty(4),
+    });
+    let Some(Message::Uncrossed(uncrossed)) = Message::public(stamp, &event) else {
+        panic!("an auction is public")
+    };
+    assert_eq!((uncrossed.stamp, uncrossed.market_id.0), (stamp, 1));
+    assert_eq!((uncrossed.price.0, uncrossed.quantity.0), (3, 4));
     let private = domain::Event::NotApplied(domain::NotApplied {
         kind: domain::EventKind::NotApplied,
         pad: [Zero::Zero; 3],

@@ -50,7 +50,7 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn mutate(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    const TELLING: [u16; 10] = [0, 1, 7, 8, 15, 16, 38, 1400, 0x7FFF, 0xFFFF];
+    const TELLING: [u16; 12] = [0, 1, 7, 8, 15, 16, 19, 20, 40, 1400, 0x7FFF, 0xFFFF];
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len());
@@ -99,6 +99,11 @@ fn outcome(bytes: &[u8]) -> &'static str {
             "order_type" => "invalid-order-type",
             "time_in_force" => "invalid-time-in-force",
             "post_only" => "invalid-post-only",
+            "self_trade" => "invalid-self-trade",
+            "self_trade_scope" => "invalid-self-trade-scope",
+            "scope" => "invalid-scope",
+            "sides" => "invalid-sides",
+            "on" => "invalid-on",
             other => panic!("{other} is not checked"),
         },
         Err(DecodeError::InvalidField(other)) => panic!("{other} is not about a field"),
@@ -107,13 +112,18 @@ fn outcome(bytes: &[u8]) -> &'static str {
     }
 }
 
-const OUTCOMES: [&str; 14] = [
+const OUTCOMES: [&str; 19] = [
     "accepted",
     "cut-off",
     "invalid-number",
+    "invalid-on",
     "invalid-order-type",
     "invalid-post-only",
+    "invalid-scope",
+    "invalid-self-trade",
+    "invalid-self-trade-scope",
     "invalid-side",
+    "invalid-sides",
     "invalid-time-in-force",
     "no-context",
     "second-context",
@@ -144,7 +154,14 @@ fn exercise(bytes: &[u8]) -> &'static str {
             count += 1;
             assert_eq!(numbered.number.is_some(), numbered.message.takes_number());
             match (numbered.message, numbered.message.command()) {
-                (Message::NewOrder(_) | Message::CancelOrder(_) | Message::AmendOrder(_), it) => {
+                (
+                    Message::NewOrder(_)
+                    | Message::CancelOrder(_)
+                    | Message::AmendOrder(_)
+                    | Message::MassCancel(_)
+                    | Message::KillSwitch(_),
+                    it,
+                ) => {
                     assert!(it.is_ok(), "a command of an accepted datagram converts");
                 }
                 (_, it) => assert!(it.is_err()),

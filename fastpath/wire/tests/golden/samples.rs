@@ -1,7 +1,10 @@
 //! One message of every template with its smallest, its largest and telling values, and datagrams of
 //! them: what the golden vectors are made of.
 
-use domain::{Flag, Liquidity, OrderType, Reason, SessionId, Side, TimeInForce};
+use domain::{
+    Flag, Liquidity, OrderType, PostOnly, Reason, Scope, SelfTrade, SelfTradeScope, SessionId,
+    Side, Sides, TimeInForce,
+};
 use wire::auth::{HostSecret, MacKeys};
 use wire::order_entry::{
     CancelOrder, Challenge, Context, DatagramWriter, Field, Hello, Message, NewOrder, NotApplied,
@@ -69,15 +72,20 @@ fn value(field: &Field, values: Values) -> (u64, String) {
     let largest = u64::MAX >> (64 - 8 * field.size);
     match field.name {
         "side" => named::<Side>(values, 1, 1),
-        "order_type" => named::<OrderType>(values, 1, 0),
-        "time_in_force" => named::<TimeInForce>(values, 2, 1),
-        "post_only" | "kept_priority" => named::<Flag>(values, 1, 1),
+        "order_type" => named::<OrderType>(values, 3, 2),
+        "time_in_force" => named::<TimeInForce>(values, 4, 3),
+        "post_only" => named::<PostOnly>(values, 2, 2),
+        "self_trade" => named::<SelfTrade>(values, 5, 3),
+        "self_trade_scope" => named::<SelfTradeScope>(values, 1, 1),
+        "scope" => named::<Scope>(values, 3, 2),
+        "sides" => named::<Sides>(values, 2, 1),
+        "kept_priority" | "on" | "fee_is_rebate" => named::<Flag>(values, 1, 1),
         "liquidity" => named::<Liquidity>(values, 1, 1),
         "reason" => named::<Reason>(values, 306, 12),
         "flags" if values == Values::Smallest => (0, String::new()),
         "flags" => (1, "Retransmission".to_owned()),
         "reserved" | "reserved2" => (0, "0".to_owned()),
-        "price" => {
+        "price" | "lowest_price" | "highest_price" | "trigger_price" => {
             let price = match values {
                 Values::Smallest => i64::MIN,
                 Values::Largest => i64::MAX,
@@ -207,6 +215,8 @@ fn client_datagrams() -> Vec<DatagramSample> {
                 telling(Template::NewOrder),
                 CancelOrder::default().into(),
                 telling(Template::AmendOrder),
+                telling(Template::MassCancel),
+                telling(Template::KillSwitch),
                 telling(Template::ResendRequest),
                 NewOrder::default().into(),
             ],
@@ -229,13 +239,16 @@ fn exchange_datagrams() -> Vec<DatagramSample> {
         },
         DatagramSample {
             name: "exchange-reports",
-            context: context(2, u64::MAX - 6, Context::RETRANSMISSION),
+            context: context(2, u64::MAX - 9, Context::RETRANSMISSION),
             messages: vec![
                 telling(Template::OrderAccepted),
                 telling(Template::OrderFilled),
                 telling(Template::OrderCanceled),
                 telling(Template::OrderAmended),
                 telling(Template::OrderRejected),
+                telling(Template::SelfTradePrevented),
+                telling(Template::MassCanceled),
+                telling(Template::Triggered),
                 NotApplied::default().into(),
             ],
         },
@@ -256,7 +269,7 @@ fn exchange_datagrams() -> Vec<DatagramSample> {
         DatagramSample {
             name: "exchange-full",
             context: context(2, 1, 0),
-            messages: vec![OrderAccepted::default().into(); 15],
+            messages: vec![OrderAccepted::default().into(); 12],
         },
     ]
 }

@@ -6,13 +6,13 @@
 use crate::samples::{DatagramSample, Sample, datagrams, keys, samples};
 use core::fmt::Write;
 use domain::{
-    ClientOrderId, Flag, MarketId, Nanos, OrderId, OrderType, Price, Qty, Reason, Seq, SessionId,
-    Side, Source, TimeInForce, Zero,
+    ClientOrderId, Flag, MarketId, Nanos, OrderId, OrderType, PostOnly, Price, Qty, Reason, Scope,
+    SelfTrade, SelfTradeScope, Seq, SessionId, Side, Sides, Source, TimeInForce, Zero,
 };
 use std::path::PathBuf;
 use wire::order_entry::{
-    DatagramReader, FrameStamp, Message, MessageHeader, NewOrder, NotACommand, OrderAccepted,
-    OrderRejected, Refused, Stamp, Template,
+    DatagramReader, FrameStamp, KillSwitch, MassCancel, Message, MessageHeader, NewOrder,
+    NotACommand, OrderAccepted, OrderRejected, Refused, Stamp, Template,
 };
 use zerocopy::IntoBytes;
 
@@ -168,9 +168,16 @@ fn a_clients_message_is_the_domains_command() {
         qty: Qty(3),
         market: MarketId(4),
         side: Side::Sell,
-        order_type: OrderType::Market,
-        time_in_force: TimeInForce::FillOrKill,
-        post_only: Flag::Yes,
+        order_type: OrderType::StopLimit,
+        time_in_force: TimeInForce::GoodTillTime,
+        post_only: PostOnly::Slide,
+        min_qty: Qty(5),
+        expires: Nanos(6),
+        display_qty: Qty(7),
+        trigger_price: Price(-8),
+        self_trade: SelfTrade::Abort,
+        self_trade_scope: SelfTradeScope::Firm,
+        pad: [Zero::Zero; 6],
     };
     let message = NewOrder::from(&order);
     assert_eq!(
@@ -178,7 +185,7 @@ fn a_clients_message_is_the_domains_command() {
         Ok(domain::Command::NewOrder(order))
     );
     let wrong = NewOrder {
-        time_in_force: 3,
+        time_in_force: 5,
         ..message
     };
     let error = NotACommand::InvalidField {
@@ -189,6 +196,7 @@ fn a_clients_message_is_the_domains_command() {
     let cancel = domain::CancelOrder {
         order_id: OrderId(1),
         client_order_id: ClientOrderId(2),
+        qty: Qty(3),
     };
     assert_eq!(
         Message::CancelOrder((&cancel).into()).command(),
@@ -199,6 +207,7 @@ fn a_clients_message_is_the_domains_command() {
         client_order_id: ClientOrderId(2),
         price: Price(3),
         qty: Qty(4),
+        new_client_order_id: ClientOrderId(5),
     };
     assert_eq!(
         Message::AmendOrder((&amend).into()).command(),
@@ -208,6 +217,102 @@ fn a_clients_message_is_the_domains_command() {
     let template_id = Template::OrderAccepted.number();
     let error = NotACommand::Unsupported { template_id };
     assert_eq!(report.command(), Err(error));
+}
+
+#[test]
+fn a_mass_cancel_and_a_kill_switch_are_the_domains() {
+    let cancel = domain::MassCancel {
+        request: 1,
+        lowest: Price(2),
+        highest: Price(3),
+        target: 0,
+        market: MarketId(4),
+        scope: Scope::Account,
+        sides: Sides::Sells,
+        pad: [Zero::Zero; 6],
+    };
+    let message = MassCancel::from(&cancel);
+    assert_eq!(
+        Message::from(message).command(),
+        Ok(domain::Command::MassCancel(cancel))
+    );
+    let of_another = domain::MassCancel {
+        target: 9,
+        ..cancel
+    };
+    assert_eq!(MassCancel::from(&of_another), message, "it names nobody");
+    let switch = domain::KillSwitch {
+        request: 1,
+        target: 0,
+        scope: Scope::Account,
+        on: Flag::Yes,
+        pad: [Zero::Zero; 2],
+    };
+    let message = KillSwitch::from(&switch);
+    assert_eq!(
+        Message::from(message).command(),
+        Ok(domain::Command::KillSwitch(switch))
+    );
+}
+
+/// The first value of each enumeration that nobody knows.
+#[test]
+fn what_no_client_of_this_version_says_is_no_command() {
+    let order = NewOrder::default();
+    let cancel = MassCancel::default();
+    let switch = KillSwitch::default();
+    let wrong: [(Message, &str); 10] = [
+        (NewOrder { side: 2, ..order }.into(), "side"),
+        (
+            NewOrder {
+                order_type: 4,
+                ..order
+            }
+            .into(),
+            "order_type",
+        ),
+        (
+            NewOrder {
+                time_in_force: 5,
+                ..order
+            }
+            .into(),
+            "time_in_force",
+        ),
+        (
+            NewOrder {
+                post_only: 3,
+                ..order
+            }
+            .into(),
+            "post_only",
+        ),
+        (
+            NewOrder {
+                self_trade: 6,
+                ..order
+            }
+            .into(),
+            "self_trade",
+        ),
+        (
+            NewOrder {
+                self_trade_scope: 2,
+                ..order
+            }
+            .into(),
+            "self_trade_scope",
+        ),
+        (MassCancel { scope: 4, ..cancel }.into(), "scope"),
+        (MassCancel { sides: 3, ..cancel }.into(), "sides"),
+        (KillSwitch { scope: 4, ..switch }.into(), "scope"),
+        (KillSwitch { on: 2, ..switch }.into(), "on"),
+    ];
+    for (message, field) in wrong {
+        let template = Template::try_from(message.template_id()).unwrap();
+        let error = NotACommand::InvalidField { template, field };
+        assert_eq!(message.command(), Err(error));
+    }
 }
 
 #[test]
@@ -275,7 +380,7 @@ fn a_fill_keeps_every_field() {
     let fill = domain::Fill {
         kind: domain::EventKind::Fill,
         side: Side::Sell,
-        liquidity: domain::Liquidity::Taker,
+        liquidity: domain::Liquidity::Maker,
         pad: Zero::Zero,
         session: SessionId(1),
         report_no: 10,
@@ -287,7 +392,8 @@ fn a_fill_keeps_every_field() {
         leaves: Qty(16),
         fee: domain::Amount(17),
         market: MarketId(18),
-        pad2: [Zero::Zero; 4],
+        is_rebate: Flag::Yes,
+        pad2: [Zero::Zero; 3],
     };
     let Some(Message::OrderFilled(report)) =
         Message::report(&OTHERS_FRAME, &domain::Event::Fill(fill))
@@ -301,8 +407,9 @@ fn a_fill_keeps_every_field() {
     assert_eq!((report.leaves_quantity.0, report.fee.0), (16, 17));
     assert_eq!(
         (report.market_id.0, report.side, report.liquidity),
-        (18, 1, 1)
+        (18, 1, 0)
     );
+    assert_eq!(report.fee_is_rebate, 1);
 }
 
 #[test]
@@ -357,6 +464,110 @@ fn an_amendment_keeps_every_field() {
     assert_eq!((report.price.0, report.quantity.0), (13, 14));
     assert_eq!((report.leaves_quantity.0, report.market_id.0), (15, 16));
     assert_eq!(report.kept_priority, 1);
+}
+
+#[test]
+fn an_accepted_order_keeps_every_field() {
+    let event = domain::Event::Accepted(domain::Accepted {
+        kind: domain::EventKind::Accepted,
+        side: Side::Sell,
+        order_type: OrderType::StopLimit,
+        time_in_force: TimeInForce::GoodTillClose,
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        price: Price(13),
+        qty: Qty(14),
+        expires: Nanos(16),
+        display_qty: Qty(17),
+        trigger_price: Price(18),
+        market: MarketId(15),
+        post_only: PostOnly::Slide,
+        self_trade: SelfTrade::Abort,
+        self_trade_scope: SelfTradeScope::Firm,
+        pad: Zero::Zero,
+    });
+    let Some(Message::OrderAccepted(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("an acceptance is reported as accepted")
+    };
+    assert_eq!((report.order_id.0, report.client_order_id.0), (11, 12));
+    assert_eq!((report.price.0, report.quantity.0), (13, 14));
+    assert_eq!((report.market_id.0, report.side), (15, 1));
+    let options = [report.order_type, report.time_in_force, report.post_only];
+    assert_eq!(options, [3, 4, 2]);
+    assert_eq!((report.self_trade, report.self_trade_scope), (5, 1));
+    assert_eq!((report.expires.0, report.display_quantity.0), (16, 17));
+    assert_eq!(report.trigger_price.0, 18);
+}
+
+#[test]
+fn a_prevented_trade_keeps_every_field() {
+    let event = domain::Event::SelfTradePrevented(domain::SelfTradePrevented {
+        kind: domain::EventKind::SelfTradePrevented,
+        self_trade: SelfTrade::DecrementAndCancel,
+        pad: [Zero::Zero; 2],
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        maker_order_id: OrderId(13),
+        price: Price(14),
+        qty: Qty(15),
+        leaves: Qty(16),
+        market: MarketId(17),
+        pad2: [Zero::Zero; 4],
+    });
+    let Some(Message::SelfTradePrevented(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("a prevented trade is reported as prevented")
+    };
+    let ids = [report.order_id.0, report.client_order_id.0];
+    assert_eq!(ids, [11, 12]);
+    assert_eq!((report.maker_order_id.0, report.price.0), (13, 14));
+    assert_eq!((report.quantity.0, report.leaves_quantity.0), (15, 16));
+    assert_eq!((report.market_id.0, report.self_trade), (17, 4));
+}
+
+#[test]
+fn a_stop_that_arrives_keeps_every_field() {
+    let event = domain::Event::Triggered(domain::Triggered {
+        kind: domain::EventKind::Triggered,
+        side: Side::Sell,
+        pad: [Zero::Zero; 2],
+        session: SessionId(1),
+        report_no: 10,
+        order_id: OrderId(11),
+        client_order_id: ClientOrderId(12),
+        price: Price(-13),
+        market: MarketId(14),
+        pad2: [Zero::Zero; 4],
+    });
+    let Some(Message::Triggered(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("its arrival is reported")
+    };
+    assert_eq!((report.order_id.0, report.client_order_id.0), (11, 12));
+    assert_eq!(
+        (report.price.0, report.market_id.0, report.side),
+        (-13, 14, 1)
+    );
+    assert_eq!(report.stamp, OTHERS_FRAME.for_session(SessionId(1)));
+}
+
+#[test]
+fn the_end_of_a_mass_cancel_keeps_every_field() {
+    let event = domain::Event::MassCanceled(domain::MassCanceled {
+        kind: domain::EventKind::MassCanceled,
+        pad: [Zero::Zero; 3],
+        session: SessionId(1),
+        report_no: 10,
+        request: 11,
+        count: 12,
+    });
+    let Some(Message::MassCanceled(report)) = Message::report(&OTHERS_FRAME, &event) else {
+        panic!("its end is reported")
+    };
+    assert_eq!((report.request, report.count), (11, 12));
+    assert_eq!(report.stamp, OTHERS_FRAME.for_session(SessionId(1)));
 }
 
 #[test]

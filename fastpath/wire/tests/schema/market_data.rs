@@ -4,7 +4,7 @@ use crate::xml::{
     Place, camel, check_header, check_messages, check_names, documented_fields, domain_values,
     values,
 };
-use domain::{Phase, Side};
+use domain::{MarketState, Phase, Side};
 use wire::market_data::{Field, HEADER_BYTES, SCHEMA_ID, Stamp, Template, VERSION};
 
 const SCHEMA: &str = include_str!("../../schema/market-data.xml");
@@ -42,6 +42,10 @@ fn the_schema_describes_the_structs() {
     check_names(SCHEMA);
     assert_eq!(values(SCHEMA, "Side"), domain_values::<Side>());
     assert_eq!(values(SCHEMA, "Phase"), domain_values::<Phase>());
+    assert_eq!(
+        values(SCHEMA, "MarketState"),
+        domain_values::<MarketState>()
+    );
 }
 
 #[test]

@@ -4,7 +4,10 @@ use crate::xml::{
     Place, camel, check_header, check_messages, check_names, documented_fields, domain_values,
     tags, values,
 };
-use domain::{Flag, Liquidity, OrderType, Reason, Side, TimeInForce};
+use domain::{
+    Flag, Liquidity, OrderType, PostOnly, Reason, Scope, SelfTrade, SelfTradeScope, Side, Sides,
+    TimeInForce,
+};
 use wire::order_entry::{Context, Field, MessageHeader, SCHEMA_ID, Stamp, Template, VERSION};
 
 const SCHEMA: &str = include_str!("../../schema/order-entry.xml");
@@ -55,6 +58,14 @@ fn enumerations_are_the_domains() {
     );
     assert_eq!(values(SCHEMA, "Flag"), domain_values::<Flag>());
     assert_eq!(values(SCHEMA, "Liquidity"), domain_values::<Liquidity>());
+    assert_eq!(values(SCHEMA, "PostOnly"), domain_values::<PostOnly>());
+    assert_eq!(values(SCHEMA, "SelfTrade"), domain_values::<SelfTrade>());
+    assert_eq!(
+        values(SCHEMA, "SelfTradeScope"),
+        domain_values::<SelfTradeScope>()
+    );
+    assert_eq!(values(SCHEMA, "Scope"), domain_values::<Scope>());
+    assert_eq!(values(SCHEMA, "Sides"), domain_values::<Sides>());
     assert_eq!(values(SCHEMA, "Reason"), domain_values::<Reason>());
     let choice = tags(SCHEMA).into_iter().find(|tag| tag.name == "choice");
     let choice = choice.unwrap();
@@ -93,23 +104,23 @@ fn the_document_describes_the_structs() {
     assert_eq!(found, Template::ALL.len());
 }
 
+/// Every code stands in the document's table by number and name, with what it means and an example.
 #[test]
-fn the_document_lists_the_reasons_that_sessions_see() {
-    let seen: Vec<(u16, String)> = DOCUMENT
-        .split("## Reason codes")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .filter_map(|row| {
-            let mut cells = row.split('|').map(str::trim).skip(1);
-            let code = cells.next()?.parse().ok()?;
-            Some((code, cells.next()?.to_owned()))
-        })
-        .collect();
-    let expected: Vec<(u16, String)> = domain_values::<Reason>()
-        .into_iter()
-        .filter(|(_, code)| *code != 0 && !(100..200).contains(code))
-        .map(|(name, code)| (code, name))
-        .collect();
-    assert_eq!(seen, expected);
+fn the_document_lists_every_reason_with_an_example() {
+    let (_, table) = DOCUMENT.split_once("## Reason codes").unwrap();
+    let mut listed = Vec::new();
+    for row in table.lines() {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let Some(code) = cells.get(1).and_then(|code| code.parse::<u16>().ok()) else {
+            continue;
+        };
+        let ["", _, name, meaning, example, ""] = cells[..] else {
+            panic!("{row}: code, name, meaning, example");
+        };
+        assert!(!meaning.is_empty() && !example.is_empty(), "{row}");
+        listed.push((name.to_owned(), code));
+    }
+    let all = domain_values::<Reason>().into_iter();
+    let expected: Vec<_> = all.filter(|(_, code)| *code != 0).collect();
+    assert_eq!(listed, expected);
 }

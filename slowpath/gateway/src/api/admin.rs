@@ -5,6 +5,7 @@ use crate::api::users::{asset_of, ensure_done};
 use crate::api::{Page, Paging};
 use crate::auth::token::{role_name, role_of};
 use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
+use crate::choices::ApiMarketState;
 use crate::delegation;
 use crate::deposits::{self, RequestId};
 use crate::live::now;
@@ -18,8 +19,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, Nanos, Price,
-    Qty, Seq, Source, Zero,
+    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, MarketState,
+    Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
 use store::{Role, RoleGiven};
@@ -157,6 +158,8 @@ pub(crate) struct NewMarket {
     /// Parts per million.
     #[schema(minimum = 0, maximum = 1_000_000)]
     taker_fee_ppm: u32,
+    /// In which it begins: `Continuous` unless said otherwise, and not `Delisted`.
+    state: Option<ApiMarketState>,
 }
 
 /// Makes a market.
@@ -179,6 +182,11 @@ async fn make_market(
     caller: &Caller,
     new: &NewMarket,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    if new.state == Some(ApiMarketState::Delisted) {
+        return Err(Problem::invalid(
+            "state: a market cannot begin as Delisted, use another one",
+        ));
+    }
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let asset = |wanted: &str| {
@@ -211,6 +219,8 @@ async fn make_market(
         min_qty: Qty(new.min_quantity.0),
         price_min: Price(new.price_min.0),
         symbol: name,
+        state: new.state.map_or(MarketState::Continuous, MarketState::from),
+        pad: [Zero::Zero; 7],
     });
     made(app, caller, command, next).await
 }

@@ -3,14 +3,18 @@
 pub(crate) mod admin;
 pub(crate) mod log_on;
 pub(crate) mod market;
+pub(crate) mod market_states;
+pub(crate) mod mass;
 pub(crate) mod orders;
 pub(crate) mod sessions;
 pub(crate) mod system;
+pub(crate) mod tiers;
 pub(crate) mod users;
 
-use crate::number::U64;
+use crate::number::{I64, U64};
 use crate::problem::Problem;
 use crate::state::App;
+use domain::Price;
 use serde::{Deserialize, Serialize};
 use store::At;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -86,6 +90,24 @@ pub(crate) fn limit(asked: Option<u32>, otherwise: u32) -> Result<u32, Problem> 
     )))
 }
 
+/// A command of administration that makes nothing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Journalled {
+    /// Engine sequence number of the command.
+    pub(crate) sequence: U64,
+}
+
+/// The lowest or the highest price that is meant; 0 if none is named.
+pub(crate) fn bound(name: &str, ticks: Option<I64>) -> Result<Price, Problem> {
+    match ticks {
+        None => Ok(Price(0)),
+        Some(I64(ticks)) if ticks >= 1 => Ok(Price(ticks)),
+        Some(I64(ticks)) => Err(Problem::invalid(format!(
+            "{name}: {ticks} is no price, use a whole number of ticks from 1 on"
+        ))),
+    }
+}
+
 /// A number in a path, a query or a cursor.
 pub(crate) fn number(text: &str) -> Result<u64, Problem> {
     let digits = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -134,7 +156,8 @@ impl Modify for Bearer {
 /// All routes and their description.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
-        .routes(routes!(orders::place, orders::cancel_all))
+        .routes(routes!(orders::place, mass::cancel_all))
+        .routes(routes!(mass::kill))
         .routes(routes!(orders::get, orders::modify, orders::cancel))
         .routes(routes!(orders::outcome, orders::cancel_by_client_id))
         .routes(routes!(market::orderbook))
@@ -143,8 +166,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(market::recent_trades))
         .routes(routes!(market::stats))
         .routes(routes!(market::price_history))
+        .routes(routes!(market_states::states))
+        .routes(routes!(market_states::auctions))
         .routes(routes!(users::orders))
         .routes(routes!(users::trades))
+        .routes(routes!(users::self_trades))
         .routes(routes!(users::account_of))
         .routes(routes!(users::balances))
         .routes(routes!(users::faucet))
@@ -165,4 +191,19 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::set_role, admin::roles))
         .routes(routes!(admin::audit))
         .routes(routes!(admin::snapshots))
+        .routes(routes!(tiers::account))
+        .routes(routes!(tiers::set_tier))
+        .routes(routes!(
+            tiers::set_account_limits,
+            tiers::end_account_limits
+        ))
+        .routes(routes!(tiers::tiers))
+        .routes(routes!(tiers::set_tier_limits))
+        .routes(routes!(tiers::set_fees))
+        .routes(routes!(tiers::collect_fees))
+        .routes(routes!(market_states::set_state))
+        .routes(routes!(market_states::set_collar))
+        .routes(routes!(market_states::delist))
+        .routes(routes!(mass::cancel_of))
+        .routes(routes!(mass::set_kill_switch, mass::kill_switches))
 }

@@ -2,24 +2,22 @@
 
 use crate::api::number;
 use crate::auth::{Caller, Membership};
+use crate::choices::{ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce};
 use crate::desk::{Done, Reserved};
 use crate::live::now;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
-use crate::view::{
-    ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, ApiTimeInForce, Tracked, wallet,
-};
+use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, wallet};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, MarketId, NewOrder, OrderId,
-    OrderType, Price, Qty, Reason,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, Nanos, NewOrder, OrderId,
+    OrderType, Price, Qty, Reason, Zero,
 };
 use serde::{Deserialize, Serialize};
 use store::Outcome;
-use tokio::task::JoinSet;
 use utoipa::{IntoParams, ToSchema};
 
 /// A new order.
@@ -33,32 +31,37 @@ pub(crate) struct PlaceOrder {
     client_order_id: Option<U64>,
     side: ApiSide,
     order_type: ApiOrderType,
-    /// Ticks; left out for a market order, needed for every other.
+    /// Ticks. Of a `Market` order or `Stop` the worst at which it trades, any if it is left out; needed for every other.
     price: Option<I64>,
     /// Lots.
     quantity: U64,
-    /// `GoodTillCancelled` unless said otherwise; a market order needs another.
+    /// `GoodTillCancelled` unless said otherwise; a market order needs `ImmediateOrCancel` or `FillOrKill`.
     time_in_force: Option<ApiTimeInForce>,
-    /// What happens to orders that would trade with your own. This version can only let them: `None`.
-    #[expect(dead_code, reason = "there is only one value, which asks for nothing")]
-    self_trade_behavior: Option<SelfTradeBehavior>,
-}
-
-/// What happens to orders that would trade with their own account's.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-pub(crate) enum SelfTradeBehavior {
-    /// They trade.
-    None,
+    /// When it ends, UTC nanoseconds: with `GoodTillTime` and no other.
+    expires_at: Option<U64>,
+    /// Ticks: a trade at it, or above it if the stop buys, below it if it sells, lets the order arrive. Of a stop and no
+    /// other.
+    trigger_price: Option<I64>,
+    /// Lots that everybody sees of it at a time, of an order that stays; 0, or left out: all.
+    display_quantity: Option<U64>,
+    /// Lots that must trade on arrival, or it is refused; 0, or left out: any.
+    min_quantity: Option<U64>,
+    /// What happens where it meets one of your own orders; left out: they trade (`None`).
+    self_trade_behavior: Option<ApiSelfTrade>,
+    /// Which orders are your own: `Account` unless said otherwise.
+    self_trade_scope: Option<ApiSelfTradeScope>,
 }
 
 /// A change of an order.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModifyOrder {
-    /// New price, ticks.
+    /// New price, ticks. Of a `Stop` it is not looked at.
     price: I64,
     /// New total quantity, lots, the filled ones included; no more than those cancels the rest.
     quantity: U64,
+    /// Your id for it from now on, not 0, never used before by you; left out: the one that it has.
+    new_client_order_id: Option<U64>,
 }
 
 /// What a command did, at its frame of the journal.
@@ -115,6 +118,19 @@ pub(crate) async fn place(
             .unwrap_or(ApiTimeInForce::GoodTillCancelled)
             .into(),
         post_only,
+        min_qty: Qty(order.min_quantity.unwrap_or_default().0),
+        expires: Nanos(order.expires_at.unwrap_or_default().0),
+        display_qty: Qty(order.display_quantity.unwrap_or_default().0),
+        trigger_price: Price(order.trigger_price.map_or(0, |price| price.0)),
+        self_trade: order
+            .self_trade_behavior
+            .unwrap_or(ApiSelfTrade::None)
+            .into(),
+        self_trade_scope: order
+            .self_trade_scope
+            .unwrap_or(ApiSelfTradeScope::Account)
+            .into(),
+        pad: [Zero::Zero; 6],
     });
     let done = app.live.command(member.source(), command).await?;
     let applied = applied(&app, &caller, member, &done)?;
@@ -125,12 +141,12 @@ pub(crate) async fn place(
 fn price_of(given: Option<I64>, order_type: OrderType) -> Result<Price, Problem> {
     match given {
         Some(I64(ticks)) => Ok(Price(ticks)),
-        None if order_type == OrderType::Market => Ok(Price(0)),
+        None if !order_type.has_limit() => Ok(Price(0)),
         None => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "price-missing",
             "The order has no price",
-            "price is missing: an order other than a Market order needs one, in ticks",
+            "price is missing: an order other than a Market order or Stop needs one, in ticks",
         )),
     }
 }
@@ -317,7 +333,10 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
         .filter(|owner| *owner != [0; 32])
 }
 
-/// Changes price and quantity of a live order.
+/// Changes price and quantity of a live order, and perhaps your id for it.
+///
+/// It keeps its place in the queue if only its quantity becomes smaller. A stop goes on waiting for its trigger price. With `new_client_order_id` this can be asked for
+/// again: once it is done, the id is used, and the second time is refused.
 #[utoipa::path(put, path = "/api/v1/orders/{order_id}", tag = "orders", request_body = ModifyOrder,
     security(("bearer" = [])),
     params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$")),
@@ -336,20 +355,55 @@ pub(crate) async fn modify(
     app.limits.order(&caller.wallet)?;
     let order_id = order_id(&id)?;
     ensure_own(&app, member, order_id)?;
+    let new_id = ClientOrderId(change.new_client_order_id.unwrap_or_default().0);
+    let _reserved = match change.new_client_order_id {
+        Some(U64(0)) => {
+            return Err(Problem::invalid(
+                "new_client_order_id: 0 is no id, use another one or leave it out",
+            ));
+        }
+        Some(_) => Some(reserve(&app, member, new_id).await?),
+        None => None,
+    };
     let command = Command::AmendOrder(AmendOrder {
         order_id,
         client_order_id: ClientOrderId(0),
         price: Price(change.price.0),
         qty: Qty(change.quantity.0),
+        new_client_order_id: new_id,
     });
     let done = app.live.command(member.source(), command).await?;
     applied(&app, &caller, member, &done).map(Json)
 }
 
-/// Cancels a live order.
+/// How much of an order to cancel.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HowMuch {
+    /// Lots; all that can still trade if it is left out, or more than that. What is left keeps its place.
+    #[param(inline)]
+    quantity: Option<U64>,
+}
+
+impl HowMuch {
+    /// 0: all.
+    fn lots(&self) -> Result<Qty, Problem> {
+        match self.quantity {
+            None => Ok(Qty::ZERO),
+            Some(U64(0)) => Err(Problem::invalid(
+                "quantity: 0 cancels nothing, leave it out to cancel all of the order",
+            )),
+            Some(U64(lots)) => Ok(Qty(lots)),
+        }
+    }
+}
+
+/// Cancels a live order, or a part of it.
+///
+/// A part that was cancelled is cancelled: after an answer that was lost, look at the order before you ask again.
 #[utoipa::path(delete, path = "/api/v1/orders/{order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$")),
+    params(("order_id" = String, Path, description = "the exchange's id", pattern = "^[0-9]{1,20}$"), HowMuch),
     responses(
         (status = 200, description = "cancelled", body = Applied),
         Refusals,
@@ -358,127 +412,30 @@ pub(crate) async fn cancel(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(how_much): Query<HowMuch>,
 ) -> Result<Json<Applied>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
-    let order_id = order_id(&id)?;
+    let (order_id, qty) = (order_id(&id)?, how_much.lots()?);
     ensure_own(&app, member, order_id)?;
-    cancel_one(&app, &caller, member, order_id).await.map(Json)
+    cancel_one(&app, &caller, member, (order_id, qty))
+        .await
+        .map(Json)
 }
 
 async fn cancel_one(
     app: &App,
     caller: &Caller,
     member: Membership,
-    order_id: OrderId,
+    (order_id, qty): (OrderId, Qty),
 ) -> Result<Applied, Problem> {
     let command = Command::CancelOrder(CancelOrder {
         order_id,
         client_order_id: ClientOrderId(0),
+        qty,
     });
     let done = app.live.command(member.source(), command).await?;
     applied(app, caller, member, &done)
-}
-
-/// Which orders to cancel.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Which {
-    /// Only of this market.
-    #[param(max_length = 16)]
-    market: Option<String>,
-    /// Only of this side.
-    #[param(inline)]
-    side: Option<ApiSide>,
-}
-
-/// What a mass cancel did.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct CancelledAll {
-    /// The orders that are gone.
-    cancelled: Vec<ApiOrder>,
-    /// Orders that were gone already when their turn came.
-    gone: Vec<U64>,
-    /// Orders of which this cannot be told: ask again.
-    unknown: Vec<U64>,
-}
-
-/// Cancels of one request that are under way at a time.
-const CANCELS: usize = 128;
-
-/// Cancels all live orders that you entered here, or those of a market or side.
-///
-/// Each by a command of its own: an order may trade before its turn comes. Orders of sessions on the binary port are
-/// left alone. If it cannot be finished, `unknown` names what to ask for again.
-#[utoipa::path(delete, path = "/api/v1/orders", tag = "orders", params(Which),
-    security(("bearer" = [])),
-    responses(
-        (status = 200, description = "cancelled", body = CancelledAll),
-        Refusals,
-    ))]
-pub(crate) async fn cancel_all(
-    State(app): State<App>,
-    caller: Caller,
-    Query(which): Query<Which>,
-) -> Result<Json<CancelledAll>, Problem> {
-    app.live.ensure_live()?;
-    let member = caller.membership(&app)?;
-    let market: Option<MarketId> = which
-        .market
-        .as_deref()
-        .map(|name| app.market(name))
-        .transpose()?;
-    let side = which.side.map(domain::Side::from);
-    let mut result = CancelledAll {
-        cancelled: Vec::new(),
-        gone: Vec::new(),
-        unknown: Vec::new(),
-    };
-    let wanted = |order: &Tracked| {
-        order.session == member.session
-            && market.is_none_or(|market| market == order.market)
-            && side.is_none_or(|side| side == order.side)
-    };
-    let orders = app.live.hub().orders_of(member.account);
-    let orders = orders.iter().filter(|order| wanted(order));
-    let orders: Vec<OrderId> = orders.map(|order| order.order_id).collect();
-    let mut problem = None;
-    for some in orders.chunks(CANCELS) {
-        let mut under_way = JoinSet::new();
-        // After the first that could not be told the others are not tried.
-        for id in some.iter().copied() {
-            if problem.is_some() {
-                result.unknown.push(U64(id.0));
-                continue;
-            }
-            let (app, caller) = (app.clone(), caller.clone());
-            under_way.spawn(async move { (id, cancel_one(&app, &caller, member, id).await) });
-        }
-        while let Some(joined) = under_way.join_next().await {
-            let (id, ended) = match joined {
-                Ok(ended) => ended,
-                Err(failed) => {
-                    tracing::error!(%failed, "a cancel of many failed");
-                    problem = Some(Problem::unknown_outcome(
-                        "a cancel failed: ask for your orders",
-                    ));
-                    continue;
-                }
-            };
-            match ended {
-                Ok(applied) => result.cancelled.push(applied.order),
-                Err(refused) if refused.status() == 404 => result.gone.push(U64(id.0)),
-                Err(trouble) => {
-                    result.unknown.push(U64(id.0));
-                    problem = Some(trouble);
-                }
-            }
-        }
-    }
-    match problem {
-        Some(problem) if result.cancelled.is_empty() => Err(problem),
-        _ => Ok(Json(result)),
-    }
 }
 
 /// What became of an order that you sent.
@@ -542,6 +499,11 @@ pub(crate) async fn outcome_of(
             let order = ApiOrder::of_row(&order, &hub.symbol(order.market), owner);
             Ok(OrderOutcome::accepted(order, found.seq.0))
         }
+        // It may have another client order id by now, by which alone the engine knows it.
+        Some(Outcome::Accepted(order)) => match known(app, order.order_id) {
+            Some((_, order)) => Ok(OrderOutcome::accepted(order, seq)),
+            None => Err(Problem::history_behind()),
+        },
         Some(Outcome::Refused(refused)) if is_all => {
             Ok(OrderOutcome::refused(refused.reason, found.seq.0))
         }
@@ -549,7 +511,7 @@ pub(crate) async fn outcome_of(
             let what = "order of yours with client order id";
             Err(Problem::not_found(what, id.0).at(seq))
         }
-        Some(Outcome::Accepted(_) | Outcome::Refused(_)) | None => Err(Problem::history_behind()),
+        Some(Outcome::Refused(_)) | None => Err(Problem::history_behind()),
     }
 }
 
@@ -594,10 +556,10 @@ fn order_of(app: &App, member: Membership, id: ClientOrderId) -> Option<OrderId>
     live.or_else(|| app.live.hub().accepted(member.session, id))
 }
 
-/// Cancels a live order by your own id.
+/// Cancels a live order by your own id, or a part of it.
 #[utoipa::path(delete, path = "/api/v1/orders/by-client-id/{client_order_id}", tag = "orders",
     security(("bearer" = [])),
-    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,20}$")),
+    params(("client_order_id" = String, Path, description = "your id", pattern = "^[0-9]{1,20}$"), HowMuch),
     responses(
         (status = 200, description = "cancelled", body = Applied),
         Refusals,
@@ -606,10 +568,11 @@ pub(crate) async fn cancel_by_client_id(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(how_much): Query<HowMuch>,
 ) -> Result<Json<Applied>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
-    let id = ClientOrderId(number(&id)?);
+    let (id, qty) = (ClientOrderId(number(&id)?), how_much.lots()?);
     ensure_decided(&app, member, id)?;
     let gone = || Problem::not_found("live order of yours with client order id", id.0);
     let order = order_of(&app, member, id).ok_or_else(gone)?;
@@ -618,5 +581,7 @@ pub(crate) async fn cancel_by_client_id(
         404 => gone(),
         _ => problem,
     })?;
-    cancel_one(&app, &caller, member, order).await.map(Json)
+    cancel_one(&app, &caller, member, (order, qty))
+        .await
+        .map(Json)
 }

@@ -78,7 +78,9 @@ fn all_markets(app: &App) -> Vec<ApiMarket> {
             let terms = engine.market_terms(market)?;
             let base = engine.asset_terms(terms.base)?;
             let quote = engine.asset_terms(terms.quote)?;
-            Some(ApiMarket::of(terms, base, quote))
+            let (state, _) = engine.market_state(market)?;
+            let collar = engine.collar(market)?;
+            Some(ApiMarket::of(terms, (state, &collar), base, quote))
         });
         markets.collect()
     })

@@ -1,15 +1,17 @@
 //! A user's orders, trades, account and balances; test funds.
 
+use crate::api::tiers::{Standing, standing_of};
 use crate::api::{Page, Paging, number};
 use crate::auth::{Caller, wallet_of};
+use crate::choices::ApiSelfTrade;
 use crate::deposits::{self, RequestId};
-use crate::number::U64;
+use crate::number::{I64, Paid, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiSide, ApiStatus, ApiTrade, decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
-use domain::{AccountId, Amount, AssetId, Deposit, Event, OrderId, Reason, Seq};
+use domain::{AccountId, Amount, AssetId, Deposit, Event, Flag, OrderId, Reason, Seq};
 use serde::{Deserialize, Serialize};
 use store::{OrderCursor, OrderFilter, OrderStatus};
 use utoipa::{IntoParams, ToSchema};
@@ -47,13 +49,19 @@ pub(crate) struct WhichOrders {
     limit: Option<u32>,
 }
 
-fn order_cursor(text: &str) -> Result<OrderCursor, Problem> {
-    let (seq, id) = text
+/// The two numbers of a cursor.
+fn pair_cursor(text: &str) -> Result<(u64, u64), Problem> {
+    let (one, other) = text
         .split_once('-')
-        .ok_or_else(|| Problem::invalid(format!("{text:?} is no cursor of a page of orders")))?;
+        .ok_or_else(|| Problem::invalid(format!("{text:?} is no cursor of a page of this list")))?;
+    Ok((number(one)?, number(other)?))
+}
+
+fn order_cursor(text: &str) -> Result<OrderCursor, Problem> {
+    let (seq, id) = pair_cursor(text)?;
     Ok(OrderCursor {
-        created_seq: Seq(number(seq)?),
-        order_id: OrderId(number(id)?),
+        created_seq: Seq(seq),
+        order_id: OrderId(id),
     })
 }
 
@@ -78,6 +86,7 @@ pub(crate) async fn orders(
         Some(ApiStatus::PartiallyFilled) => Some(OrderStatus::PartiallyFilled),
         Some(ApiStatus::Filled) => Some(OrderStatus::Filled),
         Some(ApiStatus::Cancelled) => Some(OrderStatus::Canceled),
+        Some(ApiStatus::Waiting) => Some(OrderStatus::Waiting),
         Some(ApiStatus::Rejected) => {
             return Err(Problem::invalid(
                 "refused orders are no orders: ask for them by client order id",
@@ -122,8 +131,8 @@ pub(crate) struct UserTrade {
     side: ApiSide,
     /// The user's order.
     order_id: U64,
-    /// What the user paid, quote base units.
-    fee: U64,
+    /// What the user paid, quote base units; below 0 it is a rebate, which the user received.
+    fee: Paid,
 }
 
 /// A user's trades, the newest first.
@@ -150,24 +159,84 @@ pub(crate) async fn trades(
     let items = found.value.iter().map(|trade| {
         let taker = trade.taker_account == account;
         let (side, order, fee) = if taker {
-            (trade.taker_side, trade.taker_order, trade.taker_fee)
+            let fee = Paid::of(trade.taker_fee, Flag::No);
+            (trade.taker_side, trade.taker_order, fee)
         } else {
             (
                 trade.taker_side.opposite(),
                 trade.maker_order,
-                trade.maker_fee,
+                Paid::of(trade.maker_fee, trade.maker_is_rebate),
             )
         };
         UserTrade {
             trade: ApiTrade::of_row(trade, &hub.symbol(trade.market)),
             side: side.into(),
             order_id: U64(order.0),
-            fee: U64(fee.0),
+            fee,
         }
     });
     Ok(Json(Page {
         items: items.collect(),
         next_cursor,
+        sequence: U64(found.seq.0),
+    }))
+}
+
+/// An order of a user's met one of their own, and did not trade with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SelfTradeRow {
+    /// The market's symbol.
+    market: String,
+    /// The order that arrived.
+    order_id: U64,
+    /// The order that rested.
+    maker_order_id: U64,
+    /// The resting order's, ticks.
+    price: I64,
+    /// Lots that would have traded.
+    quantity: U64,
+    self_trade_behavior: ApiSelfTrade,
+    /// UTC nanoseconds.
+    timestamp: U64,
+    /// Engine sequence number.
+    sequence: U64,
+}
+
+/// Where a user's orders met their own and did not trade, the newest first.
+#[utoipa::path(get, path = "/api/v1/users/{user_id}/self-trades", tag = "users", params(
+        ("user_id" = String, Path, description = "`me`, or a wallet in base58"), Paging),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "a page", body = Page<SelfTradeRow>),
+        Refusals,
+    ))]
+pub(crate) async fn self_trades(
+    State(app): State<App>,
+    caller: Caller,
+    Path(user): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<SelfTradeRow>>, Problem> {
+    let (account, _) = account(&app, &caller, &user)?;
+    let limit = paging.limit()?;
+    let behind = paging.cursor.as_deref().map(pair_cursor).transpose()?;
+    let behind = behind.map(|(seq, report_no)| (Seq(seq), report_no));
+    let found = app.store.self_trades(account, behind, limit).await?;
+    let full = found.value.len() == limit as usize;
+    let last = found.value.last().filter(|_| full);
+    let hub = app.live.hub();
+    let items = found.value.iter().map(|met| SelfTradeRow {
+        market: hub.symbol(met.market),
+        order_id: U64(met.order_id.0),
+        maker_order_id: U64(met.maker_order.0),
+        price: I64(met.price.0),
+        quantity: U64(met.qty.0),
+        self_trade_behavior: met.self_trade.into(),
+        timestamp: U64(met.time.0),
+        sequence: U64(met.seq.0),
+    });
+    Ok(Json(Page {
+        items: items.collect(),
+        next_cursor: last.map(|met| format!("{}-{}", met.seq.0, met.report_no)),
         sequence: U64(found.seq.0),
     }))
 }
@@ -249,14 +318,14 @@ pub(crate) struct Account {
     /// The session by which this API enters its orders.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<u32>,
-    /// How many of its orders can still trade.
-    open_orders: u64,
+    #[serde(flatten)]
+    standing: Standing,
     /// Balances.
     #[serde(flatten)]
     balances: Balances,
 }
 
-/// A user's account: balances, open orders.
+/// A user's account: balances, open orders, tier, limits, fees, volume of today.
 #[utoipa::path(get, path = "/api/v1/users/{user_id}/account", tag = "users", params(
         ("user_id" = String, Path, description = "`me`, or a wallet in base58")),
     security(("bearer" = [])),
@@ -272,13 +341,18 @@ pub(crate) async fn account_of(
     app.live.ensure_live()?;
     let (account, owner) = account(&app, &caller, &user)?;
     let hub = app.live.hub();
-    let firm = app.live.read(|engine, _| engine.account(account));
+    let time = app.live.time();
+    let found = app.live.read(|engine, _| {
+        let view = engine.account(account)?;
+        Some((view.firm, standing_of(engine, account, &view, time)))
+    });
+    let (firm, standing) = found.ok_or_else(|| Problem::not_found("account", account.0))?;
     Ok(Json(Account {
         owner: wallet(owner),
         account: account.0,
-        firm: firm.map_or(0, |view| view.firm.0),
+        firm: firm.0,
         session: hub.door_of(account).map(|session| session.0),
-        open_orders: hub.open_orders(account) as u64,
+        standing,
         balances: balances_of(&app, account),
     }))
 }

@@ -48,7 +48,8 @@ impl Orders {
 mod tests {
     use super::*;
     use domain::{
-        ClientOrderId, Flag, MarketId, OrderType, Price, Qty, SessionId, Side, TimeInForce,
+        ClientOrderId, MarketId, OrderType, PostOnly, Price, Qty, SelfTrade, SelfTradeScope,
+        SessionId, Side, TimeInForce,
     };
 
     fn order(account: u32, id: u64) -> Tracked {
@@ -61,7 +62,15 @@ mod tests {
             side: Side::Buy,
             order_type: OrderType::Limit,
             time_in_force: TimeInForce::GoodTillCancel,
-            post_only: Flag::No,
+            post_only: PostOnly::No,
+            min_qty: Qty::ZERO,
+            self_trade: SelfTrade::Allow,
+            self_trade_scope: SelfTradeScope::Account,
+            expires: domain::Nanos(0),
+            trigger_price: Price(0),
+            waits: false,
+            display_qty: Qty::ZERO,
+            hidden: Qty::ZERO,
             price: Price(1),
             qty: Qty(1),
             leaves: Qty(1),

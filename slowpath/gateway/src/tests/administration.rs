@@ -40,9 +40,9 @@ impl CommandRing for Sent {
 }
 
 /// A gateway, and in the place of a fastpath this.
-struct Office {
-    app: App,
-    exchange: Exchange,
+pub(super) struct Office {
+    pub(super) app: App,
+    pub(super) exchange: Exchange,
     sent: UnboundedReceiver<Request>,
     told: usize,
     _folder: TempDir,
@@ -60,6 +60,11 @@ impl Office {
             max_levels: 4_000,
         };
         exchange.apply(Source::ADMINISTRATION, Command::Genesis(genesis));
+        Self::over(exchange).await
+    }
+
+    /// Of an exchange of which the gateway has been told everything.
+    pub(super) async fn over(exchange: Exchange) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("store.db").display());
         let (ring, sent) = unbounded_channel();
@@ -74,11 +79,11 @@ impl Office {
     }
 
     /// The next request that the gateway sends.
-    async fn request(&mut self) -> Request {
+    pub(super) async fn request(&mut self) -> Request {
         self.sent.recv().await.unwrap()
     }
 
-    fn sequence(&mut self, request: &Request) {
+    pub(super) fn sequence(&mut self, request: &Request) {
         let Request {
             source,
             source_seq,
@@ -89,17 +94,21 @@ impl Office {
     }
 
     /// Tells the gateway all frames that it has not been told, at once.
-    fn tell(&mut self) {
-        let frames = self.exchange.frames.split_off(self.told);
+    pub(super) fn tell(&mut self) {
+        self.tell_to(self.exchange.frames.len());
+    }
+
+    /// Tells it those up to this one.
+    pub(super) fn tell_to(&mut self, end: usize) {
+        let frames = &self.exchange.frames[self.told..end];
         self.app.live.batch(|batch| {
-            for words in &frames {
+            for words in frames {
                 let frame = Frame::parse(words).unwrap();
                 batch.shadow().step(&frame).unwrap();
                 batch.told(&frame);
             }
         });
-        self.exchange.frames.extend(frames);
-        self.told = self.exchange.frames.len();
+        self.told = end;
     }
 }
 

@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::state::App;
 use crate::{CommandRing, Gateway, Live, Measures, Standing};
 use domain::{
-    AccountId, ClientOrderId, Flag, MarketId, NewOrder, OrderId, OrderType, Price, Qty, SessionId,
-    Side, Source, TimeInForce,
+    AccountId, ClientOrderId, MarketId, NewOrder, OrderId, OrderType, Price, Qty, SessionId, Side,
+    Source, TimeInForce,
 };
 use serde_json::{Value, json};
 use shadow::Shadow;
@@ -17,7 +17,7 @@ use std::num::NonZeroU64;
 use store::{Database, Projector, Store};
 use topology::Config;
 
-const MEMBER: Membership = Membership {
+pub(super) const MEMBER: Membership = Membership {
     account: AccountId(1),
     session: SessionId(1),
 };
@@ -31,7 +31,7 @@ pub(super) fn buy(id: u64, qty: u64) -> NewOrder {
         side: Side::Buy,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::GoodTillCancel,
-        post_only: Flag::No,
+        ..NewOrder::PLAIN
     }
 }
 

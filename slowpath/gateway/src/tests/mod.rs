@@ -7,6 +7,9 @@ mod clock;
 #[expect(dead_code, reason = "made for the store, and this needs less of it")]
 mod exchange;
 mod lagging_history;
+mod later_orders;
+mod mass_cancel;
+mod replaced_id;
 mod slow_consumer;
 
 pub(crate) use slow_consumer::NoRing;

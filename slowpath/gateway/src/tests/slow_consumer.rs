@@ -4,8 +4,7 @@ use super::exchange::{Exchange, SHARD};
 use crate::Measures;
 use crate::{Batch, CommandRing, Gateway, Live, Standing};
 use domain::{
-    ClientOrderId, Flag, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Seq, Side,
-    TimeInForce,
+    ClientOrderId, MarketId, NewOrder, OrderType, Price, Qty, REQUEST_WORDS, Seq, Side, TimeInForce,
 };
 use journal::Frame;
 use serde_json::Value;
@@ -130,7 +129,7 @@ impl Market {
                     side,
                     order_type: OrderType::Limit,
                     time_in_force: TimeInForce::GoodTillCancel,
-                    post_only: Flag::No,
+                    ..NewOrder::PLAIN
                 };
                 self.exchange.order(session, order);
             }

@@ -1,6 +1,6 @@
 //! Commands and events as people and programs read them: a kind and named fields.
 
-use domain::{Command, Event};
+use domain::{Command, Event, MarketId};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
 
@@ -80,9 +80,23 @@ impl From<i64> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Signed(number.into())
+    }
+}
+
 /// The name of a variant.
 fn word(variant: impl fmt::Debug) -> Value {
     Value::Word(format!("{variant:?}"))
+}
+
+/// A market, where a command may mean all.
+fn market(id: MarketId) -> Value {
+    if id == MarketId::ANY {
+        return Value::Word("any".to_owned());
+    }
+    Value::Small(id.0)
 }
 
 fn symbol(bytes: [u8; 16]) -> Value {
@@ -103,7 +117,45 @@ macro_rules! record {
 /// A command.
 pub(crate) fn command(command: &Command) -> Record {
     match command {
-        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => entry(command),
+        Command::NewOrder(_)
+        | Command::CancelOrder(_)
+        | Command::AmendOrder(_)
+        | Command::MassCancel(_)
+        | Command::KillSwitch(_) => entry(command),
+        Command::Genesis(_)
+        | Command::CreateAsset(_)
+        | Command::CreateMarket(_)
+        | Command::CreateAccount(_)
+        | Command::OpenSession(_)
+        | Command::Delegate(_) => creation(command),
+        Command::SetTier(_)
+        | Command::SetLimits(_)
+        | Command::SetFees(_)
+        | Command::CollectFees(_)
+        | Command::SetMarketState(_)
+        | Command::SetCollar(_)
+        | Command::DelistMarket(_) => setting(command),
+        Command::Deposit(c) => record!(
+            "Deposit",
+            account = c.account.0,
+            asset = c.asset.0,
+            amount = c.amount.0,
+        ),
+        Command::Continue(c) => record!("Continue", order_id = c.order_id.0),
+        Command::Timer(c) => record!("Timer", deadline = c.deadline.0),
+        Command::Checkpoint(c) => record!("Checkpoint", interval = c.interval),
+        Command::Recovered(c) => record!("Recovered", epoch = c.epoch, grace = c.grace.0),
+        Command::EngineVersion(c) => record!("EngineVersion", version = u32::from(c.version)),
+    }
+}
+
+/// What makes something.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn creation(command: &Command) -> Record {
+    match command {
         Command::Genesis(c) => record!(
             "Genesis",
             max_assets = c.max_assets,
@@ -132,6 +184,7 @@ pub(crate) fn command(command: &Command) -> Record {
             price_levels = c.price_levels,
             maker_fee_ppm = c.maker_fee_ppm,
             taker_fee_ppm = c.taker_fee_ppm,
+            state = word(c.state),
         ),
         Command::CreateAccount(c) => {
             record!(
@@ -159,21 +212,59 @@ pub(crate) fn command(command: &Command) -> Record {
             expires = c.delegation.expires.0,
             max_order_notional = c.delegation.max_order_notional.0,
         ),
-        Command::Deposit(c) => record!(
-            "Deposit",
+        other => unreachable!("{other:?} makes nothing"),
+    }
+}
+
+/// What an operator changes.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn setting(command: &Command) -> Record {
+    match command {
+        Command::SetTier(c) => record!("SetTier", account = c.account.0, tier = c.tier),
+        Command::SetLimits(c) => record!(
+            "SetLimits",
+            target = c.target,
+            of_account = word(c.of_account),
+            as_tier = word(c.as_tier),
+            max_order_qty = c.limits.max_order_qty.0,
+            max_order_notional = c.limits.max_order_notional,
+            max_position = c.limits.max_position,
+            max_daily_volume = c.limits.max_daily_volume,
+            max_open_orders = c.limits.max_open_orders,
+        ),
+        Command::SetFees(c) => record!(
+            "SetFees",
+            tier = c.tier,
+            market = market(c.market),
+            maker_fee_ppm = c.maker_fee_ppm,
+            taker_fee_ppm = c.taker_fee_ppm,
+        ),
+        Command::CollectFees(c) => record!(
+            "CollectFees",
             account = c.account.0,
             asset = c.asset.0,
             amount = c.amount.0,
         ),
-        Command::Continue(c) => record!("Continue", order_id = c.order_id.0),
-        Command::Timer(c) => record!("Timer", deadline = c.deadline.0),
-        Command::Checkpoint(c) => record!("Checkpoint", interval = c.interval),
-        Command::Recovered(c) => record!("Recovered", epoch = c.epoch, grace = c.grace.0),
-        Command::EngineVersion(c) => record!("EngineVersion", version = u32::from(c.version)),
+        Command::SetMarketState(c) => {
+            record!("SetMarketState", market = c.market.0, state = word(c.state))
+        }
+        Command::SetCollar(c) => record!(
+            "SetCollar",
+            market = c.market.0,
+            reference = word(c.reference),
+            price = c.price.0,
+            width_ppm = c.width_ppm,
+            halts = word(c.halts),
+        ),
+        Command::DelistMarket(c) => record!("DelistMarket", market = c.market.0),
+        other => unreachable!("{other:?} changes no setting"),
     }
 }
 
-/// A command of a session.
+/// A command of a session, or of an operator in its place.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the caller's match names all the others"
@@ -189,12 +280,19 @@ fn entry(command: &Command) -> Record {
             post_only = word(c.post_only),
             price = c.price.0,
             qty = c.qty.0,
+            min_qty = c.min_qty.0,
+            expires = c.expires.0,
+            display_qty = c.display_qty.0,
+            trigger_price = c.trigger_price.0,
+            self_trade = word(c.self_trade),
+            self_trade_scope = word(c.self_trade_scope),
             client_order_id = c.client_order_id.0,
         ),
         Command::CancelOrder(c) => record!(
             "CancelOrder",
             order_id = c.order_id.0,
             client_order_id = c.client_order_id.0,
+            qty = c.qty.0,
         ),
         Command::AmendOrder(c) => record!(
             "AmendOrder",
@@ -202,6 +300,24 @@ fn entry(command: &Command) -> Record {
             client_order_id = c.client_order_id.0,
             price = c.price.0,
             qty = c.qty.0,
+            new_client_order_id = c.new_client_order_id.0,
+        ),
+        Command::MassCancel(c) => record!(
+            "MassCancel",
+            request = c.request,
+            scope = word(c.scope),
+            target = c.target,
+            market = market(c.market),
+            sides = word(c.sides),
+            lowest = c.lowest.0,
+            highest = c.highest.0,
+        ),
+        Command::KillSwitch(c) => record!(
+            "KillSwitch",
+            request = c.request,
+            scope = word(c.scope),
+            target = c.target,
+            on = word(c.on),
         ),
         other => unreachable!("{other:?} is no command of a session"),
     }
@@ -226,13 +342,18 @@ pub(crate) fn event(event: &Event) -> Record {
         | Event::BookReplace(_)
         | Event::Trade(_)
         | Event::PhaseChanged(_)
-        | Event::MarketDefined(_) => publication(event),
+        | Event::MarketDefined(_)
+        | Event::MarketStateChanged(_)
+        | Event::Uncrossed(_) => publication(event),
         Event::Accepted(_)
         | Event::Rejected(_)
         | Event::Fill(_)
         | Event::Canceled(_)
         | Event::Amended(_)
-        | Event::NotApplied(_) => report(event),
+        | Event::NotApplied(_)
+        | Event::SelfTradePrevented(_)
+        | Event::MassCanceled(_)
+        | Event::Triggered(_) => report(event),
     }
 }
 
@@ -242,6 +363,66 @@ pub(crate) fn event(event: &Event) -> Record {
     reason = "the caller's match names all the others"
 )]
 fn publication(event: &Event) -> Record {
+    match event {
+        Event::BookAdd(_) | Event::BookReduce(_) | Event::BookDelete(_) | Event::BookReplace(_) => {
+            book(event)
+        }
+        Event::Trade(e) => record!(
+            "Trade",
+            feed_no = e.feed_no,
+            trade_id = e.trade_id,
+            market = e.market.0,
+            taker_side = word(e.taker_side),
+            price = e.price.0,
+            qty = e.qty.0,
+            maker_order_id = e.maker_order_id.0,
+            taker_order_id = e.taker_order_id.0,
+            maker_leaves = e.maker_leaves.0,
+        ),
+        Event::MarketDefined(e) => record!(
+            "MarketDefined",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            symbol = symbol(e.symbol),
+            base = symbol(e.base_symbol),
+            base_decimals = u32::from(e.base_decimals),
+            quote = symbol(e.quote_symbol),
+            quote_decimals = u32::from(e.quote_decimals),
+            lot_size = e.lot_size,
+            tick_value = e.tick_value,
+            min_qty = e.min_qty.0,
+            price_min = e.price_min.0,
+            price_levels = e.price_levels,
+            maker_fee_ppm = e.maker_fee_ppm,
+            taker_fee_ppm = e.taker_fee_ppm,
+            state = word(e.state),
+        ),
+        Event::MarketStateChanged(e) => record!(
+            "MarketStateChanged",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            state = word(e.state),
+        ),
+        Event::Uncrossed(e) => record!(
+            "Uncrossed",
+            feed_no = e.feed_no,
+            market = e.market.0,
+            price = e.price.0,
+            qty = e.qty.0,
+        ),
+        Event::PhaseChanged(e) => {
+            record!("PhaseChanged", feed_no = e.feed_no, phase = word(e.phase))
+        }
+        other => unreachable!("{other:?} is not public"),
+    }
+}
+
+/// A change of a book.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn book(event: &Event) -> Record {
     match event {
         Event::BookAdd(e) => record!(
             "BookAdd",
@@ -267,18 +448,6 @@ fn publication(event: &Event) -> Record {
             order_id = e.order_id.0,
             side = word(e.side),
         ),
-        Event::Trade(e) => record!(
-            "Trade",
-            feed_no = e.feed_no,
-            trade_id = e.trade_id,
-            market = e.market.0,
-            taker_side = word(e.taker_side),
-            price = e.price.0,
-            qty = e.qty.0,
-            maker_order_id = e.maker_order_id.0,
-            taker_order_id = e.taker_order_id.0,
-            maker_leaves = e.maker_leaves.0,
-        ),
         Event::BookReplace(e) => record!(
             "BookReplace",
             feed_no = e.feed_no,
@@ -288,27 +457,7 @@ fn publication(event: &Event) -> Record {
             price = e.price.0,
             qty = e.qty.0,
         ),
-        Event::MarketDefined(e) => record!(
-            "MarketDefined",
-            feed_no = e.feed_no,
-            market = e.market.0,
-            symbol = symbol(e.symbol),
-            base = symbol(e.base_symbol),
-            base_decimals = u32::from(e.base_decimals),
-            quote = symbol(e.quote_symbol),
-            quote_decimals = u32::from(e.quote_decimals),
-            lot_size = e.lot_size,
-            tick_value = e.tick_value,
-            min_qty = e.min_qty.0,
-            price_min = e.price_min.0,
-            price_levels = e.price_levels,
-            maker_fee_ppm = e.maker_fee_ppm,
-            taker_fee_ppm = e.taker_fee_ppm,
-        ),
-        Event::PhaseChanged(e) => {
-            record!("PhaseChanged", feed_no = e.feed_no, phase = word(e.phase))
-        }
-        other => unreachable!("{other:?} is not public"),
+        other => unreachable!("{other:?} changes no book"),
     }
 }
 
@@ -319,20 +468,7 @@ fn publication(event: &Event) -> Record {
 )]
 fn report(event: &Event) -> Record {
     match event {
-        Event::Accepted(e) => record!(
-            "Accepted",
-            session = e.session.0,
-            report_no = e.report_no,
-            order_id = e.order_id.0,
-            client_order_id = e.client_order_id.0,
-            market = e.market.0,
-            side = word(e.side),
-            order_type = word(e.order_type),
-            time_in_force = word(e.time_in_force),
-            post_only = word(e.post_only),
-            price = e.price.0,
-            qty = e.qty.0,
-        ),
+        Event::Accepted(_) | Event::Triggered(_) => beginning(event),
         Event::Rejected(e) => record!(
             "Rejected",
             session = e.session.0,
@@ -342,21 +478,7 @@ fn report(event: &Event) -> Record {
             order_id = e.order_id.0,
             client_order_id = e.client_order_id.0,
         ),
-        Event::Fill(e) => record!(
-            "Fill",
-            session = e.session.0,
-            report_no = e.report_no,
-            trade_id = e.trade_id,
-            order_id = e.order_id.0,
-            client_order_id = e.client_order_id.0,
-            market = e.market.0,
-            side = word(e.side),
-            liquidity = word(e.liquidity),
-            price = e.price.0,
-            qty = e.qty.0,
-            leaves = e.leaves.0,
-            fee = e.fee.0,
-        ),
+        Event::Fill(_) | Event::SelfTradePrevented(_) => meeting(event),
         Event::Canceled(e) => record!(
             "Canceled",
             session = e.session.0,
@@ -386,7 +508,94 @@ fn report(event: &Event) -> Record {
             from = e.from,
             count = e.count,
         ),
+        Event::MassCanceled(e) => record!(
+            "MassCanceled",
+            session = e.session.0,
+            report_no = e.report_no,
+            request = e.request,
+            count = e.count,
+        ),
         other => unreachable!("{other:?} is for no session"),
+    }
+}
+
+/// An order was taken, or has waited and arrives.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn beginning(event: &Event) -> Record {
+    match event {
+        Event::Accepted(e) => record!(
+            "Accepted",
+            session = e.session.0,
+            report_no = e.report_no,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            side = word(e.side),
+            order_type = word(e.order_type),
+            time_in_force = word(e.time_in_force),
+            post_only = word(e.post_only),
+            price = e.price.0,
+            qty = e.qty.0,
+            expires = e.expires.0,
+            display_qty = e.display_qty.0,
+            trigger_price = e.trigger_price.0,
+            self_trade = word(e.self_trade),
+            self_trade_scope = word(e.self_trade_scope),
+        ),
+        Event::Triggered(e) => record!(
+            "Triggered",
+            session = e.session.0,
+            report_no = e.report_no,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            side = word(e.side),
+            price = e.price.0,
+        ),
+        other => unreachable!("{other:?} begins nothing"),
+    }
+}
+
+/// Two orders met.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn meeting(event: &Event) -> Record {
+    match event {
+        Event::Fill(e) => record!(
+            "Fill",
+            session = e.session.0,
+            report_no = e.report_no,
+            trade_id = e.trade_id,
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            market = e.market.0,
+            side = word(e.side),
+            liquidity = word(e.liquidity),
+            price = e.price.0,
+            qty = e.qty.0,
+            leaves = e.leaves.0,
+            fee = e.fee.0,
+            is_rebate = word(e.is_rebate),
+        ),
+        Event::SelfTradePrevented(e) => record!(
+            "SelfTradePrevented",
+            session = e.session.0,
+            report_no = e.report_no,
+            self_trade = word(e.self_trade),
+            order_id = e.order_id.0,
+            client_order_id = e.client_order_id.0,
+            maker_order_id = e.maker_order_id.0,
+            market = e.market.0,
+            price = e.price.0,
+            qty = e.qty.0,
+            leaves = e.leaves.0,
+        ),
+        other => unreachable!("{other:?} is of one order"),
     }
 }
 
@@ -407,6 +616,30 @@ mod tests {
             json,
             r#"{"kind":"Continue","order_id":"18446744073709551615"}"#
         );
+    }
+
+    #[test]
+    fn a_rebate_is_below_zero_and_every_market_is_any() {
+        let fees = command(&Command::SetFees(domain::SetFees {
+            tier: 1,
+            market: MarketId::ANY,
+            maker_fee_ppm: -50,
+            taker_fee_ppm: 300,
+        }));
+        assert_eq!(
+            fees.to_string(),
+            "SetFees tier=1 market=any maker_fee_ppm=-50 taker_fee_ppm=300"
+        );
+        let own = command(&Command::MassCancel(domain::MassCancel {
+            market: MarketId(3),
+            ..domain::MassCancel::OWN
+        }));
+        let json = serde_json::to_value(&own).unwrap();
+        assert_eq!(
+            (&json["market"], &json["scope"]),
+            (&3.into(), &"Session".into())
+        );
+        assert_eq!(json["lowest"], "0");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A small exchange that writes a journal: engine, frames, and a flow of commands made of random words.
 
 use domain::{
-    AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, Command,
-    Continue, CreateAccount, CreateAsset, CreateMarket, Delegation, Deposit, Effects, FirmId, Flag,
-    Gate, Genesis, MarketId, Nanos, NewOrder, OpenSession, OrderId, OrderType, Price, Qty, Request,
-    SessionId, Side, Source, Stamp, TimeInForce, Timer, Zero,
+    AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, CollectFees,
+    Command, Continue, CreateAccount, CreateAsset, CreateMarket, Delegation, Deposit, Effects,
+    FirmId, Flag, Gate, Genesis, KillSwitch, MarketId, MarketState, MassCancel, Nanos, NewOrder,
+    OpenSession, OrderId, OrderType, PostOnly, Price, Qty, Request, Scope, SelfTrade,
+    SelfTradeScope, SessionId, SetFees, SetMarketState, Side, Source, Stamp, TimeInForce, Timer,
+    Zero,
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
@@ -88,7 +90,7 @@ impl Exchange {
 
     pub(crate) fn apply_as(&mut self, source: Source, number: u64, command: Command) {
         self.sequence(source, number, command);
-        while let Some(order_id) = self.engine.pending_sweep() {
+        while let Some(order_id) = self.engine.pending_work() {
             let number = self.engine.last_number(Source::SEQUENCER) + 1;
             let command = Command::Continue(Continue { order_id });
             self.sequence(Source::SEQUENCER, number, command);
@@ -140,7 +142,7 @@ impl Exchange {
         let session = u32::try_from(bits(0, u64::from(TRADERS))).expect("small");
         let source = Source::of_session(SessionId(session));
         let recent = self.next_client_id.saturating_sub(1 + bits(20, 12)).max(1);
-        match bits(4, 20) {
+        match bits(4, 26) {
             0 => self.now = Nanos(self.now.0 + bits(24, 7_200) * SECOND),
             1 | 2 => self.apply(source, cancel(recent)),
             3 | 4 => {
@@ -149,6 +151,7 @@ impl Exchange {
                     client_order_id: ClientOrderId(recent),
                     price: Price(100 + price_of(bits(24, 16))),
                     qty: Qty(bits(30, 24)),
+                    new_client_order_id: ClientOrderId(0),
                 };
                 self.apply(source, Command::AmendOrder(command));
             }
@@ -167,6 +170,27 @@ impl Exchange {
                 let timer = Timer { deadline: self.now };
                 self.apply(Source::SEQUENCER, Command::Timer(timer));
             }
+            20 => self.change_state(u32::from(bits(41, 2) == 0), bits(42, 12)),
+            21 => {
+                let scope = if bits(42, 2) == 0 {
+                    Scope::Session
+                } else {
+                    Scope::Account
+                };
+                let command = MassCancel {
+                    scope,
+                    ..MassCancel::OWN
+                };
+                self.apply(source, Command::MassCancel(command));
+            }
+            22 => self.replace(session, recent, bits(24, 16), bits(30, 24)),
+            23 => self.set_fees(bits(24, 4)),
+            24 => self.apply(source, part_of(recent, 1 + bits(24, 4))),
+            25 => {
+                self.kill(session, Flag::Yes);
+                self.kill(session, Flag::No);
+                self.collect_fees(session, 1 + bits(24, 4));
+            }
             kind => {
                 let order = self.random_order(kind, word);
                 self.order(session, order);
@@ -174,17 +198,82 @@ impl Exchange {
         }
     }
 
+    pub(crate) fn set_state(&mut self, market: u32, state: MarketState) {
+        let command = SetMarketState {
+            market: MarketId(market),
+            state,
+            pad: [Zero::Zero; 3],
+        };
+        self.apply(Source::ADMINISTRATION, Command::SetMarketState(command));
+    }
+
+    /// Lets a market in which nothing trades on arrival go on, or stops one now and then.
+    fn change_state(&mut self, market: u32, word: u64) {
+        let now = self.engine.market_state(MarketId(market));
+        let is_open = matches!(now, Some((MarketState::Continuous, _)));
+        let state = match word {
+            0 | 1 if is_open => MarketState::PreOpen,
+            2 if is_open => MarketState::PostOnly,
+            3 if is_open => MarketState::Halted,
+            4 if is_open => MarketState::Closed,
+            _ => MarketState::Continuous,
+        };
+        self.set_state(market, state);
+    }
+
+    /// Gives an order a client order id that was not used, and perhaps another price and quantity.
+    fn replace(&mut self, session: u32, recent: u64, price: u64, qty: u64) {
+        let command = AmendOrder {
+            order_id: OrderId::NONE,
+            client_order_id: ClientOrderId(recent),
+            price: Price(100 + price_of(price)),
+            qty: Qty(qty),
+            new_client_order_id: ClientOrderId(self.next_client_id),
+        };
+        self.next_client_id += 1;
+        self.apply(
+            Source::of_session(SessionId(session)),
+            Command::AmendOrder(command),
+        );
+    }
+
+    /// What everybody pays from now on; most often the resting side is paid.
+    pub(crate) fn set_fees(&mut self, quarter: u64) {
+        let command = SetFees {
+            tier: 0,
+            market: MarketId::ANY,
+            maker_fee_ppm: 1_000 - i32::try_from(quarter).expect("small") * 5_000,
+            taker_fee_ppm: 20_000,
+        };
+        self.apply(Source::ADMINISTRATION, Command::SetFees(command));
+    }
+
+    fn kill(&mut self, session: u32, on: Flag) {
+        let command = KillSwitch {
+            request: 0,
+            target: session,
+            scope: Scope::Session,
+            on,
+            pad: [Zero::Zero; 2],
+        };
+        self.apply(Source::ADMINISTRATION, Command::KillSwitch(command));
+    }
+
+    pub(crate) fn collect_fees(&mut self, account: u32, amount: u64) {
+        let command = CollectFees {
+            account: AccountId(account),
+            asset: AssetId(1),
+            amount: Amount(amount),
+        };
+        self.apply(Source::ADMINISTRATION, Command::CollectFees(command));
+    }
+
     fn random_order(&mut self, kind: u64, word: u64) -> NewOrder {
         let bits = |from: u32, count: u64| (word >> from) % count;
         let id = self.next_client_id;
         self.next_client_id += 1;
-        let (order_type, time_in_force) = match kind {
-            10 => (OrderType::Market, TimeInForce::ImmediateOrCancel),
-            11 => (OrderType::Limit, TimeInForce::ImmediateOrCancel),
-            12 => (OrderType::Limit, TimeInForce::FillOrKill),
-            _ => (OrderType::Limit, TimeInForce::GoodTillCancel),
-        };
-        let is_market = order_type == OrderType::Market;
+        let (order_type, time_in_force) = kind_of(kind);
+        let is_market = !order_type.has_limit();
         // Now and then no such market, or a duplicate id.
         let market = if bits(40, 50) == 0 {
             9
@@ -203,7 +292,8 @@ impl Exchange {
         };
         NewOrder {
             client_order_id: ClientOrderId(client_order_id),
-            price: Price(if is_market {
+            // Of a market order the worst, sometimes.
+            price: Price(if is_market && bits(43, 2) == 0 {
                 0
             } else {
                 100 + price_of(bits(24, 16))
@@ -217,7 +307,37 @@ impl Exchange {
             },
             order_type,
             time_in_force,
-            post_only: Flag::from(kind == 13),
+            post_only: match kind {
+                13 => PostOnly::Refuse,
+                14 => PostOnly::Slide,
+                _ => PostOnly::No,
+            },
+            expires: Nanos(if time_in_force == TimeInForce::GoodTillTime {
+                self.now.0 + bits(57, 64) * SECOND
+            } else {
+                0
+            }),
+            display_qty: Qty(if kind == 17 { 1 + bits(44, 4) } else { 0 }),
+            trigger_price: Price(if order_type.waits() {
+                100 + price_of(bits(44, 16))
+            } else {
+                0
+            }),
+            min_qty: Qty(if kind == 15 { 1 + bits(44, 4) } else { 0 }),
+            self_trade: match bits(52, 10) {
+                0 => SelfTrade::CancelNewest,
+                1 => SelfTrade::CancelOldest,
+                2 => SelfTrade::CancelBoth,
+                3 => SelfTrade::DecrementAndCancel,
+                4 => SelfTrade::Abort,
+                _ => SelfTrade::Allow,
+            },
+            self_trade_scope: if bits(56, 2) == 0 {
+                SelfTradeScope::Account
+            } else {
+                SelfTradeScope::Firm
+            },
+            ..NewOrder::PLAIN
         }
     }
 
@@ -225,6 +345,20 @@ impl Exchange {
     pub(crate) fn frames_of(&self, from: usize, to: usize) -> impl Iterator<Item = Frame<'_>> {
         let words = self.frames[from - 1..to].iter();
         words.map(|words| Frame::parse(words).expect("a whole frame"))
+    }
+}
+
+/// Type and time in force of a random order.
+fn kind_of(kind: u64) -> (OrderType, TimeInForce) {
+    match kind {
+        10 => (OrderType::Market, TimeInForce::ImmediateOrCancel),
+        11 => (OrderType::Limit, TimeInForce::ImmediateOrCancel),
+        12 => (OrderType::Limit, TimeInForce::FillOrKill),
+        16 => (OrderType::Limit, TimeInForce::GoodTillTime),
+        17 => (OrderType::Limit, TimeInForce::GoodTillClose),
+        18 => (OrderType::Stop, TimeInForce::GoodTillCancel),
+        19 => (OrderType::StopLimit, TimeInForce::GoodTillTime),
+        _ => (OrderType::Limit, TimeInForce::GoodTillCancel),
     }
 }
 
@@ -244,9 +378,15 @@ pub(crate) fn words(seed: u64) -> impl Iterator<Item = u64> {
 }
 
 pub(crate) fn cancel(client_order_id: u64) -> Command {
+    part_of(client_order_id, 0)
+}
+
+/// Cancels so many lots of an order; 0: all.
+fn part_of(client_order_id: u64, qty: u64) -> Command {
     Command::CancelOrder(CancelOrder {
         order_id: OrderId::NONE,
         client_order_id: ClientOrderId(client_order_id),
+        qty: Qty(qty),
     })
 }
 
@@ -278,6 +418,8 @@ fn create_market(market: u32) -> Command {
         min_qty: Qty(1),
         price_min: Price(1),
         symbol: symbol("SOL/USDC"),
+        state: MarketState::Continuous,
+        pad: [Zero::Zero; 7],
     })
 }
 

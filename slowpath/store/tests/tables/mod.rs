@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, Row as 
 use std::collections::BTreeMap;
 use store::{Database, Projector, StoreError, Written};
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 23] = [
     "system",
     "assets",
     "markets",
@@ -15,9 +15,13 @@ const TABLES: [&str; 19] = [
     "orders",
     "rejections",
     "reports",
+    "replaced_ids",
     "trades",
+    "self_trades",
     "balances",
     "market_stats",
+    "market_states",
+    "auctions",
     "candles",
     "deposits",
     "audit",

@@ -1,125 +1,10 @@
-//! Between messages and the domain: what a client sends becomes a command, an event a report.
+//! A private event, as the report that its session gets.
 
 use super::message::{
-    AmendOrder, CancelOrder, Message, NewOrder, NotApplied, OrderAccepted, OrderAmended,
-    OrderCanceled, OrderFilled, OrderRejected, Stamp, Template,
+    MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled,
+    OrderRejected, SelfTradePrevented, Stamp, Template, Triggered,
 };
-use core::fmt;
-use domain::{Command, CommandKind, Event, Nanos, Seq, SessionId, Source};
-use zerocopy::TryFromBytes;
-
-/// A message that is no command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotACommand {
-    /// No client sends this template as a command.
-    Unsupported {
-        /// The template.
-        template_id: u16,
-    },
-    /// An enumeration holds a value that this version does not know.
-    InvalidField {
-        /// Of which message.
-        template: Template,
-        /// Which field.
-        field: &'static str,
-    },
-}
-
-impl fmt::Display for NotACommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsupported { template_id } => {
-                write!(f, "template {template_id} is not a client's command")
-            }
-            Self::InvalidField { template, field } => {
-                write!(f, "{template:?}.{field} holds an unknown value")
-            }
-        }
-    }
-}
-
-impl core::error::Error for NotACommand {}
-
-fn enumeration<T: TryFromBytes>(
-    value: u8,
-    template: Template,
-    field: &'static str,
-) -> Result<T, NotACommand> {
-    T::try_read_from_bytes(&[value]).map_err(|_| NotACommand::InvalidField { template, field })
-}
-
-impl TryFrom<&NewOrder> for domain::NewOrder {
-    type Error = NotACommand;
-    fn try_from(message: &NewOrder) -> Result<Self, NotACommand> {
-        const T: Template = Template::NewOrder;
-        Ok(Self {
-            client_order_id: message.client_order_id,
-            price: message.price,
-            qty: message.quantity,
-            market: message.market_id,
-            side: enumeration(message.side, T, "side")?,
-            order_type: enumeration(message.order_type, T, "order_type")?,
-            time_in_force: enumeration(message.time_in_force, T, "time_in_force")?,
-            post_only: enumeration(message.post_only, T, "post_only")?,
-        })
-    }
-}
-
-impl From<&CancelOrder> for domain::CancelOrder {
-    fn from(message: &CancelOrder) -> Self {
-        Self {
-            order_id: message.order_id,
-            client_order_id: message.client_order_id,
-        }
-    }
-}
-
-impl From<&AmendOrder> for domain::AmendOrder {
-    fn from(message: &AmendOrder) -> Self {
-        Self {
-            order_id: message.order_id,
-            client_order_id: message.client_order_id,
-            price: message.price,
-            qty: message.quantity,
-        }
-    }
-}
-
-impl From<&domain::NewOrder> for NewOrder {
-    fn from(order: &domain::NewOrder) -> Self {
-        Self {
-            client_order_id: order.client_order_id,
-            price: order.price,
-            quantity: order.qty,
-            market_id: order.market,
-            side: order.side as u8,
-            order_type: order.order_type as u8,
-            time_in_force: order.time_in_force as u8,
-            post_only: order.post_only as u8,
-            reserved: 0,
-        }
-    }
-}
-
-impl From<&domain::CancelOrder> for CancelOrder {
-    fn from(cancel: &domain::CancelOrder) -> Self {
-        Self {
-            order_id: cancel.order_id,
-            client_order_id: cancel.client_order_id,
-        }
-    }
-}
-
-impl From<&domain::AmendOrder> for AmendOrder {
-    fn from(amend: &domain::AmendOrder) -> Self {
-        Self {
-            order_id: amend.order_id,
-            client_order_id: amend.client_order_id,
-            price: amend.price,
-            quantity: amend.qty,
-        }
-    }
-}
+use domain::{CommandKind, Event, Nanos, Seq, SessionId, Source};
 
 /// What the reports of a frame say about it: fields of its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,36 +36,6 @@ impl FrameStamp {
 }
 
 impl Message {
-    /// The command that a client's message asks for.
-    ///
-    /// # Errors
-    /// [`NotACommand`] for every other message, and for a field whose value is unknown. (The latter
-    /// cannot happen to a message that [`DatagramReader::parse`](super::DatagramReader::parse) let
-    /// through.)
-    pub fn command(&self) -> Result<Command, NotACommand> {
-        match self {
-            Self::NewOrder(message) => Ok(Command::NewOrder(message.try_into()?)),
-            Self::CancelOrder(message) => Ok(Command::CancelOrder(message.into())),
-            Self::AmendOrder(message) => Ok(Command::AmendOrder(message.into())),
-            Self::Context(_)
-            | Self::Hello(_)
-            | Self::Challenge(_)
-            | Self::Establish(_)
-            | Self::Established(_)
-            | Self::ResendRequest(_)
-            | Self::Refused(_)
-            | Self::OrderAccepted(_)
-            | Self::OrderRejected(_)
-            | Self::OrderFilled(_)
-            | Self::OrderCanceled(_)
-            | Self::OrderAmended(_)
-            | Self::NotApplied(_)
-            | Self::Unknown { .. } => Err(NotACommand::Unsupported {
-                template_id: self.template_id(),
-            }),
-        }
-    }
-
     /// The report of a private event; `None` if the event is not private. Whose it is and its number
     /// says [`Event::report`].
     #[must_use]
@@ -196,6 +51,13 @@ impl Message {
                 from_seq_no: event.from,
                 count: event.count,
             }),
+            Event::SelfTradePrevented(event) => Self::SelfTradePrevented(prevented(frame, event)),
+            Event::MassCanceled(event) => Self::MassCanceled(MassCanceled {
+                stamp: frame.for_session(event.session),
+                request: event.request,
+                count: event.count,
+            }),
+            Event::Triggered(event) => Self::Triggered(triggered(frame, event)),
             Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -203,6 +65,8 @@ impl Message {
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
             | Event::BookReplace(_)
+            | Event::MarketStateChanged(_)
+            | Event::Uncrossed(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })
@@ -216,12 +80,18 @@ fn accepted(frame: &FrameStamp, event: &domain::Accepted) -> OrderAccepted {
         client_order_id: event.client_order_id,
         price: event.price,
         quantity: event.qty,
+        expires: event.expires,
+        display_quantity: event.display_qty,
+        trigger_price: event.trigger_price,
         market_id: event.market,
         side: event.side as u8,
         order_type: event.order_type as u8,
         time_in_force: event.time_in_force as u8,
         post_only: event.post_only as u8,
+        self_trade: event.self_trade as u8,
+        self_trade_scope: event.self_trade_scope as u8,
         reserved: 0,
+        reserved2: 0,
     }
 }
 
@@ -241,6 +111,8 @@ fn template_of(command: CommandKind) -> Option<Template> {
         CommandKind::NewOrder => Some(Template::NewOrder),
         CommandKind::CancelOrder => Some(Template::CancelOrder),
         CommandKind::AmendOrder => Some(Template::AmendOrder),
+        CommandKind::MassCancel => Some(Template::MassCancel),
+        CommandKind::KillSwitch => Some(Template::KillSwitch),
         CommandKind::Continue
         | CommandKind::Timer
         | CommandKind::Checkpoint
@@ -252,6 +124,13 @@ fn template_of(command: CommandKind) -> Option<Template> {
         | CommandKind::CreateAccount
         | CommandKind::OpenSession
         | CommandKind::Delegate
+        | CommandKind::SetTier
+        | CommandKind::SetLimits
+        | CommandKind::SetFees
+        | CommandKind::CollectFees
+        | CommandKind::SetMarketState
+        | CommandKind::SetCollar
+        | CommandKind::DelistMarket
         | CommandKind::Deposit => None,
     }
 }
@@ -269,6 +148,7 @@ fn filled(frame: &FrameStamp, event: &domain::Fill) -> OrderFilled {
         market_id: event.market,
         side: event.side as u8,
         liquidity: event.liquidity as u8,
+        fee_is_rebate: event.is_rebate as u8,
         reserved: 0,
     }
 }
@@ -295,6 +175,35 @@ fn amended(frame: &FrameStamp, event: &domain::Amended) -> OrderAmended {
         leaves_quantity: event.leaves,
         market_id: event.market,
         kept_priority: event.kept_priority as u8,
+        reserved: 0,
+        reserved2: 0,
+    }
+}
+
+fn prevented(frame: &FrameStamp, event: &domain::SelfTradePrevented) -> SelfTradePrevented {
+    SelfTradePrevented {
+        stamp: frame.for_session(event.session),
+        order_id: event.order_id,
+        client_order_id: event.client_order_id,
+        maker_order_id: event.maker_order_id,
+        price: event.price,
+        quantity: event.qty,
+        leaves_quantity: event.leaves,
+        market_id: event.market,
+        self_trade: event.self_trade as u8,
+        reserved: 0,
+        reserved2: 0,
+    }
+}
+
+fn triggered(frame: &FrameStamp, event: &domain::Triggered) -> Triggered {
+    Triggered {
+        stamp: frame.for_session(event.session),
+        order_id: event.order_id,
+        client_order_id: event.client_order_id,
+        price: event.price,
+        market_id: event.market,
+        side: event.side as u8,
         reserved: 0,
         reserved2: 0,
     }

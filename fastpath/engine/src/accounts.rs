@@ -1,0 +1,225 @@
+//! Accounts: whose they are, what they may do, and what they have done today.
+
+use crate::engine::Engine;
+use domain::{
+    AccountId, AccountView, Amount, CollectFees, CreateAccount, FirmId, Flag, Limits, MAX_TIERS,
+    Nanos, Reason, SetLimits, SetTier,
+};
+
+/// An account that exists: what orders look at is in front of its owner's key.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Account {
+    pub(crate) firm: FirmId,
+    /// Where its limits stand in the table: those of its tier, or its own.
+    pub(crate) limits: u32,
+    pub(crate) open_orders: u32,
+    pub(crate) tier: u8,
+    pub(crate) has_own_limits: Flag,
+    /// Notional of its trades on `volume_day`, in millionths of whole quote units.
+    pub(crate) volume: u64,
+    pub(crate) volume_day: u32,
+    pub(crate) owner: [u8; 32],
+}
+
+const _: () = assert!(
+    size_of::<Option<Account>>() == 64,
+    "an account is a cache line"
+);
+
+impl Account {
+    pub(crate) fn new(command: &CreateAccount) -> Self {
+        Self {
+            firm: command.firm,
+            limits: 0,
+            open_orders: 0,
+            tier: 0,
+            has_own_limits: Flag::No,
+            volume: 0,
+            volume_day: 0,
+            owner: command.owner,
+        }
+    }
+
+    /// What it has traded on a day.
+    pub(crate) fn volume_of(&self, day: u32) -> u64 {
+        if self.volume_day == day {
+            self.volume
+        } else {
+            0
+        }
+    }
+
+    /// Counts a trade.
+    pub(crate) fn traded(&mut self, day: u32, volume: u64) {
+        self.volume = self.volume_of(day).saturating_add(volume);
+        self.volume_day = day;
+    }
+}
+
+/// The day of an engine time: days since 1970 (UTC), and when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Day {
+    pub(crate) number: u32,
+    end: u64,
+}
+
+impl Day {
+    const NANOS: u64 = 86_400_000_000_000;
+
+    pub(crate) fn of(now: Nanos) -> Self {
+        let number = now.0 / Self::NANOS;
+        Self {
+            number: u32::try_from(number).expect("2^64 nanoseconds are 213,504 days"),
+            end: (number + 1).saturating_mul(Self::NANOS),
+        }
+    }
+
+    pub(crate) fn has_ended(&self, now: Nanos) -> bool {
+        now.0 >= self.end
+    }
+}
+
+/// The limits of all tiers, and behind them those that accounts have for themselves.
+pub(crate) struct LimitsTable {
+    entries: Vec<Limits>,
+    /// Entries behind the tiers' that no account has.
+    free: Vec<u32>,
+}
+
+/// Accounts that can have limits of their own.
+const MAX_OWN_LIMITS: u32 = 65_536;
+
+impl LimitsTable {
+    /// Room for what a shard with so many accounts can have, all of it allocated now.
+    pub(crate) fn with_capacity(accounts: u32) -> Self {
+        let all = MAX_TIERS + accounts.min(MAX_OWN_LIMITS);
+        Self {
+            entries: vec![Limits::default(); all as usize],
+            free: (MAX_TIERS..all).rev().collect(),
+        }
+    }
+
+    pub(crate) fn get(&self, index: u32) -> &Limits {
+        &self.entries[index as usize]
+    }
+}
+
+fn tier_number(tier: u32) -> Result<u8, Reason> {
+    if tier >= MAX_TIERS {
+        return Err(Reason::InvalidParameter);
+    }
+    u8::try_from(tier).map_err(|_| Reason::InvalidParameter)
+}
+
+impl Engine {
+    pub(crate) fn account_state(&self, account: AccountId) -> &Account {
+        self.accounts[account.0 as usize]
+            .as_ref()
+            .expect("sessions trade for accounts that exist")
+    }
+
+    pub(crate) fn account_state_mut(&mut self, account: AccountId) -> &mut Account {
+        self.accounts[account.0 as usize]
+            .as_mut()
+            .expect("sessions trade for accounts that exist")
+    }
+
+    pub(crate) fn firm_of(&self, account: AccountId) -> FirmId {
+        self.account_state(account).firm
+    }
+
+    pub(crate) fn limits_of(&self, account: &Account) -> &Limits {
+        self.limits.get(account.limits)
+    }
+
+    /// An account as readers see it.
+    pub(crate) fn view_of(&self, account: &Account) -> AccountView {
+        let own = account.has_own_limits.is_yes();
+        AccountView {
+            firm: account.firm,
+            owner: account.owner,
+            tier: u32::from(account.tier),
+            own_limits: own.then(|| *self.limits_of(account)),
+            open_orders: account.open_orders,
+            volume: account.volume,
+            volume_day: account.volume_day,
+        }
+    }
+
+    pub(crate) fn set_tier(&mut self, command: &SetTier) -> Result<(), Reason> {
+        self.initialised()?;
+        if !self.has_account(command.account) {
+            return Err(Reason::UnknownReference);
+        }
+        let tier = tier_number(command.tier)?;
+        let account = self.account_state_mut(command.account);
+        account.tier = tier;
+        if !account.has_own_limits.is_yes() {
+            account.limits = u32::from(tier);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_limits(&mut self, command: &SetLimits) -> Result<(), Reason> {
+        self.initialised()?;
+        if !command.of_account.is_yes() {
+            let tier = tier_number(command.target)?;
+            if command.as_tier.is_yes() {
+                return Err(Reason::InvalidParameter);
+            }
+            self.limits.entries[usize::from(tier)] = command.limits;
+            return Ok(());
+        }
+        let account = AccountId(command.target);
+        if !self.has_account(account) {
+            return Err(Reason::UnknownReference);
+        }
+        if command.as_tier.is_yes() {
+            if command.limits != Limits::default() {
+                return Err(Reason::InvalidParameter);
+            }
+            self.give_up_own_limits(account);
+            return Ok(());
+        }
+        self.set_own_limits(account, command.limits)
+    }
+
+    fn set_own_limits(&mut self, id: AccountId, limits: Limits) -> Result<(), Reason> {
+        let mut index = self.account_state(id).limits;
+        if !self.account_state(id).has_own_limits.is_yes() {
+            index = self.limits.free.pop().ok_or(Reason::LimitsTableFull)?;
+        }
+        self.limits.entries[index as usize] = limits;
+        let account = self.account_state_mut(id);
+        account.limits = index;
+        account.has_own_limits = Flag::Yes;
+        Ok(())
+    }
+
+    fn give_up_own_limits(&mut self, id: AccountId) {
+        let account = self.account_state_mut(id);
+        if account.has_own_limits.is_yes() {
+            let index = account.limits;
+            account.limits = u32::from(account.tier);
+            account.has_own_limits = Flag::No;
+            self.limits.free.push(index);
+        }
+    }
+
+    pub(crate) fn collect_fees(&mut self, command: &CollectFees) -> Result<(), Reason> {
+        self.initialised()?;
+        if !self.has_account(command.account) || self.asset(command.asset).is_none() {
+            return Err(Reason::UnknownReference);
+        }
+        if command.amount == Amount::ZERO {
+            return Err(Reason::InvalidParameter);
+        }
+        let asset = self.asset_state_mut(command.asset);
+        let left = asset.fees.checked_sub(command.amount);
+        asset.fees = left.ok_or(Reason::InsufficientFunds)?;
+        self.funds
+            .credit(command.account, command.asset, command.amount);
+        Ok(())
+    }
+}

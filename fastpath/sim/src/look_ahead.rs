@@ -1,0 +1,137 @@
+//! What an order would do to the other side, looked at before it is accepted.
+
+use crate::{Mutant, NaiveEngine, entry::ensure, naive::Order};
+use domain::{FirmId, MAX_LOOK_AHEAD, Price, Qty, Reason, SelfTrade, SelfTradeScope};
+
+impl NaiveEngine {
+    /// Whether an order that rests is one of the arriving order's own.
+    pub(crate) fn is_own(&self, arriving: &Order, resting: &Order) -> bool {
+        let firm = |order: &Order| self.accounts[&order.account].terms.firm;
+        let has_firm = firm(arriving) != FirmId(0) || self.is(Mutant::FirmZeroIsAFirm);
+        let same_firm = has_firm && firm(arriving) == firm(resting);
+        arriving.account == resting.account
+            || arriving.self_trade_scope == SelfTradeScope::Firm
+                && same_firm
+                && !self.is(Mutant::FirmIsNotLookedAt)
+    }
+
+    /// Check 13: what an order takes, at which prices, as far as it must trade `must` lots. The
+    /// order's price is the worst at which it trades.
+    pub(crate) fn look_ahead(
+        &self,
+        arriving: &Order,
+        must: Qty,
+    ) -> Result<Vec<(Price, Qty)>, Reason> {
+        let must = if self.is(Mutant::MinimumIsNotLookedAt) && must < arriving.leaves {
+            Qty::ZERO
+        } else {
+            must
+        };
+        let looks = must > Qty::ZERO || arriving.self_trade == SelfTrade::Abort;
+        let takes = if arriving.self_trade == SelfTrade::Allow {
+            self.takes_of_anyone(arriving)
+        } else if looks {
+            self.takes_of_others(arriving, must)?
+        } else {
+            Vec::new()
+        };
+        let taken: u128 = takes.iter().map(|(_, qty)| u128::from(qty.0)).sum();
+        ensure(
+            taken >= u128::from(must.0) || self.is(Mutant::FillOrKillTakesPart),
+            Reason::CannotFill,
+        )?;
+        Ok(takes)
+    }
+
+    /// All that crosses.
+    fn takes_of_anyone(&self, arriving: &Order) -> Vec<(Price, Qty)> {
+        self.opposite(arriving.market, arriving.side, arriving.price)
+            .iter()
+            .map(|maker| {
+                if self.is(Mutant::HiddenLotsAreNotLookedAt) {
+                    (maker.price, maker.shown())
+                } else {
+                    (maker.price, maker.leaves)
+                }
+            })
+            .collect()
+    }
+
+    /// What it takes where it trades with none of its own, until it has what it must: at each price what is shown,
+    /// order by order, and then what these others have hidden.
+    fn takes_of_others(&self, arriving: &Order, must: Qty) -> Result<Vec<(Price, Qty)>, Reason> {
+        let mut look = Look {
+            takes: Vec::new(),
+            rest: arriving.leaves.0,
+            taken: 0,
+            must: must.0,
+            looked_at: 0,
+        };
+        let opposite = self.opposite(arriving.market, arriving.side, arriving.price);
+        for queue in opposite.chunk_by(|a, b| a.price == b.price) {
+            if !self.look_at_queue(arriving, queue, &mut look)? {
+                break;
+            }
+            let hidden = queue.iter().filter(|maker| !self.is_own(arriving, maker));
+            let hidden = hidden.map(|maker| maker.hidden.0).sum();
+            if !self.is(Mutant::HiddenLotsAreNotLookedAt) {
+                look.take(queue[0].price, hidden);
+            }
+        }
+        Ok(look.takes)
+    }
+
+    /// Whether it looks further.
+    fn look_at_queue(
+        &self,
+        arriving: &Order,
+        queue: &[Order],
+        look: &mut Look,
+    ) -> Result<bool, Reason> {
+        let most = MAX_LOOK_AHEAD + usize::from(self.is(Mutant::LooksOneFurther));
+        for maker in queue {
+            let enough = look.taken >= look.must && arriving.self_trade != SelfTrade::Abort;
+            if enough || look.rest == 0 {
+                return Ok(false);
+            }
+            ensure(look.looked_at < most, Reason::LookAheadTooLong)?;
+            look.looked_at += 1;
+            if !self.is_own(arriving, maker) {
+                look.take(maker.price, maker.shown().0);
+                continue;
+            }
+            match arriving.self_trade {
+                SelfTrade::Abort => return Err(Reason::WouldSelfTrade),
+                SelfTrade::CancelOldest => {}
+                SelfTrade::DecrementAndCancel if maker.leaves.0 < look.rest => {
+                    if !self.is(Mutant::LookAheadForgetsDecrement) {
+                        look.rest -= maker.leaves.0;
+                    }
+                }
+                SelfTrade::DecrementAndCancel
+                | SelfTrade::CancelNewest
+                | SelfTrade::CancelBoth
+                | SelfTrade::Allow => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What a look ahead has come to.
+struct Look {
+    takes: Vec<(Price, Qty)>,
+    rest: u64,
+    taken: u64,
+    must: u64,
+    looked_at: usize,
+}
+
+impl Look {
+    fn take(&mut self, price: Price, there: u64) {
+        let qty = self.rest.min(there);
+        self.rest -= qty;
+        self.taken += qty;
+        self.takes.push((price, Qty(qty)));
+    }
+}
