@@ -24,6 +24,7 @@ mod number;
 mod order;
 mod reason;
 mod utc;
+mod view;
 
 pub use command::*;
 pub use effects::{
@@ -38,3 +39,4 @@ pub use number::*;
 pub use order::*;
 pub use reason::{Reason, UnknownReason};
 pub use utc::Utc;
+pub use view::*;
