@@ -61,6 +61,8 @@ pub struct OrderView {
     pub hidden: Qty,
     /// Of a stop that waits its trigger price in ticks; else 0.
     pub trigger_price: Price,
+    /// Of a stop that waits and will have no limit the worst price at which it trades then; 0: any.
+    pub worst_price: Price,
 }
 
 impl OrderView {

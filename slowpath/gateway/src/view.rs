@@ -406,7 +406,12 @@ impl Tracked {
             waits,
             display_qty: live.display_qty,
             hidden: live.hidden,
-            price: live.price,
+            // Of a stop without a limit that which it was entered with.
+            price: if waits && live.price == Price(0) {
+                live.worst_price
+            } else {
+                live.price
+            },
             qty: Qty(live.leaves.0 + live.filled.0),
             leaves: live.leaves,
             filled: live.filled,
