@@ -278,7 +278,9 @@ fn advice(reason: Reason) -> &'static str {
 /// Of orders that wait, or end by themselves.
 fn of_later(reason: Reason) -> &'static str {
     match reason {
-        Reason::AlreadyExpired => "use an expires_at, in UTC nanoseconds, that is still to come",
+        Reason::AlreadyExpired => {
+            "use an expires_at that is still to come, in UTC nanoseconds or as RFC 3339"
+        }
         Reason::InvalidTrigger => {
             "use a trigger_price from price_min to price_max, as /api/v1/system/markets gives them"
         }

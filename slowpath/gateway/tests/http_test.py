@@ -1159,6 +1159,12 @@ class Later(OneExchange):
         self.refused(bid("GoodTillTime", expires_at=str(now)), 409, "already-expired")
         self.refused(bid("GoodTillCancelled", expires_at=str(now)), 409, "invalid-combination")
         self.refused(bid("GoodTillTime", expires_at="tomorrow"), 422, "invalid-request")
+        answer = bid("GoodTillTime", expires_at="2026-11-26 12:40")
+        self.assertIn("or a time of RFC 3339 up to the year 2554, such as 2026-11-26T12:40:00Z", answer[1]["detail"])
+        self.refused(bid("GoodTillTime", expires_at="2001-01-01T00:00:00+01:00"), 409, "already-expired")
+        far = self.ok(bid("GoodTillTime", expires_at="2100-01-01T01:00:00.000000007+01:00"), 201)["order"]
+        self.assertEqual(far["expires_at"], "4102444800000000007")
+        self.ok(self.waiter.call("DELETE", f"/orders/{far['order_id']}"))
         ends = str(now + 1_500_000_000)
         timed = self.ok(bid("GoodTillTime", expires_at=ends), 201)["order"]
         self.assertEqual((timed["status"], timed["expires_at"]), ("New", ends))

@@ -5,7 +5,7 @@ use crate::auth::{Caller, Membership};
 use crate::choices::{ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce};
 use crate::desk::{Done, Reserved};
 use crate::live::now;
-use crate::number::{I64, U64};
+use crate::number::{I64, Time, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, wallet};
@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, Nanos, NewOrder, OrderId,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Zero,
 };
 use serde::{Deserialize, Serialize};
@@ -37,8 +37,8 @@ pub(crate) struct PlaceOrder {
     quantity: U64,
     /// `GoodTillCancelled` unless said otherwise; a market order needs `ImmediateOrCancel` or `FillOrKill`.
     time_in_force: Option<ApiTimeInForce>,
-    /// When it ends, UTC nanoseconds: with `GoodTillTime` and no other.
-    expires_at: Option<U64>,
+    /// When it ends, UTC nanoseconds or RFC 3339 (`2026-11-26T12:40:00Z`): with `GoodTillTime` and no other.
+    expires_at: Option<Time>,
     /// Ticks: a trade at it, or above it if the stop buys, below it if it sells, lets the order arrive. Of a stop and no
     /// other.
     trigger_price: Option<I64>,
@@ -119,7 +119,7 @@ pub(crate) async fn place(
             .into(),
         post_only,
         min_qty: Qty(order.min_quantity.unwrap_or_default().0),
-        expires: Nanos(order.expires_at.unwrap_or_default().0),
+        expires: order.expires_at.unwrap_or_default().0,
         display_qty: Qty(order.display_quantity.unwrap_or_default().0),
         trigger_price: Price(order.trigger_price.map_or(0, |price| price.0)),
         self_trade: order
