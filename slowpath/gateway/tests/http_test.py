@@ -1627,7 +1627,13 @@ class Limits(OneExchange):
         time.sleep(1.1)
         answers = [user.place("Bid", 100, 1) for _ in range(5)]
         self.assertIn(429, [status for status, _ in answers])
+        time.sleep(1.1)
         self.assertEqual(user.call("DELETE", "/orders")[0], 200)
+        many = [user.call("DELETE", "/orders") for _ in range(4)]
+        self.assertIn(429, [status for status, _ in many])
+        time.sleep(1.1)
+        stops = [user.call("POST", "/kill-switch", {"scope": "Session"}) for _ in range(5)]
+        self.assertEqual([stops[0][0], stops[-1][0]], [200, 429])
         time.sleep(1.1)
         large = b'{"side":"' + b"x" * 2000 + b'"}'
         status, problem = self.exchange.call("POST", "/api/v1/orders", token=user.token, data=large)
