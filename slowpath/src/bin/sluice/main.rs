@@ -5,6 +5,7 @@
 
 mod config;
 mod decimal;
+mod host;
 mod init_db;
 mod journal;
 mod log_level;
