@@ -210,7 +210,9 @@ impl Engine {
             Command::AmendOrder(command) => self.amend_order(session, command, out),
             Command::MassCancel(command) => self.mass_cancel(Some(session), command, out),
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
-            Command::Continue(_)
+            Command::Quote(_)
+            | Command::SetProtection(_)
+            | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
             | Command::Recovered(_)
@@ -243,9 +245,11 @@ impl Engine {
             Command::DelistMarket(command) => return self.delist_market(command, out),
             Command::Checkpoint(_) => return self.checkpoint(out),
             Command::Timer(_) => return self.timer(out),
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-                Err(Reason::UnknownSession)
-            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => Err(Reason::UnknownSession),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),

@@ -118,7 +118,7 @@ impl Engine {
             post_only: command.post_only,
             self_trade: command.self_trade,
             self_trade_scope: command.self_trade_scope,
-            pad: Z,
+            quote: Flag::No,
         });
     }
 

@@ -35,6 +35,7 @@ fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -
         display_qty: iceberg.display,
         hidden: iceberg.hidden,
         trigger_price,
+        quote: false,
     }
 }
 

@@ -320,6 +320,13 @@ impl NaiveEngine {
             Command::AmendOrder(amend) => self.amend_order(session, amend, out),
             Command::MassCancel(cancel) => self.mass_cancel(Some(session), cancel, out),
             Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
+            Command::Quote(_) | Command::SetProtection(_) => self.report_rejected(
+                session,
+                command.kind(),
+                (OrderId::NONE, ClientOrderId(0)),
+                Reason::UnknownSession,
+                out,
+            ),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -350,9 +357,11 @@ impl NaiveEngine {
 
     fn apply_from_elsewhere(&mut self, request: &Request, last: u64, out: &mut Effects) {
         let answer = match &request.command {
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-                Err(Reason::UnknownSession)
-            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => Err(Reason::UnknownSession),
             Command::MassCancel(cancel) => return self.mass_cancel(None, cancel, out),
             Command::KillSwitch(switch) => return self.kill_switch(None, switch, out),
             Command::Continue(_) => return self.go_on(out),

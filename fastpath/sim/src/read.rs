@@ -28,6 +28,7 @@ fn view(order: &Order) -> OrderView {
         display_qty: order.display,
         hidden: order.hidden,
         trigger_price: order.stop.map_or(Price(0), |stop| stop.trigger),
+        quote: false,
     }
 }
 

@@ -189,6 +189,8 @@ impl Projection {
             }),
             Event::NotApplied(_)
             | Event::MassCanceled(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -487,6 +489,8 @@ impl Projection {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
@@ -579,6 +583,8 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         Event::SelfTradePrevented(event) => Some((event.kind, event.as_bytes())),
         Event::MassCanceled(event) => Some((event.kind, event.as_bytes())),
         Event::Triggered(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionSet(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionReached(event) => Some((event.kind, event.as_bytes())),
         Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)

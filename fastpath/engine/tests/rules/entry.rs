@@ -33,7 +33,7 @@ fn an_accepted_order_rests_with_its_hold() {
                 post_only: PostOnly::No,
                 self_trade: SelfTrade::Allow,
                 self_trade_scope: SelfTradeScope::Account,
-                pad: Zero::Zero,
+                quote: Flag::No,
             }),
             Event::BookAdd(BookAdd {
                 kind: EventKind::BookAdd,

@@ -52,6 +52,8 @@ impl Seen {
             Event::MarketStateChanged(e) => (e.kind, Reason::None),
             Event::Uncrossed(e) => (e.kind, Reason::None),
             Event::Triggered(e) => (e.kind, Reason::None),
+            Event::ProtectionSet(e) => (e.kind, Reason::None),
+            Event::ProtectionReached(e) => (e.kind, Reason::None),
         };
         self.kinds.insert(kind as u8);
         self.reasons.insert(reason.into());
