@@ -570,6 +570,11 @@ fn limits_look_at_each_side_and_count_the_new_ones() {
         x.rejection(0, limit(9, PLAIN, BUY, 1, 1)),
         Reason::TooManyOpenOrders
     );
+}
+
+#[test]
+fn each_side_is_held_to_the_delegation() {
+    let mut x = Exchange::new();
     assert_eq!(
         x.admin(Command::Delegate(Delegate {
             session: SessionId(0),
