@@ -98,7 +98,7 @@ impl Engine {
         }
         let post_only = order.instructions.post_only();
         let arrival = market.arrival(order.side, post_only, command.price)?;
-        let price = market.within_collar(order.side, OrderType::Limit, arrival.price)?;
+        let price = arrival.price;
         if market.base_units(command.qty).is_none() || market.buy_hold(price, command.qty).is_none()
         {
             return Err(Reason::NotionalTooLarge);
@@ -123,10 +123,11 @@ impl Engine {
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
+        self.check_amended_hold(&order, &amended)?;
         if order.instructions.self_trade() == SelfTrade::Abort && !market.state.is_call() {
             self.look_ahead(market, &Arriving::again(&amended), Qty::ZERO)?;
         }
-        self.check_amended_hold(&order, &amended)?;
+        market.within_collar(order.side, OrderType::Limit, price)?;
         amended.priority = 0;
         Ok((slot, Amendment::Requeue(amended)))
     }

@@ -4,7 +4,7 @@ use crate::client_ids::Vacancy;
 use crate::engine::{Engine, Session};
 use crate::limits::Measured;
 use crate::look_ahead::Arriving;
-use crate::market::{Market, with_fee};
+use crate::market::Market;
 use crate::orders::Order;
 use crate::stops::Stop;
 use crate::sweep::Sweep;
@@ -55,7 +55,7 @@ impl Engine {
         }
         let reckoned = match notional {
             Some(notional) => Some(notional),
-            None => market.reckoned(command),
+            None => market.reckoned(command, arrival.price),
         };
         let measured = Measured {
             account: state.account,
@@ -77,22 +77,17 @@ impl Engine {
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
-        let (asset, mut needed) = hold;
-        if let Some(must) = must_trade(command)
-            && !market.state.is_call()
-        {
-            let cost =
-                self.look_ahead(market, &Arriving::of(session, command, arrival.price), must)?;
-            // Only what must trade has to be paid in full; what else a market buy takes is paid as it goes.
-            if command.order_type == OrderType::Market && side == Side::Buy {
-                let taker_ppm = self.rates_of(state.account, market).taker_ppm;
-                let paid = cost.and_then(|cost| with_fee(cost, taker_ppm));
-                needed = paid.ok_or(Reason::InsufficientFunds)?;
-            }
-        }
+        // Before the look ahead, so that nobody finds hidden lots with funds that he does not have.
+        let (asset, needed) = hold;
         if self.funds.balance(state.account, asset).available < needed {
             return Err(Reason::InsufficientFunds);
         }
+        if let Some(must) = must_trade(command)
+            && !market.state.is_call()
+        {
+            self.look_ahead(market, &Arriving::of(session, command, arrival.price), must)?;
+        }
+        arrival.within_collar?;
         Ok(Entrant {
             account: state.account,
             price: arrival.price,

@@ -40,6 +40,8 @@ pub(crate) struct Arrival {
     pub(crate) price: Price,
     /// Whether the best price of the other side crosses that.
     pub(crate) trades: bool,
+    /// What the collar says of a new order: the last check, because it may halt the market.
+    pub(crate) within_collar: Result<(), Reason>,
 }
 
 /// How far into the other side of the book an order of this price goes: over all of it without one, which only a market
@@ -114,15 +116,21 @@ impl Market {
             return Ok(Arrival {
                 price: command.price,
                 trades: false,
+                within_collar: Ok(()),
             });
         }
         let (side, order_type) = (command.side, command.order_type);
         let arrival = self.arrival(side, command.post_only, command.price)?;
-        let price = self.within_collar(side, order_type, arrival.price)?;
-        Ok(Arrival { price, ..arrival })
+        Ok(match self.within_collar(side, order_type, arrival.price) {
+            Ok(price) => Arrival { price, ..arrival },
+            Err(reason) => Arrival {
+                within_collar: Err(reason),
+                ..arrival
+            },
+        })
     }
 
-    /// At which price an order of a price of the market arrives, and what it finds there.
+    /// At which price an order of a price of the market arrives, and what it finds there; the collar is not looked at.
     pub(crate) fn arrival(
         &self,
         side: Side,
@@ -133,12 +141,17 @@ impl Market {
             return Ok(Arrival {
                 price,
                 trades: false,
+                within_collar: Ok(()),
             });
         }
         let opposite = self.book.best_or_none_to_cross(side.opposite());
         let trades = crosses(side, limit_of(side, price), opposite);
         if !trades || post_only != PostOnly::Slide {
-            return Ok(Arrival { price, trades });
+            return Ok(Arrival {
+                price,
+                trades,
+                within_collar: Ok(()),
+            });
         }
         let beside = match side {
             Side::Buy => Price(opposite.0 - 1),
@@ -150,14 +163,15 @@ impl Market {
         Ok(Arrival {
             price: beside,
             trades: false,
+            within_collar: Ok(()),
         })
     }
 
-    /// What a market order is worth at most: a buy at its worst price, or without one at the best ask; a sell at the
-    /// best bid. `None` if there is no such price, or beyond the range.
+    /// What a market order is worth at most that goes on with `price`: a buy at that worst price, or without one at the
+    /// best ask; a sell at the best bid. `None` if there is no such price, or beyond the range.
     #[cold]
-    pub(crate) fn reckoned(&self, command: &NewOrder) -> Option<Amount> {
-        let worst = Some(command.price).filter(|&price| price != Price(0));
+    pub(crate) fn reckoned(&self, command: &NewOrder, price: Price) -> Option<Amount> {
+        let worst = Some(price).filter(|&price| price != Price(0));
         let trigger = Some(command.trigger_price).filter(|&price| price != Price(0));
         let there = trigger.or_else(|| self.book.best(command.side.opposite()));
         let price = match command.side {

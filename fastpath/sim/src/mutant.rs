@@ -213,11 +213,21 @@ pub enum Mutant {
     OneSliceTooMany,
     /// A revoked key may stop its account.
     RevokedMayKill,
+    /// An order beyond the collar is refused for that, whatever else is wrong with it.
+    CollarIsNotLast,
+    /// An amendment is held to the collar though it keeps its place, and before all else.
+    AmendCollarIsNotLast,
+    /// What is there is looked at before funds are.
+    LooksAheadBeforeFunds,
+    /// A market buy that cannot be filled is told so, whatever it can pay.
+    FillsBeforeFunds,
+    /// Limits reckon with the price that a market order named, as if there were no collar.
+    LimitsForgetTheCollar,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 105] = [
+    pub const ALL: [Self; 110] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -323,5 +333,10 @@ impl Mutant {
         Self::StopsHaveNoCollar,
         Self::OneSliceTooMany,
         Self::RevokedMayKill,
+        Self::CollarIsNotLast,
+        Self::AmendCollarIsNotLast,
+        Self::LooksAheadBeforeFunds,
+        Self::FillsBeforeFunds,
+        Self::LimitsForgetTheCollar,
     ];
 }
