@@ -150,21 +150,17 @@ impl Engine {
         if command.qty < market.terms.min_qty {
             return Err(Reason::QuantityBelowMinimum);
         }
-        let fits = !has_limit || market.buy_hold(amended.price, command.qty).is_some();
+        let price = stop.price_of(order.side, amended.price);
+        let fits = market.buy_hold(price, command.qty).is_some();
         if market.base_units(command.qty).is_none() || !fits {
             return Err(Reason::NotionalTooLarge);
         }
-        let notional = has_limit.then(|| market.notional(amended.price, command.qty));
+        let notional = has_limit.then(|| market.notional(price, command.qty));
         let state = self.session_state(order.session);
         if !state.delegation.covers(notional.flatten()) {
             return Err(Reason::BeyondDelegation);
         }
-        let price = if has_limit {
-            amended.price
-        } else {
-            stop.reckoned_price(order.side)
-        };
-        let reckoned = Some(market.reckoned_notional(price, command.qty));
+        let reckoned = market.notional(price, command.qty);
         let measured = Measured {
             account: state.account,
             side: order.side,
@@ -181,9 +177,8 @@ impl Engine {
 
     /// Whether its account can set aside what an order holds when it is amended.
     fn check_amended_hold(&self, order: &Order, amended: &Order) -> Result<(), Reason> {
-        let market = self.market_of_order(order.market());
-        let (asset, held) = market.hold_of(order);
-        let (_, needed) = market.hold_of(amended);
+        let (asset, held) = self.hold_of(order);
+        let (_, needed) = self.hold_of(amended);
         let account = self.account_of(order.session);
         let available = self.funds.balance(account, asset).available;
         let covered = available
@@ -284,9 +279,8 @@ impl Engine {
     /// Returns the hold of the order as it was, and takes that of the order as it will be.
     pub(crate) fn exchange_hold(&mut self, before: &Order, after: &Order) {
         let account = self.account_of(before.session);
-        let market = self.market_of_order(before.market());
-        let (asset, released) = market.hold_of(before);
-        let (_, needed) = market.hold_of(after);
+        let (asset, released) = self.hold_of(before);
+        let (_, needed) = self.hold_of(after);
         self.funds.release(account, asset, released);
         self.funds.hold(account, asset, needed);
     }

@@ -48,12 +48,12 @@ impl Engine {
         market.check_stop(command)?;
         let (side, post_only) = (command.side, command.post_only);
         let arrival = market.arrival_of(command)?;
-        let Sizes { notional, hold } =
-            sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
+        let sizes = sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
+        let Sizes { notional, hold, .. } = sizes;
         if !delegation.covers(notional) {
             return Err(Reason::BeyondDelegation);
         }
-        let reckoned = match notional {
+        let reckoned = match sizes.reckoned {
             Some(notional) => Some(notional),
             None => market.reckoned(command, arrival.price),
         };
@@ -197,8 +197,10 @@ struct Entrant {
 
 /// What an order is worth.
 struct Sizes {
-    /// None of a market order.
+    /// None without a limit.
     notional: Option<Amount>,
+    /// What limits reckon with, as far as the other side need not be looked at: none of a market order.
+    reckoned: Option<Amount>,
     /// What it sets aside, and of which asset: nothing for a market buy.
     hold: (AssetId, Amount),
 }
@@ -277,21 +279,30 @@ fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     Ok(())
 }
 
-/// What the order is worth, or `None` beyond the range. A limit order's hold must fit as if it bought, whichever side
-/// it is on.
+/// What the order is worth, or `None` beyond the range. The hold of all but market orders must fit as if they bought,
+/// whichever side they are on.
 #[inline]
 fn sizes(market: &Market, command: &NewOrder, price: Price) -> Option<Sizes> {
     let base_units = market.base_units(command.qty)?;
-    let (notional, buy_hold) = match command.order_type {
-        OrderType::Limit | OrderType::StopLimit => {
+    let price = match command.order_type {
+        OrderType::Limit | OrderType::StopLimit => Some(price),
+        OrderType::Stop => Some(Stop::of(Seq(0), command).price_of(command.side, Price(0))),
+        OrderType::Market => None,
+    };
+    let (reckoned, buy_hold) = match price {
+        Some(price) => {
             let notional = market.notional(price, command.qty)?;
             (Some(notional), market.buy_hold_of(notional)?)
         }
-        OrderType::Market | OrderType::Stop => (None, Amount::ZERO),
+        None => (None, Amount::ZERO),
     };
     let hold = match command.side {
         Side::Buy => (market.terms.quote, buy_hold),
         Side::Sell => (market.terms.base, base_units),
     };
-    Some(Sizes { notional, hold })
+    Some(Sizes {
+        notional: reckoned.filter(|_| command.order_type.has_limit()),
+        reckoned,
+        hold,
+    })
 }

@@ -50,7 +50,7 @@ impl Engine {
     fn check_funds(&self) -> Result<(), BrokenInvariant> {
         let mut holds: BTreeMap<(AccountId, AssetId), u128> = BTreeMap::new();
         for order in self.orders.iter() {
-            let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+            let (asset, amount) = self.hold_of(order);
             let account = self.account_of(order.session);
             *holds.entry((account, asset)).or_default() += u128::from(amount.0);
         }

@@ -4,7 +4,7 @@ use crate::book::{Book, crosses, no_limit};
 use crate::collar::Collar;
 use crate::fees::Rates;
 use crate::orders::{NIL, Order};
-use crate::stops::Reach;
+use crate::stops::{Reach, Stop};
 use domain::{
     Amount, AssetId, CreateMarket, MAX_TIERS, MarketState, NewOrder, PostOnly, Price, Qty, Reason,
     SetFees, Side,
@@ -172,18 +172,16 @@ impl Market {
     #[cold]
     pub(crate) fn reckoned(&self, command: &NewOrder, price: Price) -> Option<Amount> {
         let worst = Some(price).filter(|&price| price != Price(0));
-        let trigger = Some(command.trigger_price).filter(|&price| price != Price(0));
-        let there = trigger.or_else(|| self.book.best(command.side.opposite()));
+        let best = || self.book.best(command.side.opposite());
         let price = match command.side {
-            Side::Buy => worst.or(there),
-            Side::Sell => there,
+            Side::Buy => worst.or_else(best),
+            Side::Sell => best(),
         };
-        Some(self.reckoned_notional(price?, command.qty))
-    }
-
-    /// What limits reckon with: what cannot be counted is the most that can.
-    pub(crate) fn reckoned_notional(&self, price: Price, qty: Qty) -> Amount {
-        self.notional(price, qty).unwrap_or(Amount(u64::MAX))
+        // What cannot be counted is the most that can.
+        Some(
+            self.notional(price?, command.qty)
+                .unwrap_or(Amount(u64::MAX)),
+        )
     }
 
     /// Base units of the base asset, or `None` beyond the range.
@@ -218,13 +216,19 @@ impl Market {
         }
     }
 
-    /// What a live order sets aside, and of which asset. A market buy, the only order at price 0
-    /// that is no sell, sets aside nothing.
+    /// What a live order sets aside that does not wait, and of which asset. A market buy, the only order at price 0 that
+    /// is no sell, sets aside nothing.
     pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, Amount) {
         if order.side == Side::Buy && order.price == Price(0) {
             return (self.terms.quote, Amount::ZERO);
         }
         self.hold(order.side, order.price, order.leaves)
+    }
+
+    /// What a live order sets aside, and of which asset: a market buy what it is reckoned with, as long as it waits.
+    pub(crate) fn hold_of_waiting(&self, order: &Order, stop: &Stop) -> (AssetId, Amount) {
+        let price = stop.price_of(order.side, order.price);
+        self.hold(order.side, price, order.leaves)
     }
 
     /// By how much the hold of a limit buy shrinks when it has `qty` lots less.

@@ -185,7 +185,7 @@ impl NaiveEngine {
         if self.is(Mutant::AmendCollarIsNotLast) {
             self.within_collar(market, old.side, OrderType::Limit, price)?;
         }
-        self.check_size(market, OrderType::Limit, price, amend.qty)?;
+        self.check_size(market, Some(price), amend.qty)?;
         if !self.is(Mutant::AmendBeyondDelegation) {
             self.check_delegation_covers(old.session, market, Some(price), amend.qty)?;
         }

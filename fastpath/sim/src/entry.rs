@@ -119,7 +119,7 @@ impl NaiveEngine {
         // What is beyond the collar is refused only if nothing else is said against it.
         let price = collar.unwrap_or(named);
         let new = NewOrder { price, ..*new };
-        self.check_size(market, new.order_type, new.price, new.qty)?;
+        self.check_size(market, Self::reckoned_at(&new), new.qty)?;
         let limit = new.order_type.has_limit().then_some(new.price);
         self.check_delegation_covers(session, market, limit, new.qty)?;
         self.check_limits(&Intent {
@@ -291,12 +291,20 @@ impl NaiveEngine {
         Ok(beside)
     }
 
+    /// The price at which everything that the order could move has to be counted; none of a market order.
+    fn reckoned_at(new: &NewOrder) -> Option<Price> {
+        match new.order_type {
+            OrderType::Limit | OrderType::StopLimit => Some(new.price),
+            OrderType::Stop => Some(Self::reckoned_price(new.side, new.price, new.trigger_price)),
+            OrderType::Market => None,
+        }
+    }
+
     /// Check 8: everything that the order could move can be counted.
     pub(crate) fn check_size(
         &self,
         market: &Market,
-        order_type: OrderType,
-        price: Price,
+        price: Option<Price>,
         qty: Qty,
     ) -> Result<(), Reason> {
         ensure(
@@ -304,7 +312,7 @@ impl NaiveEngine {
             Reason::NotionalTooLarge,
         )?;
         ensure(
-            !order_type.has_limit() || self.limit_buy_hold(&market.terms, price, qty).is_some(),
+            price.is_none_or(|price| self.limit_buy_hold(&market.terms, price, qty).is_some()),
             Reason::NotionalTooLarge,
         )
     }
@@ -327,10 +335,10 @@ impl NaiveEngine {
     /// Check 13: what the order sets aside is there.
     fn can_hold(&self, arriving: &Order, new: &NewOrder) -> bool {
         let market = &self.markets[&new.market].terms;
-        let price = if new.order_type.has_limit() {
-            new.price
-        } else {
-            Price(0)
+        let price = match new.order_type {
+            OrderType::Limit | OrderType::StopLimit => new.price,
+            OrderType::Stop => self.held_while_waiting(new.side, new.price, new.trigger_price),
+            OrderType::Market => Price(0),
         };
         let needed = self.hold(market, new.side, price, new.qty);
         needed.is_some_and(|(asset, amount)| amount <= self.available(arriving.account, asset))

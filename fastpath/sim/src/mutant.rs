@@ -223,11 +223,15 @@ pub enum Mutant {
     FillsBeforeFunds,
     /// Limits reckon with the price that a market order named, as if there were no collar.
     LimitsForgetTheCollar,
+    /// A market buy that waits sets nothing aside.
+    StopsHoldNothing,
+    /// It sets aside what it would pay at its trigger, though it named a worse price.
+    StopsHoldForTheirTrigger,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 110] = [
+    pub const ALL: [Self; 112] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -338,5 +342,7 @@ impl Mutant {
         Self::LooksAheadBeforeFunds,
         Self::FillsBeforeFunds,
         Self::LimitsForgetTheCollar,
+        Self::StopsHoldNothing,
+        Self::StopsHoldForTheirTrigger,
     ];
 }

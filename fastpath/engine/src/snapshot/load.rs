@@ -436,9 +436,26 @@ impl Engine {
                 entered: record.entered,
             };
             let order = self.orders[order.id.slot()];
+            self.hold_for_waiting(&order, &stop)?;
             self.wait(&order, stop);
             Ok(())
         })
+    }
+
+    /// Sets aside what a stop holds beyond what it will hold when it has arrived.
+    fn hold_for_waiting(&mut self, order: &Order, stop: &Stop) -> Result<(), Fault> {
+        let market = *self.market_of_order(order.market());
+        let price = stop.price_of(order.side, order.price);
+        let counts = market.buy_hold(price, order.leaves).is_some();
+        ensure(counts, Fault::Quantity)?;
+        let (asset, held) = market.hold_of_waiting(order, stop);
+        let (_, already) = market.hold_of(order);
+        let more = held.checked_sub(already).ok_or(Fault::NotCovered)?;
+        let account = self.account_of(order.session);
+        let available = self.funds.balance(account, asset).available;
+        ensure(more <= available, Fault::NotCovered)?;
+        self.funds.hold(account, asset, more);
+        Ok(())
     }
 
     fn load_arriving(&mut self, records: &Records<'_, ArrivingRecord>) -> Result<(), LoadError> {
