@@ -1,6 +1,7 @@
 //! Accounts: whose they are, what they may do, and what they have done today.
 
 use crate::engine::Engine;
+use crate::orders::NIL;
 use domain::{
     AccountId, AccountView, Amount, CollectFees, CreateAccount, FirmId, Flag, Limits, MAX_TIERS,
     Nanos, Reason, SetLimits, SetTier,
@@ -20,6 +21,8 @@ pub(crate) struct Account {
     pub(crate) volume: u64,
     pub(crate) volume_day: u32,
     pub(crate) owner: [u8; 32],
+    /// That of its sessions that was opened last, or [`NIL`].
+    pub(crate) newest_session: u32,
 }
 
 const _: () = assert!(
@@ -38,6 +41,7 @@ impl Account {
             volume: 0,
             volume_day: 0,
             owner: command.owner,
+            newest_session: NIL,
         }
     }
 

@@ -123,8 +123,13 @@ impl Engine {
             delegation: command.delegation,
             gate: command.gate,
             newest_order: NIL,
+            older_session: NIL,
         });
-        self.sessions_end = self.sessions_end.max(command.session.0 + 1);
+        let id = command.session.0;
+        let newest = &mut self.account_state_mut(command.account).newest_session;
+        let older = core::mem::replace(newest, id);
+        self.session_state_mut(command.session).older_session = older;
+        self.sessions_end = self.sessions_end.max(id + 1);
         Ok(())
     }
 

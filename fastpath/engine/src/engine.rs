@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) gate: Gate,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
+    /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).
+    pub(crate) older_session: u32,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
     /// Its next report number when the epoch began; 1 if it was opened later.

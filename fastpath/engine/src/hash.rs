@@ -344,6 +344,8 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             session.next_report_no,
             session.last_number,
             session.epoch_report_no,
+            // Behind the last id there is none: the end of a list is 0.
+            u64::from(session.older_session.wrapping_add(1)),
         ],
     )
 }

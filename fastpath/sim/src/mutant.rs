@@ -227,11 +227,13 @@ pub enum Mutant {
     StopsHoldNothing,
     /// It sets aside what it would pay at its trigger, though it named a worse price.
     StopsHoldForTheirTrigger,
+    /// A mass cancel of an account begins with the session of the lowest id.
+    AccountsAreWalkedById,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 112] = [
+    pub const ALL: [Self; 113] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -344,5 +346,6 @@ impl Mutant {
         Self::LimitsForgetTheCollar,
         Self::StopsHoldNothing,
         Self::StopsHoldForTheirTrigger,
+        Self::AccountsAreWalkedById,
     ];
 }

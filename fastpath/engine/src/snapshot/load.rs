@@ -23,7 +23,7 @@ use crate::sweep::Sweep;
 use domain::{
     Amount, AssetId, ClientOrderId, Effects, Genesis, Limits, MarketId, MarketState, Nanos,
     NewOrder, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Scope, SelfTrade, Seq,
-    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce,
+    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce, Zero,
 };
 use zerocopy::TryFromBytes;
 
@@ -114,7 +114,7 @@ pub enum Fault {
     Crossed,
     #[error("such an order does not sweep now")]
     Sweep,
-    #[error("its session's orders are no list")]
+    #[error("its session's orders, or its account's sessions, are no list")]
     List,
     #[error("no order's time has come")]
     Expiring,
@@ -343,7 +343,7 @@ impl Engine {
                 account: record.account,
                 delegation: record.delegation,
                 gate: record.gate,
-                pad: record.pad,
+                pad: [Zero::Zero; 7],
             };
             self.open_session(&open).map_err(Fault::Refused)?;
             let reports = 1..=record.next_report_no;
@@ -353,7 +353,46 @@ impl Engine {
             session.last_number = record.last_number;
             session.epoch_report_no = record.epoch_report_no;
             Ok(())
-        })
+        })?;
+        self.load_lists_of_sessions(records)
+    }
+
+    /// Links the sessions of each account: each stands before the one that it names, and one is the newest.
+    fn load_lists_of_sessions(
+        &mut self,
+        records: &Records<'_, SessionRecord>,
+    ) -> Result<(), LoadError> {
+        let mut has_newer = vec![false; self.sessions.len()];
+        for account in self.accounts.iter_mut().flatten() {
+            account.newest_session = NIL;
+        }
+        records.each(|record| {
+            self.session_state_mut(record.session).older_session = record.older;
+            if record.older == NIL {
+                return Ok(());
+            }
+            let older = self.session_or_none(SessionId(record.older));
+            let is_its = older.is_some_and(|older| older.account == record.account);
+            ensure(is_its, Fault::List)?;
+            let is_named_before = core::mem::replace(&mut has_newer[record.older as usize], true);
+            ensure(!is_named_before, Fault::List)
+        })?;
+        records.each(|record| {
+            if has_newer[record.session.0 as usize] {
+                return Ok(());
+            }
+            let newest = &mut self.account_state_mut(record.account).newest_session;
+            let is_first = core::mem::replace(newest, record.session.0) == NIL;
+            ensure(is_first, Fault::List)
+        })?;
+        let mut listed = 0;
+        for account in self.accounts.iter().flatten() {
+            let some = |id: u32| (id != NIL).then_some(id);
+            let older = |&id: &u32| some(self.session_state(SessionId(id)).older_session);
+            listed += core::iter::successors(some(account.newest_session), older).count();
+        }
+        // Whatever is in no list goes round in a circle.
+        ensure(listed == self.session_count(), Fault::List).map_err(Head::refuse)
     }
 
     /// Makes all funds available: the orders will hold theirs. They must add up.
@@ -791,13 +830,12 @@ impl Engine {
             || reason == Reason::Delisted && has_ended(MarketState::Delisted)
             || reason == Reason::MarketClose && has_ended(MarketState::Closed);
         ensure(fits, Fault::Range)?;
-        let first = match wanted.scope {
-            Scope::Session => wanted.target,
-            Scope::Account | Scope::Firm | Scope::Everyone => 0,
-        };
-        let sessions = first..self.end_of_sessions(wanted);
-        ensure(sessions.contains(&canceling.next_session), Fault::Range)?;
         let next = SessionId(canceling.next_session);
+        let can_be_there = match wanted.scope {
+            Scope::Session | Scope::Account => self.belongs(next, wanted),
+            Scope::Firm | Scope::Everyone => next.0 < self.end_of_sessions(wanted),
+        };
+        ensure(can_be_there, Fault::Range)?;
         let is_its = canceling.next_order == NIL
             || self.belongs(next, wanted) && self.orders[canceling.next_order].session == next;
         ensure(is_its, Fault::Unknown)
