@@ -17,6 +17,8 @@ pub(crate) struct Account {
     pub(crate) open_orders: u32,
     pub(crate) tier: u8,
     pub(crate) has_own_limits: Flag,
+    /// Whether its kill switch is on.
+    pub(crate) is_killed: Flag,
     /// Notional of its trades on `volume_day`, in millionths of whole quote units.
     pub(crate) volume: u64,
     pub(crate) volume_day: u32,
@@ -38,6 +40,7 @@ impl Account {
             open_orders: 0,
             tier: 0,
             has_own_limits: Flag::No,
+            is_killed: Flag::No,
             volume: 0,
             volume_day: 0,
             owner: command.owner,

@@ -11,7 +11,7 @@ use crate::orders::{NIL, Orders};
 use crate::stops::Stops;
 use domain::{
     AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
-    Effects, Genesis, OpenSession, Reason,
+    Effects, Flag, Genesis, OpenSession, Reason,
 };
 
 /// The place for a new record, if the id is below the capacity and not used.
@@ -122,6 +122,7 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
+            is_killed: Flag::No,
             newest_order: NIL,
             older_session: NIL,
         });

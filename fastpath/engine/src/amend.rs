@@ -67,7 +67,7 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)

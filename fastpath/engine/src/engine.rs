@@ -14,8 +14,8 @@ use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Gate, Genesis, MarketId,
-    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis,
+    MarketId, Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
     pub(crate) gate: Gate,
+    /// Whether its kill switch is on.
+    pub(crate) is_killed: Flag,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
     /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).

@@ -39,7 +39,7 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         market.check_open()?;
         market.check_kind(command)?;
@@ -114,28 +114,6 @@ impl Engine {
             return Err(Reason::DelegationExpired);
         }
         Ok(&session.delegation)
-    }
-
-    /// Orders are taken unless a kill switch is on for them.
-    #[inline]
-    pub(crate) fn check_kill_switches(
-        &self,
-        session: SessionId,
-        state: &Session,
-    ) -> Result<(), Reason> {
-        if self.kill_switches.is_empty() {
-            return Ok(());
-        }
-        self.look_for_kill_switch(session, state)
-    }
-
-    #[cold]
-    fn look_for_kill_switch(&self, session: SessionId, state: &Session) -> Result<(), Reason> {
-        let firm = self.firm_of(state.account);
-        if self.kill_switches.cover(session, state.account, firm) {
-            return Err(Reason::Killed);
-        }
-        Ok(())
     }
 
     fn accept(

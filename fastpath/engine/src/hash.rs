@@ -61,7 +61,7 @@ impl Engine {
             self.hash_of_services(),
             sum(self.orders.iter().map(|order| self.hash_of_order(order))),
             sum(free.map(|(position, id)| record(Tag::FreeSlot, [position, id.0]))),
-            sum(self.kill_switches.iter().map(hash_of_kill_switch)),
+            sum(self.kill_switches().map(hash_of_kill_switch)),
             self.work.as_ref().map_or(0, |work| self.hash_of_work(work)),
         ]
         .into_iter()

@@ -161,16 +161,14 @@ impl Engine {
             command.scope,
             self.target(from, command.scope, command.target)?,
         );
+        if !command.on.is_yes() && from.is_some() {
+            return Err(Reason::NotPermitted);
+        }
+        self.turn_switch(scope, target, command.on)
+            .map_err(|_| Reason::KillSwitchTableFull)?;
         if !command.on.is_yes() {
-            if from.is_some() {
-                return Err(Reason::NotPermitted);
-            }
-            self.kill_switches.turn_off(scope, target);
             return Ok(None);
         }
-        self.kill_switches
-            .turn_on(scope, target)
-            .map_err(|_| Reason::KillSwitchTableFull)?;
         Ok(Some(Wanted::all(scope, target)))
     }
 

@@ -94,8 +94,13 @@ impl NaiveEngine {
         let switch = (command.scope, target);
         if command.on.is_yes() {
             let is_on = self.kill_switches.contains(&switch);
-            let room = self.kill_switches.len() < MAX_KILL_SWITCHES;
-            ensure(is_on || room, Reason::KillSwitchTableFull)?;
+            let counts = |scope| scope == Scope::Firm || self.is(Mutant::SessionsFillTheTable);
+            let counted = self.kill_switches.iter().filter(|(of, _)| counts(*of));
+            let room = counted.count() < MAX_KILL_SWITCHES;
+            ensure(
+                is_on || room || !counts(command.scope),
+                Reason::KillSwitchTableFull,
+            )?;
             self.kill_switches.insert(switch);
         } else {
             ensure(from.is_none(), Reason::NotPermitted)?;

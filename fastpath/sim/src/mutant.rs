@@ -229,11 +229,13 @@ pub enum Mutant {
     StopsHoldForTheirTrigger,
     /// A mass cancel of an account begins with the session of the lowest id.
     AccountsAreWalkedById,
+    /// Kill switches of sessions need the room that those of firms do.
+    SessionsFillTheTable,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 113] = [
+    pub const ALL: [Self; 114] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -347,5 +349,6 @@ impl Mutant {
         Self::StopsHoldNothing,
         Self::StopsHoldForTheirTrigger,
         Self::AccountsAreWalkedById,
+        Self::SessionsFillTheTable,
     ];
 }

@@ -21,7 +21,7 @@ use crate::sources::ServiceNumbers;
 use crate::stops::{Reach, Stop};
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, Effects, Genesis, Limits, MarketId, MarketState, Nanos,
+    Amount, AssetId, ClientOrderId, Effects, Flag, Genesis, Limits, MarketId, MarketState, Nanos,
     NewOrder, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Scope, SelfTrade, Seq,
     SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce, Zero,
 };
@@ -646,7 +646,7 @@ impl Engine {
         records.each(|&KillSwitchRecord { scope, target, .. }| {
             ascending.check((scope, target))?;
             ensure(self.has_target(scope, target), Fault::Unknown)?;
-            let turned = self.kill_switches.turn_on(scope, target);
+            let turned = self.turn_switch(scope, target, Flag::Yes);
             turned.map_err(|_| Fault::Refused(Reason::KillSwitchTableFull))
         })
     }
@@ -822,7 +822,7 @@ impl Engine {
         };
         let is_killed = || {
             *wanted == Wanted::all(wanted.scope, wanted.target)
-                && self.kill_switches.is_on(wanted.scope, wanted.target)
+                && self.is_kill_switch_on(wanted.scope, wanted.target)
         };
         let reason = canceling.reason;
         let fits = reason == Reason::MassCancel

@@ -94,7 +94,7 @@ impl Engine {
         for id in self.orders.free_ids() {
             put(body, id);
         }
-        for (scope, target) in self.kill_switches.iter() {
+        for (scope, target) in self.kill_switches() {
             let record = KillSwitchRecord {
                 target,
                 scope,
@@ -148,7 +148,7 @@ impl Engine {
             balances: 0,
             resting: 0,
             free: count(self.orders.free_ids().len()),
-            kill_switches: count(self.kill_switches.iter().count()),
+            kill_switches: count(self.kill_switches().count()),
             limits: 0,
             fees: 0,
             stops: 0,

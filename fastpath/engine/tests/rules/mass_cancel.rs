@@ -238,6 +238,22 @@ fn there_is_room_for_so_many_switches() {
     }
     let one_more = kill_switch(Scope::Firm, 7, Flag::Yes);
     assert_eq!(x.admin(one_more), Reason::KillSwitchTableFull);
+    // All others stand elsewhere.
+    for (scope, target) in [
+        (Scope::Session, 1),
+        (Scope::Account, 1),
+        (Scope::Everyone, 0),
+    ] {
+        assert_eq!(
+            x.admin(kill_switch(scope, target, Flag::Yes)),
+            Reason::None
+        );
+        assert!(x.engine.is_kill_switch_on(scope, target));
+        x.engine.check_invariants().expect("the state is sound");
+    }
+    let on: Vec<_> = x.engine.kill_switches().collect();
+    assert_eq!(on.len(), MAX_KILL_SWITCHES + 3);
+    assert!(on.is_sorted());
     assert_eq!(
         x.admin(kill_switch(Scope::Firm, 8, Flag::Yes)),
         Reason::None,

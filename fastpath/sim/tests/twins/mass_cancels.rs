@@ -348,7 +348,7 @@ fn a_kill_switch_cancels_and_takes_no_more_until_it_is_turned_off() {
 }
 
 #[test]
-fn there_is_room_for_so_many_kill_switches() {
+fn there_is_room_for_the_kill_switches_of_so_many_firms() {
     let mut floor = Floor::new(&World::plain(1));
     let most = u32::try_from(MAX_KILL_SWITCHES).expect("small");
     let operator = Source::ADMINISTRATION;
@@ -356,15 +356,21 @@ fn there_is_room_for_so_many_kill_switches() {
         let said = floor.from(operator, switch(Scope::Firm, firm, true));
         assert_eq!(said, ["KillSwitch: None"]);
     }
-    let one_more = switch(Scope::Session, 0, true);
+    let one_more = switch(Scope::Firm, most + 1, true);
     assert_eq!(
         floor.from(operator, one_more),
         ["KillSwitch: KillSwitchTableFull"]
     );
+    // Sessions, accounts and everyone need no room.
+    let own = switch(Scope::Session, 0, true);
     assert_eq!(
-        floor.says(0, one_more),
-        ["s0 r1 rejected KillSwitch o0.0 c5: KillSwitchTableFull"]
+        floor.says(0, own),
+        ["s0 r1 mass canceled 0 of request 5"]
     );
+    for (scope, target) in [(Scope::Account, 1), (Scope::Everyone, 0)] {
+        let said = floor.from(operator, switch(scope, target, true));
+        assert_eq!(said, ["KillSwitch: None"]);
+    }
     // One that is on already needs no room.
     let again = switch(Scope::Firm, most, true);
     assert_eq!(floor.from(operator, again), ["KillSwitch: None"]);

@@ -133,23 +133,19 @@ pub(crate) fn standing_of(
 }
 
 fn stopped_by(engine: &Engine, id: AccountId, account: &AccountView) -> Vec<ApiScope> {
-    let is_its = |scope: Scope, target: u32| match scope {
-        Scope::Session => {
-            let session = engine.session(domain::SessionId(target));
-            session.is_some_and(|session| session.account == id)
-        }
-        Scope::Account => target == id.0,
-        Scope::Firm => target == account.firm.0,
-        Scope::Everyone => true,
-    };
-    let on = engine.kill_switches();
-    let mut scopes: Vec<Scope> = on
-        .filter(|(scope, target)| is_its(*scope, *target))
-        .map(|(scope, _)| scope)
-        .collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes.into_iter().map(ApiScope::from).collect()
+    let is_on = |scope, target| engine.is_kill_switch_on(scope, target);
+    let mut sessions = engine.sessions_of(id);
+    let scopes = [
+        (
+            Scope::Session,
+            sessions.any(|session| is_on(Scope::Session, session.0)),
+        ),
+        (Scope::Account, is_on(Scope::Account, id.0)),
+        (Scope::Firm, is_on(Scope::Firm, account.firm.0)),
+        (Scope::Everyone, is_on(Scope::Everyone, 0)),
+    ];
+    let on = scopes.into_iter().filter(|&(_, is_on)| is_on);
+    on.map(|(scope, _)| ApiScope::from(scope)).collect()
 }
 
 /// An account as operators see it.
