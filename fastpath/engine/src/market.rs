@@ -7,7 +7,7 @@ use crate::orders::{NIL, Order};
 use crate::stops::{Reach, Stop};
 use domain::{
     Amount, AssetId, CreateMarket, MAX_TIERS, MarketState, NewOrder, PostOnly, Price, Qty, Reason,
-    SetFees, Side,
+    Side,
 };
 
 /// A market that exists.
@@ -74,10 +74,7 @@ impl Market {
     /// Whether a tier may have these rates: list fees or less, because orders set aside no more.
     pub(crate) fn may_have(&self, rates: Rates) -> bool {
         let list = Rates::of(&self.terms);
-        let rebate = 0_i64.saturating_sub(i64::from(rates.maker_ppm));
-        rates.maker_ppm <= list.maker_ppm
-            && rates.taker_ppm <= list.taker_ppm
-            && rebate <= i64::from(SetFees::MAX_REBATE_PPM)
+        rates.maker_ppm <= list.maker_ppm && rates.taker_ppm <= list.taker_ppm
     }
 
     /// A notional in millionths of whole quote units, rounded down; at most `u64::MAX`.

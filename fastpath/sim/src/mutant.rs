@@ -231,11 +231,13 @@ pub enum Mutant {
     AccountsAreWalkedById,
     /// Kill switches of sessions need the room that those of firms do.
     SessionsFillTheTable,
+    /// Where no market is, a tier may pay whatever is said.
+    FeesWithoutMarketsAreAny,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 114] = [
+    pub const ALL: [Self; 115] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -350,5 +352,6 @@ impl Mutant {
         Self::StopsHoldForTheirTrigger,
         Self::AccountsAreWalkedById,
         Self::SessionsFillTheTable,
+        Self::FeesWithoutMarketsAreAny,
     ];
 }

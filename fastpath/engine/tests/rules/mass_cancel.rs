@@ -244,10 +244,7 @@ fn there_is_room_for_so_many_switches() {
         (Scope::Account, 1),
         (Scope::Everyone, 0),
     ] {
-        assert_eq!(
-            x.admin(kill_switch(scope, target, Flag::Yes)),
-            Reason::None
-        );
+        assert_eq!(x.admin(kill_switch(scope, target, Flag::Yes)), Reason::None);
         assert!(x.engine.is_kill_switch_on(scope, target));
         x.engine.check_invariants().expect("the state is sound");
     }

@@ -363,10 +363,7 @@ fn there_is_room_for_the_kill_switches_of_so_many_firms() {
     );
     // Sessions, accounts and everyone need no room.
     let own = switch(Scope::Session, 0, true);
-    assert_eq!(
-        floor.says(0, own),
-        ["s0 r1 mass canceled 0 of request 5"]
-    );
+    assert_eq!(floor.says(0, own), ["s0 r1 mass canceled 0 of request 5"]);
     for (scope, target) in [(Scope::Account, 1), (Scope::Everyone, 0)] {
         let said = floor.from(operator, switch(scope, target, true));
         assert_eq!(said, ["KillSwitch: None"]);

@@ -50,6 +50,8 @@ impl Terms {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) genesis: Genesis,
+    /// What the operator sets before there is any market.
+    pub(crate) first: Option<Command>,
     pub(crate) assets: u32,
     /// Of each asset, over and over.
     pub(crate) decimals: Vec<u8>,
@@ -109,6 +111,7 @@ impl World {
                 max_orders: 64,
                 max_levels: 128,
             },
+            first: None,
             assets: 2,
             decimals: vec![6],
             markets: vec![Terms {
@@ -181,6 +184,7 @@ impl World {
                 });
         [Command::Genesis(self.genesis)]
             .into_iter()
+            .chain(self.first)
             .chain(assets)
             .chain(markets)
             .chain(accounts)
@@ -297,6 +301,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
             prop::array::uniform5(slack()),
             orders,
             (far_sessions, any::<bool>()),
+            prop::option::of(operator::set_fees()),
         )
             .prop_map(
                 move |(
@@ -307,6 +312,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                     slack,
                     max_orders,
                     (far_session, last_opens_first),
+                    first,
                 )| {
                     let levels: u32 = markets.iter().map(|terms| terms.price_levels).sum();
                     let most_sessions = far_session.map_or(sessions.len(), |id| id as usize + 1);
@@ -320,6 +326,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                     };
                     World {
                         genesis,
+                        first,
                         assets,
                         markets,
                         accounts,

@@ -12,8 +12,8 @@ use crate::view::{decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
 use domain::{
-    AccountId, AccountView, Amount, CollectFees, Command, Flag, Limits, MAX_TIERS, MarketId, Nanos,
-    Qty, Scope, SetFees, SetLimits, SetTier, Zero,
+    AccountId, AccountView, Amount, CollectFees, Command, CreateMarket, Flag, Limits, MAX_TIERS,
+    MarketId, Nanos, Qty, Scope, SetFees, SetLimits, SetTier, Zero,
 };
 use engine::Engine;
 use serde::{Deserialize, Serialize};
@@ -378,6 +378,17 @@ fn ensure_fees(app: &App, new: &NewFees, market: MarketId) -> Result<(), Problem
             "maker_fee_ppm: {} is out of range, a rebate is at most {most}",
             new.maker_fee_ppm
         )));
+    }
+    let most = CreateMarket::MAX_FEE_PPM;
+    for (field, fee) in [
+        ("maker_fee_ppm", i64::from(new.maker_fee_ppm)),
+        ("taker_fee_ppm", new.taker_fee_ppm.into()),
+    ] {
+        if fee > i64::from(most) {
+            return Err(Problem::invalid(format!(
+                "{field}: {fee} is out of range, a fee is at most {most}"
+            )));
+        }
     }
     app.live.read(|engine, _| {
         let meant = |id: &MarketId| market == MarketId::ANY || *id == market;
