@@ -152,6 +152,8 @@ impl Observer {
             Event::Uncrossed(e) => self.begin_auction(e)?,
             Event::Rejected(_)
             | Event::NotApplied(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
             | Event::Outcome(_)
