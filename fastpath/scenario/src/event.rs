@@ -390,6 +390,13 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::MassCanceled(e) => text(format!("{} mass-canceled {}", to(e.session), e.count))
                 .with("request", e.request),
             Event::Triggered(e) => triggered(e, names),
+            Event::ProtectionSet(e) => {
+                text(format!("{} protection-set", to(e.session))).with("request", e.request)
+            }
+            Event::ProtectionReached(e) => text(format!("{} protection-reached", to(e.session)))
+                .with("qty", e.qty)
+                .with("notional", e.notional)
+                .with("fills", e.fills),
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

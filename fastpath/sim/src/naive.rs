@@ -84,6 +84,8 @@ pub(crate) struct Session {
     pub(crate) next_report_no: u64,
     /// The first report number of this epoch.
     pub(crate) epoch_report_no: u64,
+    /// How many had been opened before it.
+    pub(crate) opened: usize,
 }
 
 /// A live order.
@@ -160,7 +162,8 @@ pub(crate) struct Canceling {
     /// Which orders; of a session's own command with the target that it means.
     pub(crate) wanted: MassCancel,
     pub(crate) count: u64,
-    pub(crate) next_session: u32,
+    /// None behind the last.
+    pub(crate) next_session: Option<u32>,
     /// The order to look at next, or none if the session is.
     pub(crate) next_order: OrderId,
 }
@@ -320,6 +323,13 @@ impl NaiveEngine {
             Command::AmendOrder(amend) => self.amend_order(session, amend, out),
             Command::MassCancel(cancel) => self.mass_cancel(Some(session), cancel, out),
             Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
+            Command::Quote(_) | Command::SetProtection(_) => self.report_rejected(
+                session,
+                command.kind(),
+                (OrderId::NONE, ClientOrderId(0)),
+                Reason::UnknownSession,
+                out,
+            ),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -350,9 +360,11 @@ impl NaiveEngine {
 
     fn apply_from_elsewhere(&mut self, request: &Request, last: u64, out: &mut Effects) {
         let answer = match &request.command {
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-                Err(Reason::UnknownSession)
-            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => Err(Reason::UnknownSession),
             Command::MassCancel(cancel) => return self.mass_cancel(None, cancel, out),
             Command::KillSwitch(switch) => return self.kill_switch(None, switch, out),
             Command::Continue(_) => return self.go_on(out),

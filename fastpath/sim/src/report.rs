@@ -89,7 +89,7 @@ impl NaiveEngine {
             post_only: new.post_only,
             self_trade: new.self_trade,
             self_trade_scope: new.self_trade_scope,
-            pad: Zero::Zero,
+            quote: Flag::No,
         };
         out.push(&event);
     }

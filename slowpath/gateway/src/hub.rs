@@ -374,6 +374,8 @@ impl Inner {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
@@ -538,6 +540,8 @@ impl Inner {
             Event::Rejected(e) => self.orders.get(e.order_id).copied(),
             Event::NotApplied(_)
             | Event::MassCanceled(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::BookReplace(_)

@@ -653,7 +653,9 @@ impl ApiReport {
                 request: U64(e.request),
                 count: U64(e.count),
             },
-            Event::BookAdd(_)
+            Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
+            | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::BookReplace(_)

@@ -11,8 +11,8 @@ use crate::rows::{
 use core::num::NonZeroU64;
 use domain::{
     AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Flag, Liquidity, MarketId,
-    MarketState, Nanos, OrderId, OrderView, Price, Qty, Reason, Seq, SessionId, Side, Source,
-    TimeInForce,
+    MarketState, Nanos, OrderId, OrderType, OrderView, Price, Qty, Reason, Seq, SessionId, Side,
+    Source, TimeInForce,
 };
 use engine::Engine;
 use journal::{Chain, Frame};
@@ -189,6 +189,8 @@ impl Projection {
             }),
             Event::NotApplied(_)
             | Event::MassCanceled(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -301,8 +303,8 @@ impl Projection {
         if !order.status.is_open() {
             self.open.remove(&order_id);
         }
-        // A market buy holds nothing.
-        if order.side == Side::Sell || order.order_type.has_limit() {
+        // A market buy holds nothing, but one that waits or waited.
+        if order.side == Side::Sell || order.order_type != OrderType::Market {
             let (base, quote) = self.assets_of(order.market);
             let held = match order.side {
                 Side::Buy => quote,
@@ -487,6 +489,8 @@ impl Projection {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
@@ -578,6 +582,8 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         Event::SelfTradePrevented(event) => Some((event.kind, event.as_bytes())),
         Event::MassCanceled(event) => Some((event.kind, event.as_bytes())),
         Event::Triggered(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionSet(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionReached(event) => Some((event.kind, event.as_bytes())),
         Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)

@@ -52,6 +52,8 @@ impl Seen {
             Event::MarketStateChanged(e) => (e.kind, Reason::None),
             Event::Uncrossed(e) => (e.kind, Reason::None),
             Event::Triggered(e) => (e.kind, Reason::None),
+            Event::ProtectionSet(e) => (e.kind, Reason::None),
+            Event::ProtectionReached(e) => (e.kind, Reason::None),
         };
         self.kinds.insert(kind as u8);
         self.reasons.insert(reason.into());
@@ -330,7 +332,7 @@ fn every_short_sequence_of_ends_beyond_a_frame() {
 }
 
 /// What one of the twins gets wrong is seen, so a difference would be. What it leaves out needs a market with other terms,
-/// accounts without a firm, longer looks, other funds or more orders: the scenarios show it.
+/// or none, accounts without a firm, longer looks, other funds, more orders or sessions: the scenarios show it.
 #[test]
 fn a_broken_rule_is_seen_in_short_sequences() {
     let unseen: Vec<Mutant> = Mutant::ALL
@@ -344,6 +346,11 @@ fn a_broken_rule_is_seen_in_short_sequences() {
                 && is_hidden(
                     &alphabet::waiting::iceberg_alone(),
                     &alphabet::sweepers(),
+                    1,
+                )
+                && is_hidden(
+                    &alphabet::waiting::farther_first(),
+                    &alphabet::waiting::small(),
                     1,
                 )
                 && is_hidden(
@@ -382,6 +389,11 @@ fn a_broken_rule_is_seen_in_short_sequences() {
             Mutant::FundsBeforePrevention,
             Mutant::HeldIsNoPosition,
             Mutant::OneSliceTooMany,
+            Mutant::FillsBeforeFunds,
+            Mutant::LimitsForgetTheCollar,
+            Mutant::AccountsAreWalkedById,
+            Mutant::SessionsFillTheTable,
+            Mutant::FeesWithoutMarketsAreAny,
         ]
     );
 }

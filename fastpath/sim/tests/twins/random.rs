@@ -71,6 +71,8 @@ fn outcomes(
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::MarketStateChanged(_)
             | Event::Uncrossed(_)
             | Event::BookAdd(_)

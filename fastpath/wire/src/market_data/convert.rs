@@ -77,6 +77,8 @@ impl Message {
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })

@@ -58,7 +58,9 @@ impl Message {
                 count: event.count,
             }),
             Event::Triggered(event) => Self::Triggered(triggered(frame, event)),
-            Event::BookAdd(_)
+            Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
+            | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::Trade(_)
@@ -113,7 +115,9 @@ fn template_of(command: CommandKind) -> Option<Template> {
         CommandKind::AmendOrder => Some(Template::AmendOrder),
         CommandKind::MassCancel => Some(Template::MassCancel),
         CommandKind::KillSwitch => Some(Template::KillSwitch),
-        CommandKind::Continue
+        CommandKind::Quote
+        | CommandKind::SetProtection
+        | CommandKind::Continue
         | CommandKind::Timer
         | CommandKind::Checkpoint
         | CommandKind::Recovered

@@ -486,7 +486,7 @@ fn an_accepted_order_keeps_every_field() {
         post_only: PostOnly::Slide,
         self_trade: SelfTrade::Abort,
         self_trade_scope: SelfTradeScope::Firm,
-        pad: Zero::Zero,
+        quote: Flag::No,
     });
     let Some(Message::OrderAccepted(report)) = Message::report(&OTHERS_FRAME, &event) else {
         panic!("an acceptance is reported as accepted")
