@@ -4,8 +4,8 @@ use crate::{
     form::Form,
     names::{Names, order_id_text},
     spelling::{
-        LIQUIDITY, MARKET_STATES, ORDER_TYPES, OWN, POST_ONLY, SELF_TRADE, SIDES, TIMES_IN_FORCE,
-        word,
+        FLAGS, LIQUIDITY, MARKET_STATES, ORDER_TYPES, OWN, POST_ONLY, SELF_TRADE, SIDES,
+        TIMES_IN_FORCE, word,
     },
     words::Words,
 };
@@ -50,6 +50,7 @@ const KINDS: &[Kind] = &[
             "qty",
             "price",
             "post-only",
+            "quote",
             "self-trade",
             "own",
             "until",
@@ -101,6 +102,16 @@ const KINDS: &[Kind] = &[
         Class::Answers,
         "SESSION triggered ORDER @ PRICE",
         &["side", "client", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION protection-set",
+        &["request", "market", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION protection-reached",
+        &["qty", "notional", "fills", "market", "report"],
     ),
     kind(Class::Answers, "done COMMAND", &[]),
     kind(Class::Answers, "refused COMMAND REASON", &[]),
@@ -265,6 +276,7 @@ fn accepted(e: &Accepted, names: &Names) -> Described {
         .with("qty", e.qty)
         .with("price", e.price)
         .with("post-only", word(POST_ONLY, e.post_only))
+        .with("quote", word(FLAGS, e.quote))
         .with("self-trade", word(SELF_TRADE, e.self_trade))
         .with("own", word(OWN, e.self_trade_scope))
         .with("until", e.expires)
@@ -390,13 +402,14 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::MassCanceled(e) => text(format!("{} mass-canceled {}", to(e.session), e.count))
                 .with("request", e.request),
             Event::Triggered(e) => triggered(e, names),
-            Event::ProtectionSet(e) => {
-                text(format!("{} protection-set", to(e.session))).with("request", e.request)
-            }
+            Event::ProtectionSet(e) => text(format!("{} protection-set", to(e.session)))
+                .with("request", e.request)
+                .with("market", in_market(e.market)),
             Event::ProtectionReached(e) => text(format!("{} protection-reached", to(e.session)))
                 .with("qty", e.qty)
                 .with("notional", e.notional)
-                .with("fills", e.fills),
+                .with("fills", e.fills)
+                .with("market", in_market(e.market)),
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

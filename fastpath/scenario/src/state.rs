@@ -6,10 +6,10 @@ use crate::{
     event::{self, Described},
     form::{Form, understand},
     names::{Names, order_id_text},
-    spelling::{MARKET_STATES, OWN, POST_ONLY, SELF_TRADE, SIDES, word},
+    spelling::{FLAGS, MARKET_STATES, OWN, POST_ONLY, SELF_TRADE, SIDES, word},
     words::{Fault, Words},
 };
-use domain::{AccountId, AssetId, MarketId, OrderId, OrderView, SessionId, Side};
+use domain::{AccountId, AssetId, Flag, MarketId, OrderId, OrderView, SessionId, Side};
 
 const STATE: &str = "NAME has, book, order, orders, state, account, fees, deposited, phase, pending, deadline, epoch, \
     version, time, last, session";
@@ -29,6 +29,7 @@ const FORMS: &[Form] = &[
         &[
             "filled",
             "post-only",
+            "quote",
             "self-trade",
             "own",
             "until",
@@ -213,6 +214,7 @@ fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Describ
         Described::new(&format!("order {name} {side} {leaves} @ {price}"))
             .with("filled", order.filled)
             .with("post-only", word(POST_ONLY, order.post_only))
+            .with("quote", word(FLAGS, Flag::from(order.quote)))
             .with("self-trade", word(SELF_TRADE, order.self_trade))
             .with("own", word(OWN, order.self_trade_scope))
             .with("until", until(order))

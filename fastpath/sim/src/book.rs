@@ -135,7 +135,7 @@ impl NaiveEngine {
     /// How many more orders there can be.
     pub(crate) fn slots_left(&self) -> usize {
         let capacity = self.capacities.map_or(0, |genesis| genesis.max_orders);
-        self.free_slots.len() + (capacity - self.next_fresh_slot) as usize
+        self.free_slots.len() + capacity.saturating_sub(self.next_fresh_slot) as usize
     }
 
     /// The id of a new order. Only if [`Self::has_slot`].
