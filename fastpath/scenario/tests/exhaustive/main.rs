@@ -205,7 +205,7 @@ fn length(normal: u32, long: u32) -> u32 {
     }
 }
 
-const KINDS: [EventKind; 20] = [
+const KINDS: [EventKind; 22] = [
     EventKind::Accepted,
     EventKind::Rejected,
     EventKind::Fill,
@@ -215,6 +215,8 @@ const KINDS: [EventKind; 20] = [
     EventKind::SelfTradePrevented,
     EventKind::MassCanceled,
     EventKind::Triggered,
+    EventKind::ProtectionSet,
+    EventKind::ProtectionReached,
     EventKind::BookAdd,
     EventKind::BookReduce,
     EventKind::BookDelete,
@@ -259,6 +261,8 @@ fn every_short_sequence_of_every_command() {
         &letters,
         length(1, 2),
     ));
+    // With room for one order one session quotes one market.
+    seen.add(all(&alphabet::empty(1), &alphabet::quotes::full(), 2));
     let reasons = (0..400).filter(|number| reachable(*number));
     let missing: Vec<u16> = reasons.filter(|n| !seen.reasons.contains(n)).collect();
     assert_eq!(missing, [0; 0], "reasons that no sequence shows");
@@ -301,6 +305,33 @@ fn every_longer_sequence_of_what_waits() {
         &alphabet::waiting::small(),
         length(5, 6),
     );
+}
+
+#[test]
+fn every_longer_sequence_of_quotes() {
+    all(
+        &alphabet::empty(4),
+        &alphabet::quotes::small(),
+        length(5, 6),
+    );
+}
+
+#[test]
+fn every_longer_sequence_of_quotes_among_others() {
+    all(
+        &alphabet::empty(4),
+        &alphabet::quotes::among_others(),
+        length(4, 6),
+    );
+}
+
+#[test]
+fn every_short_sequence_of_quotes_beyond_a_frame() {
+    for makers in [29, 30, 31] {
+        let beginning = alphabet::quotes::behind_a_ladder(makers);
+        let seen = all(&beginning, &alphabet::sweepers(), length(1, 2));
+        assert!(seen.continued > 0, "nothing went beyond a frame");
+    }
 }
 
 #[test]
@@ -366,6 +397,14 @@ fn a_broken_rule_is_seen_in_short_sequences() {
                 && is_hidden(&alphabet::empty(4), &alphabet::own::small(), 3)
                 && is_hidden(&alphabet::empty(4), &alphabet::market::small(), 4)
                 && is_hidden(&alphabet::empty(4), &alphabet::waiting::small(), 4)
+                && is_hidden(&alphabet::empty(4), &alphabet::quotes::small(), 4)
+                && is_hidden(&alphabet::empty(4), &alphabet::quotes::among_others(), 4)
+                && is_hidden(&alphabet::empty(1), &alphabet::quotes::full(), 2)
+                && is_hidden(
+                    &alphabet::quotes::behind_a_ladder(31),
+                    &alphabet::sweepers(),
+                    1,
+                )
                 && is_hidden(&alphabet::busy(), &alphabet::full(), 1)
                 && is_hidden(&alphabet::busy(), &alphabet::sound(), 2)
         })

@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, Command, Flag, KillSwitch, MarketId, MarketState,
-    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Scope, SelfTrade,
+    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Quote, Scope, SelfTrade,
     SelfTradeScope, SessionId, SetCollar, Side, Source, TimeInForce, Timer, Zero,
 };
 use std::fmt;
@@ -128,6 +128,15 @@ pub(crate) enum Step {
         price: Ticks,
         qty: u64,
         renamed: u64,
+    },
+    /// What a session bids and asks.
+    Quote {
+        session: u32,
+        number: Number,
+        /// Without prices.
+        command: Quote,
+        /// Of the bid and of the ask.
+        prices: [Ticks; 2],
     },
     MassCancel {
         source: Source,
@@ -319,6 +328,7 @@ impl Step {
             Self::New { number, .. }
             | Self::Cancel { number, .. }
             | Self::Amend { number, .. }
+            | Self::Quote { number, .. }
             | Self::MassCancel { number, .. }
             | Self::Other { number, .. } => matches!(number, Number::Final),
             Self::Ladder { .. }
@@ -380,6 +390,7 @@ impl Step {
             | Self::Cancel { .. }
             | Self::Amend { .. }
             | Self::Collar { .. }
+            | Self::Quote { .. }
             | Self::MassCancel { .. }
             | Self::Other { .. } => {
                 let (source, number, command) = self.request(pair);
@@ -445,6 +456,7 @@ impl Step {
             Self::New { .. }
             | Self::Cancel { .. }
             | Self::Amend { .. }
+            | Self::Quote { .. }
             | Self::MassCancel { .. }
             | Self::Other { .. }
             | Self::Collar { .. }
@@ -505,6 +517,20 @@ impl Step {
                 let session = SessionId(*session);
                 let command = self.of_an_order(pair, session);
                 (Source::of_session(session), *number, command)
+            }
+            Self::Quote {
+                session,
+                number,
+                command,
+                prices,
+            } => {
+                let [bid, ask] = prices.map(|ticks| ticks.price(pair, command.market, None));
+                let command = Command::Quote(Quote {
+                    bid_price: bid,
+                    ask_price: ask,
+                    ..*command
+                });
+                (Source::of_session(SessionId(*session)), *number, command)
             }
             Self::MassCancel {
                 source,
@@ -595,7 +621,8 @@ impl Step {
                     new_client_order_id: ClientOrderId(*renamed),
                 })
             }
-            Self::MassCancel { .. }
+            Self::Quote { .. }
+            | Self::MassCancel { .. }
             | Self::Other { .. }
             | Self::Ladder { .. }
             | Self::Ending { .. }
