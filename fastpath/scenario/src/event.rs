@@ -10,8 +10,8 @@ use crate::{
     words::Words,
 };
 use domain::{
-    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, Reason, Rejected,
-    SelfTradePrevented, Triggered,
+    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, ProtectionReached,
+    ProtectionSet, Reason, Rejected, SelfTradePrevented, Triggered,
 };
 
 /// Events of one class are listed together: who lists one of them lists all of them.
@@ -344,6 +344,20 @@ fn triggered(e: &Triggered, names: &Names) -> Described {
         .with("client", e.client_order_id.0)
 }
 
+fn protection_set(e: &ProtectionSet, names: &Names) -> Described {
+    Described::new(&format!("{} protection-set", names.session(e.session)))
+        .with("request", e.request)
+        .with("market", names.markets.name(e.market.0))
+}
+
+fn protection_reached(e: &ProtectionReached, names: &Names) -> Described {
+    Described::new(&format!("{} protection-reached", names.session(e.session)))
+        .with("qty", e.qty)
+        .with("notional", e.notional)
+        .with("fills", e.fills)
+        .with("market", names.markets.name(e.market.0))
+}
+
 fn defined(e: &MarketDefined, names: &Names) -> Described {
     Described::new(&format!(
         "market-defined {}",
@@ -402,14 +416,8 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::MassCanceled(e) => text(format!("{} mass-canceled {}", to(e.session), e.count))
                 .with("request", e.request),
             Event::Triggered(e) => triggered(e, names),
-            Event::ProtectionSet(e) => text(format!("{} protection-set", to(e.session)))
-                .with("request", e.request)
-                .with("market", in_market(e.market)),
-            Event::ProtectionReached(e) => text(format!("{} protection-reached", to(e.session)))
-                .with("qty", e.qty)
-                .with("notional", e.notional)
-                .with("fills", e.fills)
-                .with("market", in_market(e.market)),
+            Event::ProtectionSet(e) => protection_set(e, names),
+            Event::ProtectionReached(e) => protection_reached(e, names),
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

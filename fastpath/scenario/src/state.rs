@@ -12,7 +12,7 @@ use crate::{
 use domain::{AccountId, AssetId, Flag, MarketId, OrderId, OrderView, SessionId, Side};
 
 const STATE: &str = "NAME has, book, order, orders, state, account, fees, deposited, phase, pending, deadline, epoch, \
-    version, time, last, session";
+    version, time, last, session, protection";
 
 const fn form(words: &'static str, options: &'static [&'static str]) -> Form {
     Form { words, options }
@@ -80,6 +80,22 @@ const FORMS: &[Form] = &[
             "last",
         ],
     ),
+    form(
+        "protection SESSION",
+        &[
+            "window",
+            "max-qty",
+            "max-notional",
+            "max-fills",
+            "begun",
+            "qty",
+            "notional",
+            "fills",
+            "reached",
+            "market",
+        ],
+    ),
+    form("protection SESSION none", &["market"]),
 ];
 
 /// Whether a line that begins with this word tells of the state.
@@ -106,6 +122,7 @@ pub(crate) fn describe(
         "book" => return book(words, names, rules),
         "order" => return order(words, names, rules),
         "session" => return session(words, names, rules),
+        "protection" => return protection(words, names, rules),
         "account" => return account(words, names, rules),
         "state" => return market_state(words, names, rules),
         "fees" | "deposited" => return asset(&first, words, names, rules),
@@ -249,6 +266,27 @@ fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Descr
         .with("next-report", view.next_report_no)
         .with("epoch-report", view.epoch_report_no)
         .with("last", view.last_number))
+}
+
+/// `protection SESSION`, or `protection SESSION none`.
+fn protection(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let name = words.next("a session")?;
+    let session = SessionId(find(words, &names.sessions, "session", &name)?);
+    let market = MarketId(market(words, names)?);
+    let described = match rules.protection(session, market) {
+        None => Described::new(&format!("protection {name} none")),
+        Some(view) => Described::new(&format!("protection {name}"))
+            .with("window", view.window)
+            .with("max-qty", view.max_qty)
+            .with("max-notional", view.max_notional)
+            .with("max-fills", view.max_fills)
+            .with("begun", view.begun)
+            .with("qty", view.qty)
+            .with("notional", view.notional)
+            .with("fills", view.fills)
+            .with("reached", word(FLAGS, Flag::from(view.reached))),
+    };
+    Ok(described.with("market", names.markets.name(market.0)))
 }
 
 /// `account NAME`: what it may do only if its limits are its own.

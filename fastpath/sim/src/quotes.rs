@@ -69,7 +69,7 @@ impl NaiveEngine {
         ]
     }
 
-    /// Checks 0 to 13. Both sides, with the prices at which they go on.
+    /// All checks, in the order of docs/ENGINE.md. Both sides, with the prices at which they go on.
     fn check_quote(&self, session: SessionId, quote: &Quote) -> Result<[Leg; 2], Reason> {
         let mut legs = self.legs(session, quote);
         let is_pull = legs.iter().all(|leg| !leg.is_asked_for());
@@ -97,16 +97,21 @@ impl NaiveEngine {
             leg.price = self.beside_the_book(session, market, leg, quote.slide)?;
         }
         let asked = || legs.iter().filter(|leg| leg.is_asked_for());
-        for leg in asked().filter(|_| !self.is(Mutant::QuotesHaveNoCollar)) {
-            self.within_collar(market, leg.side, OrderType::Limit, leg.price)?;
-        }
         let news = legs.iter().filter(|leg| leg.is_new()).count();
+        let counted = if self.is(Mutant::QuotesAreOneOrder) {
+            news.min(1)
+        } else {
+            news
+        };
         for leg in asked() {
-            self.check_leg_size(session, market, leg, news)?;
+            self.check_leg_size(session, market, leg, counted)?;
         }
         self.check_room(session, quote.market, news)?;
         for leg in asked() {
             self.check_leg_funds(session, market, leg)?;
+        }
+        for leg in asked().filter(|_| !self.is(Mutant::QuotesHaveNoCollar)) {
+            self.within_collar(market, leg.side, OrderType::Limit, leg.price)?;
         }
         Ok(legs)
     }
@@ -176,7 +181,7 @@ impl NaiveEngine {
         Ok(beside)
     }
 
-    /// Check 11, of a side.
+    /// Check 10, of a side.
     fn check_leg_size(
         &self,
         session: SessionId,
@@ -203,15 +208,11 @@ impl NaiveEngine {
             trigger: Price(0),
             qty: leg.qty,
             leaves: leg.qty,
-            new_orders: if self.is(Mutant::QuotesAreOneOrder) {
-                news.min(1)
-            } else {
-                news
-            },
+            new_orders: if leg.is_new() { news } else { 0 },
         })
     }
 
-    /// Check 12: there is a slot for each order that is new, and an entry for the session and the market.
+    /// Checks 11 and 12: there is a slot for each order that is new, and an entry for the session and the market.
     fn check_room(&self, session: SessionId, market: MarketId, news: usize) -> Result<(), Reason> {
         let needed = if self.is(Mutant::QuotesNeedOneSlot) {
             news.min(1)

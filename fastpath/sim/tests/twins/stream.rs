@@ -573,28 +573,27 @@ impl Step {
                 qty,
                 client,
                 ..
-            } => Command::NewOrder(NewOrder {
-                client_order_id: ClientOrderId(*client),
-                price: price.price(pair, MarketId(*market), None),
-                qty: Qty(*qty),
-                market: MarketId(*market),
-                side: *side,
-                order_type: *order_type,
-                time_in_force: *time_in_force,
-                post_only: *post_only,
-                min_qty: Qty(wish.min_qty),
-                self_trade: wish.self_trade,
-                self_trade_scope: wish.scope,
-                display_qty: Qty(wish.display),
-                expires: Nanos(
-                    wish.ends_in
-                        .map_or(0, |span| pair.clock.saturating_add(span)),
-                ),
-                trigger_price: wish
-                    .trigger
-                    .map_or(Price(0), |ticks| ticks.price(pair, MarketId(*market), None)),
-                ..NewOrder::PLAIN
-            }),
+            } => {
+                let at = |ticks: Ticks| ticks.price(pair, MarketId(*market), None);
+                let end = |span| pair.clock.saturating_add(span);
+                Command::NewOrder(NewOrder {
+                    client_order_id: ClientOrderId(*client),
+                    price: at(*price),
+                    qty: Qty(*qty),
+                    market: MarketId(*market),
+                    side: *side,
+                    order_type: *order_type,
+                    time_in_force: *time_in_force,
+                    post_only: *post_only,
+                    min_qty: Qty(wish.min_qty),
+                    self_trade: wish.self_trade,
+                    self_trade_scope: wish.scope,
+                    display_qty: Qty(wish.display),
+                    expires: Nanos(wish.ends_in.map_or(0, end)),
+                    trigger_price: wish.trigger.map_or(Price(0), at),
+                    ..NewOrder::PLAIN
+                })
+            }
             Self::Cancel { target, qty, .. } => {
                 let (order_id, client_order_id) = target.ids(pair, session);
                 Command::CancelOrder(CancelOrder {

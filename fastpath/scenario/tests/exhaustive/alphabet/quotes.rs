@@ -1,7 +1,8 @@
 //! What a session bids and asks by one command, and what protects it from trading too much of that.
 
 use super::{
-    FILLS, Letter, RESTS, TAKES, by, cancel, ladder_of, market, new, operator, order, own, timer,
+    FILLS, Letter, RESTS, TAKES, by, cancel, empty, ladder_of, market, new, operator, order, own,
+    timer,
 };
 use domain::{
     Amount, ClientOrderId, Command, Flag, MarketId, MarketState, OrderId, Price, Qty, Quote,
@@ -13,10 +14,10 @@ type Half = (u64, i64);
 
 const NONE: Half = (0, 0);
 
-/// Its id is that of an order of one lot.
+/// Its id is that of an order of one lot, or of three.
 fn of((bid_qty, bid): Half, (ask_qty, ask): Half) -> Quote {
     Quote {
-        quote_id: ClientOrderId(1),
+        quote_id: ClientOrderId(if bid == 11 { 3 } else { 1 }),
         bid_price: Price(bid),
         bid_qty: Qty(bid_qty),
         ask_price: Price(ask),
@@ -181,6 +182,13 @@ pub(crate) fn among_others() -> Vec<Letter> {
         own::kill(0, Flag::Yes),
         own::kill(0, Flag::No),
     ]
+}
+
+/// A quote that its second trade ends.
+pub(crate) fn protected() -> Vec<Letter> {
+    let mut letters = empty(3);
+    letters.extend([protect(0, after_fills(2)), quote(0, (3, 10), (1, 11))]);
+    letters
 }
 
 /// Behind asks of a session, its quote; with a protection that is reached by a trade.
