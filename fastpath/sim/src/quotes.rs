@@ -189,7 +189,7 @@ impl NaiveEngine {
         leg: &Leg,
         news: usize,
     ) -> Result<(), Reason> {
-        self.check_size(market, OrderType::Limit, leg.price, leg.qty)?;
+        self.check_size(market, Some(leg.price), leg.qty)?;
         let filled = leg.old.map_or(0, |old| old.filled.0);
         let counts = filled.checked_add(leg.qty.0).is_some();
         ensure(counts, Reason::NotionalTooLarge)?;
