@@ -535,7 +535,7 @@ fn every_event_is_understood_as_it_is_shown() {
         and alice cancels c number=20\nand alice cancels c number=20\nand checkpoint\nand recovered\nand state PreOpen\n\
         and alice sells 1 @ 5 as s\nand alice buys 1 @ 5 as t\nand state Continuous\n\
         and alice sells 1 @ 4 as u stop=3\nand alice sells 1 @ 3 as v\nand alice buys 1 @ 3 as w\n\
-        and alice protects window=9 fills=1 request=4\nand alice quotes none / 1 @ 9 as q\nand alice buys 1 @ 9 as x\n\
+        and alice protects window=9 fills=1 request=4\nand alice quotes none / 1 @ 5 as q\nand alice buys 2 @ 5 as x\n\
         and recovered grace=9\n";
     let fault = fault_of(&format!("{text}then nothing\n"));
     let (_, shown) = fault.split_once("what happened:").expect("a list");
