@@ -377,6 +377,7 @@ fn revealing() -> Vec<Sequences> {
     vec![
         (alphabet::ladder(33), sweepers(), 1),
         (waiting::iceberg_alone(), sweepers(), 1),
+        (waiting::farther_first(), waiting::small(), 1),
         (alphabet::crossed_behind_a_stop(), market::small(), 2),
         (alphabet::ladder(49), sweepers(), 1),
         (alphabet::ending_ladder(49), waiting::of_ends(), 2),
@@ -401,8 +402,9 @@ fn revealing() -> Vec<Sequences> {
     ]
 }
 
-/// What one of the twins gets wrong is seen, so a difference would be. What it leaves out needs another market, or one
-/// with other terms, accounts without a firm, longer looks, other funds or more orders: the scenarios show it.
+/// What one of the twins gets wrong is seen, so a difference would be. What it leaves out needs another market, one
+/// with other terms, or none, accounts without a firm, longer looks, other funds, more orders or sessions: the
+/// scenarios show it.
 #[test]
 fn a_broken_rule_is_seen_in_short_sequences() {
     let searches = revealing();
@@ -427,6 +429,11 @@ fn a_broken_rule_is_seen_in_short_sequences() {
             Mutant::FundsBeforePrevention,
             Mutant::HeldIsNoPosition,
             Mutant::OneSliceTooMany,
+            Mutant::FillsBeforeFunds,
+            Mutant::LimitsForgetTheCollar,
+            Mutant::AccountsAreWalkedById,
+            Mutant::SessionsFillTheTable,
+            Mutant::FeesWithoutMarketsAreAny,
             Mutant::QuotesBelowMinimum,
             Mutant::ProtectionIsForAllMarkets,
         ]

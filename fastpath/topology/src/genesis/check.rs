@@ -164,7 +164,7 @@ impl Fees {
         ] {
             let most = CreateMarket::MAX_FEE_PPM;
             let problem = format!("{fee} is out of range: a fee is at most {most}");
-            require(fee <= most.into(), key(field), problem)?;
+            require(fee <= i64::from(most), key(field), problem)?;
         }
         let meant = |market: &&Market| self.market.is_none_or(|id| id == market.id);
         for market in markets.iter().filter(meant) {

@@ -384,7 +384,7 @@ fn ensure_fees(app: &App, new: &NewFees, market: MarketId) -> Result<(), Problem
         ("maker_fee_ppm", i64::from(new.maker_fee_ppm)),
         ("taker_fee_ppm", new.taker_fee_ppm.into()),
     ] {
-        if fee > most.into() {
+        if fee > i64::from(most) {
             return Err(Problem::invalid(format!(
                 "{field}: {fee} is out of range, a fee is at most {most}"
             )));
