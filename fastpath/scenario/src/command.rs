@@ -4,6 +4,7 @@
 mod mass;
 mod operator;
 mod orders;
+mod quotes;
 mod setup;
 
 pub(crate) use setup::GENESIS;
@@ -39,7 +40,8 @@ pub(crate) enum Action {
 
 const COMMANDS: &str = "genesis, uninitialised, asset, market, account, session, trader, delegate, deposit, cancel, \
     kill, revive, tier, limits, fees, collect, state, collar, delist, clock, timer, checkpoint, recovered, version, \
-    continue, or a session and buys, sells, cancels, amends, kills, revives, or a trader and has";
+    continue, or a session and buys, sells, cancels, amends, quotes, pulls, protects, kills, revives, or a trader \
+    and has";
 
 /// What a line says. `now` is what the sequencer's clock says.
 pub(crate) fn read(mut words: Words, names: &mut Names, now: Nanos) -> Result<Action, Fault> {
@@ -130,7 +132,8 @@ fn by_operator(
 
 /// What a session or a trader does.
 fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, Fault> {
-    let verb = words.next("buys, sells, cancels, amends, kills, revives or has")?;
+    let verb = words
+        .next("buys, sells, cancels, amends, quotes, pulls, protects, kills, revives or has")?;
     if verb == "has" {
         return setup::funds(name, words, names);
     }
@@ -143,6 +146,9 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
         }
         "cancels" => vec![orders::cancel_order(words, names)?],
         "amends" => vec![orders::amend_order(words, names)?],
+        "quotes" => vec![quotes::quote(words, names)?],
+        "pulls" => vec![quotes::pull(words, names)?],
+        "protects" => vec![quotes::protect(words, names)?],
         "kills" => mass::kill_switches(words, names, Sender::Session, true)?,
         "revives" => mass::kill_switches(words, names, Sender::Session, false)?,
         _ => {

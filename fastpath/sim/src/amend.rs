@@ -104,6 +104,7 @@ impl NaiveEngine {
         )?;
         let old = self
             .target(session, amend.order_id, amend.client_order_id)
+            .filter(|order| !order.quote || self.is(Mutant::QuotesCanBeAmended))
             .ok_or(Reason::UnknownOrder)?;
         let client_order_id = self.renamed(&old, amend.new_client_order_id)?;
         if !self.is(Mutant::AmendInAnyState) {
@@ -206,7 +207,7 @@ impl NaiveEngine {
             trigger: Price(0),
             qty,
             leaves: Qty(qty.0 - old.filled.0),
-            is_new: false,
+            new_orders: 0,
         })
     }
 

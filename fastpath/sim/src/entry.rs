@@ -82,6 +82,7 @@ impl NaiveEngine {
             market: new.market,
             side: new.side,
             post_only: new.post_only,
+            quote: false,
             self_trade: new.self_trade,
             self_trade_scope: new.self_trade_scope,
             price: new.price,
@@ -135,7 +136,7 @@ impl NaiveEngine {
             trigger: new.trigger_price,
             qty: new.qty,
             leaves: new.qty,
-            is_new: true,
+            new_orders: 1,
         })?;
         ensure(
             !self.has_client_id(session, new.client_order_id)
@@ -172,9 +173,11 @@ impl NaiveEngine {
     }
 
     pub(crate) fn has_client_id(&self, session: SessionId, id: ClientOrderId) -> bool {
-        self.orders
-            .iter()
-            .any(|order| order.session == session && order.client_order_id == id)
+        let quotes_too = self.is(Mutant::QuoteIdsAreTaken);
+        self.orders.iter().any(|order| {
+            let named = !order.quote || quotes_too;
+            named && order.session == session && order.client_order_id == id
+        })
     }
 
     /// Check 2: what the session may do has not ended.

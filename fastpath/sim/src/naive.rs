@@ -2,10 +2,10 @@
 
 use crate::Mutant;
 use domain::{
-    AccountId, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Effects,
-    Genesis, Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId, OrderType,
-    Phase, PostOnly, Price, Qty, Reason, Request, Scope, SelfTrade, SelfTradeScope, Seq, SessionId,
-    SetCollar, Side, Source, Stamp, TimeInForce,
+    AccountId, Amount, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket,
+    Effects, Genesis, Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId,
+    OrderType, Phase, PostOnly, Price, Qty, Reason, Request, Scope, SelfTrade, SelfTradeScope, Seq,
+    SessionId, SetCollar, SetProtection, Side, Source, Stamp, TimeInForce,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +40,8 @@ pub struct NaiveEngine {
     /// Order ids that slots will give out next; the last one first.
     pub(crate) free_slots: Vec<OrderId>,
     pub(crate) next_fresh_slot: u32,
+    /// Protections that have limits.
+    pub(crate) protections: BTreeMap<(SessionId, MarketId), Protection>,
     /// Those that are on.
     pub(crate) kill_switches: BTreeSet<(Scope, u32)>,
     pub(crate) work: Option<Work>,
@@ -97,6 +99,8 @@ pub(crate) struct Order {
     pub(crate) market: MarketId,
     pub(crate) side: Side,
     pub(crate) post_only: PostOnly,
+    /// Whether it is a side of its session's quote.
+    pub(crate) quote: bool,
     pub(crate) self_trade: SelfTrade,
     pub(crate) self_trade_scope: SelfTradeScope,
     /// In ticks; 0 for a market order, also one that waits.
@@ -116,6 +120,19 @@ pub(crate) struct Order {
     pub(crate) until_close: bool,
     /// Set while it waits for a trade.
     pub(crate) stop: Option<Stop>,
+}
+
+/// How a session protects what it quotes in a market, and what has traded of that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Protection {
+    pub(crate) terms: SetProtection,
+    /// The first trade that counts; not looked at while none does.
+    pub(crate) begun: Nanos,
+    pub(crate) qty: Qty,
+    pub(crate) notional: Amount,
+    pub(crate) fills: u32,
+    /// No quotes are taken.
+    pub(crate) reached: bool,
 }
 
 /// What an order waits for.
@@ -227,6 +244,7 @@ impl NaiveEngine {
             orders: Vec::new(),
             free_slots: Vec::new(),
             next_fresh_slot: 0,
+            protections: BTreeMap::new(),
             kill_switches: BTreeSet::new(),
             work: None,
             mutant: None,
@@ -323,13 +341,8 @@ impl NaiveEngine {
             Command::AmendOrder(amend) => self.amend_order(session, amend, out),
             Command::MassCancel(cancel) => self.mass_cancel(Some(session), cancel, out),
             Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
-            Command::Quote(_) | Command::SetProtection(_) => self.report_rejected(
-                session,
-                command.kind(),
-                (OrderId::NONE, ClientOrderId(0)),
-                Reason::UnknownSession,
-                out,
-            ),
+            Command::Quote(quote) => self.quote(session, quote, out),
+            Command::SetProtection(command) => self.set_protection(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)

@@ -200,7 +200,7 @@ impl NaiveEngine {
             trigger: stop.trigger,
             qty,
             leaves: qty,
-            is_new: false,
+            new_orders: 0,
         })?;
         self.check_hold_of_amended(old, &new)?;
         *self.order_mut(old.id) = new;
