@@ -228,9 +228,7 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::CancelOrder(_)
         | Command::AmendOrder(_)
         | Command::Quote(_)
-        | Command::SetProtection(_) => {
-            is_of_gateway(engine, request.source)
-        }
+        | Command::SetProtection(_) => is_of_gateway(engine, request.source),
         Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)
