@@ -8,6 +8,7 @@ use crate::expiries::Expiries;
 use crate::funds::Funds;
 use crate::market::Market;
 use crate::orders::{NIL, Orders};
+use crate::quoted::QuotedTable;
 use crate::stops::Stops;
 use domain::{
     AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
@@ -50,6 +51,7 @@ impl Engine {
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
+        self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
         self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
@@ -122,6 +124,7 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
+            quoted: 0,
             newest_order: NIL,
         });
         self.sessions_end = self.sessions_end.max(command.session.0 + 1);

@@ -73,6 +73,9 @@ impl Engine {
             .named_order(session, named)
             .ok_or(Reason::UnknownOrder)?;
         let order = self.orders[slot];
+        if order.instructions.is_quote() {
+            return Err(Reason::UnknownOrder);
+        }
         let client_order_id = self.client_order_id_after(&order, command)?;
         let market = self.market_of_order(order.market());
         market.check_open()?;
@@ -113,7 +116,7 @@ impl Engine {
             leaves,
             notional: market.notional(price, command.qty),
             open_notional: market.notional(price, leaves),
-            is_new: false,
+            new_orders: 0,
         };
         self.check_limits(market, &measured)?;
         amended.price = price;
@@ -171,7 +174,7 @@ impl Engine {
             leaves: amended.leaves,
             notional: reckoned,
             open_notional: reckoned,
-            is_new: false,
+            new_orders: 0,
         };
         self.check_limits(market, &measured)?;
         self.check_amended_hold(&order, &amended)?;
@@ -215,6 +218,10 @@ impl Engine {
         let order = self.orders[slot];
         self.exchange_hold(&order, &amended);
         let (session, id) = (order.session, amended.client_order_id);
+        if order.instructions.is_quote() {
+            self.orders[slot] = amended;
+            return;
+        }
         if id != order.client_order_id {
             self.client_ids.remove(session, order.client_order_id, slot);
         }
@@ -226,7 +233,7 @@ impl Engine {
         }
     }
 
-    fn amend_in_place(&mut self, slot: u32, amended: Order, out: &mut Effects) {
+    pub(crate) fn amend_in_place(&mut self, slot: u32, amended: Order, out: &mut Effects) {
         let order = self.orders[slot];
         let (shown, hidden) = (
             self.orders.shown(&order),

@@ -10,6 +10,7 @@ use crate::kill_switches::KillSwitches;
 use crate::market::Market;
 use crate::mass_cancel::Canceling;
 use crate::orders::Orders;
+use crate::quoted::QuotedTable;
 use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
     pub(crate) gate: Gate,
+    /// Markets in which it quotes, or has a protection.
+    pub(crate) quoted: u16,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
     pub(crate) next_report_no: u64,
@@ -86,6 +89,7 @@ pub struct Engine {
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
+    pub(crate) quoted: QuotedTable,
     pub(crate) expiries: Expiries,
     pub(crate) stops: Stops,
     pub(crate) ladders: Ladders,
@@ -132,6 +136,7 @@ impl Engine {
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
+            quoted: QuotedTable::with_capacity(0, probe_key),
             expiries: Expiries::with_capacity(0),
             stops: Stops::with_capacity(0),
             ladders: Ladders::with_capacity(0, 0),
@@ -210,9 +215,9 @@ impl Engine {
             Command::AmendOrder(command) => self.amend_order(session, command, out),
             Command::MassCancel(command) => self.mass_cancel(Some(session), command, out),
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
-            Command::Quote(_)
-            | Command::SetProtection(_)
-            | Command::Continue(_)
+            Command::Quote(command) => self.quote(session, command, out),
+            Command::SetProtection(command) => self.set_protection(session, command, out),
+            Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
             | Command::Recovered(_)

@@ -64,7 +64,7 @@ impl Engine {
             leaves: command.qty,
             notional: reckoned,
             open_notional: reckoned,
-            is_new: true,
+            new_orders: 1,
         };
         self.check_limits(market, &measured)?;
         let id = command.client_order_id;

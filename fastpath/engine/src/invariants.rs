@@ -5,7 +5,7 @@ use crate::market::Market;
 use crate::orders::{NIL, Order};
 use crate::stops::Reach;
 use core::fmt;
-use domain::{AccountId, AssetId, MarketId, MarketState, OrderId, Price, Qty, Side};
+use domain::{AccountId, AssetId, MarketId, MarketState, OrderId, Price, Qty, SessionId, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must always hold and does not: an error of the engine.
@@ -166,9 +166,9 @@ impl Engine {
         ensure(live == self.live_orders(), || {
             format!("{live} orders live, counted are {}", self.live_orders())
         })?;
-        let known = self.client_ids.len();
-        ensure(known == live, || {
-            format!("{live} orders live, {known} client order ids are known")
+        let (known, quotes) = (self.client_ids.len(), self.check_quotes()?);
+        ensure(known + quotes == live, || {
+            format!("{live} orders live, {known} client order ids are known, and {quotes} quotes")
         })?;
         self.check_lists(live)?;
         self.check_ends()?;
@@ -236,6 +236,47 @@ impl Engine {
         })
     }
 
+    /// Every side of a quote is known as one, and no others are; answers with how many there are.
+    fn check_quotes(&self) -> Result<usize, BrokenInvariant> {
+        let (mut quotes, mut entries) = (0, BTreeMap::<SessionId, u16>::new());
+        for entry in self.quoted.iter() {
+            let (session, market) = (entry.session, entry.market);
+            let is_found = self.quoted.find(session, market).is_some();
+            ensure(is_found && !entry.is_empty(), || {
+                format!("{entry:?} is not found, or nothing")
+            })?;
+            *entries.entry(session).or_default() += 1;
+            let sides = [Side::Buy, Side::Sell].map(|side| Some((side, entry.slot(side)?)));
+            let sides = sides.map(|side| side.map(|(side, slot)| (side, &self.orders[slot])));
+            for (side, order) in sides.into_iter().flatten() {
+                quotes += 1;
+                let is_its = order.id != OrderId::NONE
+                    && order.instructions.is_quote()
+                    && (order.session, order.market(), order.side) == (session, market, side);
+                ensure(is_its && !entry.protection.is_reached(), || {
+                    format!("{order:?} is no side of {entry:?}")
+                })?;
+            }
+            if let [Some((_, bid)), Some((_, ask))] = sides {
+                let fit = bid.price < ask.price && bid.client_order_id == ask.client_order_id;
+                ensure(fit, || format!("{bid:?} and {ask:?} are no quote"))?;
+            }
+        }
+        let is_quote = |order: &&Order| order.instructions.is_quote();
+        let live = self.orders.iter().filter(is_quote).count();
+        ensure(live == quotes, || {
+            format!("{live} orders are quotes, {quotes} are known")
+        })?;
+        for session in self.session_ids() {
+            let counted = self.session_state(session).quoted;
+            let there = entries.get(&session).copied().unwrap_or(0);
+            ensure(counted == there, || {
+                format!("{session:?} quotes in {there} markets, counted are {counted}")
+            })?;
+        }
+        Ok(quotes)
+    }
+
     /// Every live order stands once in the list of its session.
     fn check_lists(&self, live: usize) -> Result<(), BrokenInvariant> {
         let mut listed = 0;
@@ -260,6 +301,9 @@ impl Engine {
     }
 
     fn check_order(&self, order: &Order) -> Result<(), BrokenInvariant> {
+        if order.instructions.is_quote() {
+            return Ok(());
+        }
         let known = self.order_id(order.session, order.client_order_id);
         ensure(known == Some(order.id), || {
             format!("{order:?} is not found by its client order id but {known:?}")

@@ -5,8 +5,8 @@ use crate::market::Market;
 use crate::orders::{Iceberg, Order};
 use domain::{
     AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
-    Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price, Qty, Scope,
-    SessionId, SessionView, SetCollar, Side, Zero,
+    Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price,
+    ProtectionView, Qty, Scope, SessionId, SessionView, SetCollar, Side, Zero,
 };
 
 /// A place of a table that is taken: its id.
@@ -35,7 +35,7 @@ fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -
         display_qty: iceberg.display,
         hidden: iceberg.hidden,
         trigger_price,
-        quote: false,
+        quote: order.instructions.is_quote(),
     }
 }
 
@@ -283,6 +283,28 @@ impl Engine {
                 .flat_map(move |price| book.queue(&self.ladders, &self.orders, side, price))
                 .map(|order| self.order_view(order))
         })
+    }
+
+    /// What a session quotes in a market: the orders that are its bid and its ask.
+    #[must_use]
+    pub fn quote_of(&self, session: SessionId, market: MarketId) -> [Option<OrderId>; 2] {
+        [Side::Buy, Side::Sell].map(|side| {
+            let slot = self.quote_slot(session, market, side)?;
+            Some(self.orders[slot].id)
+        })
+    }
+
+    /// The protection of a session's quotes in a market, if it has one.
+    #[must_use]
+    pub fn protection(&self, session: SessionId, market: MarketId) -> Option<ProtectionView> {
+        let quoted = self.quoted.find(session, market)?;
+        quoted.protection.is_on().then(|| quoted.protection.view())
+    }
+
+    /// All protections, in no order.
+    pub fn protections(&self) -> impl Iterator<Item = (SessionId, MarketId, ProtectionView)> {
+        let on = self.quoted.iter().filter(|entry| entry.protection.is_on());
+        on.map(|entry| (entry.session, entry.market, entry.protection.view()))
     }
 
     fn order_view(&self, order: &Order) -> OrderView {

@@ -4,8 +4,8 @@
 use super::save::balance_record;
 use super::{
     AccountRecord, ArrivingRecord, AssetRecord, BalanceRecord, Head, KillSwitchRecord, LAYOUT,
-    MarketRecord, MassCancelRecord, OrderRecord, Pending, SessionRecord, StopRecord, SweepRecord,
-    UncrossingRecord,
+    MarketRecord, MassCancelRecord, OrderRecord, Pending, ProtectionRecord, SessionRecord,
+    StopRecord, SweepRecord, UncrossingRecord,
 };
 use crate::accounts::Day;
 use crate::auction::{Looking, Stage, Uncrossing};
@@ -82,6 +82,7 @@ pub enum Section {
     MassCancel,
     Uncrossing,
     Arriving,
+    Protection,
 }
 
 /// What is wrong with a record.
@@ -120,14 +121,16 @@ pub enum Fault {
     Expiring,
     #[error("stops that are to arrive have not, or would have by now")]
     Stops,
+    #[error("it is no side of a quote, or no protection, that its session has there")]
+    Quote,
 }
 
-fn ensure(holds: bool, fault: Fault) -> Result<(), Fault> {
+pub(super) fn ensure(holds: bool, fault: Fault) -> Result<(), Fault> {
     if holds { Ok(()) } else { Err(fault) }
 }
 
 /// The records of one kind, one after another.
-struct Records<'a, T> {
+pub(super) struct Records<'a, T> {
     section: Section,
     bytes: &'a [u8],
     kind: core::marker::PhantomData<T>,
@@ -146,7 +149,10 @@ impl<'a, T: TryFromBytes> Records<'a, T> {
     }
 
     /// Reads each; `take` says what is wrong with it.
-    fn each(&self, mut take: impl FnMut(&T) -> Result<(), Fault>) -> Result<(), LoadError> {
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&T) -> Result<(), Fault>,
+    ) -> Result<(), LoadError> {
         for (index, bytes) in (0..).zip(self.bytes.chunks_exact(size_of::<T>())) {
             let record = T::try_read_from_bytes(bytes).map_err(|_| Fault::Field);
             record
@@ -162,10 +168,10 @@ impl<'a, T: TryFromBytes> Records<'a, T> {
 }
 
 /// Whether records come in increasing order of a key.
-struct Ascending<K>(Option<K>);
+pub(super) struct Ascending<K>(pub(super) Option<K>);
 
 impl<K: Ord + Copy> Ascending<K> {
-    fn check(&mut self, key: K) -> Result<(), Fault> {
+    pub(super) fn check(&mut self, key: K) -> Result<(), Fault> {
         ensure(self.0.is_none_or(|before| before < key), Fault::Order)?;
         self.0 = Some(key);
         Ok(())
@@ -209,6 +215,8 @@ impl Engine {
         engine.load_kill_switches(&switches)?;
         engine.load_limits(&Records::split(rest, Section::Limits, head.limits))?;
         engine.load_fees(&Records::split(rest, Section::Fees, head.fees))?;
+        let protections = Records::split(rest, Section::Protection, head.protections);
+        engine.load_protections(&protections, head.now)?;
         let sweeping = head.counts(Pending::Sweep);
         let swept = Records::split(rest, Section::Order, sweeping);
         engine.load_sweep(
@@ -397,7 +405,11 @@ impl Engine {
             ascending.check((record.market, record.side, rank, record.priority))?;
             let told = 1..head.next_feed_no;
             ensure(told.contains(&record.priority), Fault::Range)?;
-            self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
+            if record.quote.is_yes() {
+                self.put_back_quote(record, head.next_fresh_slot)?;
+            } else {
+                self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
+            }
             self.orders[record.id.slot()].priority = record.priority;
             self.join_queue(record.id.slot());
             Ok(())
@@ -480,17 +492,17 @@ impl Engine {
     }
 
     /// Gives a live order its slot, its client order id and its hold.
-    fn put_back(
+    pub(super) fn put_back(
         &mut self,
         record: &OrderRecord,
         order_type: OrderType,
         next_fresh: u32,
     ) -> Result<(), Fault> {
-        let session = self.session(record.session).ok_or(Fault::Unknown)?;
+        ensure(!record.quote.is_yes(), Fault::Quote)?;
+        self.session(record.session).ok_or(Fault::Unknown)?;
         let market = *self.market(record.market_id()).ok_or(Fault::Unknown)?;
         let slot = record.id.slot();
-        let is_id = record.id >= OrderId::first(slot) && slot < next_fresh;
-        ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)?;
+        self.check_slot(record.id, next_fresh)?;
         let client_order_id = record.client_order_id;
         let known = self
             .client_ids
@@ -521,16 +533,30 @@ impl Engine {
         let command = command(record, order_type);
         let mut order = Order::new(record.id, record.session, &command, record.price);
         order.filled = record.filled;
-        let (asset, held) = market.hold_of(&order);
-        let available = self.funds.balance(session.account, asset).available;
-        ensure(held <= available, Fault::NotCovered)?;
-        self.funds.hold(session.account, asset, held);
-        self.orders.put_back(order);
-        self.account_state_mut(session.account).open_orders += 1;
+        self.put_back_with_hold(&order)?;
         self.client_ids.fill(vacancy, slot);
         self.note_end(&order, record.expires);
         self.orders.set_display(&order, record.display_qty);
         self.orders.hide(slot, record.hidden);
+        Ok(())
+    }
+
+    /// Whether such an id can have been given, and its slot is empty.
+    pub(super) fn check_slot(&self, id: OrderId, next_fresh: u32) -> Result<(), Fault> {
+        let slot = id.slot();
+        let is_id = id >= OrderId::first(slot) && slot < next_fresh;
+        ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)
+    }
+
+    /// Puts an order into its slot, and sets aside what it holds.
+    pub(super) fn put_back_with_hold(&mut self, order: &Order) -> Result<(), Fault> {
+        let account = self.account_of(order.session);
+        let (asset, held) = self.market_of_order(order.market()).hold_of(order);
+        let available = self.funds.balance(account, asset).available;
+        ensure(held <= available, Fault::NotCovered)?;
+        self.funds.hold(account, asset, held);
+        self.orders.put_back(*order);
+        self.account_state_mut(account).open_orders += 1;
         Ok(())
     }
 
@@ -840,7 +866,7 @@ fn stage_of(record: &UncrossingRecord) -> Stage {
 }
 
 /// The order as it was entered, as far as its slot shows it.
-fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
+pub(super) fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
     NewOrder {
         client_order_id: record.client_order_id,
         price: record.price,
@@ -918,6 +944,7 @@ impl Head {
             of(self.kill_switches, size_of::<KillSwitchRecord>()),
             of(self.limits, size_of::<SetLimits>()),
             of(self.fees, size_of::<SetFees>()),
+            of(self.protections, size_of::<ProtectionRecord>()),
             of(
                 self.counts(Pending::MassCancel),
                 size_of::<MassCancelRecord>(),

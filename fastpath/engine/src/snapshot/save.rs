@@ -31,7 +31,7 @@ pub(super) const NOTHING: Genesis = Genesis {
     max_levels: 0,
 };
 
-fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {
+pub(super) fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {
     body.extend_from_slice(record.as_bytes());
 }
 
@@ -59,7 +59,7 @@ impl OrderRecord {
             self_trade: order.instructions.self_trade(),
             self_trade_scope: order.instructions.self_trade_scope(),
             until_close: Flag::from(order.instructions.until_close()),
-            pad: Zero::Zero,
+            quote: Flag::from(order.instructions.is_quote()),
             older,
         }
     }
@@ -104,6 +104,7 @@ impl Engine {
         }
         head.limits = self.save_limits(body);
         head.fees = self.save_fees(body);
+        self.save_protections(body);
         match &self.work {
             None | Some(Work::Expiring) => {}
             &Some(Work::Arriving(market)) => {
@@ -152,7 +153,7 @@ impl Engine {
             limits: 0,
             fees: 0,
             stops: 0,
-            pad2: [Zero::Zero; 4],
+            protections: count(self.protections().count()),
         }
     }
 
