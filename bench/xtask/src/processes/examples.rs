@@ -24,6 +24,7 @@ pub(super) fn examples() -> Result<String> {
     for (example, more) in [
         ("place_and_cancel", &[][..]),
         ("small_maker", &["--seconds", "2"][..]),
+        ("quoter", &["--seconds", "2"][..]),
         ("cancel_all", &[][..]),
     ] {
         let out = example_with(example, [&server, "1", "0", &secret], more)?;
