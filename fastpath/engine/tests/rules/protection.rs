@@ -88,7 +88,7 @@ fn each_limit_alone_reaches_it() {
     for (protection, counted) in cases {
         let mut x = Exchange::new();
         protect(&mut x, 0, protection);
-        x.quote(0, quote(1, (98, 10), (102, 10)));
+        x.quoting(0, quote(1, (98, 10), (102, 10)));
         assert_eq!(reached(&take(&mut x, BUY, 102, 3)), None, "{protection:?}");
         assert_eq!(
             reached(&take(&mut x, BUY, 102, 3)),
@@ -109,7 +109,7 @@ fn what_is_left_goes_directly_behind_the_trade_and_the_sweep_goes_on() {
             ..FILLS
         },
     );
-    x.quote(0, quote(7, (98, 4), (102, 3)));
+    x.quoting(0, quote(7, (98, 4), (102, 3)));
     x.rest(2, limit(1, PLAIN, SELL, 103, 3));
     let [bid, ask] = x.engine.quote_of(SessionId(0), PLAIN).map(Option::unwrap);
     let events = take(&mut x, BUY, 103, 5);
@@ -152,7 +152,7 @@ fn what_is_left_goes_directly_behind_the_trade_and_the_sweep_goes_on() {
 fn both_sides_go_the_bid_first_and_none_comes_until_it_is_set_anew() {
     let mut x = Exchange::new();
     protect(&mut x, 0, FILLS);
-    x.quote(0, quote(7, (98, 4), (102, 5)));
+    x.quoting(0, quote(7, (98, 4), (102, 5)));
     take(&mut x, SELL, 98, 1);
     let events = take(&mut x, BUY, 102, 1);
     let cancels = events.iter().filter_map(|event| match event {
@@ -221,7 +221,7 @@ fn both_sides_go_the_bid_first_and_none_comes_until_it_is_set_anew() {
 fn a_window_begins_with_a_trade_and_ends_before_its_last_nanosecond_is_over() {
     let mut x = Exchange::new();
     protect(&mut x, 0, FILLS);
-    x.quote(0, quote(1, (98, 10), (102, 10)));
+    x.quoting(0, quote(1, (98, 10), (102, 10)));
     take(&mut x, BUY, 102, 1);
     let begun = x.time;
     assert_eq!(
@@ -248,7 +248,7 @@ fn a_window_that_has_no_end_does_not_end() {
             ..FILLS
         },
     );
-    x.quote(0, quote(1, (98, 10), (102, 10)));
+    x.quoting(0, quote(1, (98, 10), (102, 10)));
     take(&mut x, BUY, 102, 1);
     x.time = u64::MAX / 2;
     assert_eq!(reached(&take(&mut x, BUY, 102, 1)), Some((2, 204, 2)));
@@ -266,8 +266,8 @@ fn a_session_counts_for_itself_and_only_quotes_that_rested_in_this_market() {
             ..FILLS
         },
     );
-    x.quote(0, quote(1, (98, 10), (102, 10)));
-    x.quote(2, quote(1, (98, 10), (102, 10)));
+    x.quoting(0, quote(1, (98, 10), (102, 10)));
+    x.quoting(2, quote(1, (98, 10), (102, 10)));
     // An order that is no quote; a trade in which it is the taker; quotes elsewhere and of others.
     x.rest(0, limit(1, PLAIN, SELL, 101, 1));
     assert_eq!(trades(&take(&mut x, BUY, 101, 1)).len(), 1);
@@ -276,7 +276,7 @@ fn a_session_counts_for_itself_and_only_quotes_that_rested_in_this_market() {
         trades(&x.enter(0, immediate(limit(2, PLAIN, BUY, 101, 1)))).len(),
         1
     );
-    x.quote(
+    x.quoting(
         0,
         Quote {
             market: FEES,
@@ -310,7 +310,7 @@ fn an_auction_is_not_counted() {
         Source::ADMINISTRATION,
         set_state(PLAIN, MarketState::PreOpen),
     );
-    x.quote(0, quote(1, (98, 10), (102, 10)));
+    x.quoting(0, quote(1, (98, 10), (102, 10)));
     x.rest(1, limit(1, PLAIN, BUY, 102, 3));
     let open = set_state(PLAIN, MarketState::Continuous);
     let events = x.apply(Source::ADMINISTRATION, open);
@@ -330,7 +330,7 @@ fn a_prevented_trade_is_not_counted() {
             ..FILLS
         },
     );
-    x.quote(0, quote(1, (98, 10), (102, 10)));
+    x.quoting(0, quote(1, (98, 10), (102, 10)));
     let order = NewOrder {
         self_trade: SelfTrade::DecrementAndCancel,
         ..immediate(limit(1, PLAIN, BUY, 102, 3))
@@ -365,7 +365,7 @@ fn a_trade_that_reaches_a_protection_counts_as_three() {
         for client in 1..=fills - 1 {
             x.rest(2, limit(client, PLAIN, SELL, others, 1));
         }
-        x.quote(0, quote(1, (90, 5), (quoted, 5)));
+        x.quoting(0, quote(1, (90, 5), (quoted, 5)));
         let order = limit(1, PLAIN, BUY, 101, 2 * fills);
         let number = x.engine.last_number(Source::of_session(SessionId(1))) + 2;
         let source = Source::of_session(SessionId(1));

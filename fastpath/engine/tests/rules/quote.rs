@@ -65,6 +65,15 @@ impl Exchange {
         events
     }
 
+    /// Quotes; it must be taken.
+    pub(crate) fn quoting(&mut self, session: u32, quote: Quote) {
+        let events = self.quote(session, quote);
+        let refused = events
+            .iter()
+            .any(|event| matches!(event, Event::Rejected(_)));
+        assert!(!refused, "{quote:?}: {events:?}");
+    }
+
     /// Why a quote is refused; nothing else changes.
     fn refused(&mut self, session: u32, quote: Quote) -> Reason {
         let before: Vec<_> = self.engine.orders().collect();
@@ -132,14 +141,14 @@ fn both_sides_are_entered_in_one_command() {
     assert_eq!((accepted.price, accepted.market), (Price(102), PLAIN));
     assert_eq!(accepted.time_in_force, TimeInForce::GoodTillCancel);
     assert_eq!(accepted.order_type, OrderType::Limit);
-    x.quote(2, quote(7, (97, 4), (0, 0)));
+    x.quoting(2, quote(7, (97, 4), (0, 0)));
     assert_eq!(x.quoted(2), [Some((97, 4, 7)), None]);
 }
 
 #[test]
 fn a_side_keeps_its_place_for_less_and_loses_it_for_more_or_another_price() {
     let mut x = Exchange::new();
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     let [bid, ask] = x.engine.quote_of(SessionId(0), PLAIN);
     let steps: [(Quote, &[&str]); 6] = [
         (
@@ -195,7 +204,7 @@ fn a_side_keeps_its_place_for_less_and_loses_it_for_more_or_another_price() {
 #[test]
 fn what_was_filled_stays_part_of_the_total() {
     let mut x = Exchange::new();
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     x.enter(1, immediate(limit(1, PLAIN, BUY, 102, 2)));
     let events = x.quote(0, quote(2, (98, 4), (102, 3)));
     let amended = events.iter().filter_map(|event| match event {
@@ -216,7 +225,7 @@ fn what_was_filled_stays_part_of_the_total() {
 #[test]
 fn a_quote_may_move_over_its_own_other_side() {
     let mut x = Exchange::new();
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     let up = x.quote(0, quote(2, (102, 4), (105, 5)));
     assert_eq!(
         shorts(&up),
@@ -262,7 +271,7 @@ fn a_quote_may_move_over_its_own_other_side() {
 #[test]
 fn only_its_own_quote_is_not_in_the_way() {
     let mut x = Exchange::new();
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     // Another session's order behind it, at the same price.
     let other = x.rest(1, limit(1, PLAIN, SELL, 102, 1));
     assert_eq!(
@@ -276,26 +285,26 @@ fn only_its_own_quote_is_not_in_the_way() {
         x.refused(0, quote(2, (103, 4), (105, 5))),
         Reason::WouldTrade
     );
-    x.quote(0, quote(2, (102, 4), (105, 5)));
+    x.quoting(0, quote(2, (102, 4), (105, 5)));
     x.cancel(0, own);
     x.rest(1, limit(1, PLAIN, BUY, 101, 1));
     assert_eq!(
         x.refused(0, quote(3, (99, 4), (101, 5))),
         Reason::WouldTrade
     );
-    x.quote(0, quote(3, (99, 4), (102, 5)));
+    x.quoting(0, quote(3, (99, 4), (102, 5)));
     assert_eq!(x.quoted(0), [Some((99, 4, 3)), Some((102, 5, 3))]);
 }
 
 #[test]
 fn a_side_slides_to_one_tick_from_the_others() {
     let mut x = Exchange::new();
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     x.rest(1, limit(1, PLAIN, SELL, 104, 1));
     x.rest(1, limit(2, PLAIN, BUY, 101, 1));
-    x.quote(0, sliding(quote(2, (100, 4), (101, 5))));
+    x.quoting(0, sliding(quote(2, (100, 4), (101, 5))));
     assert_eq!(x.quoted(0), [Some((100, 4, 2)), Some((102, 5, 2))]);
-    x.quote(0, sliding(quote(3, (110, 4), (111, 5))));
+    x.quoting(0, sliding(quote(3, (110, 4), (111, 5))));
     assert_eq!(x.quoted(0), [Some((103, 4, 3)), Some((111, 5, 3))]);
     let low = x.rest(1, limit(3, FEES, SELL, 50, 2));
     let fees = Quote {
@@ -361,8 +370,8 @@ fn the_first_reason_against_a_quote_decides() {
         assert_eq!(x.refused(0, quote), reason, "{quote:?}");
     }
     // A side that is not asked for has no price.
-    x.quote(0, quote(1, (98, 4), (-5, 0)));
-    x.quote(0, quote(2, (i64::MAX, 0), (98, 4)));
+    x.quoting(0, quote(1, (98, 4), (-5, 0)));
+    x.quoting(0, quote(2, (i64::MAX, 0), (98, 4)));
     assert_eq!(x.quoted(0), [None, Some((98, 4, 2))]);
 }
 
@@ -384,12 +393,12 @@ fn a_session_that_may_only_cancel_can_pull_but_not_quote() {
         (MarketState::CancelOnly, Reason::MarketCancelOnly),
         (MarketState::Closed, Reason::MarketClosed),
     ] {
-        x.quote(0, both);
+        x.quoting(0, both);
         x.apply(Source::ADMINISTRATION, set_state(PLAIN, state));
         pulls(&mut x, reason);
         x.rest_of_halt(PLAIN);
     }
-    x.quote(0, both);
+    x.quoting(0, both);
     x.sequencer(Command::Recovered(Recovered {
         epoch: 2,
         pad: [Zero::Zero; 4],
@@ -398,7 +407,7 @@ fn a_session_that_may_only_cancel_can_pull_but_not_quote() {
     pulls(&mut x, Reason::CancelOnly);
     x.time += 10;
     x.sequencer(timer(0));
-    x.quote(0, both);
+    x.quoting(0, both);
     assert_eq!(
         x.admin(Command::Delegate(Delegate {
             session: SessionId(0),
@@ -417,12 +426,12 @@ fn a_session_that_may_only_cancel_can_pull_but_not_quote() {
 fn a_kill_switch_and_a_mass_cancel_end_quotes_as_any_order() {
     let mut x = Exchange::new();
     let both = quote(2, (98, 4), (102, 5));
-    x.quote(0, both);
+    x.quoting(0, both);
     let events = x.send(0, Command::MassCancel(MassCancel::OWN));
     assert_eq!(canceled(&events), Some((Reason::MassCancel, 5)));
     assert_eq!(x.quoted(0), [None, None]);
     assert_eq!(x.refused(0, PULL), Reason::UnknownOrder);
-    x.quote(0, both);
+    x.quoting(0, both);
     x.send(0, kill_switch(Scope::Session, 0, Flag::Yes));
     assert_eq!(x.quoted(0), [None, None]);
     assert_eq!(x.refused(0, both), Reason::Killed);
@@ -430,7 +439,7 @@ fn a_kill_switch_and_a_mass_cancel_end_quotes_as_any_order() {
         Source::ADMINISTRATION,
         kill_switch(Scope::Session, 0, Flag::No),
     );
-    x.quote(0, both);
+    x.quoting(0, both);
     let delist = Command::DelistMarket(DelistMarket {
         market: PLAIN,
         pad: [Zero::Zero; 4],
@@ -443,7 +452,7 @@ fn a_kill_switch_and_a_mass_cancel_end_quotes_as_any_order() {
 #[test]
 fn quotes_stand_outside_the_client_order_ids() {
     let mut x = Exchange::new();
-    x.quote(0, quote(7, (98, 4), (102, 5)));
+    x.quoting(0, quote(7, (98, 4), (102, 5)));
     let order = x.rest(0, limit(7, PLAIN, BUY, 90, 1));
     let by_client = CancelOrder {
         order_id: OrderId::NONE,
@@ -487,14 +496,14 @@ fn both_sides_have_slots_or_nothing_happens() {
         x.refused(0, quote(1, (98, 4), (102, 5))),
         Reason::OrderTableFull
     );
-    x.quote(0, quote(1, (98, 4), (102, 0)));
+    x.quoting(0, quote(1, (98, 4), (102, 0)));
     // The slot of the side that goes is not reckoned with.
     assert_eq!(
         x.refused(0, quote(2, (98, 0), (102, 5))),
         Reason::OrderTableFull
     );
     x.cancel(1, other);
-    x.quote(0, quote(3, (98, 0), (102, 5)));
+    x.quoting(0, quote(3, (98, 0), (102, 5)));
     assert_eq!(x.quoted(0), [None, Some((102, 5, 3))]);
 }
 
@@ -502,9 +511,9 @@ fn both_sides_have_slots_or_nothing_happens() {
 fn what_a_side_holds_already_counts_for_it() {
     let mut x = Exchange::new();
     let most = START / 100;
-    x.quote(0, quote(1, (100, most), (110, START)));
-    x.quote(0, quote(2, (99, most), (111, START)));
-    x.quote(0, quote(3, (100, most), (110, START)));
+    x.quoting(0, quote(1, (100, most), (110, START)));
+    x.quoting(0, quote(2, (99, most), (111, START)));
+    x.quoting(0, quote(3, (100, most), (110, START)));
     assert_eq!(x.balance(0, QUOTE), (0, START));
     assert_eq!(x.balance(0, BASE), (0, START));
     let reason = x.refused(0, quote(4, (100, most + 1), (110, START)));
@@ -564,12 +573,17 @@ fn limits_look_at_each_side_and_count_the_new_ones() {
         ..Limits::default()
     };
     assert_eq!(x.admin(of(two)), Reason::None);
-    x.quote(0, both);
-    x.quote(0, quote(2, (97, 9), (103, 9)));
+    x.quoting(0, both);
+    x.quoting(0, quote(2, (97, 9), (103, 9)));
     assert_eq!(
         x.rejection(0, limit(9, PLAIN, BUY, 1, 1)),
         Reason::TooManyOpenOrders
     );
+}
+
+#[test]
+fn each_side_is_held_to_the_delegation() {
+    let mut x = Exchange::new();
     assert_eq!(
         x.admin(Command::Delegate(Delegate {
             session: SessionId(0),
@@ -585,7 +599,7 @@ fn limits_look_at_each_side_and_count_the_new_ones() {
         x.refused(0, quote(3, (98, 4), (102, 5))),
         Reason::BeyondDelegation
     );
-    x.quote(0, quote(3, (98, 4), (100, 5)));
+    x.quoting(0, quote(3, (98, 4), (100, 5)));
 }
 
 #[test]
@@ -600,8 +614,8 @@ fn a_quote_beyond_the_collar_that_would_have_been_taken_halts_the_market() {
         pad: [Zero::Zero; 6],
     };
     assert_eq!(x.admin(Command::SetCollar(collar)), Reason::None);
-    x.quote(0, quote(1, (105, 4), (106, 5)));
-    x.quote(0, quote(2, (94, 4), (95, 5)));
+    x.quoting(0, quote(1, (105, 4), (106, 5)));
+    x.quoting(0, quote(2, (94, 4), (95, 5)));
     let poor = quote(3, (106, START), (107, 5));
     assert_eq!(x.refused(0, poor), Reason::InsufficientFunds);
     for beyond in [quote(4, (106, 4), (107, 5)), quote(4, (90, 4), (94, 5))] {
@@ -625,7 +639,7 @@ fn in_a_call_quotes_rest_whatever_is_there() {
     );
     x.rest(1, limit(1, PLAIN, BUY, 105, 3));
     x.rest(1, limit(2, PLAIN, SELL, 95, 2));
-    x.quote(0, sliding(quote(1, (98, 4), (102, 5))));
+    x.quoting(0, sliding(quote(1, (98, 4), (102, 5))));
     assert_eq!(x.quoted(0), [Some((98, 4, 1)), Some((102, 5, 1))]);
     assert_eq!(
         x.refused(0, quote(2, (102, 4), (102, 5))),
@@ -643,7 +657,7 @@ fn only_post_only_takes_a_quote_and_no_service_sends_one() {
         Source::ADMINISTRATION,
         set_state(PLAIN, MarketState::PostOnly),
     );
-    x.quote(0, quote(1, (98, 4), (102, 5)));
+    x.quoting(0, quote(1, (98, 4), (102, 5)));
     let command = Command::Quote(PULL);
     assert_eq!(x.admin(command), Reason::UnknownSession);
     let command = Command::SetProtection(SetProtection::OFF);
@@ -655,7 +669,7 @@ fn only_post_only_takes_a_quote_and_no_service_sends_one() {
 fn an_order_that_has_traded_too_much_must_be_pulled_first() {
     let mut x = Exchange::new();
     x.fund(0, BASE, u64::MAX / 2 - START);
-    x.quote(0, quote(1, (0, 0), (1, u64::MAX / 2)));
+    x.quoting(0, quote(1, (0, 0), (1, u64::MAX / 2)));
     x.enter(1, immediate(limit(1, PLAIN, BUY, 1, 10)));
     let reason = x.refused(0, quote(2, (0, 0), (1, u64::MAX - 9)));
     assert_eq!(reason, Reason::NotionalTooLarge, "10 and that are too many");
@@ -695,25 +709,25 @@ fn one_lot(market: u32) -> Quote {
 fn a_session_quotes_in_no_more_markets_than_it_may() {
     let mut x = with_markets(258, 1_000);
     for market in 1..=MAX_QUOTED_OF_SESSION {
-        x.quote(0, one_lot(market));
+        x.quoting(0, one_lot(market));
     }
     assert_eq!(x.refused(0, one_lot(257)), Reason::QuoteTableFull);
-    x.quote(
+    x.quoting(
         0,
         Quote {
             bid_qty: Qty(2),
             ..one_lot(3)
         },
     );
-    x.quote(1, one_lot(257));
-    x.quote(
+    x.quoting(1, one_lot(257));
+    x.quoting(
         0,
         Quote {
             bid_qty: Qty(0),
             ..one_lot(3)
         },
     );
-    x.quote(0, one_lot(257));
+    x.quoting(0, one_lot(257));
 }
 
 #[test]
@@ -736,5 +750,5 @@ fn a_shard_has_no_more_of_them_than_orders() {
             ..SetProtection::OFF
         }),
     );
-    x.quote(0, one_lot(1));
+    x.quoting(0, one_lot(1));
 }

@@ -211,9 +211,9 @@ fn with_quotes() -> Exchange {
             }),
         );
     }
-    x.quote(0, quote(7, (98, 4), (102, 5)));
-    x.quote(1, quote(7, (98, 4), (102, 5)));
-    x.quote(
+    x.quoting(0, quote(7, (98, 4), (102, 5)));
+    x.quoting(1, quote(7, (98, 4), (102, 5)));
+    x.quoting(
         0,
         Quote {
             market: FEES,
