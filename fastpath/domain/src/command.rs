@@ -613,7 +613,8 @@ record! {
 }
 
 record! {
-    /// Sets what the accounts of a tier pay in a market. No more than its list fees, which orders set aside.
+    /// Sets what the accounts of a tier pay in a market. No more than its list fees, which orders set aside, and no more
+    /// than the whole notional, whatever markets there are.
     SetFees {
         /// Which tier: below [`MAX_TIERS`].
         tier: u32,
@@ -629,6 +630,18 @@ record! {
 impl SetFees {
     /// The highest rebate, in parts per million of the notional.
     pub const MAX_REBATE_PPM: u32 = 1_000_000;
+
+    /// Whether any market could have these fees.
+    #[must_use]
+    pub fn is_within_limits(&self) -> bool {
+        let size = self.maker_fee_ppm.unsigned_abs();
+        let most = if self.maker_fee_ppm < 0 {
+            Self::MAX_REBATE_PPM
+        } else {
+            CreateMarket::MAX_FEE_PPM
+        };
+        size <= most && self.taker_fee_ppm <= CreateMarket::MAX_FEE_PPM
+    }
 }
 
 record! {

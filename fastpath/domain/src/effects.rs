@@ -22,7 +22,7 @@ pub const MAX_AUCTION_TRADES: usize = 24;
 pub const MAX_LOOKS: usize = 1024;
 /// Most parts in which the book may show an order, one after the other: each is a trade of its own for whoever takes it.
 pub const MAX_SLICES: u64 = 100;
-/// Most kill switches that are on at the same time.
+/// Most firms whose kill switches are on at the same time. Those of sessions, accounts and everyone need no room.
 pub const MAX_KILL_SWITCHES: usize = 4096;
 /// Most pairs of a session and a market in which it quotes, or has a protection, in a shard.
 pub const MAX_QUOTED: usize = 65_536;

@@ -12,7 +12,7 @@ use crate::quoted::QuotedTable;
 use crate::stops::Stops;
 use domain::{
     AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
-    Effects, Genesis, OpenSession, Reason,
+    Effects, Flag, Genesis, OpenSession, Reason,
 };
 
 /// The place for a new record, if the id is below the capacity and not used.
@@ -125,9 +125,15 @@ impl Engine {
             delegation: command.delegation,
             gate: command.gate,
             quoted: 0,
+            is_killed: Flag::No,
             newest_order: NIL,
+            older_session: NIL,
         });
-        self.sessions_end = self.sessions_end.max(command.session.0 + 1);
+        let id = command.session.0;
+        let newest = &mut self.account_state_mut(command.account).newest_session;
+        let older = core::mem::replace(newest, id);
+        self.session_state_mut(command.session).older_session = older;
+        self.sessions_end = self.sessions_end.max(id + 1);
         Ok(())
     }
 

@@ -67,7 +67,7 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)
@@ -101,7 +101,7 @@ impl Engine {
         }
         let post_only = order.instructions.post_only();
         let arrival = market.arrival(order.side, post_only, command.price)?;
-        let price = market.within_collar(order.side, OrderType::Limit, arrival.price)?;
+        let price = arrival.price;
         if market.base_units(command.qty).is_none() || market.buy_hold(price, command.qty).is_none()
         {
             return Err(Reason::NotionalTooLarge);
@@ -126,10 +126,11 @@ impl Engine {
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
+        self.check_amended_hold(&order, &amended)?;
         if order.instructions.self_trade() == SelfTrade::Abort && !market.state.is_call() {
             self.look_ahead(market, &Arriving::again(&amended), Qty::ZERO)?;
         }
-        self.check_amended_hold(&order, &amended)?;
+        market.within_collar(order.side, OrderType::Limit, price)?;
         amended.priority = 0;
         Ok((slot, Amendment::Requeue(amended)))
     }
@@ -152,21 +153,17 @@ impl Engine {
         if command.qty < market.terms.min_qty {
             return Err(Reason::QuantityBelowMinimum);
         }
-        let fits = !has_limit || market.buy_hold(amended.price, command.qty).is_some();
+        let price = stop.price_of(order.side, amended.price);
+        let fits = market.buy_hold(price, command.qty).is_some();
         if market.base_units(command.qty).is_none() || !fits {
             return Err(Reason::NotionalTooLarge);
         }
-        let notional = has_limit.then(|| market.notional(amended.price, command.qty));
+        let notional = has_limit.then(|| market.notional(price, command.qty));
         let state = self.session_state(order.session);
         if !state.delegation.covers(notional.flatten()) {
             return Err(Reason::BeyondDelegation);
         }
-        let price = if has_limit {
-            amended.price
-        } else {
-            stop.reckoned_price(order.side)
-        };
-        let reckoned = Some(market.reckoned_notional(price, command.qty));
+        let reckoned = market.notional(price, command.qty);
         let measured = Measured {
             account: state.account,
             side: order.side,
@@ -183,9 +180,8 @@ impl Engine {
 
     /// Whether its account can set aside what an order holds when it is amended.
     fn check_amended_hold(&self, order: &Order, amended: &Order) -> Result<(), Reason> {
-        let market = self.market_of_order(order.market());
-        let (asset, held) = market.hold_of(order);
-        let (_, needed) = market.hold_of(amended);
+        let (asset, held) = self.hold_of(order);
+        let (_, needed) = self.hold_of(amended);
         let account = self.account_of(order.session);
         let available = self.funds.balance(account, asset).available;
         let covered = available
@@ -290,9 +286,8 @@ impl Engine {
     /// Returns the hold of the order as it was, and takes that of the order as it will be.
     pub(crate) fn exchange_hold(&mut self, before: &Order, after: &Order) {
         let account = self.account_of(before.session);
-        let market = self.market_of_order(before.market());
-        let (asset, released) = market.hold_of(before);
-        let (_, needed) = market.hold_of(after);
+        let (asset, released) = self.hold_of(before);
+        let (_, needed) = self.hold_of(after);
         self.funds.release(account, asset, released);
         self.funds.hold(account, asset, needed);
     }

@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn cancel(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
-        let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+        let (asset, amount) = self.hold_of(order);
         let account = self.account_of(order.session);
         self.funds.release(account, asset, amount);
         self.report_canceled(order, reason, out);

@@ -15,8 +15,8 @@ use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Gate, Genesis, MarketId,
-    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis,
+    MarketId, Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -39,10 +39,14 @@ pub(crate) struct Session {
     pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
     pub(crate) gate: Gate,
+    /// Whether its kill switch is on.
+    pub(crate) is_killed: Flag,
     /// Markets in which it quotes, or has a protection.
     pub(crate) quoted: u16,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
+    /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).
+    pub(crate) older_session: u32,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
     /// Its next report number when the epoch began; 1 if it was opened later.

@@ -62,7 +62,7 @@ impl Engine {
             self.hash_of_services(),
             sum(self.orders.iter().map(|order| self.hash_of_order(order))),
             sum(free.map(|(position, id)| record(Tag::FreeSlot, [position, id.0]))),
-            sum(self.kill_switches.iter().map(hash_of_kill_switch)),
+            sum(self.kill_switches().map(hash_of_kill_switch)),
             sum(self.quoted.iter().map(hash_of_protection)),
             self.work.as_ref().map_or(0, |work| self.hash_of_work(work)),
         ]
@@ -378,6 +378,8 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             session.next_report_no,
             session.last_number,
             session.epoch_report_no,
+            // Behind the last id there is none: the end of a list is 0.
+            u64::from(session.older_session.wrapping_add(1)),
         ],
     )
 }

@@ -50,7 +50,7 @@ impl Engine {
     fn check_funds(&self) -> Result<(), BrokenInvariant> {
         let mut holds: BTreeMap<(AccountId, AssetId), u128> = BTreeMap::new();
         for order in self.orders.iter() {
-            let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+            let (asset, amount) = self.hold_of(order);
             let account = self.account_of(order.session);
             *holds.entry((account, asset)).or_default() += u128::from(amount.0);
         }
@@ -171,6 +171,7 @@ impl Engine {
             format!("{live} orders live, {known} client order ids are known, and {quotes} quotes")
         })?;
         self.check_lists(live)?;
+        self.check_sessions()?;
         self.check_ends()?;
         self.check_stops()?;
         let mut free = BTreeSet::new();
@@ -300,6 +301,26 @@ impl Engine {
         })
     }
 
+    /// Every session stands once in the list of its account.
+    fn check_sessions(&self) -> Result<(), BrokenInvariant> {
+        let mut listed = BTreeSet::new();
+        for account in self.account_ids() {
+            let mut next = self.account_state(account).newest_session;
+            while next != NIL {
+                let session = self.session_or_none(SessionId(next));
+                let belongs = session.filter(|session| session.account == account);
+                ensure(belongs.is_some() && listed.insert(next), || {
+                    format!("session {next} is none of {account:?}, or listed twice")
+                })?;
+                next = belongs.map_or(NIL, |session| session.older_session);
+            }
+        }
+        let (listed, exist) = (listed.len(), self.session_count());
+        ensure(listed == exist, || {
+            format!("{exist} sessions exist, {listed} are in lists of accounts")
+        })
+    }
+
     fn check_order(&self, order: &Order) -> Result<(), BrokenInvariant> {
         if order.instructions.is_quote() {
             return Ok(());
@@ -316,8 +337,8 @@ mod tests {
     use super::*;
     use domain::{
         Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
-        FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, SessionId, Source,
-        Stamp, TimeInForce, Zero,
+        FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, Source, Stamp,
+        TimeInForce, Zero,
     };
 
     fn sell(client: u64, price: i64) -> Command {
@@ -493,6 +514,18 @@ mod tests {
             engine.assets[1].as_mut().expect("exists").deposited = paid;
         });
         assert!(what.contains("is crossed"), "{what}");
+    }
+
+    #[test]
+    fn a_session_that_its_account_does_not_know_is_seen() {
+        let what = broken_by(|engine| {
+            engine.account_state_mut(AccountId(0)).newest_session = NIL;
+        });
+        assert!(what.contains("0 are in lists of accounts"), "{what}");
+        let what = broken_by(|engine| {
+            engine.session_state_mut(SessionId(0)).older_session = 0;
+        });
+        assert!(what.contains("listed twice"), "{what}");
     }
 
     #[test]

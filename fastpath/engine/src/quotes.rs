@@ -70,7 +70,7 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         market.check_open()?;
         check_terms(market, command)?;

@@ -2,11 +2,11 @@
 
 use crate::engine::Engine;
 use crate::market::Market;
-use crate::orders::{Iceberg, Order};
+use crate::orders::{Iceberg, NIL, Order};
 use domain::{
     AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
     Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price,
-    ProtectionView, Qty, Scope, SessionId, SessionView, SetCollar, Side, Zero,
+    ProtectionView, Qty, SessionId, SessionView, SetCollar, Side, Zero,
 };
 
 /// A place of a table that is taken: its id.
@@ -242,9 +242,14 @@ impl Engine {
         Some((rates.maker_ppm, rates.taker_ppm))
     }
 
-    /// The kill switches that are on.
-    pub fn kill_switches(&self) -> impl Iterator<Item = (Scope, u32)> {
-        self.kill_switches.iter()
+    /// The sessions of an account, that which was opened last first.
+    pub fn sessions_of(&self, account: AccountId) -> impl Iterator<Item = SessionId> {
+        let some = |id: u32| (id != NIL).then_some(id);
+        let account = self.accounts.get(account.0 as usize);
+        let account = account.and_then(Option::as_ref);
+        let newest = account.and_then(|account| some(account.newest_session));
+        let older = move |&id: &u32| some(self.session_state(SessionId(id)).older_session);
+        core::iter::successors(newest, older).map(SessionId)
     }
 
     /// How many orders rest or sweep.

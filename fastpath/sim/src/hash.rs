@@ -129,7 +129,9 @@ impl NaiveEngine {
                 terms,
                 next_report_no,
                 epoch_report_no,
+                opened: _,
             } = session;
+            let older = self.session_before(terms.session);
             let last = self.last_number(domain::Source::of_session(terms.session));
             record(
                 Tag::Session,
@@ -144,6 +146,7 @@ impl NaiveEngine {
                         *next_report_no,
                         last,
                         *epoch_report_no,
+                        older.map_or(0, |older| u64::from(older.0) + 1),
                     ]),
             )
         }))
@@ -276,7 +279,7 @@ fn hash_canceling(canceling: &Canceling) -> u64 {
         u64::from(wanted.market.0),
         wanted.scope as u64,
         wanted.sides as u64,
-        u64::from(canceling.next_session),
+        u64::from(canceling.next_session.expect("it has not ended")),
         canceling.next_order.0,
     ];
     record(Tag::MassCancel, words)

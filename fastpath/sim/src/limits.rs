@@ -18,7 +18,7 @@ pub(crate) struct Intent {
     pub(crate) market: MarketId,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
-    /// Of a market order the worst at which it trades, or 0.
+    /// Of a market order the worst at which it trades, the collar's too, or 0.
     pub(crate) price: Price,
     /// Of a stop.
     pub(crate) trigger: Price,

@@ -213,11 +213,31 @@ pub enum Mutant {
     OneSliceTooMany,
     /// A revoked key may stop its account.
     RevokedMayKill,
+    /// An order beyond the collar is refused for that, whatever else is wrong with it.
+    CollarIsNotLast,
+    /// An amendment is held to the collar though it keeps its place, and before all else.
+    AmendCollarIsNotLast,
+    /// What is there is looked at before funds are.
+    LooksAheadBeforeFunds,
+    /// A market buy that cannot be filled is told so, whatever it can pay.
+    FillsBeforeFunds,
+    /// Limits reckon with the price that a market order named, as if there were no collar.
+    LimitsForgetTheCollar,
+    /// A market buy that waits sets nothing aside.
+    StopsHoldNothing,
+    /// It sets aside what it would pay at its trigger, though it named a worse price.
+    StopsHoldForTheirTrigger,
+    /// A mass cancel of an account begins with the session of the lowest id.
+    AccountsAreWalkedById,
+    /// Kill switches of sessions need the room that those of firms do.
+    SessionsFillTheTable,
+    /// Where no market is, a tier may pay whatever is said.
+    FeesWithoutMarketsAreAny,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 105] = [
+    pub const ALL: [Self; 115] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -323,5 +343,15 @@ impl Mutant {
         Self::StopsHaveNoCollar,
         Self::OneSliceTooMany,
         Self::RevokedMayKill,
+        Self::CollarIsNotLast,
+        Self::AmendCollarIsNotLast,
+        Self::LooksAheadBeforeFunds,
+        Self::FillsBeforeFunds,
+        Self::LimitsForgetTheCollar,
+        Self::StopsHoldNothing,
+        Self::StopsHoldForTheirTrigger,
+        Self::AccountsAreWalkedById,
+        Self::SessionsFillTheTable,
+        Self::FeesWithoutMarketsAreAny,
     ];
 }

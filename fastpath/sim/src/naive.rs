@@ -84,6 +84,8 @@ pub(crate) struct Session {
     pub(crate) next_report_no: u64,
     /// The first report number of this epoch.
     pub(crate) epoch_report_no: u64,
+    /// How many had been opened before it.
+    pub(crate) opened: usize,
 }
 
 /// A live order.
@@ -160,7 +162,8 @@ pub(crate) struct Canceling {
     /// Which orders; of a session's own command with the target that it means.
     pub(crate) wanted: MassCancel,
     pub(crate) count: u64,
-    pub(crate) next_session: u32,
+    /// None behind the last.
+    pub(crate) next_session: Option<u32>,
     /// The order to look at next, or none if the session is.
     pub(crate) next_order: OrderId,
 }

@@ -11,8 +11,8 @@ use crate::rows::{
 use core::num::NonZeroU64;
 use domain::{
     AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Flag, Liquidity, MarketId,
-    MarketState, Nanos, OrderId, OrderView, Price, Qty, Reason, Seq, SessionId, Side, Source,
-    TimeInForce,
+    MarketState, Nanos, OrderId, OrderType, OrderView, Price, Qty, Reason, Seq, SessionId, Side,
+    Source, TimeInForce,
 };
 use engine::Engine;
 use journal::{Chain, Frame};
@@ -303,8 +303,8 @@ impl Projection {
         if !order.status.is_open() {
             self.open.remove(&order_id);
         }
-        // A market buy holds nothing.
-        if order.side == Side::Sell || order.order_type.has_limit() {
+        // A market buy holds nothing, but one that waits or waited.
+        if order.side == Side::Sell || order.order_type != OrderType::Market {
             let (base, quote) = self.assets_of(order.market);
             let held = match order.side {
                 Side::Buy => quote,

@@ -21,9 +21,9 @@ use crate::sources::ServiceNumbers;
 use crate::stops::{Reach, Stop};
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, Effects, Genesis, Limits, MarketId, MarketState, Nanos,
+    Amount, AssetId, ClientOrderId, Effects, Flag, Genesis, Limits, MarketId, MarketState, Nanos,
     NewOrder, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Scope, SelfTrade, Seq,
-    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce,
+    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce, Zero,
 };
 use zerocopy::TryFromBytes;
 
@@ -115,7 +115,7 @@ pub enum Fault {
     Crossed,
     #[error("such an order does not sweep now")]
     Sweep,
-    #[error("its session's orders are no list")]
+    #[error("its session's orders, or its account's sessions, are no list")]
     List,
     #[error("no order's time has come")]
     Expiring,
@@ -351,7 +351,7 @@ impl Engine {
                 account: record.account,
                 delegation: record.delegation,
                 gate: record.gate,
-                pad: record.pad,
+                pad: [Zero::Zero; 7],
             };
             self.open_session(&open).map_err(Fault::Refused)?;
             let reports = 1..=record.next_report_no;
@@ -361,7 +361,46 @@ impl Engine {
             session.last_number = record.last_number;
             session.epoch_report_no = record.epoch_report_no;
             Ok(())
-        })
+        })?;
+        self.load_lists_of_sessions(records)
+    }
+
+    /// Links the sessions of each account: each stands before the one that it names, and one is the newest.
+    fn load_lists_of_sessions(
+        &mut self,
+        records: &Records<'_, SessionRecord>,
+    ) -> Result<(), LoadError> {
+        let mut has_newer = vec![false; self.sessions.len()];
+        for account in self.accounts.iter_mut().flatten() {
+            account.newest_session = NIL;
+        }
+        records.each(|record| {
+            self.session_state_mut(record.session).older_session = record.older;
+            if record.older == NIL {
+                return Ok(());
+            }
+            let older = self.session_or_none(SessionId(record.older));
+            let is_its = older.is_some_and(|older| older.account == record.account);
+            ensure(is_its, Fault::List)?;
+            let is_named_before = core::mem::replace(&mut has_newer[record.older as usize], true);
+            ensure(!is_named_before, Fault::List)
+        })?;
+        records.each(|record| {
+            if has_newer[record.session.0 as usize] {
+                return Ok(());
+            }
+            let newest = &mut self.account_state_mut(record.account).newest_session;
+            let is_first = core::mem::replace(newest, record.session.0) == NIL;
+            ensure(is_first, Fault::List)
+        })?;
+        let mut listed = 0;
+        for account in self.accounts.iter().flatten() {
+            let some = |id: u32| (id != NIL).then_some(id);
+            let older = |&id: &u32| some(self.session_state(SessionId(id)).older_session);
+            listed += core::iter::successors(some(account.newest_session), older).count();
+        }
+        // Whatever is in no list goes round in a circle.
+        ensure(listed == self.session_count(), Fault::List).map_err(Head::refuse)
     }
 
     /// Makes all funds available: the orders will hold theirs. They must add up.
@@ -448,9 +487,26 @@ impl Engine {
                 entered: record.entered,
             };
             let order = self.orders[order.id.slot()];
+            self.hold_for_waiting(&order, &stop)?;
             self.wait(&order, stop);
             Ok(())
         })
+    }
+
+    /// Sets aside what a stop holds beyond what it will hold when it has arrived.
+    fn hold_for_waiting(&mut self, order: &Order, stop: &Stop) -> Result<(), Fault> {
+        let market = *self.market_of_order(order.market());
+        let price = stop.price_of(order.side, order.price);
+        let counts = market.buy_hold(price, order.leaves).is_some();
+        ensure(counts, Fault::Quantity)?;
+        let (asset, held) = market.hold_of_waiting(order, stop);
+        let (_, already) = market.hold_of(order);
+        let more = held.checked_sub(already).ok_or(Fault::NotCovered)?;
+        let account = self.account_of(order.session);
+        let available = self.funds.balance(account, asset).available;
+        ensure(more <= available, Fault::NotCovered)?;
+        self.funds.hold(account, asset, more);
+        Ok(())
     }
 
     fn load_arriving(&mut self, records: &Records<'_, ArrivingRecord>) -> Result<(), LoadError> {
@@ -616,7 +672,7 @@ impl Engine {
         records.each(|&KillSwitchRecord { scope, target, .. }| {
             ascending.check((scope, target))?;
             ensure(self.has_target(scope, target), Fault::Unknown)?;
-            let turned = self.kill_switches.turn_on(scope, target);
+            let turned = self.turn_switch(scope, target, Flag::Yes);
             turned.map_err(|_| Fault::Refused(Reason::KillSwitchTableFull))
         })
     }
@@ -792,7 +848,7 @@ impl Engine {
         };
         let is_killed = || {
             *wanted == Wanted::all(wanted.scope, wanted.target)
-                && self.kill_switches.is_on(wanted.scope, wanted.target)
+                && self.is_kill_switch_on(wanted.scope, wanted.target)
         };
         let reason = canceling.reason;
         let fits = reason == Reason::MassCancel
@@ -800,13 +856,12 @@ impl Engine {
             || reason == Reason::Delisted && has_ended(MarketState::Delisted)
             || reason == Reason::MarketClose && has_ended(MarketState::Closed);
         ensure(fits, Fault::Range)?;
-        let first = match wanted.scope {
-            Scope::Session => wanted.target,
-            Scope::Account | Scope::Firm | Scope::Everyone => 0,
-        };
-        let sessions = first..self.end_of_sessions(wanted);
-        ensure(sessions.contains(&canceling.next_session), Fault::Range)?;
         let next = SessionId(canceling.next_session);
+        let can_be_there = match wanted.scope {
+            Scope::Session | Scope::Account => self.belongs(next, wanted),
+            Scope::Firm | Scope::Everyone => next.0 < self.end_of_sessions(wanted),
+        };
+        ensure(can_be_there, Fault::Range)?;
         let is_its = canceling.next_order == NIL
             || self.belongs(next, wanted) && self.orders[canceling.next_order].session == next;
         ensure(is_its, Fault::Unknown)

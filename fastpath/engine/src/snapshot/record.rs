@@ -114,7 +114,9 @@ record! {
         account: AccountId,
         delegation: Delegation,
         gate: Gate,
-        pad: [Zero; 7],
+        pad: [Zero; 3],
+        /// The session of its account that was opened next before it, or all ones.
+        older: u32,
         next_report_no: u64,
         last_number: u64,
         epoch_report_no: u64,

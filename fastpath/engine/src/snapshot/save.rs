@@ -94,7 +94,7 @@ impl Engine {
         for id in self.orders.free_ids() {
             put(body, id);
         }
-        for (scope, target) in self.kill_switches.iter() {
+        for (scope, target) in self.kill_switches() {
             let record = KillSwitchRecord {
                 target,
                 scope,
@@ -149,7 +149,7 @@ impl Engine {
             balances: 0,
             resting: 0,
             free: count(self.orders.free_ids().len()),
-            kill_switches: count(self.kill_switches.iter().count()),
+            kill_switches: count(self.kill_switches().count()),
             limits: 0,
             fees: 0,
             stops: 0,
@@ -164,7 +164,8 @@ impl Engine {
                 account: session.account,
                 delegation: session.delegation,
                 gate: session.gate,
-                pad: [Zero::Zero; 7],
+                pad: [Zero::Zero; 3],
+                older: session.older_session,
                 next_report_no: session.next_report_no,
                 last_number: session.last_number,
                 epoch_report_no: session.epoch_report_no,

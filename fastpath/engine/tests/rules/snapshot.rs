@@ -363,6 +363,8 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
 const ASSETS: usize = 152;
 const MARKETS: usize = ASSETS + 2 * 40;
 const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
+/// In a session's record.
+const OLDER: usize = SESSIONS + 92;
 const BALANCES: usize = SESSIONS + 3 * 120;
 const ORDERS: usize = BALANCES + 4 * 24;
 const ORDER: usize = 88;
@@ -423,6 +425,25 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         record(Section::Session, 0, Fault::Range),
         "an epoch's first report that was not sent yet"
     );
+    assert_eq!(
+        set(OLDER + 2 * 120, 0),
+        record(Section::Session, 2, Fault::List),
+        "a session of another account"
+    );
+    assert_eq!(
+        set(OLDER + 2 * 120, 3),
+        record(Section::Session, 2, Fault::List),
+        "no session"
+    );
+    let two_newest = harmed(|body| body[OLDER + 2 * 120..][..4].fill(u8::MAX));
+    assert_eq!(two_newest, record(Section::Session, 2, Fault::List));
+    let in_a_circle = harmed(|body| body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]));
+    assert_eq!(in_a_circle, record(Section::Head, 0, Fault::List));
+    let the_other_way = harmed(|body| {
+        body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]);
+        body[OLDER + 2 * 120..][..4].fill(u8::MAX);
+    });
+    assert_eq!(the_other_way, None, "another order of opening is a state");
     assert_eq!(
         set(BALANCES + 28, 2),
         record(Section::Balance, 1, Fault::Unknown)

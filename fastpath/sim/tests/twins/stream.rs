@@ -182,13 +182,14 @@ impl fmt::Debug for Stream {
             deposits,
             decimals,
             settings,
+            first,
             ..
         } = &self.world;
         writeln!(
             f,
             "  {assets} assets of decimals {decimals:?}, {accounts} accounts"
         )?;
-        for command in settings {
+        for command in first.iter().chain(settings) {
             writeln!(f, "  {command:?}")?;
         }
         writeln!(

@@ -158,6 +158,14 @@ impl Fees {
         );
         let within = !is_rebate || self.maker_fee_ppm.unsigned_abs() <= most;
         require(within, key("maker_fee_ppm"), problem)?;
+        for (field, fee) in [
+            ("maker_fee_ppm", i64::from(self.maker_fee_ppm)),
+            ("taker_fee_ppm", self.taker_fee_ppm.into()),
+        ] {
+            let most = CreateMarket::MAX_FEE_PPM;
+            let problem = format!("{fee} is out of range: a fee is at most {most}");
+            require(fee <= most.into(), key(field), problem)?;
+        }
         let meant = |market: &&Market| self.market.is_none_or(|id| id == market.id);
         for market in markets.iter().filter(meant) {
             let list = i64::from(market.maker_fee_ppm);
