@@ -329,7 +329,11 @@ impl<T: Transmit> OutTile<T> {
                 .post
                 .refused(session, to, self.next_report(session), &refusal),
             Reply::Heartbeat { session } => self.heartbeat(session),
-            Reply::Outcome { session, number } => self.outcome(session, number),
+            Reply::Outcomes {
+                session,
+                from,
+                count,
+            } => (from..from + count).try_for_each(|number| self.outcome(session, number)),
             Reply::Resend {
                 session,
                 from,

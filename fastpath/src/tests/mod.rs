@@ -11,6 +11,7 @@ mod mass_cancel;
 mod mutation;
 mod numbers;
 mod progress;
+mod quotes;
 mod resend;
 mod rig;
 mod slow_region;

@@ -25,6 +25,7 @@ pub(super) fn examples() -> Result<String> {
         ("place_and_cancel", &[][..]),
         ("small_maker", &["--seconds", "2"][..]),
         ("stop_and_iceberg", &["--trade", "yes"][..]),
+        ("quoter", &["--seconds", "2"][..]),
         ("cancel_all", &[][..]),
     ] {
         let out = example_with(example, [&server, "1", "0", &secret], more)?;
