@@ -71,11 +71,9 @@ impl Engine {
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)
+            .filter(|&slot| !self.orders[slot].instructions.is_quote())
             .ok_or(Reason::UnknownOrder)?;
         let order = self.orders[slot];
-        if order.instructions.is_quote() {
-            return Err(Reason::UnknownOrder);
-        }
         let client_order_id = self.client_order_id_after(&order, command)?;
         let market = self.market_of_order(order.market());
         market.check_open()?;
