@@ -33,6 +33,7 @@ mod live;
 mod measures;
 mod membership;
 mod number;
+mod parameters;
 mod problem;
 mod serve;
 mod state;

@@ -706,6 +706,19 @@ class Orders(OneExchange):
             self.exchange.call("POST", "/api/v1/orders", {"side": "Bid"}), 401, "unauthenticated"
         )
 
+    def test_a_misspelt_parameter_cancels_nothing(self):
+        order = self.ok(self.maker.place("Bid", 100, 5), 201)["order"]["order_id"]
+        for path, wrong in (
+            (f"/orders/{order}?quanity=3", "quanity"),
+            ("/orders?marked=SOL/USDC", "marked"),
+            ("/orders?market=SOL/USDC&pricemin=20002", "pricemin"),
+        ):
+            answer = self.maker.call("DELETE", path)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(f"unknown parameter `{wrong}`", answer[1]["detail"])
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["remaining_quantity"], "5")
+        self.refused(self.maker.call("GET", "/users/me/orders?markt=SOL/USDC"), 422, "invalid-request")
+
     def test_mass_cancel_takes_what_it_is_asked_for(self):
         for price in (100, 101, 102):
             self.ok(self.maker.place("Bid", price, 1), 201)
