@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::Reason;
+use domain::{ClientOrderId, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::StoreError;
@@ -17,7 +17,8 @@ use utoipa::{IntoResponses, ToSchema};
 pub(crate) struct Problem {
     /// `urn:sluice:problem:` and the code.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The HTTP status.
     status: u16,
     /// What is wrong, in a few words; the same for every problem of this code.
@@ -25,13 +26,17 @@ pub(crate) struct Problem {
     /// What is wrong here and what to do.
     detail: String,
     /// Stable name of the problem.
-    code: String,
+    #[schema(value_type = String)]
+    code: Box<str>,
     /// The engine's reason code, if the engine refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u16>,
     /// Engine sequence number at which this is so, where that matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<U64>,
+    /// Of an order whose outcome is not known: its client order id, by which what became of it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_order_id: Option<U64>,
     /// Seconds after which it may be tried again.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -45,13 +50,14 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         Self {
-            kind: format!("urn:sluice:problem:{code}"),
+            kind: format!("urn:sluice:problem:{code}").into(),
             status: status.as_u16(),
             title,
             detail: detail.into(),
-            code: code.to_owned(),
+            code: code.into(),
             reason: None,
             sequence: None,
+            client_order_id: None,
             retry_after: None,
         }
     }
@@ -192,6 +198,15 @@ impl Problem {
         Self {
             reason: Some(u16::from(reason)),
             ..problem
+        }
+    }
+
+    /// The same; if its outcome is not known, with the client order id of the order that was sent.
+    pub(crate) fn of_order(self, id: ClientOrderId) -> Self {
+        let client_order_id = self.is_unknown_outcome().then_some(U64(id.0));
+        Self {
+            client_order_id,
+            ..self
         }
     }
 
@@ -470,6 +485,19 @@ mod tests {
             let is_general = advice(reason).starts_with("docs/WIRE.md");
             assert_eq!(is_general, wordless.contains(&reason), "{reason}");
         }
+    }
+
+    #[test]
+    fn an_order_whose_outcome_is_unknown_is_named() {
+        let id = |problem: Problem| {
+            let problem = serde_json::to_value(problem.of_order(ClientOrderId(7))).unwrap();
+            problem.get("client_order_id").cloned()
+        };
+        assert_eq!(
+            id(Problem::unknown_outcome("it was sent")),
+            Some("7".into())
+        );
+        assert_eq!(id(Problem::busy()), None);
     }
 
     #[test]

@@ -1323,14 +1323,20 @@ class Hurry(OneExchange):
         freeze(fastpath)
         try:
             self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
+            # Of one that has no id of its own the answer says which it was given.
+            late = user.place("Bid", 6, 1)
+            self.refused(late, 504, "outcome-unknown")
+            given = late[1]["client_order_id"]
+            self.refused(user.call("GET", f"/orders/by-client-id/{given}"), 504, "outcome-unknown")
         finally:
             fastpath.send_signal(signal.SIGCONT)
         # It was taken in time, after its sender had gone.
         deadline = time.monotonic() + 10
-        while (answer := user.call("GET", "/orders/by-client-id/1"))[0] != 200:
-            self.assertLess(time.monotonic(), deadline, answer)
-            time.sleep(0.02)
-        self.assertEqual(answer[1]["status"], "New")
+        for sent in ("1", given):
+            while (answer := user.call("GET", f"/orders/by-client-id/{sent}"))[0] != 200:
+                self.assertLess(time.monotonic(), deadline, answer)
+                time.sleep(0.02)
+            self.assertEqual(answer[1]["status"], "New")
 
     def ask_without_body(self, method, path, user, begin=b""):
         """Status and problem of a request of which only the head and the begin of its body come."""

@@ -8,12 +8,13 @@ use crate::live::now;
 use crate::number::{I64, Time, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
+use crate::timeout::SentAs;
 use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, wallet};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use domain::{
-    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, NewOrder, OrderId,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, Nanos, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Zero,
 };
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,7 @@ pub(crate) struct Applied {
 pub(crate) async fn place(
     State(app): State<App>,
     caller: Caller,
+    Extension(sent_as): Extension<SentAs>,
     Body(order): Body<PlaceOrder>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     app.live.ensure_live()?;
@@ -103,8 +105,9 @@ pub(crate) async fn place(
     let (order_type, post_only) = order.order_type.parts();
     let price = price_of(order.price, order_type)?;
     let _reserved = match order.client_order_id {
-        Some(_) => Some(reserve(&app, member, client_order_id).await?),
-        None => None,
+        Some(_) => reserve(&app, member, client_order_id).await?,
+        // Nobody used it; kept all the same, so that what becomes of it can be asked for.
+        None => keep(&app, member, client_order_id)?,
     };
     let command = Command::NewOrder(NewOrder {
         client_order_id,
@@ -132,8 +135,10 @@ pub(crate) async fn place(
             .into(),
         pad: [Zero::Zero; 6],
     });
-    let done = app.live.command(member.source(), command).await?;
-    let applied = applied(&app, &caller, member, &done)?;
+    sent_as.say(client_order_id);
+    let done = app.live.command(member.source(), command).await;
+    let applied = done.and_then(|done| applied(&app, &caller, member, &done));
+    let applied = applied.map_err(|problem| problem.of_order(client_order_id))?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
 
@@ -166,8 +171,15 @@ async fn reserve(
     member: Membership,
     id: ClientOrderId,
 ) -> Result<Reserved<'_>, Problem> {
+    let reserved = keep(app, member, id)?;
+    ensure_unused(app, member, id).await?;
+    Ok(reserved)
+}
+
+/// Keeps a client order id, unless an order with it is under way.
+fn keep(app: &App, member: Membership, id: ClientOrderId) -> Result<Reserved<'_>, Problem> {
     let reserved = app.live.desk().reserve(member.source(), id);
-    let reserved = reserved.ok_or_else(|| {
+    reserved.ok_or_else(|| {
         Problem::conflict(
             "client-order-id-under-way",
             "An order with this client order id is under way",
@@ -177,9 +189,7 @@ async fn reserve(
                 id.0, id.0
             ),
         )
-    })?;
-    ensure_unused(app, member, id).await?;
-    Ok(reserved)
+    })
 }
 
 async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Result<(), Problem> {
