@@ -675,7 +675,7 @@ class Orders(OneExchange):
 
     def test_refusals_say_why(self):
         for more, code in (
-            ({"order_type": "Market", "price": "0"}, "invalid-combination"),
+            ({"order_type": "Market", "price": "0", "time_in_force": "GoodTillCancelled"}, "invalid-combination"),
             ({"order_type": "Market", "time_in_force": "ImmediateOrCancel", "price": "70000"}, "invalid-price"),
             ({"min_quantity": "2"}, "invalid-quantity"),
             ({"min_quantity": "1", "order_type": "PostOnly"}, "invalid-combination"),
@@ -704,6 +704,15 @@ class Orders(OneExchange):
         self.refused(unknown, 404, "not-found")
         self.refused(
             self.exchange.call("POST", "/api/v1/orders", {"side": "Bid"}), 401, "unauthenticated"
+        )
+
+    def test_a_market_order_need_not_say_that_it_does_not_stay(self):
+        self.ok(self.maker.place("Ask", 30000, 1), 201)
+        body = {"side": "Bid", "order_type": "Market", "quantity": "3"}
+        order = self.ok(self.taker.call("POST", "/orders", body), 201)["order"]
+        self.assertEqual(
+            (order["time_in_force"], order["filled_quantity"], order["status"]),
+            ("ImmediateOrCancel", "1", "Cancelled"),
         )
 
     def test_a_misspelt_parameter_cancels_nothing(self):

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use domain::{
-    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, Nanos, NewOrder, OrderId,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, MarketId, NewOrder, OrderId,
     OrderType, Price, Qty, Reason, Zero,
 };
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,8 @@ pub(crate) struct PlaceOrder {
     price: Option<I64>,
     /// Lots.
     quantity: U64,
-    /// `GoodTillCancelled` unless said otherwise; a market order needs `ImmediateOrCancel` or `FillOrKill`.
+    /// Left out: `ImmediateOrCancel` of a `Market` order, which takes that or `FillOrKill`, and `GoodTillCancelled` of
+    /// every other.
     time_in_force: Option<ApiTimeInForce>,
     /// When it ends, UTC nanoseconds or RFC 3339 (`2026-11-26T12:40:00Z`): with `GoodTillTime` and no other.
     expires_at: Option<Time>,
@@ -51,6 +52,43 @@ pub(crate) struct PlaceOrder {
     self_trade_behavior: Option<ApiSelfTrade>,
     /// Which orders are your own: `Account` unless said otherwise.
     self_trade_scope: Option<ApiSelfTradeScope>,
+}
+
+impl PlaceOrder {
+    /// As the engine is told of it.
+    fn entered(
+        &self,
+        market: MarketId,
+        client_order_id: ClientOrderId,
+    ) -> Result<NewOrder, Problem> {
+        let (order_type, post_only) = self.order_type.parts();
+        let time_in_force = self
+            .time_in_force
+            .unwrap_or_else(|| ApiTimeInForce::of(self.order_type));
+        Ok(NewOrder {
+            client_order_id,
+            price: price_of(self.price, order_type)?,
+            qty: Qty(self.quantity.0),
+            market,
+            side: self.side.into(),
+            order_type,
+            time_in_force: time_in_force.into(),
+            post_only,
+            min_qty: Qty(self.min_quantity.unwrap_or_default().0),
+            expires: self.expires_at.unwrap_or_default().0,
+            display_qty: Qty(self.display_quantity.unwrap_or_default().0),
+            trigger_price: Price(self.trigger_price.map_or(0, |price| price.0)),
+            self_trade: self
+                .self_trade_behavior
+                .unwrap_or(ApiSelfTrade::None)
+                .into(),
+            self_trade_scope: self
+                .self_trade_scope
+                .unwrap_or(ApiSelfTradeScope::Account)
+                .into(),
+            pad: [Zero::Zero; 6],
+        })
+    }
 }
 
 /// A change of an order.
@@ -102,41 +140,17 @@ pub(crate) async fn place(
         Some(U64(id)) => ClientOrderId(id),
         None => ClientOrderId(fresh_id()?),
     };
-    let (order_type, post_only) = order.order_type.parts();
-    let price = price_of(order.price, order_type)?;
+    let entered = order.entered(market, client_order_id)?;
     let _reserved = match order.client_order_id {
         Some(_) => reserve(&app, member, client_order_id).await?,
         // Nobody used it; kept all the same, so that what becomes of it can be asked for.
         None => keep(&app, member, client_order_id)?,
     };
-    let command = Command::NewOrder(NewOrder {
-        client_order_id,
-        price,
-        qty: Qty(order.quantity.0),
-        market,
-        side: order.side.into(),
-        order_type,
-        time_in_force: order
-            .time_in_force
-            .unwrap_or(ApiTimeInForce::GoodTillCancelled)
-            .into(),
-        post_only,
-        min_qty: Qty(order.min_quantity.unwrap_or_default().0),
-        expires: order.expires_at.unwrap_or_default().0,
-        display_qty: Qty(order.display_quantity.unwrap_or_default().0),
-        trigger_price: Price(order.trigger_price.map_or(0, |price| price.0)),
-        self_trade: order
-            .self_trade_behavior
-            .unwrap_or(ApiSelfTrade::None)
-            .into(),
-        self_trade_scope: order
-            .self_trade_scope
-            .unwrap_or(ApiSelfTradeScope::Account)
-            .into(),
-        pad: [Zero::Zero; 6],
-    });
     sent_as.say(client_order_id);
-    let done = app.live.command(member.source(), command).await;
+    let done = app
+        .live
+        .command(member.source(), Command::NewOrder(entered))
+        .await;
     let applied = done.and_then(|done| applied(&app, &caller, member, &done));
     let applied = applied.map_err(|problem| problem.of_order(client_order_id))?;
     Ok((StatusCode::CREATED, Json(applied)))
@@ -594,4 +608,50 @@ pub(crate) async fn cancel_by_client_id(
     cancel_one(&app, &caller, member, (order, qty))
         .await
         .map(Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::TimeInForce;
+    use serde_json::{Value, json};
+
+    /// An order of these fields and a side and a quantity, as the engine is told of it.
+    fn entered(fields: Value) -> Result<NewOrder, Value> {
+        let mut order = json!({ "side": "Bid", "quantity": "1" });
+        let object = order.as_object_mut().unwrap();
+        object.extend(fields.as_object().unwrap().clone());
+        let order: PlaceOrder = serde_json::from_value(order).unwrap();
+        let entered = order.entered(MarketId(0), ClientOrderId(1));
+        entered.map_err(|problem| json!(problem))
+    }
+
+    #[test]
+    fn a_market_order_stays_not_unless_it_says_so_and_others_stay() {
+        for (fields, time_in_force) in [
+            (
+                json!({ "order_type": "Market" }),
+                TimeInForce::ImmediateOrCancel,
+            ),
+            (
+                json!({ "order_type": "Market", "time_in_force": "FillOrKill" }),
+                TimeInForce::FillOrKill,
+            ),
+            (
+                json!({ "order_type": "Limit", "price": "1" }),
+                TimeInForce::GoodTillCancel,
+            ),
+            (
+                json!({ "order_type": "PostOnly", "price": "1" }),
+                TimeInForce::GoodTillCancel,
+            ),
+            (
+                json!({ "order_type": "Stop", "trigger_price": "1" }),
+                TimeInForce::GoodTillCancel,
+            ),
+        ] {
+            let order = entered(fields.clone()).unwrap();
+            assert_eq!(order.time_in_force, time_in_force, "{fields}");
+        }
+    }
 }
