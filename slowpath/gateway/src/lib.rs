@@ -21,6 +21,7 @@ mod administration;
 mod api;
 mod auth;
 mod choices;
+mod combination;
 mod connections;
 mod delegation;
 mod deposits;

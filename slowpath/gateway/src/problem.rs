@@ -1,11 +1,12 @@
 //! Errors as RFC 9457 problems. The code is stable; the detail says what to do.
 
+use crate::combination::broken;
 use crate::number::U64;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::{ClientOrderId, Reason};
+use domain::{ClientOrderId, NewOrder, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::StoreError;
@@ -208,6 +209,23 @@ impl Problem {
             client_order_id,
             ..self
         }
+    }
+
+    /// What the engine refused of an order, with the rule that it breaks if its fields do not go together.
+    pub(crate) fn refused_order(reason: Reason, order: &NewOrder) -> Self {
+        let refused = Self::refused(reason);
+        match reason {
+            Reason::InvalidCombination => Self {
+                detail: broken(order).map_or(refused.detail, str::to_owned),
+                ..refused
+            },
+            _ => refused,
+        }
+    }
+
+    /// A field of an order that goes with others of its fields, and is not there.
+    pub(crate) fn missing(code: &str, title: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, title, detail)
     }
 
     /// Whether what was asked may yet happen.

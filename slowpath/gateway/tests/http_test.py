@@ -675,7 +675,7 @@ class Orders(OneExchange):
 
     def test_refusals_say_why(self):
         for more, code in (
-            ({"order_type": "Market", "price": "0", "time_in_force": "GoodTillCancelled"}, "invalid-combination"),
+            ({"time_in_force": "GoodTillCancelled", "order_type": "Market", "price": "0"}, "invalid-combination"),
             ({"order_type": "Market", "time_in_force": "ImmediateOrCancel", "price": "70000"}, "invalid-price"),
             ({"min_quantity": "2"}, "invalid-quantity"),
             ({"min_quantity": "1", "order_type": "PostOnly"}, "invalid-combination"),
@@ -683,12 +683,20 @@ class Orders(OneExchange):
             ({"quantity": "0"}, "invalid-quantity"),
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
-            self.refused(self.maker.call("POST", "/orders", body), 409, code)
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 409, code)
+            if code == "invalid-combination":
+                # The one rule that is broken, by its field.
+                self.assertTrue(answer[1]["detail"].startswith(next(iter(more)) + ": "), answer[1])
         for kind in ("Limit", "PostOnly"):
             body = {"side": "Bid", "order_type": kind, "quantity": "1"}
             answer = self.maker.call("POST", "/orders", body)
             self.refused(answer, 400, "price-missing")
             self.assertIn("price is missing", answer[1]["detail"])
+        answer = self.maker.place("Bid", 100, 1, time_in_force="GoodTillTime")
+        self.refused(answer, 400, "expires-at-missing")
+        answer = self.maker.place("Bid", 100, 1, order_type="StopLimit")
+        self.refused(answer, 400, "trigger-price-missing")
         self.ok(self.maker.place("Ask", 30000, 1), 201)
         crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
         self.refused(crossing, 409, "would-trade")

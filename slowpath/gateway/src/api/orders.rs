@@ -65,6 +65,7 @@ impl PlaceOrder {
         let time_in_force = self
             .time_in_force
             .unwrap_or_else(|| ApiTimeInForce::of(self.order_type));
+        self.ensure_whole(order_type, time_in_force)?;
         Ok(NewOrder {
             client_order_id,
             price: price_of(self.price, order_type)?,
@@ -88,6 +89,30 @@ impl PlaceOrder {
                 .into(),
             pad: [Zero::Zero; 6],
         })
+    }
+
+    /// Refuses an order without a field that its other fields need.
+    fn ensure_whole(
+        &self,
+        order_type: OrderType,
+        time_in_force: ApiTimeInForce,
+    ) -> Result<(), Problem> {
+        if time_in_force == ApiTimeInForce::GoodTillTime && self.expires_at.is_none() {
+            return Err(Problem::missing(
+                "expires-at-missing",
+                "The order does not say when it ends",
+                "expires_at is missing: an order with time_in_force GoodTillTime needs it, in UTC nanoseconds or as \
+                 RFC 3339",
+            ));
+        }
+        if order_type.waits() && self.trigger_price.is_none() {
+            return Err(Problem::missing(
+                "trigger-price-missing",
+                "The stop has no trigger price",
+                "trigger_price is missing: a Stop or StopLimit needs one, in ticks",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -151,7 +176,8 @@ pub(crate) async fn place(
         .live
         .command(member.source(), Command::NewOrder(entered))
         .await;
-    let applied = done.and_then(|done| applied(&app, &caller, member, &done));
+    let refused = |reason| Problem::refused_order(reason, &entered);
+    let applied = done.and_then(|done| applied_or(&app, &caller, member, &done, refused));
     let applied = applied.map_err(|problem| problem.of_order(client_order_id))?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
@@ -161,8 +187,7 @@ fn price_of(given: Option<I64>, order_type: OrderType) -> Result<Price, Problem>
     match given {
         Some(I64(ticks)) => Ok(Price(ticks)),
         None if !order_type.has_limit() => Ok(Price(0)),
-        None => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
+        None => Err(Problem::missing(
             "price-missing",
             "The order has no price",
             "price is missing: an order other than a Market order or Stop needs one, in ticks",
@@ -251,6 +276,17 @@ fn applied(
     member: Membership,
     done: &Done,
 ) -> Result<Applied, Problem> {
+    applied_or(app, caller, member, done, Problem::refused)
+}
+
+/// The same, with a refusal as `refused` puts it.
+fn applied_or(
+    app: &App,
+    caller: &Caller,
+    member: Membership,
+    done: &Done,
+    refused: impl FnOnce(Reason) -> Problem,
+) -> Result<Applied, Problem> {
     let own = |event: &&Event| {
         event
             .report()
@@ -259,7 +295,7 @@ fn applied(
     let mut reports = Vec::new();
     for event in done.events.iter().filter(own) {
         if let Event::Rejected(rejected) = event {
-            return Err(Problem::refused(rejected.reason));
+            return Err(refused(rejected.reason));
         }
         reports.extend(ApiReport::of(event));
     }
@@ -652,6 +688,40 @@ mod tests {
         ] {
             let order = entered(fields.clone()).unwrap();
             assert_eq!(order.time_in_force, time_in_force, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_others_need_is_missed_by_its_name() {
+        for (fields, code, word) in [
+            (
+                json!({ "order_type": "Limit" }),
+                "price-missing",
+                "price is missing",
+            ),
+            (
+                json!({ "order_type": "Limit", "price": "1", "time_in_force": "GoodTillTime" }),
+                "expires-at-missing",
+                "expires_at is missing",
+            ),
+            (
+                json!({ "order_type": "Stop" }),
+                "trigger-price-missing",
+                "trigger_price is missing",
+            ),
+            (
+                json!({ "order_type": "StopLimit", "price": "1" }),
+                "trigger-price-missing",
+                "trigger_price is missing",
+            ),
+        ] {
+            let problem = entered(fields).unwrap_err();
+            assert_eq!(
+                (&problem["code"], &problem["status"]),
+                (&json!(code), &json!(400))
+            );
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with(word), "{detail}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod clock;
+mod combinations;
 
 #[path = "../../../store/tests/exchange/mod.rs"]
 #[expect(dead_code, reason = "made for the store, and this needs less of it")]
