@@ -1139,7 +1139,7 @@ class Later(OneExchange):
         self.ok(self.maker.place("Ask", 20010, 9), 201)
         stop = lambda **more: self.waiter.place("Bid", 20005, 2, **{"order_type": "StopLimit", **more})
         for refused, reason in (
-            (stop(), "invalid-trigger"),
+            (stop(trigger_price="70000"), "invalid-trigger"),
             (stop(trigger_price="20000"), "would-trigger"),
             (stop(trigger_price="20010", order_type="Limit"), "invalid-combination"),
             (stop(trigger_price="20010", time_in_force="FillOrKill"), "invalid-combination"),
@@ -1185,7 +1185,7 @@ class Later(OneExchange):
     def test_an_order_ends_at_its_time_or_with_the_market(self):
         now = int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["server_time"])
         bid = lambda time_in_force, **more: self.waiter.place("Bid", 100, 1, time_in_force=time_in_force, **more)
-        self.refused(bid("GoodTillTime"), 409, "already-expired")
+        self.refused(bid("GoodTillTime"), 400, "expires-at-missing")
         self.refused(bid("GoodTillTime", expires_at=str(now)), 409, "already-expired")
         self.refused(bid("GoodTillCancelled", expires_at=str(now)), 409, "invalid-combination")
         self.refused(bid("GoodTillTime", expires_at="tomorrow"), 422, "invalid-request")

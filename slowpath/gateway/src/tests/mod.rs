@@ -9,6 +9,7 @@ mod combinations;
 mod exchange;
 mod lagging_history;
 mod later_orders;
+mod markets_snapshot;
 mod mass_cancel;
 mod replaced_id;
 mod slow_consumer;
