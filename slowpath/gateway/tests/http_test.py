@@ -314,6 +314,18 @@ class Deposits(OneExchange):
         balances = self.ok(self.user.call("GET", "/users/me/balances"))["balances"]
         return next(int(b["available"]) for b in balances if b["asset"] == "SOL")
 
+    def test_it_names_a_wallet_or_an_account_by_its_number(self):
+        before = self.has()
+        account = self.ok(self.user.call("GET", "/users/me/account"))["account"]
+        ask = lambda **whom: self.operator.call(
+            "POST", "/admin/deposits", {**whom, "asset": "SOL", "amount": "7", "request_id": "by-number"}
+        )
+        self.assertEqual(self.ok(ask(account=account), 201)["id"], account)
+        self.assertEqual(self.has(), before + 7)
+        self.refused(ask(account=4_000_000), 404, "not-found")
+        for whom in ({}, {"account": account, "wallet": self.user.wallet.text}):
+            self.refused(ask(**whom), 422, "invalid-request")
+
     def test_repeated_it_is_answered_as_the_first_time(self):
         before = self.has()
         first = self.ok(self.ask("again"), 201)
@@ -722,6 +734,20 @@ class Orders(OneExchange):
             (order["time_in_force"], order["filled_quantity"], order["status"]),
             ("ImmediateOrCancel", "1", "Cancelled"),
         )
+
+    def test_an_amendment_names_only_what_changes(self):
+        order = self.ok(self.maker.place("Bid", 100, 5, 31), 201)["order"]["order_id"]
+        amend = lambda **change: self.maker.call("PUT", f"/orders/{order}", change)
+        what = lambda answer: [answer["order"][name] for name in ("price", "quantity", "client_order_id")]
+        self.assertEqual(what(self.ok(amend(price="101"))), ["101", "5", "31"])
+        self.assertEqual(what(self.ok(amend(quantity="4"))), ["101", "4", "31"])
+        renamed = self.ok(amend(new_client_order_id="32"))
+        self.assertEqual(what(renamed), ["101", "4", "32"])
+        self.assertTrue(renamed["reports"][0]["kept_priority"])
+        # The total: one lot of it has traded.
+        self.ok(self.taker.place("Ask", 101, 1), 201)
+        self.assertEqual(self.ok(amend(quantity="3"))["order"]["remaining_quantity"], "2")
+        self.refused(amend(), 422, "invalid-request")
 
     def test_a_misspelt_parameter_cancels_nothing(self):
         order = self.ok(self.maker.place("Bid", 100, 5), 201)["order"]["order_id"]

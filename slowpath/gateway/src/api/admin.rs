@@ -19,8 +19,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, MarketState,
-    Nanos, Price, Qty, Seq, Source, Zero,
+    AccountId, Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId,
+    MarketState, Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
 use store::{Role, RoleGiven};
@@ -277,9 +277,11 @@ async fn make_account(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credit {
-    /// The owner's wallet, base58.
+    /// The owner's wallet, base58; or else `account`.
     #[schema(min_length = 32, max_length = 44)]
-    wallet: String,
+    wallet: Option<String>,
+    /// The account's number: of one that no wallet owns as well.
+    account: Option<u32>,
     /// The asset's symbol.
     #[schema(max_length = 16)]
     asset: String,
@@ -288,6 +290,28 @@ pub(crate) struct Credit {
     /// The operators' name for this deposit: it is made once, however often it is asked for.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     request_id: String,
+}
+
+impl Credit {
+    /// The account that is meant.
+    fn credited(&self, app: &App) -> Result<AccountId, Problem> {
+        match (&self.wallet, self.account) {
+            (Some(text), None) => {
+                let account = app.live.hub().account_of(&wallet_of(text)?);
+                account.ok_or_else(|| Problem::not_found("account of wallet", text))
+            }
+            (None, Some(number)) => {
+                let account = AccountId(number);
+                let exists = app.live.read(|engine, _| engine.account(account).is_some());
+                exists
+                    .then_some(account)
+                    .ok_or_else(|| Problem::not_found("account", number))
+            }
+            (None, None) | (Some(_), Some(_)) => Err(Problem::invalid(
+                "name whom to credit: either wallet or account, the account's number",
+            )),
+        }
+    }
 }
 
 /// Credits an account, once for a request id: repeated, it is answered as the first time.
@@ -303,9 +327,7 @@ pub(crate) async fn deposit(
     Body(new): Body<Credit>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let request = RequestId::of_operators(&new.request_id)?;
-    let wallet = wallet_of(&new.wallet)?;
-    let account = app.live.hub().account_of(&wallet);
-    let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
+    let account = new.credited(&app)?;
     let deposit = Deposit {
         account,
         asset: asset_of(&app, &new.asset)?,

@@ -9,7 +9,7 @@ use crate::number::{I64, Time, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::timeout::SentAs;
-use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, wallet};
+use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, Tracked, wallet};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -120,10 +120,11 @@ impl PlaceOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModifyOrder {
-    /// New price, ticks. Of a `Stop` it is not looked at.
-    price: I64,
-    /// New total quantity, lots, the filled ones included; no more than those cancels the rest.
-    quantity: U64,
+    /// New price, ticks; left out: the one that it has. Of a `Stop` it is not looked at.
+    price: Option<I64>,
+    /// New total quantity, lots, the filled ones included; no more than those cancels the rest. Left out: the one that it
+    /// has when this is asked for.
+    quantity: Option<U64>,
     /// Your id for it from now on, not 0, never used before by you; left out: the one that it has.
     new_client_order_id: Option<U64>,
 }
@@ -320,8 +321,8 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
     }
 }
 
-/// Refuses an order that is not a live one of the caller's session here.
-fn ensure_own(app: &App, member: Membership, id: OrderId) -> Result<(), Problem> {
+/// A live order of the caller's session here; every other is refused.
+fn own(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Problem> {
     let order = app.live.hub().order(id);
     let order = order.filter(|order| order.account == member.account);
     let order = order.ok_or_else(|| Problem::not_found("live order of yours", id.0))?;
@@ -331,7 +332,7 @@ fn ensure_own(app: &App, member: Membership, id: OrderId) -> Result<(), Problem>
             id.0, order.session.0
         )));
     }
-    Ok(())
+    Ok(order)
 }
 
 /// One order.
@@ -393,9 +394,9 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
         .filter(|owner| *owner != [0; 32])
 }
 
-/// Changes price and quantity of a live order, and perhaps your id for it.
+/// Changes price or quantity of a live order, or your id for it: what you name of them, and nothing else.
 ///
-/// It keeps its place in the queue if only its quantity becomes smaller. A stop goes on waiting for its trigger price. With `new_client_order_id` this can be asked for
+/// `quantity` is the total, the lots that have traded included. The order keeps its place in the queue if only its quantity becomes smaller. A stop goes on waiting for its trigger price. With `new_client_order_id` this can be asked for
 /// again: once it is done, the id is used, and the second time is refused.
 #[utoipa::path(put, path = "/api/v1/orders/{order_id}", tag = "orders", request_body = ModifyOrder,
     security(("bearer" = [])),
@@ -414,7 +415,12 @@ pub(crate) async fn modify(
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let order_id = order_id(&id)?;
-    ensure_own(&app, member, order_id)?;
+    let live = own(&app, member, order_id)?;
+    if change.price.is_none() && change.quantity.is_none() && change.new_client_order_id.is_none() {
+        return Err(Problem::invalid(
+            "name what changes: price, quantity or new_client_order_id",
+        ));
+    }
     let new_id = ClientOrderId(change.new_client_order_id.unwrap_or_default().0);
     let _reserved = match change.new_client_order_id {
         Some(U64(0)) => {
@@ -428,8 +434,8 @@ pub(crate) async fn modify(
     let command = Command::AmendOrder(AmendOrder {
         order_id,
         client_order_id: ClientOrderId(0),
-        price: Price(change.price.0),
-        qty: Qty(change.quantity.0),
+        price: change.price.map_or(live.price, |price| Price(price.0)),
+        qty: change.quantity.map_or(live.qty, |quantity| Qty(quantity.0)),
         new_client_order_id: new_id,
     });
     let done = app.live.command(member.source(), command).await?;
@@ -477,7 +483,7 @@ pub(crate) async fn cancel(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let (order_id, qty) = (order_id(&id)?, how_much.lots()?);
-    ensure_own(&app, member, order_id)?;
+    own(&app, member, order_id)?;
     cancel_one(&app, &caller, member, (order_id, qty))
         .await
         .map(Json)
@@ -637,7 +643,7 @@ pub(crate) async fn cancel_by_client_id(
     let gone = || Problem::not_found("live order of yours with client order id", id.0);
     let order = order_of(&app, member, id).ok_or_else(gone)?;
     // One that has ended is named as it was asked for.
-    ensure_own(&app, member, order).map_err(|problem| match problem.status() {
+    own(&app, member, order).map_err(|problem| match problem.status() {
         404 => gone(),
         _ => problem,
     })?;
