@@ -15,12 +15,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 
 import base58
 import websockets
+from nacl.signing import VerifyKey
 from exchange import OPERATOR, Exchange, User, Wallet, freeze
 from order_entry import ExchangeKey, Port
 
@@ -90,6 +92,20 @@ class LogOn(OneExchange):
         tokens = self.ok(self.answer(a, challenge))
         self.assertEqual((tokens["role"], tokens["token_type"]), ("user", "Bearer"))
         self.refused(self.answer(a, challenge), 401, "unauthenticated")
+
+    def test_the_lines_of_the_documentation_sign_for_a_wallet(self):
+        text = (HERE.parents[2] / "docs/GATEWAY.md").read_text()
+        lines = text.split("```bash\n")[1].split("WALLET=")[0]
+        # What their first line fetches is here already.
+        script = lines.split("\n", 1)[1] + "sign who </dev/null; printf 'to sign' | sign sign"
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        with tempfile.TemporaryDirectory() as folder:
+            said = subprocess.run(
+                ["bash", "-ec", script], cwd=folder, check=True, capture_output=True, text=True,
+                env={**os.environ, "PATH": path},
+            )
+        wallet, signature = said.stdout.split()
+        VerifyKey(base58.b58decode(wallet)).verify(b"to sign", base58.b58decode(signature))
 
     def test_refresh_tokens_work_once_and_a_copy_ends_the_log_on(self):
         user = User(self.exchange, Wallet(3), funds=False)
