@@ -33,6 +33,7 @@ mod limits;
 mod live;
 mod measures;
 mod membership;
+pub mod notation;
 mod number;
 mod parameters;
 mod problem;

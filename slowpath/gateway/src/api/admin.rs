@@ -10,6 +10,7 @@ use crate::delegation;
 use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
+use crate::notation;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
@@ -19,10 +20,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId,
-    MarketState, Nanos, Price, Qty, Seq, Source, Zero,
+    AccountId, Amount, AssetId, Command, CommandKind, CreateAsset, CreateMarket, Deposit, FirmId,
+    MarketId, MarketState, Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use store::{Role, RoleGiven};
 use utoipa::ToSchema;
 
@@ -488,6 +490,9 @@ pub(crate) struct AuditRow {
     timestamp: U64,
     /// What was asked.
     command: String,
+    /// The command's fields, by the names that `sluice journal print --json` has: numbers of 64 bits are strings.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
     /// 0, or why it was refused.
     reason: u16,
     /// Wallet of whoever asked, base58: an operator, or a user who logged on for the first time or asked for test
@@ -519,11 +524,28 @@ pub(crate) async fn audit(
             sequence: U64(one.seq.0),
             timestamp: U64(one.time.0),
             command: format!("{:?}", one.command),
+            fields: fields_of(one.command, &one.payload),
             reason: one.reason.into(),
             asked_by: one.asked_by.map(wallet_text),
         },
     );
     Ok(Json(page))
+}
+
+/// A journalled command's fields by their names; none if its body is not one of this version.
+fn fields_of(kind: CommandKind, body: &[u8]) -> Map<String, Value> {
+    let (words, _) = body.as_chunks();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let command = Command::decode(kind, &words).ok();
+    let record = command.and_then(|command| serde_json::to_value(notation::command(&command)).ok());
+    match record {
+        Some(Value::Object(mut fields)) => {
+            // The row says it already.
+            fields.remove("kind");
+            fields
+        }
+        _ => Map::new(),
+    }
 }
 
 /// A snapshot of the exchange's state.
@@ -577,4 +599,33 @@ pub(crate) async fn snapshots(
         },
     );
     Ok(Json(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::SetTier;
+    use serde_json::json;
+
+    #[test]
+    fn a_row_of_the_audit_has_the_commands_fields() {
+        let command = Command::Deposit(Deposit {
+            account: AccountId(3),
+            asset: AssetId(1),
+            amount: Amount(1 << 60),
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(
+            Value::Object(fields),
+            json!({ "account": 3, "asset": 1, "amount": (1_u64 << 60).to_string() })
+        );
+        let command = Command::SetTier(SetTier {
+            account: AccountId(3),
+            tier: 2,
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(Value::Object(fields), json!({ "account": 3, "tier": 2 }));
+        // Another version's.
+        assert_eq!(fields_of(command.kind(), &[0; 64]), Map::new());
+    }
 }
