@@ -198,6 +198,7 @@ impl Problem {
         );
         Self {
             reason: Some(u16::from(reason)),
+            retry_after: (reason == Reason::CancelOnly).then_some(1),
             ..problem
         }
     }
@@ -274,7 +275,7 @@ fn advice(reason: Reason) -> &'static str {
             "use a smaller quantity or min_quantity, a better price or another time_in_force"
         }
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
-        Reason::CancelOnly => "try again in a moment",
+        Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
@@ -294,7 +295,7 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::MarketClosed
         | Reason::MarketDelisted => of_states(reason),
         Reason::Killed => {
-            "a kill switch is on for your session, account or firm, and only cancels are taken: an operator turns it \
+            "a kill switch is on for your session, your account, your firm or everyone, and only cancels are taken: an operator turns it \
              off; stopped_by of GET /api/v1/users/me/account says which"
         }
         Reason::NotPermitted => "this is the operator's to do: ask there",
@@ -382,7 +383,7 @@ fn of_states(reason: Reason) -> &'static str {
 }
 
 /// `InsufficientFunds` as `insufficient-funds`.
-fn code_of(reason: Reason) -> String {
+pub(crate) fn code_of(reason: Reason) -> String {
     let mut code = String::new();
     for letter in format!("{reason:?}").chars() {
         if letter.is_ascii_uppercase() && !code.is_empty() {
@@ -516,6 +517,15 @@ mod tests {
             Some("7".into())
         );
         assert_eq!(id(Problem::busy()), None);
+    }
+
+    #[test]
+    fn after_a_restart_it_is_said_when_to_try_again() {
+        let response = Problem::refused(Reason::CancelOnly).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let response = Problem::refused(Reason::InsufficientFunds).into_response();
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
@@ -46,6 +46,7 @@ pub(crate) fn router(app: &App) -> Router {
         parameters,
         parameters::known_only,
     ))
+    .route("/", get(async || Redirect::temporary("/docs/")))
     .route("/health", get(api::system::health))
     .route("/ready", get(api::system::ready))
     .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", description))

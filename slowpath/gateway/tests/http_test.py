@@ -699,6 +699,7 @@ class Orders(OneExchange):
         self.catch_up()
         outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/51"))
         self.assertEqual((outcome["accepted"], outcome["reason"]), (False, 12))
+        self.assertEqual(outcome["reason_name"], "insufficient-funds")
         self.refused(self.maker.call("GET", "/orders/by-client-id/52"), 404, "not-found")
 
     def test_refusals_say_why(self):
@@ -2034,6 +2035,10 @@ class Tls(unittest.TestCase):
 
 
 class Description(OneExchange):
+    def test_the_first_page_is_that_of_the_documentation(self):
+        status, page = self.exchange.call("GET", "/", raw=True)
+        self.assertEqual((status, "swagger" in page.lower()), (200, True))
+
     def test_schemathesis_finds_nothing(self):
         operator = User(self.exchange, OPERATOR)
         result = subprocess.run(

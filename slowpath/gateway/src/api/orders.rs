@@ -9,7 +9,9 @@ use crate::number::{I64, Time, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
 use crate::timeout::SentAs;
-use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, Tracked, wallet};
+use crate::view::{
+    ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, Tracked, reason_name, wallet,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -515,6 +517,9 @@ pub(crate) struct OrderOutcome {
     /// The reason code, if it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u16>,
+    /// The same by its name, as problems have it in `code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_name: Option<String>,
     status: ApiStatus,
     /// Engine sequence number at which this is so.
     sequence: U64,
@@ -599,6 +604,7 @@ impl OrderOutcome {
             status: order.status,
             order: Some(order),
             reason: None,
+            reason_name: None,
             sequence: U64(sequence),
         }
     }
@@ -609,6 +615,7 @@ impl OrderOutcome {
             status: ApiStatus::Rejected,
             order: None,
             reason: Some(u16::from(reason)),
+            reason_name: reason_name(reason),
             sequence: U64(sequence),
         }
     }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// How the exchange is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
-    /// `starting`, `open`, `cancel-only` or `stopped`.
+    /// `starting`, `open`, `cancel-only` (for some seconds after a restart) or `stopped`.
     state: String,
     /// The instance's name.
     instance: String,

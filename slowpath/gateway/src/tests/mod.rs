@@ -7,6 +7,7 @@ mod combinations;
 #[path = "../../../store/tests/exchange/mod.rs"]
 #[expect(dead_code, reason = "made for the store, and this needs less of it")]
 mod exchange;
+mod grace;
 mod lagging_history;
 mod later_orders;
 mod markets_snapshot;
