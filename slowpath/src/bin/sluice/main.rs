@@ -9,7 +9,6 @@ mod host;
 mod init_db;
 mod journal;
 mod log_level;
-mod notation;
 mod process;
 mod session_secret;
 mod snapshot;
