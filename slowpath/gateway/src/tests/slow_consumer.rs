@@ -80,7 +80,7 @@ impl Market {
             }
             projector.write().await.unwrap();
             projector.close().await.unwrap();
-            let store = Store::new(&database, 1).unwrap();
+            let store = Store::new(&database, 1);
             Gateway::new(
                 &config,
                 &[1; 32],
