@@ -9,6 +9,7 @@ mod exchange;
 mod lagging_history;
 mod later_orders;
 mod mass_cancel;
+mod ready;
 mod replaced_id;
 mod slow_consumer;
 
