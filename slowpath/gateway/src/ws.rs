@@ -659,6 +659,20 @@ fn order_of(event: &Event) -> Option<OrderId> {
         Event::Amended(e) => Some(e.order_id),
         Event::Rejected(e) => Some(e.order_id),
         Event::SelfTradePrevented(e) => Some(e.order_id),
-        _ => None,
+        Event::Triggered(e) => Some(e.order_id),
+        // Of no order that there is, of many, or no report.
+        Event::NotApplied(_)
+        | Event::MassCanceled(_)
+        | Event::BookAdd(_)
+        | Event::BookReduce(_)
+        | Event::BookDelete(_)
+        | Event::BookReplace(_)
+        | Event::Trade(_)
+        | Event::PhaseChanged(_)
+        | Event::MarketDefined(_)
+        | Event::MarketStateChanged(_)
+        | Event::Uncrossed(_)
+        | Event::Outcome(_)
+        | Event::StateHash(_) => None,
     }
 }
