@@ -98,6 +98,14 @@ async fn reached(until: Option<std::time::Instant>) {
     }
 }
 
+/// Comes when the history has what a stream begins with; never if none waits for it.
+async fn opened(opening: &mut Option<Pin<Box<dyn Future<Output = Opening> + Send>>>) -> Opening {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Answers the upgrade.
 pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -111,6 +119,7 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
                 app,
                 socket,
                 streams: StreamMap::new(),
+                opening: None,
                 member: None,
                 caller: None,
             };
@@ -121,6 +130,17 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
 /// What comes of a stream.
 type Updates =
     Pin<Box<dyn tokio_stream::Stream<Item = Result<Arc<Update>, BroadcastStreamRecvError>> + Send>>;
+
+/// A stream that begins with what the history has: it waits until that has what the stream had when it was asked for.
+struct Opening {
+    stream: Stream,
+    /// The number behind which it resumes, if it does.
+    after: Option<u64>,
+    /// Its number when it was asked for.
+    now: u64,
+    /// The trades with which it begins, the newest first; none for a stream that has others.
+    found: Result<Vec<store::Trade>, Problem>,
+}
 
 /// Why a connection ends.
 enum End {
@@ -135,6 +155,8 @@ struct Connection {
     socket: WebSocket,
     /// By name.
     streams: StreamMap<String, Updates>,
+    /// A stream that waits for the history, beside those that go on. What the client says meanwhile waits for it.
+    opening: Option<Pin<Box<dyn Future<Output = Opening> + Send>>>,
     member: Option<Membership>,
     caller: Option<Caller>,
     /// Changes when some log-on was ended.
@@ -182,7 +204,13 @@ impl Connection {
                     }
                     None => Ok(()),
                 },
-                message = self.socket.recv() => {
+                opening = opened(&mut self.opening) => {
+                    self.opening = None;
+                    let open = self.open(opening).await;
+                    heard = Instant::now();
+                    open
+                }
+                message = self.socket.recv(), if self.opening.is_none() => {
                     if second.elapsed() >= Duration::from_secs(1) {
                         (second, asked) = (Instant::now(), 0);
                     }
@@ -264,14 +292,16 @@ impl Connection {
             }
         };
         let done = self.ask(ask).await?;
-        match done {
-            Ok(()) => Ok(()),
-            Err(problem) => {
-                let problem = json!(problem);
-                self.tell(json!({ "type": "Error", "code": problem["code"], "detail": problem["detail"] }))
-                    .await
-            }
-        }
+        self.tell_refusal(done).await
+    }
+
+    async fn tell_refusal(&mut self, done: Result<(), Problem>) -> Result<(), End> {
+        let Err(problem) = done else {
+            return Ok(());
+        };
+        let problem = json!(problem);
+        self.tell(json!({ "type": "Error", "code": problem["code"], "detail": problem["detail"] }))
+            .await
     }
 
     async fn ask(&mut self, ask: Ask) -> Result<Result<(), Problem>, End> {
@@ -357,13 +387,6 @@ impl Connection {
         }
     }
 
-    /// The stream's number as of now.
-    fn number(&self, stream: Stream) -> u64 {
-        self.app
-            .live
-            .read(|engine, seq| number(engine, seq, stream))
-    }
-
     /// Tells what was missed, or a snapshot, and then what comes.
     ///
     /// The subscription is made before the snapshot is taken, so that nothing lies between the two; what the
@@ -374,68 +397,128 @@ impl Connection {
         after: Option<(u64, Option<u32>)>,
     ) -> Result<Result<(), Problem>, End> {
         let live = &self.app.live;
-        let Subscription {
-            after,
-            missed,
-            receiver,
-        } = live.read(|engine, seq| {
+        let (subscription, now) = live.read(|engine, seq| {
             // Numbers of an epoch that has ended may have been given again since.
             let own = |epoch: Option<u32>| epoch.is_none_or(|epoch| epoch == engine.epoch());
             let after = after.filter(|(_, epoch)| own(*epoch));
             let now = number(engine, seq, stream);
-            live.hub()
-                .subscribe(stream, now, after.map(|(number, _)| number))
+            let after = after.map(|(number, _)| number);
+            (live.hub().subscribe(stream, now, after), now)
         });
+        let after = subscription.after;
         let name = self.name(stream);
-        let until = match missed {
-            Some(missed) => {
-                let last = missed
-                    .last()
-                    .map_or(after.unwrap_or(0), |update| update.number);
-                self.subscribed(&name, true, after.unwrap_or(0)).await?;
-                for update in missed {
-                    self.send(update.text.clone()).await?;
-                }
-                last
+        let until = match (&subscription.missed, stream) {
+            (Some(_), _) => {
+                let after = after.unwrap_or(0);
+                self.subscribed(&name, true, after).await?;
+                after
             }
-            None => match self.begin(stream, &name, after).await? {
-                Ok(until) => until,
-                Err(problem) => return Ok(Err(problem)),
-            },
+            (None, Stream::Book(market)) => self.begin_book(market, &name).await?,
+            (None, Stream::Markets) => self.begin_markets(&name).await?,
+            (None, Stream::User(session)) if after.is_none() => {
+                match self.begin_user(session, &name, now).await? {
+                    Ok(until) => until,
+                    Err(problem) => return Ok(Err(problem)),
+                }
+            }
+            (None, Stream::Trades(_) | Stream::User(_)) => {
+                let app = self.app.clone();
+                self.opening = Some(Box::pin(async move {
+                    Opening {
+                        stream,
+                        after,
+                        now,
+                        found: Self::found(&app, stream, after).await,
+                    }
+                }));
+                return Ok(Ok(()));
+            }
         };
-        let updates = BroadcastStream::new(receiver)
+        self.follow(name, subscription, until).await?;
+        Ok(Ok(()))
+    }
+
+    /// Tells what of a stream was missed, and then what comes; all up to a number has been told.
+    async fn follow(
+        &mut self,
+        name: String,
+        subscription: Subscription,
+        until: u64,
+    ) -> Result<(), End> {
+        let mut until = until;
+        for update in subscription.missed.unwrap_or_default() {
+            until = update.number;
+            self.send(update.text.clone()).await?;
+        }
+        let updates = BroadcastStream::new(subscription.receiver)
             .filter(move |update| update.as_ref().map_or(true, |update| update.number > until));
         self.streams.insert(name, Box::pin(updates));
+        Ok(())
+    }
+}
+
+/// Streams that begin with what the history has.
+impl Connection {
+    /// What a stream begins with, once the history has all that the shadow engine has now. Nothing here tells the client
+    /// anything: it runs beside its other streams.
+    async fn found(
+        app: &App,
+        stream: Stream,
+        after: Option<u64>,
+    ) -> Result<Vec<store::Trade>, Problem> {
+        Self::history(app).await?;
+        match stream {
+            Stream::Trades(market) => Self::trades(app, market, after).await,
+            Stream::Book(_) | Stream::User(_) | Stream::Markets => Ok(Vec::new()),
+        }
+    }
+
+    /// The history has what a stream begins with; what came since then the hub has.
+    async fn open(&mut self, opening: Opening) -> Result<(), End> {
+        self.ensure_logged_on()?;
+        let opened = self.open_or_refuse(opening).await?;
+        self.tell_refusal(opened).await
+    }
+
+    async fn open_or_refuse(&mut self, opening: Opening) -> Result<Result<(), Problem>, End> {
+        let Opening {
+            stream,
+            after,
+            now,
+            found,
+        } = opening;
+        let found = match found {
+            Ok(found) => found,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let until = found.first().map_or(now, |trade| trade.trade_id.max(now));
+        let live = &self.app.live;
+        let subscription = live.read(|engine, seq| {
+            live.hub()
+                .subscribe(stream, number(engine, seq, stream), Some(until))
+        });
+        if subscription.missed.is_none() {
+            return Ok(Err(Problem::unavailable(
+                "more has come than is kept while the history was asked: subscribe again",
+            )));
+        }
+        let name = self.name(stream);
+        match stream {
+            Stream::Trades(market) => self.begin_trades(market, &name, after, &found).await?,
+            Stream::User(session) => {
+                let between = (after.unwrap_or(0), now);
+                if let Err(problem) = self.replay(session, &name, between).await? {
+                    return Ok(Err(problem));
+                }
+            }
+            Stream::Book(_) | Stream::Markets => {}
+        }
+        self.follow(name, subscription, until).await?;
         Ok(Ok(()))
     }
 }
 
 impl Connection {
-    /// The beginning of a stream: everything up to the number that is given back.
-    async fn begin(
-        &mut self,
-        stream: Stream,
-        name: &str,
-        after: Option<u64>,
-    ) -> Result<Result<u64, Problem>, End> {
-        match stream {
-            Stream::Book(market) => {
-                let book = book(&self.app, market, LEVELS);
-                let until = book.sequence_number;
-                self.subscribed(name, false, until.0).await?;
-                self.tell(json!({
-                    "type": "MarketData", "stream": name, "sequence": until,
-                    "data": { "update_type": "OrderBookSnapshot", "order_book": book },
-                }))
-                .await?;
-                Ok(Ok(until.0))
-            }
-            Stream::Markets => self.begin_markets(name).await.map(Ok),
-            Stream::Trades(market) => self.begin_trades(market, name, after).await,
-            Stream::User(session) => self.begin_user(session, name, after).await,
-        }
-    }
-
     async fn subscribed(&mut self, name: &str, resumed: bool, sequence: u64) -> Result<(), End> {
         let epoch = self.app.live.read(|engine, _| engine.epoch());
         self.tell(json!({
@@ -443,6 +526,19 @@ impl Connection {
             "epoch": epoch,
         }))
         .await
+    }
+
+    /// The beginning of a stream of a book: everything up to the number that is given back. So for those below.
+    async fn begin_book(&mut self, market: MarketId, name: &str) -> Result<u64, End> {
+        let book = book(&self.app, market, LEVELS);
+        let until = book.sequence_number;
+        self.subscribed(name, false, until.0).await?;
+        self.tell(json!({
+            "type": "MarketData", "stream": name, "sequence": until,
+            "data": { "update_type": "OrderBookSnapshot", "order_book": book },
+        }))
+        .await?;
+        Ok(until.0)
     }
 
     async fn begin_markets(&mut self, name: &str) -> Result<u64, End> {
@@ -463,12 +559,12 @@ impl Connection {
     }
 
     /// Waits until the history has what the shadow engine has now.
-    async fn history(app: &App) -> Result<u64, Problem> {
+    async fn history(app: &App) -> Result<(), Problem> {
         let seq = app.live.read(|_, seq| seq);
         let begin = Instant::now();
         loop {
             if app.store.last_seq().await? >= seq {
-                return Ok(seq.0);
+                return Ok(());
             }
             if begin.elapsed() > HISTORY_PATIENCE {
                 return Err(Problem::unavailable(
@@ -484,12 +580,8 @@ impl Connection {
         market: MarketId,
         name: &str,
         after: Option<u64>,
-    ) -> Result<Result<u64, Problem>, End> {
-        let app = self.app.clone();
-        let trades = match Self::trades(&app, market, after).await {
-            Ok(trades) => trades,
-            Err(problem) => return Ok(Err(problem)),
-        };
+        trades: &[store::Trade],
+    ) -> Result<(), End> {
         let symbol = self.app.live.hub().symbol(market);
         let last = trades
             .first()
@@ -514,7 +606,7 @@ impl Connection {
                 .await?;
             }
         }
-        Ok(Ok(last))
+        Ok(())
     }
 
     /// The trades after a number, or the last fifty; the newest first.
@@ -523,7 +615,6 @@ impl Connection {
         market: MarketId,
         after: Option<u64>,
     ) -> Result<Vec<store::Trade>, Problem> {
-        Self::history(app).await?;
         let Some(after) = after else {
             return Ok(app.store.trades_of_market(market, None, 50).await?.value);
         };
@@ -550,41 +641,32 @@ impl Connection {
         }
     }
 
+    /// `last` was read before the orders are: a report that comes between the two is told again, never left out.
     async fn begin_user(
         &mut self,
         session: SessionId,
         name: &str,
-        after: Option<u64>,
+        last: u64,
     ) -> Result<Result<u64, Problem>, End> {
         let Some(caller) = self.caller.clone() else {
             return Ok(Err(Problem::unauthenticated("authenticate first")));
         };
         let owner = wallet(caller.wallet);
-        match after {
-            Some(after) => {
-                let last = self.number(Stream::User(session));
-                self.replay(session, name, &owner, (after, last)).await
-            }
-            None => {
-                let hub = self.app.live.hub();
-                let account = self.member.map(|member| member.account).unwrap_or_default();
-                // The number first: a report that comes between the two is told again, never left out.
-                let last = self.number(Stream::User(session));
-                let orders: Vec<ApiOrder> = hub
-                    .orders_of(account)
-                    .into_iter()
-                    .filter(|order| order.session == session)
-                    .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone())))
-                    .collect();
-                self.subscribed(name, false, last).await?;
-                self.tell(json!({
-                    "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
-                    "data": { "orders": orders },
-                }))
-                .await?;
-                Ok(Ok(last))
-            }
-        }
+        let hub = self.app.live.hub();
+        let account = self.member.map(|member| member.account).unwrap_or_default();
+        let orders: Vec<ApiOrder> = hub
+            .orders_of(account)
+            .into_iter()
+            .filter(|order| order.session == session)
+            .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone())))
+            .collect();
+        self.subscribed(name, false, last).await?;
+        self.tell(json!({
+            "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
+            "data": { "orders": orders },
+        }))
+        .await?;
+        Ok(Ok(last))
     }
 
     /// Sends the reports of a session after the first number up to the last from the history.
@@ -592,13 +674,12 @@ impl Connection {
         &mut self,
         session: SessionId,
         name: &str,
-        owner: &str,
         (after, last): (u64, u64),
-    ) -> Result<Result<u64, Problem>, End> {
-        let app = self.app.clone();
-        if let Err(problem) = Self::history(&app).await {
-            return Ok(Err(problem));
-        }
+    ) -> Result<Result<(), Problem>, End> {
+        let Some(caller) = self.caller.clone() else {
+            return Ok(Err(Problem::unauthenticated("authenticate first")));
+        };
+        let (app, owner) = (self.app.clone(), wallet(caller.wallet));
         self.subscribed(name, true, after).await?;
         let mut next = after + 1;
         while next <= last {
@@ -613,7 +694,7 @@ impl Connection {
                     "the history does not have these reports: subscribe without resume_from",
                 )));
             }
-            let orders = match Self::orders_of(&app, &page, owner).await {
+            let orders = match Self::orders_of(&app, &page, &owner).await {
                 Ok(orders) => orders,
                 Err(problem) => return Ok(Err(problem)),
             };
@@ -628,7 +709,7 @@ impl Connection {
                 break;
             }
         }
-        Ok(Ok(last))
+        Ok(Ok(()))
     }
 
     /// The orders that reports are about, as they are now.
