@@ -499,3 +499,32 @@ fn what_the_gateway_keeps_is_never_kept_in_a_file_that_was_deleted() {
         assert!(is_asked(&other, 2).await && !is_asked(&other, 1).await);
     });
 }
+
+#[test]
+fn a_damaged_file_is_said_to_be_and_what_helps() {
+    let exchange = busy(28, 60);
+    run(async {
+        for damage in [0, 100] {
+            let place = Place::new();
+            bring_up(&place.url, &exchange, 60, 60).await.unwrap();
+            let database = Database::new(&place.url).unwrap();
+            let file = database.file().unwrap();
+            // All of it is in the file then, and nothing in its log.
+            sql(&place.url, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+            let mut bytes = std::fs::read(&file).unwrap();
+            // The head of the file, or the first page's.
+            bytes[damage..damage + 8].fill(0xee);
+            std::fs::write(&file, bytes).unwrap();
+            let refused = store::empty(&database, SHARD).await.unwrap_err();
+            assert!(
+                refused.is_damage() && refused.to_string().contains("move it"),
+                "{refused}"
+            );
+            let kept = place.store().add_asked(&asked(1)).await.unwrap_err();
+            assert!(kept.is_damage(), "{kept}");
+        }
+        let nowhere = Database::new("sqlite:/nowhere/store.db").unwrap();
+        let refused = store::empty(&nowhere, SHARD).await.unwrap_err();
+        assert!(!refused.is_damage(), "{refused}");
+    });
+}
