@@ -45,6 +45,29 @@ pub(crate) struct Done {
     pub(crate) events: Vec<Event>,
     /// The command's order as this frame leaves it, if the command has one.
     pub(crate) order: Option<Tracked>,
+    /// The orders that a session's mass cancel or kill switch cancelled, as its frames leave them. Collected frame by
+    /// frame: the hub forgets orders that have ended before the largest of them is at its end.
+    pub(crate) cancelled: Vec<Tracked>,
+}
+
+impl Done {
+    /// Takes in what another frame of a mass cancel did.
+    fn go_on(&mut self, seq: Seq, events: Vec<Event>, known: impl Fn(OrderId) -> Option<Tracked>) {
+        self.seq = seq;
+        self.cancelled.extend(cancelled(&events).filter_map(known));
+        self.events.extend(events);
+    }
+}
+
+/// The orders that a frame cancelled.
+fn cancelled(events: &[Event]) -> impl Iterator<Item = OrderId> {
+    events.iter().filter_map(|event| {
+        if let Event::Canceled(gone) = event {
+            Some(gone.order_id)
+        } else {
+            None
+        }
+    })
 }
 
 /// Why there is no outcome.
@@ -204,9 +227,9 @@ impl Desk {
         inner.send(source, number, command, now).map(Some)
     }
 
-    /// A frame has passed the watermark: whoever waits for it is answered. `order` gives orders as the frame leaves
+    /// A frame has passed the watermark: whoever waits for it is answered. `known` gives orders as the frame leaves
     /// them.
-    pub(crate) fn frame(&self, frame: &Frame<'_>, order: impl FnOnce(OrderId) -> Option<Tracked>) {
+    pub(crate) fn frame(&self, frame: &Frame<'_>, known: impl Fn(OrderId) -> Option<Tracked>) {
         let (source, number) = (frame.header.source, frame.header.source_seq);
         let mut inner = self.lock();
         if let Some(id) = new_id(&frame.command) {
@@ -216,28 +239,46 @@ impl Desk {
                 inner.under_way.remove(&key);
             }
         }
-        if let Command::Continue(_) = &frame.command {
-            inner.go_on(frame);
-        }
+        let unfinished = if let Command::Continue(_) = &frame.command {
+            inner.unfinished.take()
+        } else {
+            None
+        };
         let waiting = inner.waiting.remove(&(source, number));
         drop(inner);
+        let events = || -> Vec<Event> { frame.events().filter_map(Result::ok).collect() };
+        if let Some(Unfinished { mut done, answer }) = unfinished {
+            done.go_on(frame.header.seq, events(), &known);
+            self.answer_walk(done, answer);
+        }
         let Some(waiting) = waiting else {
             return;
         };
         if waiting.kind == frame.command.kind() {
-            let events: Vec<Event> = frame.events().filter_map(Result::ok).collect();
-            let done = Done {
+            let events = events();
+            let mut done = Done {
                 seq: frame.header.seq,
-                order: order_of(&frame.command, &events).and_then(order),
-                events,
+                order: order_of(&frame.command, &events).and_then(&known),
+                events: Vec::new(),
+                cancelled: Vec::new(),
             };
-            let answer = waiting.answer;
-            if is_walk(source, &frame.command) && !has_ended(&done.events) {
-                self.lock().unfinished = Some(Unfinished { done, answer });
+            if is_walk(source, &frame.command) {
+                done.go_on(frame.header.seq, events, known);
+                self.answer_walk(done, waiting.answer);
                 return;
             }
+            done.events = events;
             // Whoever asked may have gone.
+            let _gone = waiting.answer.send(done);
+        }
+    }
+
+    /// Answers whoever waits for a mass cancel, if this was its last frame.
+    fn answer_walk(&self, done: Done, answer: oneshot::Sender<Done>) {
+        if has_ended(&done.events) {
             let _gone = answer.send(done);
+        } else {
+            self.lock().unfinished = Some(Unfinished { done, answer });
         }
     }
 
@@ -312,21 +353,6 @@ fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
 }
 
 impl Inner {
-    /// What a frame adds to the mass cancel that goes on; whoever waits for its end is answered.
-    fn go_on(&mut self, frame: &Frame<'_>) {
-        let Some(mut unfinished) = self.unfinished.take() else {
-            return;
-        };
-        let events = frame.events().filter_map(Result::ok);
-        unfinished.done.events.extend(events);
-        unfinished.done.seq = frame.header.seq;
-        if has_ended(&unfinished.done.events) {
-            let _gone = unfinished.answer.send(unfinished.done);
-        } else {
-            self.unfinished = Some(unfinished);
-        }
-    }
-
     fn next(&self, source: Source, last: u64) -> u64 {
         let given = self.given.get(&source).map_or(0, |given| given.number);
         given.max(last) + 1

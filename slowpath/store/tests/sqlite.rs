@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub(crate) fn store(&self) -> Store {
-        Store::new(&Database::new(&self.url).unwrap(), 2).unwrap()
+        Store::new(&Database::new(&self.url).unwrap(), 2)
     }
 }
 
@@ -610,6 +610,7 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         let database = Database::new(&place.url).unwrap();
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
+        claims::what_follows_an_error_is_committed(&place.store(), &place.store()).await;
     });
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Account, Capacity, Deposit, Fees, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
-use domain::{Amount, CreateAsset, CreateMarket, MAX_TIERS, OrderId, Price, Qty, SetFees};
+use domain::{Amount, CreateAsset, CreateMarket, MAX_TIERS, OrderId, Price, SetFees};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Genesis {
@@ -258,16 +258,26 @@ impl Market {
     /// The smallest order can be paid at every price, its fee included.
     fn check_notional(&self, key: String) -> Result<(), Invalid> {
         let highest = self.price_min + i64::from(self.price_levels) - 1;
-        let notional = Amount::notional(Price(highest), Qty(self.min_qty), self.tick_value);
-        let rate = self.maker_fee_ppm.max(self.taker_fee_ppm);
-        let paid = notional.and_then(|notional| notional.0.checked_add(notional.fee(rate).0));
         let problem = format!(
             "{} is too much: the smallest order (min_qty {}) at the highest price ({highest}) with its fee must fit 64 \
              bits, so use less of one of them",
             self.tick_value, self.min_qty
         );
-        require(paid.is_some(), key, problem)
+        require(smallest_order_fits(&self.command()), key, problem)
     }
+}
+
+/// Whether the smallest order of a market can be paid at every price, its fee included: else none is taken there.
+#[must_use]
+pub fn smallest_order_fits(terms: &CreateMarket) -> bool {
+    let highest = i64::from(terms.price_levels)
+        .checked_sub(1)
+        .and_then(|levels| terms.price_min.0.checked_add(levels));
+    let notional = highest
+        .and_then(|highest| Amount::notional(Price(highest), terms.min_qty, terms.tick_value));
+    let rate = terms.maker_fee_ppm.max(terms.taker_fee_ppm);
+    let paid = notional.and_then(|notional| notional.0.checked_add(notional.fee(rate).0));
+    paid.is_some()
 }
 
 impl Session {

@@ -2,7 +2,7 @@
 
 use crate::administration::administer;
 use crate::api::users::{asset_of, ensure_done};
-use crate::api::{Page, Paging};
+use crate::api::{self, Page, Paging};
 use crate::auth::token::{role_name, role_of};
 use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
 use crate::choices::ApiMarketState;
@@ -26,6 +26,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{Role, RoleGiven};
+use topology::smallest_order_fits;
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -83,6 +84,7 @@ async fn make_asset(
     caller: &Caller,
     new: &NewAsset,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    ensure_decimals(new.decimals)?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let (taken, next) = app.live.read(|engine, _| {
@@ -105,6 +107,16 @@ async fn make_asset(
         symbol: name,
     });
     made(app, caller, command, next).await
+}
+
+fn ensure_decimals(decimals: u8) -> Result<(), Problem> {
+    let most = CreateAsset::MAX_DECIMALS;
+    if decimals <= most {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!(
+        "decimals: {decimals} is out of range, use 0 to {most}"
+    )))
 }
 
 fn ensure_new(taken: bool, what: &str, name: &str) -> Result<(), Problem> {
@@ -209,7 +221,7 @@ async fn make_market(
     let next = app
         .live
         .read(|engine, _| engine.market_ids().map(|id| id.0 + 1).max().unwrap_or(0));
-    let command = Command::CreateMarket(CreateMarket {
+    let terms = CreateMarket {
         market: MarketId(next),
         base,
         quote,
@@ -223,8 +235,56 @@ async fn make_market(
         symbol: name,
         state: new.state.map_or(MarketState::Continuous, MarketState::from),
         pad: [Zero::Zero; 7],
-    });
-    made(app, caller, command, next).await
+    };
+    ensure_terms(&terms)?;
+    made(app, caller, Command::CreateMarket(terms), next).await
+}
+
+/// Refuses what no market can have, by the field's name: what the engine refuses, and a market in which it would refuse
+/// every order at some price, as a genesis file's check does.
+fn ensure_terms(terms: &CreateMarket) -> Result<(), Problem> {
+    let require = |holds: bool, problem: String| match holds {
+        true => Ok(()),
+        false => Err(Problem::invalid(problem)),
+    };
+    require(
+        terms.base != terms.quote,
+        "quote: this is the base too, use two assets".to_owned(),
+    )?;
+    for (field, fee) in [
+        ("maker_fee_ppm", terms.maker_fee_ppm),
+        ("taker_fee_ppm", terms.taker_fee_ppm),
+    ] {
+        let most = CreateMarket::MAX_FEE_PPM;
+        require(
+            fee <= most,
+            format!("{field}: {fee} is out of range, use 0 to {most}, which is all of it"),
+        )?;
+    }
+    for (field, value) in [
+        ("tick_value", terms.tick_value),
+        ("lot_size", terms.lot_size),
+        ("min_quantity", terms.min_qty.0),
+        ("price_levels", terms.price_levels.into()),
+    ] {
+        require(value > 0, format!("{field}: this is 0, use at least 1"))?;
+    }
+    let (lowest, levels) = (terms.price_min.0, terms.price_levels);
+    // All but the prices is said by now, and the engine's own rule has the last word.
+    require(
+        terms.is_within_limits(),
+        format!(
+            "price_min: {lowest} with {levels} price_levels: the lowest price must be at least 1 and the highest fit 63 bits"
+        ),
+    )?;
+    require(
+        smallest_order_fits(terms),
+        format!(
+            "tick_value: {} is too much: the smallest order (min_quantity {}) at the highest price with its fee must \
+             fit 64 bits, so use less of one of them",
+            terms.tick_value, terms.min_qty.0
+        ),
+    )
 }
 
 /// A new account.
@@ -333,7 +393,7 @@ pub(crate) async fn deposit(
     let deposit = Deposit {
         account,
         asset: asset_of(&app, &new.asset)?,
-        amount: Amount(new.amount.0),
+        amount: api::amount(new.amount)?,
     };
     let seq = deposits::make(&app, caller.wallet, deposit, Some(request), || Ok(())).await?;
     let (id, sequence) = (account.0, U64(seq.0));
@@ -627,5 +687,74 @@ mod tests {
         assert_eq!(Value::Object(fields), json!({ "account": 3, "tier": 2 }));
         // Another version's.
         assert_eq!(fields_of(command.kind(), &[0; 64]), Map::new());
+    }
+
+    /// Which field is named as the one that cannot be.
+    fn named(refused: Result<(), Problem>) -> Option<String> {
+        let problem = refused.err()?;
+        assert_eq!(problem.status(), 422);
+        let problem: Value = json!(problem);
+        assert_eq!(problem["code"], "invalid-request");
+        let (field, _) = problem["detail"].as_str()?.split_once(':')?;
+        Some(field.to_owned())
+    }
+
+    #[test]
+    fn a_market_that_cannot_be_is_refused_by_the_fields_name() {
+        let fine = CreateMarket {
+            market: MarketId(0),
+            base: AssetId(0),
+            quote: AssetId(1),
+            maker_fee_ppm: 0,
+            taker_fee_ppm: 1_000_000,
+            price_levels: 1 << 10,
+            tick_value: 1 << 40,
+            lot_size: 1,
+            min_qty: Qty(1),
+            price_min: Price(1),
+            symbol: [b'A'; 16],
+            state: MarketState::Continuous,
+            pad: [Zero::Zero; 7],
+        };
+        assert_eq!(named(ensure_terms(&fine)), None);
+        let mut wrong = [fine; 11];
+        wrong[0].quote = AssetId(0);
+        wrong[1].maker_fee_ppm = 1_000_001;
+        wrong[2].taker_fee_ppm = 1_000_001;
+        wrong[3].tick_value = 0;
+        wrong[4].lot_size = 0;
+        wrong[5].min_qty = Qty(0);
+        wrong[6].price_levels = 0;
+        wrong[7].price_min = Price(0);
+        wrong[8].price_min = Price(i64::MAX);
+        // Twice 2^63, of which half is the fee, is just too much.
+        wrong[9].tick_value = 1 << 53;
+        wrong[10].min_qty = Qty(1 << 13);
+        let fields = wrong.map(|terms| named(ensure_terms(&terms)).unwrap_or_default());
+        assert_eq!(
+            fields,
+            [
+                "quote",
+                "maker_fee_ppm",
+                "taker_fee_ppm",
+                "tick_value",
+                "lot_size",
+                "min_quantity",
+                "price_levels",
+                "price_min",
+                "price_min",
+                "tick_value",
+                "tick_value",
+            ]
+        );
+    }
+
+    #[test]
+    fn decimals_and_amounts_that_cannot_be_are_refused_by_their_names() {
+        assert_eq!(named(ensure_decimals(18)), None);
+        assert_eq!(named(ensure_decimals(19)).as_deref(), Some("decimals"));
+        let amount = |units| named(api::amount(U64(units)).map(drop));
+        assert_eq!(amount(1), None);
+        assert_eq!(amount(0).as_deref(), Some("amount"));
     }
 }

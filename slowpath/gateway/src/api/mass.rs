@@ -189,13 +189,12 @@ fn cancelled(
         let owner = Some(wallet(caller.wallet));
         order.view(&hub.symbol(order.market), owner)
     };
-    let (mut cancelled, mut count) = (Vec::new(), None);
+    let mut count = None;
     for event in &done.events {
         match event {
             Event::Rejected(refused) if refused.session == member.session => {
                 return Err(Problem::refused(refused.reason));
             }
-            Event::Canceled(gone) => cancelled.extend(hub.known(gone.order_id).map(view)),
             Event::MassCanceled(ended) => count = Some(ended.count),
             _ => {}
         }
@@ -204,7 +203,7 @@ fn cancelled(
         Problem::unknown_outcome("the command was applied and does not say what it did")
     })?;
     Ok(CancelledAll {
-        cancelled,
+        cancelled: done.cancelled.iter().copied().map(view).collect(),
         count: U64(count),
         sequence: U64(done.seq.0),
     })

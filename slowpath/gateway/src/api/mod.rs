@@ -15,7 +15,7 @@ pub(crate) mod users;
 use crate::number::{I64, U64};
 use crate::problem::Problem;
 use crate::state::App;
-use domain::Price;
+use domain::{Amount, Price};
 use serde::{Deserialize, Serialize};
 use store::At;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -106,6 +106,14 @@ pub(crate) fn bound(name: &str, ticks: Option<I64>) -> Result<Price, Problem> {
         Some(I64(ticks)) => Err(Problem::invalid(format!(
             "{name}: {ticks} is no price, use a whole number of ticks from 1 on"
         ))),
+    }
+}
+
+/// At least one base unit.
+pub(crate) fn amount(U64(units): U64) -> Result<Amount, Problem> {
+    match units {
+        0 => Err(Problem::invalid("amount: use at least 1 base unit")),
+        units => Ok(Amount(units)),
     }
 }
 
