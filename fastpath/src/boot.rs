@@ -11,7 +11,7 @@ use shm::{
     Read, RegionError, RegionSpec, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
 use topology::instruments::{process, tile_kind};
@@ -28,7 +28,7 @@ use crate::patience::patiently;
 use crate::port;
 use crate::recovery::{Replayed, Sources, Told, replay};
 use crate::sequencer::{Resumed, Sequencer};
-use crate::watermark::Watermark;
+use crate::watermark::{self, Watermark};
 
 /// The process's own block in the `fast` region, after those of its tiles.
 const PROCESS_BLOCK: usize = 3;
@@ -87,7 +87,11 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         let replayed = if has_regions(config, &["journal"]) {
             None
         } else {
-            Some(replay_journal(config, None, 0)?)
+            let replayed = replay_journal(config, None, 0)?;
+            if let Some(slow) = slow_of_this_boot(config)? {
+                watermark::check_start(config, &slow, replayed.chain.last_seq().0)?;
+            }
+            Some(replayed)
         };
         Some(Early { port, replayed })
     };
@@ -192,6 +196,8 @@ pub(crate) fn recover(
             })?
         }
     };
+    // Only now: what is durable never falls, so what a slowpath that runs has said meanwhile counts too.
+    watermark::check_start(config, &regions.slow, replayed.chain.last_seq().0)?;
     resume(config, regions, log, (replayed, continues), clock)
 }
 
@@ -381,8 +387,23 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
     let path = places
         .find("slow")?
         .context("the region `slow` has vanished")?;
+    open_to_read(places, &path)
+}
+
+/// The region that a slowpath of this boot of the machine left or writes, if there is one.
+fn slow_of_this_boot(config: &Config) -> Result<Option<Memory>> {
+    let places = places(config);
+    let Some(path) = places.find("slow")? else {
+        return Ok(None);
+    };
+    let boot_id = shm::boot_id().context("read the boot id")?;
+    let slow = open_to_read(&places, &path)?;
+    Ok(Some(slow).filter(|slow| slow.header().boot_id() == boot_id))
+}
+
+fn open_to_read(places: &Places, path: &Path) -> Result<Memory> {
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
-    let memory = patiently(|| Memory::open_reader(&path, magic), may_pass)?;
+    let memory = patiently(|| Memory::open_reader(path, magic), may_pass)?;
     places.check_home(&memory)?;
     Ok(memory)
 }
