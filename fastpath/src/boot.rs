@@ -5,7 +5,6 @@ use domain::{Command, Nanos, Request, Source};
 use journal::{ArchiveReader, Frame};
 use nic::Receive as _;
 use nic::sockets::{SocketsRx, SocketsTx};
-use shm::layout::ProcessState;
 use shm::{
     FastWriter, Found, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, MemoryKind, Places,
     Read, RegionError, RegionSpec, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
@@ -18,6 +17,7 @@ use topology::instruments::{process, tile_kind};
 use topology::{Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
+use crate::booting::Begun;
 use crate::claim::{self, Claim};
 use crate::clock_watch;
 use crate::console::{say, warn};
@@ -74,7 +74,7 @@ struct Early {
 
 /// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
 /// leaves no new region behind.
-pub(crate) fn boot(config: &Config) -> Result<Machine> {
+pub(crate) fn boot(config: &Config, begun: &Begun) -> Result<Machine> {
     let claim = claim::take(config)?;
     topology::state_lock::check_archive(config)?;
     check_cpus(config)?;
@@ -95,13 +95,12 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         };
         Some(Early { port, replayed })
     };
-    let (regions, locks) = open_regions(config)?;
+    let (regions, locks) = open_regions(config, begun)?;
     say_where(&regions.journal);
-    let fast = FastWriter::new(regions.fast.clone())?;
-    fast.set_process_state(ProcessState::Running);
+    begun.made(&regions)?;
     let machine = start(config, &regions, (locks, claim), early);
     if machine.is_err() {
-        fast.set_process_state(ProcessState::Failed);
+        begun.refused();
     }
     machine
 }
@@ -279,7 +278,7 @@ impl Drop for Made {
     }
 }
 
-fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
+fn open_regions(config: &Config, begun: &Begun) -> Result<(Regions, [WriterLock; 2])> {
     let places = places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
     let identity = Identity {
@@ -289,6 +288,7 @@ fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
     };
     let mut made = Made::default();
     let mut open = |name, spec| {
+        begun.region(&places, name);
         let opened = patiently(
             || Memory::create_or_open(&places, name, spec, identity),
             may_pass,
