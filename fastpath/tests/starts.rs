@@ -526,7 +526,7 @@ struct Wrong {
     says: &'static str,
 }
 
-const WRONG: [Wrong; 7] = [
+const WRONG: [Wrong; 8] = [
     Wrong {
         cpu: "1023",
         make: |_| {},
@@ -545,6 +545,16 @@ const WRONG: [Wrong; 7] = [
             fs::write(segment, [7; 4096]).unwrap();
         },
         says: "00000000000000000007.seg",
+    },
+    Wrong {
+        cpu: "\"any\"",
+        make: |instance| {
+            // It has no writer, and nobody waits for one.
+            let segment = instance.path("state/archive/00000000000000000001.seg");
+            let made = Command::new("mkfifo").arg(segment).status();
+            assert!(made.unwrap().success());
+        },
+        says: "it is no regular file",
     },
     Wrong {
         cpu: "\"any\"",
