@@ -1,6 +1,6 @@
 //! Start-up: regions, recovery, genesis, the machine that the supervisor runs.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use domain::{Command, Nanos, Request, Source};
 use journal::{ArchiveReader, Frame};
 use nic::Receive as _;
@@ -467,7 +467,7 @@ fn resume(
     }
     let slow = SlowView::new(regions.slow.clone())?;
     if fresh {
-        run_genesis(&mut sequencer, config, &slow, clock)?;
+        run_genesis(&mut sequencer, config, &slow, &replayed.genesis, clock)?;
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
         // The feed tells of the markets, if memory still has all of the genesis and room to go on.
@@ -511,40 +511,68 @@ fn ahead_of_clock(ahead: u64) -> Option<String> {
     })
 }
 
-/// Journals the genesis file's commands, as far as they are not there yet. A shard that lacks one of
-/// them must not be told to anybody.
+/// Journals the genesis file's commands, as far as they are not there yet: `journalled` are those that are. A shard
+/// that lacks one of them must not be told to anybody.
 fn run_genesis(
     sequencer: &mut Sequencer,
     config: &Config,
     slow: &SlowView,
+    journalled: &[Request],
     clock: &dyn Fn() -> u64,
 ) -> Result<()> {
-    let genesis = config.load_genesis()?;
+    let genesis = numbered(config.load_genesis()?.commands());
+    check_begun(config, &genesis, journalled)?;
+    for (source, source_seq, command) in genesis.into_iter().skip(journalled.len()) {
+        wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
+        let now = clock();
+        let request = Request {
+            source,
+            source_seq,
+            receive_time: Nanos(now),
+            command,
+        };
+        sequencer.sequence(&request, now);
+        ensure!(
+            sequencer.refused().is_none(),
+            "the engine refuses {:?} of {}: {:?}; correct the file, remove the journal (archive {} and the \
+             regions), and start again",
+            command.kind(),
+            config.genesis_file().display(),
+            sequencer.refused(),
+            config.archive_dir().display()
+        );
+    }
+    Ok(())
+}
+
+/// Each source counts its commands from 1 on.
+fn numbered(commands: Vec<(Source, Command)>) -> Vec<(Source, u64, Command)> {
     let mut numbers: BTreeMap<Source, u64> = BTreeMap::new();
-    for (source, command) in genesis.commands() {
+    let number = |(source, command)| {
         let number = numbers.entry(source).or_default();
         *number += 1;
-        if sequencer.engine().admits(source, *number) {
-            wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
-            let now = clock();
-            let receive_time = Nanos(now);
-            let request = Request {
-                source,
-                source_seq: *number,
-                receive_time,
-                command,
-            };
-            sequencer.sequence(&request, now);
-            ensure!(
-                sequencer.refused().is_none(),
-                "the engine refuses {:?} of {}: {:?}; correct the file, remove the journal (archive {} and the \
-                 regions), and start again",
-                command.kind(),
-                config.genesis_file().display(),
-                sequencer.refused(),
-                config.archive_dir().display()
-            );
-        }
+        (source, *number, command)
+    };
+    commands.into_iter().map(number).collect()
+}
+
+/// Refuses to go on with another file than the one whose commands were `journalled` by a start that died within.
+fn check_begun(
+    config: &Config,
+    genesis: &[(Source, u64, Command)],
+    journalled: &[Request],
+) -> Result<()> {
+    let was = |request: &Request| (request.source, request.source_seq, request.command);
+    let differs = (0..journalled.len()).find(|&at| genesis.get(at) != Some(&was(&journalled[at])));
+    if let Some(at) = differs {
+        bail!(
+            "{} is not the file with which the genesis began: seq {} of the journal is a {:?} that does not stand there; \
+             put the file back as it was, or remove the journal (archive {} and the regions), and start again",
+            config.genesis_file().display(),
+            at + 1,
+            journalled[at].command.kind(),
+            config.archive_dir().display()
+        );
     }
     Ok(())
 }
