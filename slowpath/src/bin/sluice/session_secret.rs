@@ -1,6 +1,7 @@
 //! `sluice session-secret`.
 
 use crate::Instance;
+use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use domain::SessionId;
@@ -32,7 +33,6 @@ pub(crate) struct Arguments {
 }
 
 /// Prints it.
-#[expect(clippy::print_stderr, reason = "warnings do not mix with the secret")]
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
     let id = arguments.session;
@@ -45,9 +45,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         );
     }
     let host = HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?);
-    eprintln!(
+    note(format_args!(
         "warning: whoever has this secret can trade as session {id}; give it to its owner only, and keep it out of logs and shells' histories"
-    );
+    ));
     let secret = host.session_secret(SessionId(id));
     for byte in secret.expose() {
         write!(out, "{byte:02x}")?;
