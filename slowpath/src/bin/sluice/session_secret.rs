@@ -5,6 +5,7 @@ use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use domain::SessionId;
+use slowpath::attach;
 use std::io;
 use std::process::ExitCode;
 use wire::auth::HostSecret;
@@ -44,7 +45,10 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
             config.genesis_file().display()
         );
     }
-    let host = HostSecret::from_bytes(topology::secret::load_or_create(&config.secret_file())?);
+    // That of the processes, whoever asks.
+    let owner = attach::places(&config).owner();
+    let host = topology::secret::load_or_create_of(&config.secret_file(), owner)?;
+    let host = HostSecret::from_bytes(host);
     note(format_args!(
         "warning: whoever has this secret can trade as session {id}; give it to its owner only, and keep it out of logs and shells' histories"
     ));
