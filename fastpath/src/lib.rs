@@ -44,7 +44,7 @@ use topology::Config;
 ///
 /// # Errors
 /// If the start is refused, the process cannot go on, or frames stay unarchived at the end.
-pub fn run(config: &Config, allocator: &CountingAllocator, booting: &Booting) -> Result<()> {
-    let machine = boot::boot(config)?;
+pub fn run(config: &Config, allocator: &CountingAllocator, booting: Booting) -> Result<()> {
+    let machine = boot::boot(config, booting.begun())?;
     supervisor::supervise(config, machine, allocator, booting)
 }

@@ -7,9 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use shm::heartbeat::is_silent;
 use shm::layout::ProcessState;
 use shm::{FastView, SlowView, TileState, since_boot};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -34,11 +32,10 @@ pub(crate) fn supervise(
     config: &Config,
     machine: Machine,
     allocator: &CountingAllocator,
-    booting: &Booting,
+    booting: Booting,
 ) -> Result<()> {
     let fast = machine.fast.clone();
-    let asked = listen()?;
-    booting.over();
+    let asked = booting.over();
     let ended = serve(config, machine, allocator, &asked);
     fast.set_process_state(match &ended {
         Ok(Ended::Archived) => ProcessState::Stopped,
@@ -58,15 +55,6 @@ pub(crate) fn supervise(
 enum Ended {
     Archived,
     Unarchived { head: u64, durable: u64 },
-}
-
-/// Whether a signal has asked to stop.
-fn listen() -> Result<Arc<AtomicBool>> {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
-    }
-    Ok(asked)
 }
 
 fn serve(

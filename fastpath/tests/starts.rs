@@ -6,7 +6,11 @@
 
 use shm::layout::ProcessState;
 use shm::layout::fast_layout::FAST_MAGIC;
-use shm::{FastView, FastWriter, Identity, Memory, fast_spec, journal_spec};
+use shm::log::JOURNAL_MAGIC;
+use shm::{
+    FastView, FastWriter, Identity, LogReader, Memory, SlowWriter, fast_spec, journal_spec,
+    slow_spec,
+};
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, UdpSocket};
@@ -116,6 +120,13 @@ impl Instance {
             .unwrap();
         assert!(first_ready(&mut child).is_some());
         child
+    }
+
+    /// Starts the process and waits for nothing.
+    fn booting(&self) -> Child {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
     }
 
     /// Changes the configuration.
@@ -403,16 +414,13 @@ fn a_stop_that_leaves_frames_unarchived_says_so_and_fails() {
     }
 }
 
-/// The out tile only shows that it has failed; the supervisor says it, once.
 /// It waits for the lock of the state folder then; it would refuse in the end.
 #[test]
 fn asked_to_stop_before_it_serves_it_ends_at_once_and_in_order() {
     let instance = Instance::new("\"any\"");
     let lock = fs::File::create(instance.path("state/LOCK")).unwrap();
     lock.lock().unwrap();
-    let mut command = instance.command();
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = instance.booting();
     let status = format!("/proc/{}/status", child.id());
     let listens = |status: &str| {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -427,6 +435,61 @@ fn asked_to_stop_before_it_serves_it_ends_at_once_and_in_order() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// It waits for the port then.
+#[test]
+fn asked_to_stop_while_it_recovers_it_says_how_it_ended() {
+    let instance = Instance::new("\"any\"");
+    instance.served_and_killed();
+    let in_use = UdpSocket::bind(instance.port).unwrap();
+    for (archived, ends) in [
+        (false, ProcessState::Unfinished),
+        (true, ProcessState::Stopped),
+    ] {
+        if archived {
+            let journal = instance.path("shm/sluice-start/journal");
+            let journal = Memory::open_reader(&journal, JOURNAL_MAGIC).unwrap();
+            let head = LogReader::new(journal, 1).unwrap().head();
+            let (slow, ..) =
+                Memory::create_or_open(&places(&instance), "slow", slow_spec(), identity())
+                    .unwrap();
+            SlowWriter::new(slow).unwrap().set_durable_seq(head);
+        }
+        let child = instance.booting();
+        let runs = || {
+            let fast = instance.path("shm/sluice-start/fast");
+            let fast = Memory::open_reader(&fast, FAST_MAGIC).unwrap();
+            fast.header().pid() == u64::from(child.id())
+                && instance.state() == Some(ProcessState::Running)
+        };
+        while !runs() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (code, said) = signalled(child, "TERM");
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(instance.state(), Some(ends));
+    }
+    drop(in_use);
+}
+
+/// It has made one region and waits for the lock of another.
+#[test]
+fn asked_to_stop_while_it_makes_its_regions_it_leaves_none() {
+    let instance = Instance::new("\"any\"");
+    let path = instance.path("shm/sluice-start/fast");
+    let fast = fs::File::create(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    fast.lock().unwrap();
+    let child = instance.booting();
+    let journal = instance.path("shm/sluice-start/journal");
+    while Memory::open_reader(&journal, JOURNAL_MAGIC).is_err() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (code, said) = signalled(child, "TERM");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(instance.regions(), [path], "which is somebody else's");
+}
+
+/// The out tile only shows that it has failed; the supervisor says it, once.
 #[test]
 fn damaged_memory_is_said_by_the_process_that_runs() {
     let instance = Instance::new("\"any\"");
@@ -463,7 +526,7 @@ struct Wrong {
     says: &'static str,
 }
 
-const WRONG: [Wrong; 7] = [
+const WRONG: [Wrong; 8] = [
     Wrong {
         cpu: "1023",
         make: |_| {},
@@ -482,6 +545,16 @@ const WRONG: [Wrong; 7] = [
             fs::write(segment, [7; 4096]).unwrap();
         },
         says: "00000000000000000007.seg",
+    },
+    Wrong {
+        cpu: "\"any\"",
+        make: |instance| {
+            // It has no writer, and nobody waits for one.
+            let segment = instance.path("state/archive/00000000000000000001.seg");
+            let made = Command::new("mkfifo").arg(segment).status();
+            assert!(made.unwrap().success());
+        },
+        says: "it is no regular file",
     },
     Wrong {
         cpu: "\"any\"",

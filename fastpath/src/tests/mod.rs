@@ -6,6 +6,7 @@ mod establish;
 mod expiry;
 mod fairness;
 mod feed;
+mod genesis;
 mod log_on;
 mod mass_cancel;
 mod mutation;

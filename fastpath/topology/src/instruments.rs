@@ -139,7 +139,7 @@ numbered! {
         feed_heartbeats,
         /// Times that the port had no free slot for a packet of the feed.
         feed_blocked,
-        /// Words of journal memory that no writer wrote: the tile has failed.
+        /// Words and frames of journal memory that are not what was written: the tile has failed, or met them where it was to send again.
         corrupt,
     }
 }

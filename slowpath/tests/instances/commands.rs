@@ -173,6 +173,8 @@ fn a_process_whose_region_is_gone_is_not_said_to_have_stopped() {
     );
     assert!(said.out.contains(&says), "{said:?}");
     assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(instance.sluice_unread(&["stop"]), Some(1));
+    assert_eq!(instance.sluice_unread(&["status"]), Some(1));
     let status = instance.sluice(&["status"]);
     let says = format!(
         "wrong: the slowpath (pid {pid}) runs, and its region slow is gone or has another name, unless it has just \
@@ -215,6 +217,9 @@ fn what_runs_already_is_not_started_again_and_what_is_missing_is() {
         assert!(said.err.contains(&part), "{part}: {said:?}");
     }
     assert!(!instance.config.state_dir().join("slowpath.log").exists());
+    // Not the code of a panic, which would leave behind what was started.
+    let start = ["start", "--detach", "--programs", &folder];
+    assert_eq!(instance.sluice_unread(&start), Some(1));
     let stopped = instance.sluice(&["stop"]);
     let says = format!("the slowpath (pid {}) has stopped\n", slowpath.pid());
     assert_eq!(stopped.out, format!("the fastpath does not run\n{says}"));

@@ -76,6 +76,15 @@ impl Instance {
         Said::from(output)
     }
 
+    /// Runs the operator's command to its end while nobody reads what it says; its exit code.
+    pub(crate) fn sluice_unread(&self, args: &[&str]) -> Option<i32> {
+        let mut command = self.command(env!("CARGO_BIN_EXE_sluice"), args);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        command.status().unwrap().code()
+    }
+
     /// Runs the operator's command to its end as a user who is not permitted to use `path`.
     pub(crate) fn sluice_without(&self, path: &Path, args: &[&str]) -> Said {
         let mode = |path: &Path, mode| {

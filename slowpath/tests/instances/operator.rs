@@ -338,6 +338,11 @@ fn damage_in_the_archive_is_refused_by_name() {
             .contains("NOT VALID: archive: 00000000000000000001.seg"),
         "{verified:?}"
     );
+    let verify = ["journal", "verify", "--archive-only"];
+    assert_eq!(instance.sluice_unread(&verify), Some(1));
+    // What only prints ends with its reader.
+    let print = ["config", "show"];
+    assert_eq!(instance.sluice_unread(&print), Some(0));
 }
 
 #[test]

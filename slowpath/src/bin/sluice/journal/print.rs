@@ -2,6 +2,7 @@
 
 use crate::Instance;
 use crate::decimal::Decimal;
+use crate::output::note;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use domain::{Seq, SessionId, Source, Utc};
@@ -66,7 +67,6 @@ struct Line {
 }
 
 /// Prints it.
-#[expect(clippy::print_stderr, reason = "notes do not mix with the frames")]
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
     let memory = attach::journal_reader(&config)?;
@@ -83,7 +83,9 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         );
     }
     if memory.is_none() {
-        eprintln!("note: there is no journal memory of this boot; this is the archive alone");
+        note(format_args!(
+            "note: there is no journal memory of this boot; this is the archive alone"
+        ));
     }
     let first = Seq(arguments.from.max(1));
     let mut frames = Follower::new(archive, config.instance.shard, memory, first);
@@ -97,10 +99,10 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         }
     }
     if let Some(torn) = frames.torn() {
-        eprintln!(
+        note(format_args!(
             "note: the archive ends with {} bytes of an unfinished write, {}",
             torn.bytes, torn.at
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ mod full_disk;
 mod restart;
 mod supervisor;
 
+use crate::output::note;
 use crate::process::{Role, Seen};
 use crate::{Instance, WRONG};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -164,7 +165,6 @@ fn programs(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 /// Says something for people: on standard error, because standard output is the processes'.
-#[expect(clippy::print_stderr, reason = "what this command does")]
 fn tell(line: &str) {
-    eprintln!("sluice: {line}");
+    note(format_args!("sluice: {line}"));
 }

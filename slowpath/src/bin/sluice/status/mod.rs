@@ -47,6 +47,13 @@ pub(crate) struct Arguments {
     watch: Option<u64>,
 }
 
+impl Arguments {
+    /// Whether it looks again and again.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.watch.is_some()
+    }
+}
+
 /// Shows it once, or again and again.
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
