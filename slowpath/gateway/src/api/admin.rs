@@ -20,8 +20,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    AccountId, Amount, AssetId, Command, CommandKind, CreateAsset, CreateMarket, Deposit, FirmId,
-    MarketId, MarketState, Nanos, Price, Qty, Seq, Source, Zero,
+    AccountId, AssetId, Command, CommandKind, CreateAsset, CreateMarket, Deposit, FirmId, MarketId,
+    MarketState, Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -664,7 +664,7 @@ pub(crate) async fn snapshots(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::SetTier;
+    use domain::{Amount, SetTier};
     use serde_json::json;
 
     #[test]

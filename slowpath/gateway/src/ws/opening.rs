@@ -271,6 +271,8 @@ fn order_of(event: &Event) -> Option<OrderId> {
         // Of no order that there is, of many, or no report.
         Event::NotApplied(_)
         | Event::MassCanceled(_)
+        | Event::ProtectionSet(_)
+        | Event::ProtectionReached(_)
         | Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)
