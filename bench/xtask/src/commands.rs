@@ -68,3 +68,20 @@ pub(crate) fn run() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_of_nothing_is_refused() {
+        let parse = |option, value| {
+            Arguments::try_parse_from(["cargo xtask", "demo", option, value]).map(drop)
+        };
+        for option in ["--rate", "--seconds"] {
+            parse(option, "1").unwrap();
+            let refused = parse(option, "0").expect_err("nothing would happen");
+            assert!(refused.to_string().contains(option), "{refused}");
+        }
+    }
+}
