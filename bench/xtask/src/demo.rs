@@ -134,9 +134,11 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
         .map(|b| format!("{b:02x}"))
         .collect();
     std::fs::write(&secret, hex)?;
+    // No package is named, as in the aliases: what is built already is not built again.
     println!(
-        "your session cargo run -p client --example place_and_cancel -- \
+        "your session cargo run --profile {} --example place_and_cancel -- \
          --server {door} --session 4 --secret {} --market 0",
+        programs::profile(),
         secret.display()
     );
     greet_web(instance)

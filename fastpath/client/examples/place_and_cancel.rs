@@ -1,8 +1,8 @@
 //! Enters one limit order, waits until it rests, cancels it, and says how long each answer took.
 //!
 //! ```text
-//! cargo run --release -p client --example place_and_cancel -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --side buy --price 100
+//! cargo run --release --example place_and_cancel -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --side buy --price 100
 //! ```
 //!
 //! Choose a price that does not trade. The times are those of the whole way: this process, its

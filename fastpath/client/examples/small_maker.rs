@@ -1,8 +1,8 @@
 //! Quotes both sides of one market, and quotes again whenever a quote is gone.
 //!
 //! ```text
-//! cargo run --release -p client --example small_maker -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --middle 1000 --seconds 60
+//! cargo run --release --example small_maker -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --middle 1000 --seconds 60
 //! ```
 //!
 //! It shows a maker's loop: react to reports, keep state in the client library, lean against the own

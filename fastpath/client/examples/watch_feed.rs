@@ -1,8 +1,8 @@
 //! Listens to the public feed and prints, as it happens, trades and the top of each book.
 //!
 //! ```text
-//! cargo run --release -p client --example watch_feed -- --feed 127.0.0.1:7401
-//! cargo run --release -p client --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
+//! cargo run --release --example watch_feed -- --feed 127.0.0.1:7401
+//! cargo run --release --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
 //! ```
 //!
 //! It has no snapshots, so it knows the books only if it listens since before the exchange's first

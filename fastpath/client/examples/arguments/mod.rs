@@ -10,7 +10,7 @@ use std::str::FromStr;
 use wire::auth::SessionSecret;
 
 /// What every example needs, as `--help` shows it.
-const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:9000
+const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:7400
   --session N      our session
   --secret FILE    its secret: 64 hexadecimal digits
   --market M       the market to trade in";
