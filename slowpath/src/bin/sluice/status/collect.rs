@@ -61,6 +61,7 @@ pub(crate) struct Journal {
     pub(crate) this_boot: bool,
     pub(crate) head: Decimal,
     pub(crate) oldest: Decimal,
+    /// For frames, as `memory.journal_mib` has it; their index is beside it.
     pub(crate) bytes: Decimal,
     pub(crate) frame_capacity: Decimal,
     /// How much of the memory is waiting for the archive, estimated from some of its frames.
@@ -358,7 +359,7 @@ impl Journal {
             this_boot,
             head: Decimal(head),
             oldest: Decimal(oldest),
-            bytes: Decimal(memory.bytes() as u64),
+            bytes: Decimal(words * 8),
             frame_capacity: Decimal(frame_capacity),
             fill_per_mille: fill,
         })
