@@ -324,6 +324,16 @@ fn a_range_or_a_session_can_be_printed() {
         .collect();
     assert_eq!(kinds, ["Accepted", "BookAdd"]);
 
+    for (args, says) in [
+        (["--from", "1000", "--to", "1001"], "ends before seq 1000"),
+        (["--from", "3", "--to", "2"], "--to 2 is before"),
+        (["--from", "1", "--session", "77"], "none of these frames"),
+    ] {
+        let printed = instance.sluice(&[&["journal", "print"], &args[..]].concat());
+        assert_eq!((printed.code, printed.out.as_str()), (0, ""), "{printed:?}");
+        assert!(printed.err.contains(says), "{printed:?}");
+    }
+
     let of_one = instance.sluice(&["journal", "print", "--session", "1", "--json"]);
     let lines: Vec<serde_json::Value> = of_one
         .out
