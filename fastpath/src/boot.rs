@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
-use topology::instruments::{process, tile_kind};
-use topology::{Config, Cpu, TileKind};
+use topology::instruments::{address_number, process, tile_kind};
+use topology::{Ack, Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
 use crate::booting::Begun;
@@ -623,6 +623,15 @@ fn assemble(
     process.set(process::recovered_seq, recovered_seq);
     process.set(process::utc_at_boot, Clock::utc_at_boot());
     process.set(process::order_port, u64::from(port.port));
+    process.set(
+        process::ack,
+        match config.instance.ack {
+            Ack::Sequenced => 1,
+            Ack::Durable => 2,
+        },
+    );
+    let feed = config.feed.destination.map_or(0, address_number);
+    process.set(process::feed, feed);
     Ok(Machine {
         tiles: BTreeMap::from([
             (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! solana-keygen new --outfile wallet.json          # or any file with a key's 64 bytes as a JSON list
-//! cargo run -p client --example log_on -- --gateway http://127.0.0.1:7480 --wallet wallet.json --secret session.secret
+//! cargo run --release --example log_on -- --gateway http://127.0.0.1:7480 --wallet wallet.json --secret session.secret
 //! ```
 //!
 //! What is agreed and signed: `docs/WIRE.md`, "Log-on". The session's secret is written to a file
@@ -63,11 +63,19 @@ fn run() -> Result<(), Box<dyn Error>> {
         number.0
     );
     println!(
-        "try it: cargo run -p client --example place_and_cancel -- --server {address} --session {} --secret {secret} \
+        "try it: cargo run --profile {} --example place_and_cancel -- --server {address} --session {} --secret {secret} \
          --market 0",
+        profile().unwrap_or_else(|| "dev".to_owned()),
         number.0
     );
     Ok(())
+}
+
+/// The profile in which this example was built, from its folder: what was compiled for it serves the next one too.
+fn profile() -> Option<String> {
+    let own = std::env::current_exe().ok()?;
+    let folder = own.parent()?.parent()?.file_name()?.to_str()?;
+    (folder != "debug").then(|| folder.to_owned())
 }
 
 /// Logs on and opens a session, whose number and address it gives, and whose secret it writes.

@@ -1,11 +1,11 @@
 //! Enters one limit order, waits until it rests, cancels it, and says how long each answer took.
 //!
 //! ```text
-//! cargo run --release -p client --example place_and_cancel -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --side buy --price 100
+//! cargo run --release --example place_and_cancel -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --side buy --price 100
 //! ```
 //!
-//! Choose a price that does not trade. The times are those of the whole way: this process, its
+//! The order is post-only: choose a price that does not trade, for it is rejected otherwise. The times are those of the whole way: this process, its
 //! kernel, the network, the exchange, and back. The exit code is 1 if it did not come to its end, and the
 //! last line then says why.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::order_entry::Message;
 
-const ABOUT: &str = "Enters one limit order, waits until it rests, and cancels it.";
+const ABOUT: &str = "Enters one limit order, post-only (it is rejected if it would trade at once), waits until it rests, and cancels it.";
 const HELP: &str = "  --side SIDE      buy or sell [buy]
   --price TICKS    limit price [1]
   --quantity LOTS  [1]

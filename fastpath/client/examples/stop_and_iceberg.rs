@@ -1,8 +1,8 @@
 //! Places an iceberg and a stop, says what each answer means, lets them trade if it is asked to, and cancels what is left.
 //!
 //! ```text
-//! cargo run --release -p client --example stop_and_iceberg -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --price 1000 --trade yes
+//! cargo run --release --example stop_and_iceberg -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --price 1000 --trade yes
 //! ```
 //!
 //! The iceberg sells; everybody sees a part of it at a time. The stop would buy once the market has traded at its trigger

@@ -11,6 +11,7 @@ pub(crate) use setup::GENESIS;
 
 use crate::{
     names::{Names, Register},
+    slip,
     words::{Fault, Words},
 };
 use domain::{
@@ -152,7 +153,15 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
         "kills" => mass::kill_switches(words, names, Sender::Session, true)?,
         "revives" => mass::kill_switches(words, names, Sender::Session, false)?,
         _ => {
-            return Err(words.fault(format!("expected {COMMANDS}, found `{name} {verb}`")));
+            let fault = words.fault(format!("expected {COMMANDS}, found `{name} {verb}`"));
+            let meant = slip::meant(name, COMMANDS).or_else(|| slip::meant(&verb, COMMANDS));
+            return Err(match meant {
+                Some(meant) => Fault {
+                    message: format!("{}; did you mean `{meant}`?", fault.message),
+                    ..fault
+                },
+                None => fault,
+            });
         }
     };
     Ok(by(Source::of_session(session?), commands))
@@ -180,7 +189,7 @@ fn any_market(words: &mut Words, names: &Names) -> Result<MarketId, Fault> {
 pub(crate) fn find(words: &Words, among: &Register, what: &str, name: &str) -> Result<u32, Fault> {
     among.id(name).ok_or_else(|| {
         let all = among.all();
-        words.fault(format!("expected a known {what} ({all}), found `{name}`"))
+        words.expected(&format!("a known {what} ({all})"), Some(name))
     })
 }
 

@@ -168,6 +168,10 @@ pub(crate) fn all_reports() -> String {
     list(KINDS.iter().filter(|kind| kind.is_report()))
 }
 
+pub(crate) fn all_of(class: Class) -> String {
+    list(KINDS.iter().filter(|kind| kind.class == class))
+}
+
 pub(crate) fn all() -> String {
     list(KINDS.iter())
 }

@@ -390,6 +390,18 @@ fn what_happened_without_a_line_or_another_number_of_times_is_shown() {
 }
 
 #[test]
+fn who_lists_some_events_of_a_class_is_told_to_list_the_others() {
+    let both = format!("{GIVEN}{BUYS} and timer\n");
+    let hint = "list the others as well, or write `then including`";
+    let some = fault_of(&format!("{both}then done Timer\n"));
+    assert!(some.ends_with(hint), "{some}");
+    let all = fault_of(&format!(
+        "{both}then alice accepted a\n and done Checkpoint\n"
+    ));
+    assert!(!all.contains(hint), "{all}");
+}
+
+#[test]
 fn an_order_that_no_line_has_named_is_refused() {
     let sells = "when alice sells 1 @ 9 as a times=2\n";
     for (name, expected) in [

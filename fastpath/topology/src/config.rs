@@ -2,6 +2,7 @@
 
 mod check;
 mod cpu;
+mod doubts;
 mod gateway;
 mod layers;
 mod log;

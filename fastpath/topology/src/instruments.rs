@@ -2,6 +2,8 @@
 //! stages that are timed. Writers (the tiles) and readers (`sluice status`, the demo) share these
 //! numbers; they are part of the region's layout, so a new one goes to the end of its list.
 
+use std::net::SocketAddrV4;
+
 /// Kinds of tile, as a tile's block names them; 0 is no tile.
 pub mod tile_kind {
     /// Datagrams in.
@@ -161,7 +163,25 @@ numbered! {
         clock_jumps,
         /// Whether it does now: 1 or 0.
         clock_in_trouble,
+        /// What its reports promise, `instance.ack` as it began: 1 sequenced, 2 durable; 0: it does not say.
+        ack,
+        /// Where its feed goes, `feed.destination` as it began, as a number; 0: nowhere.
+        feed,
     }
+}
+
+/// An address and its port as a counter holds them. None has the number 0.
+#[must_use]
+pub fn address_number(address: SocketAddrV4) -> u64 {
+    u64::from(u32::from(*address.ip())) << 16 | u64::from(address.port())
+}
+
+/// The address of such a number; none of 0, and of what is no such number.
+#[must_use]
+pub fn numbered_address(number: u64) -> Option<SocketAddrV4> {
+    let ip = u32::try_from(number >> 16).ok()?;
+    let port = u16::try_from(number & u64::from(u16::MAX)).ok()?;
+    (number != 0).then(|| SocketAddrV4::new(ip.into(), port))
 }
 
 numbered! {
@@ -172,5 +192,19 @@ numbered! {
         /// A message's receipt until the last report and feed message of its frame is handed to the port,
         /// before the system call that sends it.
         receive_to_send,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_was_written() {
+        for text in ["239.255.1.2:7401", "255.255.255.255:65535", "127.0.0.1:1"] {
+            let address = text.parse().unwrap();
+            assert_eq!(numbered_address(address_number(address)), Some(address));
+        }
+        assert_eq!([0, u64::MAX].map(numbered_address), [None, None]);
     }
 }

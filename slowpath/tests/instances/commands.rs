@@ -455,6 +455,17 @@ fn a_valid_configuration_and_its_genesis_are_said_to_be_so() {
 }
 
 #[test]
+fn a_configuration_of_production_is_warned_of_what_is_seldom_meant() {
+    let instance = Instance::new("");
+    let production = [("SLUICE_PROFILE", "production")];
+    let said = sluice(&instance, &["validate-config"], &production);
+    assert_eq!(said.code, 0, "{said:?}");
+    let warned =
+        "warning: session.public_key in the genesis file: that of session 1, 2 is a test key";
+    assert!(said.out.contains(warned), "{said:?}");
+}
+
+#[test]
 fn the_configuration_in_force_says_where_each_value_comes_from_and_is_one_itself() {
     let instance = Instance::new("");
     let environment = [

@@ -4,13 +4,14 @@ use client::Config;
 use domain::{MarketId, SessionId};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 use wire::auth::SessionSecret;
 
 /// What every example needs, as `--help` shows it.
-const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:9000
+const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:7400 or exchange.example:7400
   --session N      our session
   --secret FILE    its secret: 64 hexadecimal digits
   --market M       the market to trade in";
@@ -95,9 +96,19 @@ impl Arguments {
         Ok(value?)
     }
 
-    /// Where the exchange is.
+    /// Where the exchange is. Its port is one of IPv4, so that of a name's addresses such a one is taken first.
     pub(crate) fn server(&self) -> Result<SocketAddr, Box<dyn Error>> {
-        self.required("server")
+        let server: String = self.required("server")?;
+        let wrong = |problem: &dyn Display| {
+            format!(
+                "--server {server}: {problem}: write an address or a name, and a port, as in 127.0.0.1:7400"
+            )
+        };
+        let found = server.to_socket_addrs().map_err(|error| wrong(&error))?;
+        let found: Vec<SocketAddr> = found.collect();
+        let address = found.iter().find(|address| address.is_ipv4());
+        let address = address.or(found.first());
+        Ok(*address.ok_or_else(|| wrong(&"nobody has this name"))?)
     }
 
     /// Where to trade.

@@ -70,13 +70,14 @@ fn store_folder(config: &Config) -> Option<String> {
         Err(error) => error,
     };
     let path = place.display();
-    Some(match error.kind() {
-        ErrorKind::NotFound => format!(
+    Some(if error.kind() == ErrorKind::NotFound {
+        format!(
             "store.url: there is no folder {path}, and a start makes none: make it, or name a file in one that is there"
-        ),
-        _ => format!(
+        )
+    } else {
+        format!(
             "store.url: the database cannot be made in {path}: {error}: name a folder that this user may write"
-        ),
+        )
     })
 }
 

@@ -12,8 +12,8 @@ use wire::auth::HostSecret;
 
 /// Prints the secret of a session, for its owner: 64 hexadecimal digits.
 ///
-/// It follows from the host secret, which is made now if the instance has none yet, and stays the
-/// same as long as that does. Hand it over in a way that nobody else can read.
+/// It follows from the host secret, which is made now if the instance has none yet (a first start would make it),
+/// and stays the same as long as that does. Hand it over in a way that nobody else can read.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:
@@ -21,7 +21,7 @@ Example:
 
 Exit codes:
   0  printed
-  1  there is no host secret yet (a first start makes it), or it cannot be read
+  1  the genesis file has no such session, or the host secret cannot be read or made
 
 Next: hand the file to the session's owner by a way that nobody else reads, and nothing else; a client gives it as --secret.")]
 pub(crate) struct Arguments {

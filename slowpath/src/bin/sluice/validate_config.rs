@@ -15,8 +15,8 @@ use topology::{Config, ConfigError};
 /// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes. So do the
 /// files of certificate and key. Then it is looked whether this machine has what they take: the folder of the store's
 /// file, memory, addresses, free ports. CPUs that this machine does not have are a warning, because the files may be
-/// another's; so are ports that a running process of this instance has, and memory that is only not free now. Nothing is
-/// changed, and no port is taken.
+/// another's; so are ports that a running process of this instance has, memory that is only not free now, and what an
+/// instance of profile production hardly wants. Nothing is changed, and no port is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -81,6 +81,9 @@ fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
         genesis.commands().len()
     )?;
     writeln!(out, "archive in {}", config.archive_dir().display())?;
+    for doubt in config.doubts(&genesis) {
+        writeln!(out, "warning: {doubt}")?;
+    }
     for absent in host_cpus::absent(&config) {
         writeln!(out, "warning: {absent}; `sluice start` refuses it here")?;
     }

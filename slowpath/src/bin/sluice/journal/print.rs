@@ -26,7 +26,7 @@ use std::process::ExitCode;
     verbatim_doc_comment,
     after_long_help = "\
 Exit codes:
-  0  printed, up to the last frame or the last asked for
+  0  printed, up to the last frame or the last asked for; if there was nothing to print, that is said
   1  something cannot be read; it is said what
 
 Next: `sluice journal verify` says whether all of it is right."
@@ -90,13 +90,18 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
     let first = Seq(arguments.from.max(1));
     let mut frames = Follower::new(archive, config.instance.shard, memory, first);
     let last = Seq(arguments.to.unwrap_or(u64::MAX));
+    let mut printed = false;
     while frames.next_seq() <= last {
         let Some(frame) = frames.next(|| Seq(u64::MAX))? else {
             break;
         };
         if let Some(line) = line(&frame, arguments.session.map(SessionId)) {
             print(&line, arguments.json, out)?;
+            printed = true;
         }
+    }
+    if !printed {
+        eprintln!("note: {}", nothing(first, last, frames.next_seq()));
     }
     if let Some(torn) = frames.torn() {
         note(format_args!(
@@ -105,6 +110,18 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why nothing was printed of what was asked for; `next` is the frame that was looked for last.
+fn nothing(first: Seq, last: Seq, next: Seq) -> String {
+    if last < first {
+        return format!("there is nothing to print: --to {last} is before the first seq, {first}");
+    }
+    if next == first {
+        return format!("there is nothing to print: the journal ends before seq {first}");
+    }
+    "there is nothing to print: none of these frames is of this session or reported to it"
+        .to_owned()
 }
 
 /// What of a frame is to be printed, if anything: for a session its own commands with all that they

@@ -14,7 +14,8 @@ use shm::{
 use slowpath::attach::{self, Region};
 pub(crate) use slowpath::life::Life;
 use slowpath::{counters, metrics, serving};
-use topology::instruments::{matching, net, out, process, stage, tile_kind};
+use std::net::SocketAddrV4;
+use topology::instruments::{matching, net, numbered_address, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
 /// Most frames that are read to estimate how full the journal memory is.
@@ -27,7 +28,7 @@ pub(crate) struct Status {
     pub(crate) shard: u16,
     /// None if there is no journal.
     pub(crate) epoch: Option<Decimal>,
-    /// `sequenced` or `durable`.
+    /// `sequenced` or `durable`, as the running fastpath began; as configured if none runs.
     pub(crate) ack: &'static str,
     /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
@@ -35,7 +36,7 @@ pub(crate) struct Status {
     pub(crate) gateway: Option<String>,
     /// Where the slowpath serves figures; none: it does not.
     pub(crate) metrics: Option<String>,
-    /// Where the public feed goes; none: nowhere.
+    /// Where the public feed goes; none: nowhere. From where `ack` is.
     pub(crate) feed: Option<String>,
     /// `healthy`, `wrong` or `unknown`.
     pub(crate) health: &'static str,
@@ -60,6 +61,7 @@ pub(crate) struct Journal {
     pub(crate) this_boot: bool,
     pub(crate) head: Decimal,
     pub(crate) oldest: Decimal,
+    /// For frames, as `memory.journal_mib` has it; their index is beside it.
     pub(crate) bytes: Decimal,
     pub(crate) frame_capacity: Decimal,
     /// How much of the memory is waiting for the archive, estimated from some of its frames.
@@ -199,35 +201,26 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         let this_boot = memory.header().boot_id() == boot_id;
         view(Journal::of(&memory, this_boot, durable), &mut unknown)
     });
-    let head = journal
-        .as_ref()
-        .filter(|journal| journal.this_boot)
-        .map(|journal| journal.head.0);
-    let newest = crate::snapshot::newest_seq(config);
-    let newest = view(newest, &mut unknown).flatten();
+    let head = journal.as_ref().filter(|journal| journal.this_boot);
+    let head = head.map(|journal| journal.head.0);
+    let newest = view(crate::snapshot::newest_seq(config), &mut unknown).flatten();
+    let (ack, feed) = promises(config, fast.as_ref());
     let mut status = Status {
         instance: config.instance.name.clone(),
         shard: config.instance.shard,
         epoch,
-        ack: match config.instance.ack {
-            Ack::Sequenced => "sequenced",
-            Ack::Durable => "durable",
-        },
+        ack,
         port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
         gateway: gateway_of(config, slow.as_ref()),
         metrics: metrics_of(config, slow.as_ref()),
-        feed: config.feed.destination.map(|to| to.to_string()),
+        feed: feed.map(|to| to.to_string()),
         health: "",
         problems,
         unknown,
         journal,
         fastpath: fast.map(|(fast, life, pid, this_boot)| {
             let mut fastpath = Fastpath::of(&fast, life, pid, head);
-            if !this_boot {
-                // They are times since that boot.
-                let tiles = fastpath.tiles.iter_mut();
-                tiles.for_each(|tile| tile.heartbeat_age_ns = None);
-            }
+            fastpath.forget_ages_unless(this_boot);
             fastpath
         }),
         slowpath: slow.map(|(slow, life, this_boot)| {
@@ -244,17 +237,38 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
 /// The address that orders come in by: of a port that the system chose, if the fastpath has said which.
 fn port(config: &Config, fast: Option<&FastView>) -> String {
     let mut address = config.port.bind;
-    let tiles = fast
-        .into_iter()
-        .flat_map(|fast| (0..TILES).filter_map(|slot| fast.tile(slot)));
-    let process = tiles
-        .into_iter()
-        .find(|tile| tile.kind == tile_kind::PROCESS);
-    let number = process.map_or(0, |tile| tile.counters[process::order_port]);
+    let number = fast.map_or(0, |fast| own_count(fast, process::order_port));
     if let Some(number) = u16::try_from(number).ok().filter(|number| *number != 0) {
         address.set_port(number);
     }
     address.to_string()
+}
+
+/// What reports promise and where the feed goes: as the running fastpath began, for the file may say something else
+/// by now; as configured if none runs.
+fn promises(
+    config: &Config,
+    fast: Option<&(FastView, Life, u64, bool)>,
+) -> (&'static str, Option<SocketAddrV4>) {
+    let running = fast.filter(|(_, life, ..)| *life == Life::Running);
+    let running = running.map(|(fast, ..)| fast);
+    let feed = || running.and_then(|fast| numbered_address(own_count(fast, process::feed)));
+    match (
+        running.map_or(0, |fast| own_count(fast, process::ack)),
+        config.instance.ack,
+    ) {
+        (1, _) => ("sequenced", feed()),
+        (2, _) => ("durable", feed()),
+        (_, Ack::Sequenced) => ("sequenced", config.feed.destination),
+        (_, Ack::Durable) => ("durable", config.feed.destination),
+    }
+}
+
+/// A counter of the fastpath's own block; 0 if there is none yet.
+fn own_count(fast: &FastView, number: usize) -> u64 {
+    let mut tiles = (0..TILES).filter_map(|slot| fast.tile(slot));
+    let process = tiles.find(|tile| tile.kind == tile_kind::PROCESS);
+    process.map_or(0, |tile| tile.counters[number])
 }
 
 /// Where the gateway of a slowpath that runs listens.
@@ -345,7 +359,7 @@ impl Journal {
             this_boot,
             head: Decimal(head),
             oldest: Decimal(oldest),
-            bytes: Decimal(memory.bytes() as u64),
+            bytes: Decimal(words * 8),
             frame_capacity: Decimal(frame_capacity),
             fill_per_mille: fill,
         })
@@ -390,6 +404,14 @@ impl Fastpath {
                 .enumerate()
                 .filter_map(|(number, name)| Stage::of(fast, number, name))
                 .collect(),
+        }
+    }
+
+    /// Heartbeats are times since the boot of the machine in which they were written.
+    fn forget_ages_unless(&mut self, this_boot: bool) {
+        if !this_boot {
+            let tiles = self.tiles.iter_mut();
+            tiles.for_each(|tile| tile.heartbeat_age_ns = None);
         }
     }
 }
