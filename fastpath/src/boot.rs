@@ -19,6 +19,7 @@ use topology::{Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
 use crate::claim::{self, Claim};
+use crate::clock_watch;
 use crate::console::{say, warn};
 use crate::counters::Counters;
 use crate::epochs;
@@ -157,6 +158,7 @@ fn start(
         Some(Early { port, replayed }) => (port, replayed),
         None => (port::open(config)?, None),
     };
+    clock_watch::begin(config, &regions.fast, regions.identity.boot_id);
     let recovered = recover(config, regions, replayed, &Clock::now)?;
     assemble(config, regions, recovered, port, locks)
 }
@@ -570,6 +572,7 @@ fn assemble(
     let process = Counters::new(&block, process::NAMES);
     process.set(process::epoch, u64::from(epoch));
     process.set(process::recovered_seq, recovered_seq);
+    process.set(process::utc_at_boot, Clock::utc_at_boot());
     process.set(process::order_port, u64::from(port.port));
     Ok(Machine {
         tiles: BTreeMap::from([

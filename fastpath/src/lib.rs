@@ -9,6 +9,7 @@ mod binding;
 mod boot;
 mod booting;
 mod claim;
+mod clock_watch;
 pub mod console;
 mod counters;
 mod epochs;

@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tile::allocator::CountingAllocator;
-use tile::{StopFlag, Tile};
+use tile::{Clock, StopFlag, Tile};
 use topology::instruments::process;
 use topology::{Config, Core, Cpu, TileKind};
 
 use crate::boot::Machine;
 use crate::booting::Booting;
+use crate::clock_watch::ClockWatch;
 use crate::console::{complain, say};
 use crate::watermark::Watermark;
 
@@ -89,10 +90,11 @@ fn serve(
         machine.port, machine.epoch
     ));
     allocator.close();
-    let mut has_failed = false;
+    let (mut has_failed, mut watch) = (false, ClockWatch::new(config));
     // ORDER: the flag is set by a signal handler and is the whole message.
     while !asked.load(Ordering::Relaxed) {
         machine.process.set(process::allocations, allocator.calls());
+        watch.turn(Clock::system_ahead(), &machine.process);
         // Not behind a panic: the shipped process aborts at once.
         ensure!(
             !threads.iter().any(JoinHandle::is_finished),

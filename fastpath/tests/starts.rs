@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tempfile::TempDir;
+use topology::instruments::process;
 
 const NOTHING: [PathBuf; 0] = [];
 
@@ -138,6 +139,24 @@ impl Instance {
 
     fn state(&self) -> Option<ProcessState> {
         self.fast().process_state()
+    }
+}
+
+/// Where an instance's regions are.
+fn places(instance: &Instance) -> shm::Places {
+    shm::Places {
+        instance: "start".into(),
+        hugetlbfs: None,
+        shm_dir: instance.path("shm"),
+        state_dir: instance.path("state"),
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        shard: 0,
+        boot_id: shm::boot_id().unwrap(),
+        epoch: 0,
     }
 }
 
@@ -312,22 +331,55 @@ fn snapshots_that_cannot_be_listed_cost_a_longer_replay() {
     assert_eq!(seq(&instance.served_and_killed()), seq(&first) + 1);
 }
 
+/// As if the system's time had stepped an hour forward since the last process began: what it left says when that was.
+#[test]
+fn a_step_of_the_clock_forward_is_an_alarm_and_no_start_follows_it() {
+    // And half a second, so that the seconds are these however exactly it is measured.
+    const STEP: u64 = 3_600_500_000_000;
+    let instance = Instance::new("\"any\"");
+    let ready = instance.served_and_killed();
+    let level = |number: usize| instance.fast().tile(3).unwrap().counters[number];
+    let begun = level(process::utc_at_boot);
+    let places = places(&instance);
+    let (fast, lock, _) =
+        Memory::create_or_open(&places, "fast", fast_spec(1024), identity()).unwrap();
+    let counter = FastWriter::new(fast)
+        .unwrap()
+        .tile(3)
+        .counter(process::utc_at_boot);
+    counter.set(begun - STEP);
+    drop(lock);
+
+    let mut child = instance.serving();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut alarm = String::new();
+    said.read_line(&mut alarm).unwrap();
+    let says = "alarm: the system's time has stepped: it is 3600.";
+    assert!(
+        alarm.contains(says) && alarm.contains(" s ahead of the exchange's"),
+        "{alarm}"
+    );
+    while level(process::clock_in_trouble) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(level(process::utc_at_boot), begun - STEP);
+    assert_eq!(level(process::clock_jumps), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // The operator's way out.
+    instance.configure("[port]", "[engine]\nclock_jump_ms = 0\n[port]");
+    assert!(seq(&instance.served_and_killed()) > seq(&ready));
+    assert!(level(process::utc_at_boot).abs_diff(begun) < STEP / 2);
+    assert_eq!(level(process::clock_in_trouble), 0);
+}
+
 /// As a start leaves it that is killed after it made journal memory and before anything else.
 #[test]
 fn bindings_do_not_outlive_their_journal_memory() {
     let instance = Instance::new("\"any\"");
     instance.served_and_killed();
-    let identity = Identity {
-        shard: 0,
-        boot_id: shm::boot_id().unwrap(),
-        epoch: 0,
-    };
-    let places = shm::Places {
-        instance: "start".into(),
-        hugetlbfs: None,
-        shm_dir: instance.path("shm"),
-        state_dir: instance.path("state"),
-    };
+    let (places, identity) = (places(&instance), identity());
     let open = |name, spec| Memory::create_or_open(&places, name, spec, identity).unwrap();
     let (fast, ..) = open("fast", fast_spec(1024));
     FastWriter::new(fast).unwrap().set_peer(1, 77);

@@ -63,6 +63,8 @@ pub struct OrderView {
     pub trigger_price: Price,
     /// Whether it is a side of its session's quote.
     pub quote: bool,
+    /// Of a stop that waits and will have no limit the worst price at which it trades then; 0: any.
+    pub worst_price: Price,
 }
 
 impl OrderView {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::market::Market;
 use crate::orders::{Iceberg, Order};
+use crate::stops::Stop;
 use domain::{
     AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
     Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price,
@@ -16,7 +17,7 @@ fn ids<T>(table: &[Option<T>]) -> impl Iterator<Item = u32> {
         .filter_map(|(id, place)| place.is_some().then_some(id))
 }
 
-fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -> OrderView {
+fn view(order: &Order, expires: Nanos, iceberg: Iceberg, stop: Stop) -> OrderView {
     OrderView {
         order_id: order.id,
         session: order.session,
@@ -34,8 +35,9 @@ fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -
         until_close: order.instructions.until_close(),
         display_qty: iceberg.display,
         hidden: iceberg.hidden,
-        trigger_price,
         quote: order.instructions.is_quote(),
+        trigger_price: stop.trigger,
+        worst_price: stop.worst,
     }
 }
 
@@ -308,13 +310,8 @@ impl Engine {
     }
 
     fn order_view(&self, order: &Order) -> OrderView {
-        let trigger = self.stop_of(order).map_or(Price(0), |stop| stop.trigger);
-        view(
-            order,
-            self.end_of(order),
-            self.orders.iceberg(order),
-            trigger,
-        )
+        let stop = self.stop_of(order).copied().unwrap_or(Stop::NONE);
+        view(order, self.end_of(order), self.orders.iceberg(order), stop)
     }
 
     pub(crate) fn market(&self, market: MarketId) -> Option<&Market> {

@@ -92,7 +92,7 @@ pub enum SnapshotError {
     Length { expected: u64, found: u64 },
     #[error("the body has CRC {computed:08x} where the header says {says:08x}")]
     BodyCrc { says: u32, computed: u32 },
-    #[error("its frame cannot be read: {0}")]
+    #[error("its frame cannot be read: {}", .0.brief())]
     Archive(#[from] ArchiveError),
     #[error("the archive does not begin with a genesis")]
     NoGenesis,

@@ -29,6 +29,7 @@ fn view(order: &Order) -> OrderView {
         hidden: order.hidden,
         trigger_price: order.stop.map_or(Price(0), |stop| stop.trigger),
         quote: false,
+        worst_price: order.stop.map_or(Price(0), |stop| stop.worst),
     }
 }
 

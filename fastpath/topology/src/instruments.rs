@@ -155,6 +155,12 @@ numbered! {
         recovered_seq,
         /// The port's number, which the system chose if the configuration says 0.
         order_port,
+        /// UTC less the time since boot, by which the process's clock goes.
+        utc_at_boot,
+        /// Times that the system's time was found to differ from the exchange's clock by more than `engine.clock_jump_ms`.
+        clock_jumps,
+        /// Whether it does now: 1 or 0.
+        clock_in_trouble,
     }
 }
 

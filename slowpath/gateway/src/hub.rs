@@ -18,7 +18,7 @@ use engine::Engine;
 use journal::{Frame, FrameHeader};
 use live_orders::Orders;
 use news::News;
-pub(crate) use news::shown;
+pub(crate) use news::at_first;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,6 +4,7 @@ use crate::choices::{
     ApiMarketState, ApiReference, ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce,
 };
 use crate::number::{I64, Paid, U64};
+use crate::problem::code_of;
 use domain::{
     AccountId, ClientOrderId, CreateMarket, Event, MarketState, Nanos, OrderId, OrderType,
     OrderView, PostOnly, Price, Qty, Reason, Reference, SelfTrade, SelfTradeScope, SessionId,
@@ -22,6 +23,11 @@ pub(crate) fn symbol(bytes: [u8; 16]) -> String {
 /// A wallet in base58.
 pub(crate) fn wallet(owner: [u8; 32]) -> String {
     bs58::encode(owner).into_string()
+}
+
+/// `Expired` as `expired`; none if there is no reason.
+pub(crate) fn reason_name(reason: Reason) -> Option<String> {
+    (reason != Reason::None).then(|| code_of(reason))
 }
 
 /// Which side of the book.
@@ -165,6 +171,9 @@ pub(crate) struct ApiOrder {
     pub(crate) status: ApiStatus,
     /// Why it ended or was refused: a reason code, 0 if neither.
     pub(crate) reason: u16,
+    /// The same by its name, as problems have it in `code`; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason_name: Option<String>,
     /// When it changed last, UTC nanoseconds; of a live order that has not changed since this server began, when
     /// that was.
     pub(crate) timestamp: U64,
@@ -406,7 +415,12 @@ impl Tracked {
             waits,
             display_qty: live.display_qty,
             hidden: live.hidden,
-            price: live.price,
+            // Of a stop without a limit that which it was entered with.
+            price: if waits && live.price == Price(0) {
+                live.worst_price
+            } else {
+                live.price
+            },
             qty: Qty(live.leaves.0 + live.filled.0),
             leaves: live.leaves,
             filled: live.filled,
@@ -449,6 +463,7 @@ impl Tracked {
             self_trade_scope: self.self_trade_scope.into(),
             status: self.status(),
             reason: self.ended.map_or(0, u16::from),
+            reason_name: self.ended.and_then(reason_name),
             timestamp: U64(self.changed.0),
         }
     }
@@ -479,6 +494,7 @@ impl ApiOrder {
             self_trade_scope: order.self_trade_scope.into(),
             status: order.status.into(),
             reason: u16::from(order.reason),
+            reason_name: reason_name(order.reason),
             timestamp: U64(order.updated_time.0),
         }
     }

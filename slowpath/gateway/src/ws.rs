@@ -6,7 +6,7 @@
 
 use crate::api::market::book;
 use crate::auth::{Caller, Membership, revocation};
-use crate::hub::{Stream, Subscription, Update, order_message, shown, trade_message};
+use crate::hub::{Stream, Subscription, Update, at_first, order_message, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
 use crate::state::App;
@@ -450,7 +450,7 @@ impl Connection {
         let (seq, markets) = self.app.live.read(|engine, seq| {
             let markets = engine
                 .market_ids()
-                .map(|market| shown(engine, market, hub.symbol(market)));
+                .map(|market| at_first(engine, market, hub.symbol(market)));
             (seq.0, markets.collect::<Vec<Value>>())
         });
         self.subscribed(name, false, seq).await?;

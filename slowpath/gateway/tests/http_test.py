@@ -15,12 +15,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 
 import base58
 import websockets
+from nacl.signing import VerifyKey
 from exchange import OPERATOR, Exchange, User, Wallet, freeze
 from order_entry import ExchangeKey, Port
 
@@ -90,6 +92,20 @@ class LogOn(OneExchange):
         tokens = self.ok(self.answer(a, challenge))
         self.assertEqual((tokens["role"], tokens["token_type"]), ("user", "Bearer"))
         self.refused(self.answer(a, challenge), 401, "unauthenticated")
+
+    def test_the_lines_of_the_documentation_sign_for_a_wallet(self):
+        text = (HERE.parents[2] / "docs/GATEWAY.md").read_text()
+        lines = text.split("```bash\n")[1].split("WALLET=")[0]
+        # What their first line fetches is here already.
+        script = lines.split("\n", 1)[1] + "sign who </dev/null; printf 'to sign' | sign sign"
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        with tempfile.TemporaryDirectory() as folder:
+            said = subprocess.run(
+                ["bash", "-ec", script], cwd=folder, check=True, capture_output=True, text=True,
+                env={**os.environ, "PATH": path},
+            )
+        wallet, signature = said.stdout.split()
+        VerifyKey(base58.b58decode(wallet)).verify(b"to sign", base58.b58decode(signature))
 
     def test_refresh_tokens_work_once_and_a_copy_ends_the_log_on(self):
         user = User(self.exchange, Wallet(3), funds=False)
@@ -313,6 +329,18 @@ class Deposits(OneExchange):
     def has(self):
         balances = self.ok(self.user.call("GET", "/users/me/balances"))["balances"]
         return next(int(b["available"]) for b in balances if b["asset"] == "SOL")
+
+    def test_it_names_a_wallet_or_an_account_by_its_number(self):
+        before = self.has()
+        account = self.ok(self.user.call("GET", "/users/me/account"))["account"]
+        ask = lambda **whom: self.operator.call(
+            "POST", "/admin/deposits", {**whom, "asset": "SOL", "amount": "7", "request_id": "by-number"}
+        )
+        self.assertEqual(self.ok(ask(account=account), 201)["id"], account)
+        self.assertEqual(self.has(), before + 7)
+        self.refused(ask(account=4_000_000), 404, "not-found")
+        for whom in ({}, {"account": account, "wallet": self.user.wallet.text}):
+            self.refused(ask(**whom), 422, "invalid-request")
 
     def test_repeated_it_is_answered_as_the_first_time(self):
         before = self.has()
@@ -671,11 +699,12 @@ class Orders(OneExchange):
         self.catch_up()
         outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/51"))
         self.assertEqual((outcome["accepted"], outcome["reason"]), (False, 12))
+        self.assertEqual(outcome["reason_name"], "insufficient-funds")
         self.refused(self.maker.call("GET", "/orders/by-client-id/52"), 404, "not-found")
 
     def test_refusals_say_why(self):
         for more, code in (
-            ({"order_type": "Market", "price": "0"}, "invalid-combination"),
+            ({"time_in_force": "GoodTillCancelled", "order_type": "Market", "price": "0"}, "invalid-combination"),
             ({"order_type": "Market", "time_in_force": "ImmediateOrCancel", "price": "70000"}, "invalid-price"),
             ({"min_quantity": "2"}, "invalid-quantity"),
             ({"min_quantity": "1", "order_type": "PostOnly"}, "invalid-combination"),
@@ -683,12 +712,20 @@ class Orders(OneExchange):
             ({"quantity": "0"}, "invalid-quantity"),
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
-            self.refused(self.maker.call("POST", "/orders", body), 409, code)
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 409, code)
+            if code == "invalid-combination":
+                # The one rule that is broken, by its field.
+                self.assertTrue(answer[1]["detail"].startswith(next(iter(more)) + ": "), answer[1])
         for kind in ("Limit", "PostOnly"):
             body = {"side": "Bid", "order_type": kind, "quantity": "1"}
             answer = self.maker.call("POST", "/orders", body)
             self.refused(answer, 400, "price-missing")
             self.assertIn("price is missing", answer[1]["detail"])
+        answer = self.maker.place("Bid", 100, 1, time_in_force="GoodTillTime")
+        self.refused(answer, 400, "expires-at-missing")
+        answer = self.maker.place("Bid", 100, 1, order_type="StopLimit")
+        self.refused(answer, 400, "trigger-price-missing")
         self.ok(self.maker.place("Ask", 30000, 1), 201)
         crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
         self.refused(crossing, 409, "would-trade")
@@ -705,6 +742,42 @@ class Orders(OneExchange):
         self.refused(
             self.exchange.call("POST", "/api/v1/orders", {"side": "Bid"}), 401, "unauthenticated"
         )
+
+    def test_a_market_order_need_not_say_that_it_does_not_stay(self):
+        self.ok(self.maker.place("Ask", 30000, 1), 201)
+        body = {"side": "Bid", "order_type": "Market", "quantity": "3"}
+        order = self.ok(self.taker.call("POST", "/orders", body), 201)["order"]
+        self.assertEqual(
+            (order["time_in_force"], order["filled_quantity"], order["status"]),
+            ("ImmediateOrCancel", "1", "Cancelled"),
+        )
+
+    def test_an_amendment_names_only_what_changes(self):
+        order = self.ok(self.maker.place("Bid", 100, 5, 31), 201)["order"]["order_id"]
+        amend = lambda **change: self.maker.call("PUT", f"/orders/{order}", change)
+        what = lambda answer: [answer["order"][name] for name in ("price", "quantity", "client_order_id")]
+        self.assertEqual(what(self.ok(amend(price="101"))), ["101", "5", "31"])
+        self.assertEqual(what(self.ok(amend(quantity="4"))), ["101", "4", "31"])
+        renamed = self.ok(amend(new_client_order_id="32"))
+        self.assertEqual(what(renamed), ["101", "4", "32"])
+        self.assertTrue(renamed["reports"][0]["kept_priority"])
+        # The total: one lot of it has traded.
+        self.ok(self.taker.place("Ask", 101, 1), 201)
+        self.assertEqual(self.ok(amend(quantity="3"))["order"]["remaining_quantity"], "2")
+        self.refused(amend(), 422, "invalid-request")
+
+    def test_a_misspelt_parameter_cancels_nothing(self):
+        order = self.ok(self.maker.place("Bid", 100, 5), 201)["order"]["order_id"]
+        for path, wrong in (
+            (f"/orders/{order}?quanity=3", "quanity"),
+            ("/orders?marked=SOL/USDC", "marked"),
+            ("/orders?market=SOL/USDC&pricemin=20002", "pricemin"),
+        ):
+            answer = self.maker.call("DELETE", path)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(f"unknown parameter `{wrong}`", answer[1]["detail"])
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["remaining_quantity"], "5")
+        self.refused(self.maker.call("GET", "/users/me/orders?markt=SOL/USDC"), 422, "invalid-request")
 
     def test_mass_cancel_takes_what_it_is_asked_for(self):
         for price in (100, 101, 102):
@@ -1109,7 +1182,7 @@ class Later(OneExchange):
         self.ok(self.maker.place("Ask", 20010, 9), 201)
         stop = lambda **more: self.waiter.place("Bid", 20005, 2, **{"order_type": "StopLimit", **more})
         for refused, reason in (
-            (stop(), "invalid-trigger"),
+            (stop(trigger_price="70000"), "invalid-trigger"),
             (stop(trigger_price="20000"), "would-trigger"),
             (stop(trigger_price="20010", order_type="Limit"), "invalid-combination"),
             (stop(trigger_price="20010", time_in_force="FillOrKill"), "invalid-combination"),
@@ -1155,10 +1228,16 @@ class Later(OneExchange):
     def test_an_order_ends_at_its_time_or_with_the_market(self):
         now = int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["server_time"])
         bid = lambda time_in_force, **more: self.waiter.place("Bid", 100, 1, time_in_force=time_in_force, **more)
-        self.refused(bid("GoodTillTime"), 409, "already-expired")
+        self.refused(bid("GoodTillTime"), 400, "expires-at-missing")
         self.refused(bid("GoodTillTime", expires_at=str(now)), 409, "already-expired")
         self.refused(bid("GoodTillCancelled", expires_at=str(now)), 409, "invalid-combination")
         self.refused(bid("GoodTillTime", expires_at="tomorrow"), 422, "invalid-request")
+        answer = bid("GoodTillTime", expires_at="2026-11-26 12:40")
+        self.assertIn("or a time of RFC 3339 up to the year 2554, such as 2026-11-26T12:40:00Z", answer[1]["detail"])
+        self.refused(bid("GoodTillTime", expires_at="2001-01-01T00:00:00+01:00"), 409, "already-expired")
+        far = self.ok(bid("GoodTillTime", expires_at="2100-01-01T01:00:00.000000007+01:00"), 201)["order"]
+        self.assertEqual(far["expires_at"], "4102444800000000007")
+        self.ok(self.waiter.call("DELETE", f"/orders/{far['order_id']}"))
         ends = str(now + 1_500_000_000)
         timed = self.ok(bid("GoodTillTime", expires_at=ends), 201)["order"]
         self.assertEqual((timed["status"], timed["expires_at"]), ("New", ends))
@@ -1304,14 +1383,20 @@ class Hurry(OneExchange):
         freeze(fastpath)
         try:
             self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
+            # Of one that has no id of its own the answer says which it was given.
+            late = user.place("Bid", 6, 1)
+            self.refused(late, 504, "outcome-unknown")
+            given = late[1]["client_order_id"]
+            self.refused(user.call("GET", f"/orders/by-client-id/{given}"), 504, "outcome-unknown")
         finally:
             fastpath.send_signal(signal.SIGCONT)
         # It was taken in time, after its sender had gone.
         deadline = time.monotonic() + 10
-        while (answer := user.call("GET", "/orders/by-client-id/1"))[0] != 200:
-            self.assertLess(time.monotonic(), deadline, answer)
-            time.sleep(0.02)
-        self.assertEqual(answer[1]["status"], "New")
+        for sent in ("1", given):
+            while (answer := user.call("GET", f"/orders/by-client-id/{sent}"))[0] != 200:
+                self.assertLess(time.monotonic(), deadline, answer)
+                time.sleep(0.02)
+            self.assertEqual(answer[1]["status"], "New")
 
     def ask_without_body(self, method, path, user, begin=b""):
         """Status and problem of a request of which only the head and the begin of its body come."""
@@ -1621,7 +1706,13 @@ class Limits(OneExchange):
         time.sleep(1.1)
         answers = [user.place("Bid", 100, 1) for _ in range(5)]
         self.assertIn(429, [status for status, _ in answers])
+        time.sleep(1.1)
         self.assertEqual(user.call("DELETE", "/orders")[0], 200)
+        many = [user.call("DELETE", "/orders") for _ in range(4)]
+        self.assertIn(429, [status for status, _ in many])
+        time.sleep(1.1)
+        stops = [user.call("POST", "/kill-switch", {"scope": "Session"}) for _ in range(5)]
+        self.assertEqual([stops[0][0], stops[-1][0]], [200, 429])
         time.sleep(1.1)
         large = b'{"side":"' + b"x" * 2000 + b'"}'
         status, problem = self.exchange.call("POST", "/api/v1/orders", token=user.token, data=large)
@@ -1944,6 +2035,10 @@ class Tls(unittest.TestCase):
 
 
 class Description(OneExchange):
+    def test_the_first_page_is_that_of_the_documentation(self):
+        status, page = self.exchange.call("GET", "/", raw=True)
+        self.assertEqual((status, "swagger" in page.lower()), (200, True))
+
     def test_schemathesis_finds_nothing(self):
         operator = User(self.exchange, OPERATOR)
         result = subprocess.run(

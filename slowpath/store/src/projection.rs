@@ -510,17 +510,15 @@ impl Projection {
 
 /// Whether a row says of an order what the engine does.
 fn is_row_of(order: &Order, live: &OrderView) -> bool {
-    // A market order that sweeps or waits has no price of its own: the row says the worst.
-    let price = if order.order_type.has_limit() {
-        order.price
-    } else {
-        Price(0)
+    // A market order that sweeps or waits has no price of its own: the row says the worst, and so does the engine of one
+    // that waits.
+    let waits = order.status == OrderStatus::Waiting;
+    let (price, worst_price) = match (order.order_type.has_limit(), waits) {
+        (true, _) => (order.price, Price(0)),
+        (false, true) => (Price(0), order.price),
+        (false, false) => (Price(0), Price(0)),
     };
-    let trigger_price = if order.status == OrderStatus::Waiting {
-        order.trigger_price
-    } else {
-        Price(0)
-    };
+    let trigger_price = if waits { order.trigger_price } else { Price(0) };
     let until_close = order.time_in_force == TimeInForce::GoodTillClose;
     let own = (order.post_only, order.self_trade, order.self_trade_scope);
     (order.session, order.client_order_id) == (live.session, live.client_order_id)
@@ -528,6 +526,7 @@ fn is_row_of(order: &Order, live: &OrderView) -> bool {
         && own == (live.post_only, live.self_trade, live.self_trade_scope)
         && (until_close, order.expires) == (live.until_close, live.expires)
         && (order.display_qty, trigger_price) == (live.display_qty, live.trigger_price)
+        && worst_price == live.worst_price
         && (order.leaves, order.filled) == (live.leaves, live.filled)
 }
 

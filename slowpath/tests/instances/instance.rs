@@ -181,6 +181,12 @@ fn write_config(folder: &Path, more: &str) {
     } else {
         "[gateway]\nenabled = false\n"
     };
+    // So may the usual one of orders, which `validate-config` looks at.
+    let port = if more.contains("[port]") {
+        ""
+    } else {
+        "[port]\nbind = \"127.0.0.1:0\"\n"
+    };
     let metrics = if more.contains("[metrics]") {
         ""
     } else {
@@ -188,7 +194,7 @@ fn write_config(folder: &Path, more: &str) {
     };
     let text = format!(
         "[instance]\nname = \"test\"\nshard = 3\n\
-         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{metrics}{more}",
+         [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n{gateway}{port}{metrics}{more}",
         folder.join("shm").display()
     );
     fs::write(folder.join("sluice.toml"), text).unwrap();

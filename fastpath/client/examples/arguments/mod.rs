@@ -28,18 +28,29 @@ impl Arguments {
         own: &[&str],
         help: &str,
     ) -> Result<Option<Self>, Box<dyn Error>> {
+        let common = ["server", "session", "secret", "market"];
+        let names: Vec<&str> = common.iter().chain(own).copied().collect();
+        Self::read_only(about, &names, &format!("{COMMON}\n{help}"))
+    }
+
+    /// The same, of an example that has only the options `names`.
+    pub(crate) fn read_only(
+        about: &str,
+        names: &[&str],
+        help: &str,
+    ) -> Result<Option<Self>, Box<dyn Error>> {
         let mut words = std::env::args().skip(1);
         let mut given = BTreeMap::new();
         while let Some(word) = words.next() {
             if word == "--help" || word == "-h" {
                 #[expect(clippy::print_stdout, reason = "help goes to the terminal")]
                 {
-                    println!("{about}\n\nOptions:\n{COMMON}\n{help}");
+                    println!("{about}\n\nOptions:\n{help}");
                 }
                 return Ok(None);
             }
             let name = word.strip_prefix("--").unwrap_or_default();
-            if !own.contains(&name) && !["server", "session", "secret", "market"].contains(&name) {
+            if !names.contains(&name) {
                 return Err(format!("{word} is not an option; --help lists them").into());
             }
             let value = words.next().ok_or(format!("{word} needs a value"))?;
@@ -71,7 +82,8 @@ impl Arguments {
         self.given.get(name).map_or("", String::as_str)
     }
 
-    fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
+    /// An option's value, which must be given.
+    pub(crate) fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
     where
         T::Err: Error + 'static,
     {

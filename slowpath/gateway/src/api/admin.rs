@@ -10,6 +10,7 @@ use crate::delegation;
 use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
+use crate::notation;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
@@ -19,10 +20,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, MarketState,
-    Nanos, Price, Qty, Seq, Source, Zero,
+    AccountId, Amount, AssetId, Command, CommandKind, CreateAsset, CreateMarket, Deposit, FirmId,
+    MarketId, MarketState, Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use store::{Role, RoleGiven};
 use utoipa::ToSchema;
 
@@ -277,9 +279,11 @@ async fn make_account(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credit {
-    /// The owner's wallet, base58.
+    /// The owner's wallet, base58; or else `account`.
     #[schema(min_length = 32, max_length = 44)]
-    wallet: String,
+    wallet: Option<String>,
+    /// The account's number: of one that no wallet owns as well.
+    account: Option<u32>,
     /// The asset's symbol.
     #[schema(max_length = 16)]
     asset: String,
@@ -288,6 +292,28 @@ pub(crate) struct Credit {
     /// The operators' name for this deposit: it is made once, however often it is asked for.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     request_id: String,
+}
+
+impl Credit {
+    /// The account that is meant.
+    fn credited(&self, app: &App) -> Result<AccountId, Problem> {
+        match (&self.wallet, self.account) {
+            (Some(text), None) => {
+                let account = app.live.hub().account_of(&wallet_of(text)?);
+                account.ok_or_else(|| Problem::not_found("account of wallet", text))
+            }
+            (None, Some(number)) => {
+                let account = AccountId(number);
+                let exists = app.live.read(|engine, _| engine.account(account).is_some());
+                exists
+                    .then_some(account)
+                    .ok_or_else(|| Problem::not_found("account", number))
+            }
+            (None, None) | (Some(_), Some(_)) => Err(Problem::invalid(
+                "name whom to credit: either wallet or account, the account's number",
+            )),
+        }
+    }
 }
 
 /// Credits an account, once for a request id: repeated, it is answered as the first time.
@@ -303,9 +329,7 @@ pub(crate) async fn deposit(
     Body(new): Body<Credit>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let request = RequestId::of_operators(&new.request_id)?;
-    let wallet = wallet_of(&new.wallet)?;
-    let account = app.live.hub().account_of(&wallet);
-    let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
+    let account = new.credited(&app)?;
     let deposit = Deposit {
         account,
         asset: asset_of(&app, &new.asset)?,
@@ -466,6 +490,9 @@ pub(crate) struct AuditRow {
     timestamp: U64,
     /// What was asked.
     command: String,
+    /// The command's fields, by the names that `sluice journal print --json` has: numbers of 64 bits are strings.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
     /// 0, or why it was refused.
     reason: u16,
     /// Wallet of whoever asked, base58: an operator, or a user who logged on for the first time or asked for test
@@ -497,11 +524,28 @@ pub(crate) async fn audit(
             sequence: U64(one.seq.0),
             timestamp: U64(one.time.0),
             command: format!("{:?}", one.command),
+            fields: fields_of(one.command, &one.payload),
             reason: one.reason.into(),
             asked_by: one.asked_by.map(wallet_text),
         },
     );
     Ok(Json(page))
+}
+
+/// A journalled command's fields by their names; none if its body is not one of this version.
+fn fields_of(kind: CommandKind, body: &[u8]) -> Map<String, Value> {
+    let (words, _) = body.as_chunks();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let command = Command::decode(kind, &words).ok();
+    let record = command.and_then(|command| serde_json::to_value(notation::command(&command)).ok());
+    match record {
+        Some(Value::Object(mut fields)) => {
+            // The row says it already.
+            fields.remove("kind");
+            fields
+        }
+        _ => Map::new(),
+    }
 }
 
 /// A snapshot of the exchange's state.
@@ -555,4 +599,33 @@ pub(crate) async fn snapshots(
         },
     );
     Ok(Json(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::SetTier;
+    use serde_json::json;
+
+    #[test]
+    fn a_row_of_the_audit_has_the_commands_fields() {
+        let command = Command::Deposit(Deposit {
+            account: AccountId(3),
+            asset: AssetId(1),
+            amount: Amount(1 << 60),
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(
+            Value::Object(fields),
+            json!({ "account": 3, "asset": 1, "amount": (1_u64 << 60).to_string() })
+        );
+        let command = Command::SetTier(SetTier {
+            account: AccountId(3),
+            tier: 2,
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(Value::Object(fields), json!({ "account": 3, "tier": 2 }));
+        // Another version's.
+        assert_eq!(fields_of(command.kind(), &[0; 64]), Map::new());
+    }
 }

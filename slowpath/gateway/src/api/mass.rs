@@ -122,6 +122,7 @@ pub(crate) async fn cancel_all(
 ) -> Result<Json<CancelledAll>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
+    app.limits.order(&caller.wallet)?;
     let prices = [which.price_min, which.price_max];
     let range = Range::of(&app, which.market.as_deref(), which.side, prices)?;
     let request = which.request.unwrap_or_default().0;
@@ -158,6 +159,7 @@ pub(crate) async fn kill(
 ) -> Result<Json<CancelledAll>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
+    app.limits.order(&caller.wallet)?;
     let scope = stop.scope;
     let request = stop.request.unwrap_or_default().0;
     let command = switch(request, scope.into(), 0, true);

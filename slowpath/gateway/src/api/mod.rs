@@ -5,6 +5,7 @@ pub(crate) mod log_on;
 pub(crate) mod market;
 pub(crate) mod market_states;
 pub(crate) mod mass;
+pub(crate) mod new_order;
 pub(crate) mod orders;
 pub(crate) mod sessions;
 pub(crate) mod system;

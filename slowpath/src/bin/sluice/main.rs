@@ -5,10 +5,10 @@
 
 mod config;
 mod decimal;
+mod host;
 mod init_db;
 mod journal;
 mod log_level;
-mod notation;
 mod process;
 mod session_secret;
 mod snapshot;

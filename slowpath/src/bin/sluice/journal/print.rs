@@ -2,10 +2,10 @@
 
 use crate::Instance;
 use crate::decimal::Decimal;
-use crate::notation::{self, Record};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use domain::{Seq, SessionId, Source, Utc};
+use gateway::notation::{self, Record};
 use journal::Frame;
 use serde::Serialize;
 use slowpath::attach;

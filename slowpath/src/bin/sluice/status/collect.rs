@@ -77,6 +77,12 @@ pub(crate) struct Fastpath {
     pub(crate) ring_faults: Decimal,
     /// Heap allocations after start-up.
     pub(crate) allocations: Decimal,
+    /// Last seq of the journal as the process found it.
+    pub(crate) recovered_seq: Decimal,
+    /// Times that the system's time was found to have stepped.
+    pub(crate) clock_jumps: Decimal,
+    /// Whether it differs from the exchange's clock now.
+    pub(crate) clock_is_off: bool,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) stages: Vec<Stage>,
 }
@@ -176,18 +182,19 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         // Before the pid: what has ended is said of the pid before.
         let said = slow.process_state();
         let life = Life::of(&memory, said, slow.pid());
-        Some((slow, life))
+        Some((slow, life, memory.header().boot_id() == boot_id))
     });
     let fast = fast.and_then(|memory| {
         let fast = view(FastView::new(memory.clone()), &mut unknown)?;
         let said = fast.process_state();
         let pid = memory.header().pid();
-        Some((fast, Life::of(&memory, said, pid), pid))
+        let this_boot = memory.header().boot_id() == boot_id;
+        Some((fast, Life::of(&memory, said, pid), pid, this_boot))
     });
     let epoch = journal
         .as_ref()
         .map(|memory| Decimal(memory.header().epoch()));
-    let durable = slow.as_ref().map_or(0, |(slow, _)| slow.durable_seq());
+    let durable = slow.as_ref().map_or(0, |(slow, ..)| slow.durable_seq());
     let journal = journal.and_then(|memory| {
         let this_boot = memory.header().boot_id() == boot_id;
         view(Journal::of(&memory, this_boot, durable), &mut unknown)
@@ -214,8 +221,20 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         problems,
         unknown,
         journal,
-        fastpath: fast.map(|(fast, life, pid)| Fastpath::of(&fast, life, pid, head)),
-        slowpath: slow.map(|(slow, life)| Slowpath::of(&slow, life, head, config.store.enabled)),
+        fastpath: fast.map(|(fast, life, pid, this_boot)| {
+            let mut fastpath = Fastpath::of(&fast, life, pid, head);
+            if !this_boot {
+                // They are times since that boot.
+                let tiles = fastpath.tiles.iter_mut();
+                tiles.for_each(|tile| tile.heartbeat_age_ns = None);
+            }
+            fastpath
+        }),
+        slowpath: slow.map(|(slow, life, this_boot)| {
+            let mut slowpath = Slowpath::of(&slow, life, head, config.store.enabled);
+            slowpath.heartbeat_age_ns = slowpath.heartbeat_age_ns.filter(|_| this_boot);
+            slowpath
+        }),
         snapshot: newest.map(|seq| Progress::of(seq.0, head)),
     };
     judge::judge(&mut status);
@@ -239,15 +258,15 @@ fn port(config: &Config, fast: Option<&FastView>) -> String {
 }
 
 /// Where the gateway of a slowpath that runs listens.
-fn gateway_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
-    let (slow, life) = slow?;
+fn gateway_of(config: &Config, slow: Option<&(SlowView, Life, bool)>) -> Option<String> {
+    let (slow, life, _) = slow?;
     let address = serving::address(config, slow).filter(|_| *life == Life::Running)?;
     Some(format!("{}://{address}", config.gateway.scheme()))
 }
 
 /// Where a slowpath that runs serves figures.
-fn metrics_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
-    let (slow, life) = slow?;
+fn metrics_of(config: &Config, slow: Option<&(SlowView, Life, bool)>) -> Option<String> {
+    let (slow, life, _) = slow?;
     let address = metrics::address(config, slow).filter(|_| *life == Life::Running)?;
     Some(format!("http://{address}/metrics"))
 }
@@ -353,6 +372,7 @@ impl Fastpath {
         let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
         let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
         let sequencing = tiles.iter().find(|tile| tile.kind == tile_kind::MATCH);
+        let own = |number: usize| process.map_or(0, |tile| tile.counters[number]);
         let faults = |number: usize| Decimal(sequencing.map_or(0, |tile| tile.counters[number]));
         Self {
             pid: Decimal(pid),
@@ -360,7 +380,10 @@ impl Fastpath {
             out: Progress::of(fast.out_seq(), head),
             gate_faults: faults(matching::gate_faults),
             ring_faults: faults(matching::ring_faults),
-            allocations: Decimal(process.map_or(0, |tile| tile.counters[process::allocations])),
+            allocations: Decimal(own(process::allocations)),
+            recovered_seq: Decimal(own(process::recovered_seq)),
+            clock_jumps: Decimal(own(process::clock_jumps)),
+            clock_is_off: own(process::clock_in_trouble) != 0,
             tiles: tiles.iter().map(Tile::of).collect(),
             stages: stage::NAMES
                 .iter()

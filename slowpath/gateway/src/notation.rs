@@ -5,13 +5,13 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
 
 /// A command or an event.
-pub(crate) struct Record {
+pub struct Record {
     kind: &'static str,
     fields: Vec<(&'static str, Value)>,
 }
 
 /// A field.
-pub(crate) enum Value {
+enum Value {
     /// At most 32 bits: a number in JSON too.
     Small(u32),
     /// More: a string of digits in JSON.
@@ -114,8 +114,9 @@ macro_rules! record {
     };
 }
 
-/// A command.
-pub(crate) fn command(command: &Command) -> Record {
+/// A command, for people and programs.
+#[must_use]
+pub fn command(command: &Command) -> Record {
     match command {
         Command::NewOrder(_)
         | Command::CancelOrder(_)
@@ -356,8 +357,9 @@ fn quoting(command: &Command) -> Record {
     }
 }
 
-/// An event.
-pub(crate) fn event(event: &Event) -> Record {
+/// An event, for people and programs.
+#[must_use]
+pub fn event(event: &Event) -> Record {
     match event {
         Event::Outcome(e) => {
             record!(
