@@ -9,8 +9,9 @@ use crate::auth::{Caller, Membership, revocation};
 use crate::hub::{Stream, Subscription, Update, at_first, order_message, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
+use crate::report::ApiReport;
 use crate::state::App;
-use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
+use crate::view::{ApiOrder, ApiTrade, wallet};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -619,7 +620,9 @@ impl Connection {
             };
             for report in page.iter().filter(|report| report.report_no <= last) {
                 let order = order_of(&report.event).and_then(|id| orders.get(&id));
-                let told = json!(ApiReport::of(&report.event));
+                let report_of =
+                    ApiReport::of(&report.event, |market| app.live.hub().symbol(market));
+                let told = json!(report_of);
                 let message = order_message(session, report.report_no, &json!(order), &told, true);
                 self.tell(message).await?;
                 next = report.report_no + 1;
