@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How long an answer is waited for. It comes within milliseconds unless the fastpath is down.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,8 +44,9 @@ pub trait CommandRing: Send {
 pub(crate) struct Done {
     pub(crate) seq: Seq,
     pub(crate) events: Vec<Event>,
-    /// The command's order as this frame leaves it, if the command has one.
-    pub(crate) order: Option<Tracked>,
+    /// The command's order as this frame leaves it, if the command has one; of a quote both sides, the bid first or
+    /// the ask.
+    pub(crate) orders: Vec<Tracked>,
     /// The orders that a session's mass cancel or kill switch cancelled, as its frames leave them. Collected frame by
     /// frame: the hub forgets orders that have ended before the largest of them is at its end.
     pub(crate) cancelled: Vec<Tracked>,
@@ -258,7 +260,9 @@ impl Desk {
             let events = events();
             let mut done = Done {
                 seq: frame.header.seq,
-                order: order_of(&frame.command, &events).and_then(&known),
+                orders: orders_of(&frame.command, &events)
+                    .filter_map(&known)
+                    .collect(),
                 events: Vec::new(),
                 cancelled: Vec::new(),
             };
@@ -339,17 +343,24 @@ fn has_ended(events: &[Event]) -> bool {
     events.iter().any(ends)
 }
 
-/// The order that a command is about.
-fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
-    match command {
-        Command::NewOrder(_) => events.iter().find_map(|event| match event {
-            Event::Accepted(accepted) => Some(accepted.order_id),
-            _ => None,
-        }),
+/// The orders that a command is about.
+fn orders_of(command: &Command, events: &[Event]) -> impl Iterator<Item = OrderId> {
+    let named = match command {
         Command::AmendOrder(amend) => Some(amend.order_id),
         Command::CancelOrder(cancel) => Some(cancel.order_id),
         _ => None,
-    }
+    };
+    let is_told = matches!(command, Command::NewOrder(_) | Command::Quote(_));
+    let is_quote = matches!(command, Command::Quote(_));
+    let told = events.iter().filter(move |_| is_told);
+    named
+        .into_iter()
+        .chain(told.filter_map(move |event| match event {
+            Event::Accepted(e) => Some(e.order_id),
+            Event::Amended(e) if is_quote => Some(e.order_id),
+            Event::Canceled(e) if is_quote => Some(e.order_id),
+            _ => None,
+        }))
 }
 
 impl Inner {
@@ -411,6 +422,7 @@ fn deadline(command: &Command) -> Option<u64> {
     let is_welcome = match command {
         Command::CancelOrder(cancel) => cancel.qty == Qty::ZERO,
         Command::MassCancel(_) => true,
+        Command::Quote(quote) => quote.is_pull(),
         Command::KillSwitch(switch) => switch.on.is_yes(),
         _ => false,
     };
@@ -422,9 +434,12 @@ fn deadline(command: &Command) -> Option<u64> {
     u64::try_from((since_boot + PATIENCE).as_nanos()).ok()
 }
 
-/// Waits for the answer.
-pub(crate) async fn outcome(receiver: oneshot::Receiver<Done>) -> Result<Done, NoOutcome> {
-    match tokio::time::timeout(PATIENCE, receiver).await {
+/// Waits for the answer until then.
+pub(crate) async fn outcome(
+    receiver: oneshot::Receiver<Done>,
+    until: Instant,
+) -> Result<Done, NoOutcome> {
+    match tokio::time::timeout_at(until, receiver).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(NoOutcome::Busy),
         Err(_) => Err(NoOutcome::Unknown),
@@ -555,8 +570,15 @@ mod tests {
                 pad: [domain::Zero::Zero; 2],
             })
         };
+        let quote = |bid_qty| {
+            Command::Quote(domain::Quote {
+                bid_qty,
+                ..domain::Quote::PULL
+            })
+        };
         for welcome in [
             cancel(),
+            quote(Qty::ZERO),
             Command::MassCancel(domain::MassCancel::OWN),
             switch(Flag::Yes),
         ] {
@@ -567,7 +589,8 @@ mod tests {
             client_order_id: ClientOrderId(0),
             qty: Qty(1),
         });
-        for late in [part, switch(Flag::No)] {
+        let protect = Command::SetProtection(domain::SetProtection::OFF);
+        for late in [part, switch(Flag::No), quote(Qty(1)), protect] {
             assert!(deadline(&late).is_some());
         }
         let now = deadline(&new_order(1)).unwrap();

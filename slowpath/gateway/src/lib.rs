@@ -37,6 +37,7 @@ pub mod notation;
 mod number;
 mod parameters;
 mod problem;
+mod report;
 mod serve;
 mod state;
 #[cfg(test)]

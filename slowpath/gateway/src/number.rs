@@ -178,6 +178,20 @@ pub(crate) fn as_read_if_given() -> Schema {
     read_from(vec![Type::String, Type::Integer, Type::Null])
 }
 
+/// A signed one as it is read, which may be left out.
+pub(crate) fn signed_as_read_if_given() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![
+            Type::String,
+            Type::Integer,
+            Type::Null,
+        ]))
+        .pattern(Some("^-?[0-9]{1,19}$"))
+        .examples(["12345"])
+        .build()
+        .into()
+}
+
 fn read_from(types: Vec<Type>) -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::Array(types))

@@ -182,7 +182,8 @@ impl Problem {
             Reason::CancelOnly
             | Reason::OrderTableFull
             | Reason::KillSwitchTableFull
-            | Reason::LimitsTableFull => StatusCode::SERVICE_UNAVAILABLE,
+            | Reason::LimitsTableFull
+            | Reason::QuoteTableFull => StatusCode::SERVICE_UNAVAILABLE,
             Reason::DelegationExpired
             | Reason::BeyondDelegation
             | Reason::Killed
@@ -243,8 +244,12 @@ impl Problem {
 fn advice(reason: Reason) -> &'static str {
     match reason {
         Reason::UnknownMarket => "/api/v1/system/markets lists them",
-        Reason::UnknownOrder => "it has ended, or is not yours; GET /api/v1/orders/{order_id} says",
-        Reason::InvalidClientOrderId => "use a client_order_id other than 0, or leave it out",
+        Reason::UnknownOrder => {
+            "it has ended, is not yours, or (of a pull) you quote nothing there; GET /api/v1/orders/{order_id} says"
+        }
+        Reason::InvalidClientOrderId => {
+            "use a client_order_id (or quote_id) other than 0, or leave it out"
+        }
         Reason::DuplicateClientOrderId => "use another client_order_id for another order",
         Reason::InvalidCombination => {
             "a Market order needs time_in_force ImmediateOrCancel or FillOrKill, a PostOnly order, a stop or one with a \
@@ -294,15 +299,14 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::MarketCancelOnly
         | Reason::MarketClosed
         | Reason::MarketDelisted => of_states(reason),
-        Reason::Killed => {
-            "a kill switch is on for your session, your account, your firm or everyone, and only cancels are taken: an operator turns it \
-             off; stopped_by of GET /api/v1/users/me/account says which"
-        }
-        Reason::NotPermitted => "this is the operator's to do: ask there",
-        Reason::KillSwitchTableFull => "turn off a kill switch that is not needed",
-        Reason::LimitsTableFull => {
-            "put the account into a tier with these limits, or let another one have those of its tier"
-        }
+        Reason::QuoteCrossed
+        | Reason::Protected
+        | Reason::QuoteTableFull
+        | Reason::InvalidProtection => of_quotes(reason),
+        Reason::Killed
+        | Reason::NotPermitted
+        | Reason::KillSwitchTableFull
+        | Reason::LimitsTableFull => of_operators(reason),
         Reason::UnknownReference => "use the number of one that there is",
         Reason::InvalidParameter => "a value is out of its range, or does not go with another",
         _ => "docs/WIRE.md lists the reason codes",
@@ -343,6 +347,35 @@ fn of_the_book(reason: Reason) -> &'static str {
             "use a price nearer to the market's: it reaches further into the other side than its collar in \
              /api/v1/system/markets allows"
         }
+    }
+}
+
+fn of_operators(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Killed => {
+            "a kill switch is on for your session, your account, your firm or everyone, and only cancels are taken: an operator turns it \
+             off; stopped_by of GET /api/v1/users/me/account says which"
+        }
+        Reason::NotPermitted => "this is the operator's to do: ask there",
+        Reason::KillSwitchTableFull => "turn off a kill switch that is not needed",
+        _ => {
+            "put the account into a tier with these limits, or let another one have those of its tier"
+        }
+    }
+}
+
+fn of_quotes(reason: Reason) -> &'static str {
+    match reason {
+        Reason::QuoteCrossed => "use a bid_price below the ask_price",
+        Reason::Protected => {
+            "so much of your quotes there has traded that your protection was reached: set it anew by \
+             PUT /api/v1/protection, then quote again"
+        }
+        Reason::QuoteTableFull => {
+            "pull quotes and end protections where you need none: an account has them in 256 markets at most, and the \
+             room of all is bounded too"
+        }
+        _ => "a protection has a window and at least one limit that is not 0, or neither",
     }
 }
 

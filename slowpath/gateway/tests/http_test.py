@@ -1254,6 +1254,218 @@ class Later(OneExchange):
         state("Continuous")
 
 
+class Quotes(OneExchange):
+    """What a market maker quotes in many markets at once, and what protects it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        operator = User(cls.exchange, OPERATOR, funds=False)
+        market = {
+            "symbol": "SOL2/USDC",
+            "base": "SOL",
+            "quote": "USDC",
+            "tick_value": 10,
+            "lot_size": 1000000,
+            "min_quantity": 1,
+            "price_min": 1,
+            "price_levels": 100000,
+            "maker_fee_ppm": 0,
+            "taker_fee_ppm": 100,
+        }
+        status, answer = operator.call("POST", "/admin/markets", market)
+        assert status == 201, answer
+        cls.seeds = iter(range(220, 250))
+
+    def setUp(self):
+        self.maker, self.taker = (User(self.exchange, Wallet(next(self.seeds))) for _ in range(2))
+
+    def tearDown(self):
+        for user in (self.maker, self.taker):
+            self.ok(user.call("DELETE", "/orders"))
+
+    def entry(self, bid, ask, lots=4, market="SOL/USDC"):
+        """A quote; a side without a price is none."""
+        sides = (("bid", bid), ("ask", ask))
+        return {
+            "market": market,
+            **{f"{side}_price": str(price) for side, price in sides if price},
+            **{f"{side}_quantity": str(lots) for side, price in sides if price},
+        }
+
+    def quote(self, *quotes, **more):
+        return self.maker.call("POST", "/quotes", {"quotes": quotes, **more})
+
+    def quoted(self, *quotes, **more):
+        """What became of each."""
+        answer = self.ok(self.quote(*quotes, **more))
+        self.assertEqual(answer["quote_id"], str(more.get("quote_id", answer["quote_id"])))
+        return answer["quotes"]
+
+    def sides(self, quoted):
+        """Price, lots that remain, quote id and status of bid and ask."""
+        fields = ("price", "remaining_quantity", "client_order_id", "status")
+        for side in ("bid", "ask"):
+            self.assertTrue(quoted.get(side, {"quote": True})["quote"], quoted)
+        return [
+            tuple(quoted[side][field] for field in fields) if side in quoted else None
+            for side in ("bid", "ask")
+        ]
+
+    def protect(self, **more):
+        limits = {"window": 60 * 10**9, "max_quantity": "5", **more}
+        return self.ok(self.maker.call("PUT", "/protection", {"market": "SOL/USDC", **limits}))
+
+    def protection(self):
+        found = self.ok(self.maker.call("GET", "/protection"))["protections"]
+        self.assertEqual([p["market"] for p in found], ["SOL/USDC"])
+        return found[0]
+
+    def take(self, side, price, quantity):
+        self.ok(self.taker.place(side, price, quantity, time_in_force="ImmediateOrCancel"), 201)
+
+    def test_a_maker_quotes_two_markets_trades_is_protected_and_pulls(self):
+        other = "SOL2/USDC"
+        self.assertEqual([r["kind"] for r in self.protect(request=9)["reports"]], ["ProtectionSet"])
+        first, refused = self.quoted(
+            self.entry(20000, 20010), self.entry(20005, 20005, market=other), quote_id=7
+        )
+        self.assertEqual(self.sides(first), [("20000", "4", "7", "New"), ("20010", "4", "7", "New")])
+        self.assertEqual([r["kind"] for r in first["reports"]], ["Accepted"] * 2)
+        self.assertTrue(all(r["quote"] for r in first["reports"]))
+        self.assertEqual((refused["market"], self.sides(refused)), (other, [None, None]))
+        self.assertEqual((refused["problem"]["code"], refused["problem"]["reason"]), ("quote-crossed", 38))
+
+        first, second = self.quoted(
+            self.entry(20000, 20011), self.entry(19990, None, market=other), quote_id=8
+        )
+        self.assertEqual(self.sides(first), [("20000", "4", "8", "New"), ("20011", "4", "8", "New")])
+        self.assertEqual([r["kept_priority"] for r in first["reports"]], [True, False])
+        self.assertEqual(self.sides(second), [("19990", "4", "8", "New"), None])
+        self.refused(self.maker.call("GET", "/orders/by-client-id/8"), 404, "not-found")
+        bid, ask = first["bid"]["order_id"], first["ask"]["order_id"]
+        self.refused(self.maker.call("PUT", f"/orders/{bid}", {"quantity": "9"}), 409, "order-is-quote")
+        # An order may have the id all the same.
+        self.ok(self.maker.place("Bid", 15000, 1, 8), 201)
+
+        self.catch_up()
+        before = self.ok(self.maker.call("GET", "/users/me/orders?open_only=true"))["items"]
+        self.exchange.restart()
+        for user in (self.maker, self.taker):
+            user.log_on()
+        after = self.ok(self.maker.call("GET", "/users/me/orders?open_only=true"))["items"]
+        self.assertEqual(after, before)
+        self.assertEqual(sorted(o["quote"] for o in after), [False, True, True, True])
+
+        self.take("Bid", 20011, 4)
+        reached = self.protection()
+        self.assertEqual(
+            (reached["quantity"], reached["fills"], reached["reached"]), ("4", 1, False), reached
+        )
+        (again,) = self.quoted(self.entry(20000, 20011), quote_id=9)
+        self.assertEqual(self.sides(again)[1], ("20011", "4", "9", "New"))
+        self.assertNotEqual(again["ask"]["order_id"], ask)
+        self.check_protection(bid, again["ask"]["order_id"])
+
+        self.assertEqual(self.protection()["reached"], True)
+        (refused,) = self.quoted(self.entry(20000, 20011))
+        self.assertEqual((refused["problem"]["code"], refused["problem"]["reason"]), ("protected", 39))
+        self.protect(request=10)
+        self.assertEqual((self.protection()["quantity"], self.protection()["reached"]), ("0", False))
+        self.quoted(self.entry(20000, 20011), quote_id=11)
+        pulled = self.ok(self.maker.call("DELETE", "/quotes?market=SOL/USDC"))
+        gone = [("20000", "0", "11", "Cancelled"), ("20011", "0", "11", "Cancelled")]
+        self.assertEqual(self.sides(pulled), gone)
+        self.refused(self.maker.call("DELETE", "/quotes?market=SOL/USDC"), 404, "unknown-order")
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{second['bid']['order_id']}"))["status"], "New")
+        self.check_history(other)
+
+    def check_protection(self, bid, ask):
+        """One lot more trades: what is left of both sides goes, and the stream says why."""
+
+        async def watch():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", self.maker.token)
+                while (await next_message(socket))["type"] != "OrderSnapshot":
+                    pass
+                await asyncio.get_running_loop().run_in_executor(None, self.take, "Bid", 20011, 1)
+                return [(await next_message(socket))["data"] for _ in range(4)]
+
+        told = asyncio.run(watch())
+        kinds = ["Fill", "ProtectionReached", "Cancelled", "Cancelled"]
+        self.assertEqual([data["report"]["kind"] for data in told], kinds)
+        reached = told[1]["report"]
+        self.assertEqual(
+            (reached["market"], reached["quantity"], reached["fills"]), ("SOL/USDC", "5", 2), reached
+        )
+        for data, order, lots in zip(told[2:], (bid, ask), ("4", "3")):
+            self.assertEqual((data["report"]["order_id"], data["report"]["quantity"]), (order, lots))
+            self.assertEqual((data["order"]["reason"], data["order"]["reason_name"]), (210, "protection"))
+
+    def check_history(self, other):
+        """Orders, reports and what became of an id are told of the history as well."""
+        self.catch_up()
+        orders = self.ok(self.maker.call("GET", "/users/me/orders"))["items"]
+        of = lambda test: [order for order in orders if test(order)]
+        self.assertEqual(len(of(lambda o: o["quote"] and o["reason"] == 210)), 2)
+        self.assertEqual([o["client_order_id"] for o in of(lambda o: o["market"] == other)], ["8"])
+        self.refused(self.maker.call("GET", "/orders/by-client-id/7"), 404, "not-found")
+        found = self.ok(self.maker.call("GET", "/orders/by-client-id/8"))["order"]
+        self.assertEqual((found["quote"], found["price"]), (False, "15000"))
+
+        async def replay():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", self.maker.token, 0)
+                reports = []
+                while len(reports) < 16:
+                    message = await next_message(socket)
+                    if message["type"] == "OrderUpdate":
+                        reports.append(message["data"]["report"])
+                return reports
+
+        reports = asyncio.run(replay())
+        self.assertEqual(
+            reports[0], {"kind": "ProtectionSet", "request": "9", "market": "SOL/USDC"}
+        )
+        reached = [report for report in reports if report["kind"] == "ProtectionReached"]
+        self.assertEqual([report["quantity"] for report in reached], ["5"])
+
+    def test_a_quote_that_would_trade_is_refused_or_slides(self):
+        self.ok(self.taker.place("Ask", 20020, 1), 201)
+        (refused,) = self.quoted(self.entry(20025, 20030))
+        self.assertEqual(refused["problem"]["code"], "would-trade")
+        (slid,) = self.quoted(self.entry(20025, 20030), slide=True)
+        self.assertEqual([side[0] for side in self.sides(slid)], ["20019", "20030"])
+
+    def test_what_is_not_understood_sends_nothing(self):
+        good = self.entry(20000, 20010)
+        self.refused(self.quote(), 422, "invalid-request")
+        self.refused(self.quote(*[good] * 33), 422, "invalid-request")
+        self.refused(self.quote(good, {"market": "NO/SUCH"}), 404, "not-found")
+        self.refused(self.quote(good, {**good, "bid_prise": "1"}), 422, "invalid-request")
+        self.refused(self.quote(good, {"market": "SOL/USDC", "bid_quantity": "1"}), 400, "price-missing")
+        self.refused(self.quote(good, quote_id=0), 409, "invalid-client-order-id")
+        self.refused(self.maker.call("DELETE", "/quotes"), 422, "invalid-request")
+        self.refused(self.maker.call("DELETE", "/quotes?market=SOL/USDC&side=Bid"), 422, "invalid-request")
+        unlimited = {"market": "SOL/USDC", "window": "1"}
+        self.refused(self.maker.call("PUT", "/protection", unlimited), 409, "invalid-protection")
+        self.assertEqual(self.ok(self.maker.call("GET", "/protection"))["protections"], [])
+        book = self.ok(self.maker.call("GET", "/orderbook?market=SOL/USDC"))
+        self.assertEqual((book["bids"], book["asks"]), ([], []))
+
+    def test_a_quote_whose_outcome_is_unknown_is_named_so_and_never_happens_late(self):
+        fastpath = self.exchange.processes["fastpath"]
+        self.quoted(self.entry(20000, 20010), quote_id=1)
+        freeze(fastpath)
+        try:
+            self.refused(self.quote(self.entry(20001, 20009), self.entry(20002, 20008)), 504, "outcome-unknown")
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        self.exchange.wait_ready()
+        pulled = self.ok(self.maker.call("DELETE", "/quotes?market=SOL/USDC"))
+        self.assertEqual([side[:3] for side in self.sides(pulled)], [("20000", "0", "1"), ("20010", "0", "1")])
+
+
 async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC", epoch=None):
     if token:
         await socket.send(json.dumps({"type": "Authenticate", "token": token}))

@@ -218,6 +218,7 @@ impl Projection {
             expires: event.expires,
             display_qty: event.display_qty,
             trigger_price: event.trigger_price,
+            quote: event.quote,
             price: event.price,
             qty: event.qty,
             filled: Qty::ZERO,
@@ -241,7 +242,8 @@ impl Projection {
     fn amend(&mut self, event: &domain::Amended, place: Place, batch: &mut Batch) {
         let before = self.open.get(&event.order_id);
         let before = before.expect("events name orders that are open");
-        if before.client_order_id != event.client_order_id {
+        // Nobody looks for a quote by an id that it had.
+        if before.client_order_id != event.client_order_id && !before.quote.is_yes() {
             batch.replaced_ids.push(ReplacedId {
                 account: before.account,
                 session: before.session,
@@ -526,7 +528,7 @@ fn is_row_of(order: &Order, live: &OrderView) -> bool {
         && own == (live.post_only, live.self_trade, live.self_trade_scope)
         && (until_close, order.expires) == (live.until_close, live.expires)
         && (order.display_qty, trigger_price) == (live.display_qty, live.trigger_price)
-        && worst_price == live.worst_price
+        && (worst_price, order.quote.is_yes()) == (live.worst_price, live.quote)
         && (order.leaves, order.filled) == (live.leaves, live.filled)
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod market_states;
 pub(crate) mod mass;
 pub(crate) mod new_order;
 pub(crate) mod orders;
+pub(crate) mod protection;
+pub(crate) mod quotes;
 pub(crate) mod sessions;
 pub(crate) mod system;
 pub(crate) mod tiers;
@@ -167,6 +169,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(orders::place, mass::cancel_all))
         .routes(routes!(mass::kill))
+        .routes(routes!(quotes::place, quotes::pull))
+        .routes(routes!(protection::set, protection::list))
         .routes(routes!(orders::get, orders::modify, orders::cancel))
         .routes(routes!(orders::outcome, orders::cancel_by_client_id))
         .routes(routes!(market::orderbook))

@@ -7,9 +7,10 @@ use crate::desk::{Done, Reserved};
 use crate::live::now;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
+use crate::report::ApiReport;
 use crate::state::{App, Body, Path, Query};
 use crate::timeout::SentAs;
-use crate::view::{ApiOrder, ApiReport, ApiStatus, Tracked, reason_name, wallet};
+use crate::view::{ApiOrder, ApiStatus, Tracked, reason_name, wallet};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -88,7 +89,7 @@ pub(crate) async fn place(
 }
 
 /// An id that nobody used: the time, in nanoseconds, with a random end.
-fn fresh_id() -> Result<u64, Problem> {
+pub(crate) fn fresh_id() -> Result<u64, Problem> {
     let random = getrandom::u64().map_err(|error| {
         Problem::unavailable(format!("the system gives no random bytes: {error}"))
     })?;
@@ -189,9 +190,9 @@ fn applied_or(
         if let Event::Rejected(rejected) = event {
             return Err(refused(rejected.reason));
         }
-        reports.extend(ApiReport::of(event));
+        reports.extend(ApiReport::of(event, |market| app.live.hub().symbol(market)));
     }
-    let order = done.order.ok_or_else(|| {
+    let order = done.orders.first().ok_or_else(|| {
         Problem::unknown_outcome(
             "the command was applied and says nothing of an order of this session",
         )
@@ -310,6 +311,13 @@ pub(crate) async fn modify(
     if change.price.is_none() && change.quantity.is_none() && change.new_client_order_id.is_none() {
         return Err(Problem::invalid(
             "name what changes: price, quantity or new_client_order_id",
+        ));
+    }
+    if live.quote {
+        return Err(Problem::conflict(
+            "order-is-quote",
+            "The order is a side of your quote",
+            "change it by POST /api/v1/quotes, which says what you quote from now on",
         ));
     }
     let new_id = ClientOrderId(change.new_client_order_id.unwrap_or_default().0);

@@ -12,6 +12,7 @@ mod lagging_history;
 mod later_orders;
 mod markets_snapshot;
 mod mass_cancel;
+mod quotes;
 mod ready;
 mod replaced_id;
 mod slow_consumer;

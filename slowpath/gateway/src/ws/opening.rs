@@ -4,8 +4,9 @@ use super::{Connection, End, number};
 use crate::hub::{Stream, order_message, trade_message};
 use crate::number::U64;
 use crate::problem::Problem;
+use crate::report::ApiReport;
 use crate::state::App;
-use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
+use crate::view::{ApiOrder, ApiTrade, wallet};
 use domain::{Event, MarketId, OrderId, SessionId};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -227,7 +228,8 @@ impl Connection {
             };
             for report in page.iter().filter(|report| report.report_no <= last) {
                 let order = order_of(&report.event).and_then(|id| orders.get(&id));
-                let told = json!(ApiReport::of(&report.event));
+                let told = ApiReport::of(&report.event, |market| app.live.hub().symbol(market));
+                let told = json!(told);
                 let message = order_message(session, report.report_no, &json!(order), &told, true);
                 self.tell(message).await?;
                 next = report.report_no + 1;

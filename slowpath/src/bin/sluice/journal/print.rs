@@ -101,7 +101,10 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         }
     }
     if !printed {
-        eprintln!("note: {}", nothing(first, last, frames.next_seq()));
+        note(format_args!(
+            "note: {}",
+            nothing(first, last, frames.next_seq())
+        ));
     }
     if let Some(torn) = frames.torn() {
         note(format_args!(
