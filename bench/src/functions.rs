@@ -52,6 +52,7 @@ pub struct Entry {
 /// All subjects, in the order of an order's walk.
 pub const ENTRIES: &[Entry] = &[
     decode::ENTRY,
+    decode::QUOTES,
     mac::VERIFY,
     mac::SIGN,
     ring::HERE,

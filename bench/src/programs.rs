@@ -9,14 +9,15 @@ pub const RELEASE: &str = "release";
 /// That of `cargo demo`, which compiles faster.
 const DEMO: &str = "demo";
 
-/// Builds fastpath, slowpath and sluice, with the features of the aliases in `.cargo/config.toml`.
+/// Builds fastpath, slowpath and sluice, with the features of the aliases in `.cargo/config.toml`. Cargo says on stderr
+/// what it compiles and what it waits for.
 ///
 /// # Errors
 /// If cargo cannot be started or the build fails; cargo has said why.
 pub fn build() -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace_root()?);
-    cargo.args(["build", "--quiet", "--profile", profile()]);
+    cargo.args(["build", "--profile", profile()]);
     for program in ["fastpath", "slowpath", "sluice"] {
         cargo.args(["--bin", program]);
     }

@@ -9,7 +9,8 @@ use std::net::{SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 use wire::auth::{MacKeys, SessionSecret};
 use wire::order_entry::{
-    CancelOrder, Context, DatagramReader, DatagramWriter, Establish, Hello, Message, NewOrder,
+    CancelOrder, Context, DatagramReader, DatagramWriter, Establish, Hello, MassQuote, Message,
+    NewOrder, QuoteEntry, SetProtection,
 };
 use wire::{CONTROL_EPOCH, MAX_DATAGRAM};
 
@@ -34,6 +35,8 @@ pub struct Tally {
     pub fills: u64,
     /// Orders cancelled.
     pub canceled: u64,
+    /// Protections of quotes reached.
+    pub protected: u64,
     /// Skipped numbers reported.
     pub not_applied: u64,
     /// Refusals outside the sequence.
@@ -140,6 +143,41 @@ impl Swarm {
         )
     }
 
+    /// A mass quote of the session in `place`: `count` quotes one after another in the same market, ever closer to these
+    /// prices.
+    pub fn mass_quote(&mut self, place: usize, bid: i64, ask: i64, count: u64) -> Result<()> {
+        let quote = |at: u64| {
+            let wider = (count - 1 - at).cast_signed();
+            MassQuote {
+                quote_id: ClientOrderId(1),
+                slide: 1,
+                quotes: QuoteEntry::ALONE,
+                quote: QuoteEntry {
+                    bid_price: Price(bid - wider),
+                    bid_quantity: Qty(2),
+                    ask_price: Price(ask + wider),
+                    ask_quantity: Qty(2),
+                    market_id: MarketId(0),
+                    reserved: 0,
+                },
+                ..MassQuote::default()
+            }
+        };
+        let quotes: Vec<Message> = (0..count).map(|at| quote(at).into()).collect();
+        self.applications(place, &quotes)
+    }
+
+    /// A protection of the quotes of the session in `place`: so many trades in a second.
+    pub fn protect(&mut self, place: usize, fills: u32) -> Result<()> {
+        let protection = SetProtection {
+            window: 1_000_000_000,
+            max_fills: fills,
+            market_id: MarketId(0),
+            ..SetProtection::default()
+        };
+        self.applications(place, &[protection.into()])
+    }
+
     /// Cancels an order that the session in `place` entered `back` orders ago.
     pub fn cancel(&mut self, place: usize, back: u64) -> Result<()> {
         let newest = self.members[place].next_client_id;
@@ -192,11 +230,15 @@ impl Swarm {
     }
 
     fn application(&mut self, place: usize, message: &Message) -> Result<()> {
+        self.applications(place, core::slice::from_ref(message))
+    }
+
+    fn applications(&mut self, place: usize, messages: &[Message]) -> Result<()> {
         let member = &mut self.members[place];
         let context = context(place, member.epoch, member.next_no);
-        member.next_no += 1;
+        member.next_no += messages.len() as u64;
         let mut buffer = [0; MAX_DATAGRAM];
-        let length = write(&mut buffer, context, message, &member.keys);
+        let length = write(&mut buffer, context, messages, &member.keys);
         member.last_datagram = buffer[..length].to_vec();
         self.raw(&buffer[..length])
     }
@@ -204,7 +246,8 @@ impl Swarm {
     fn control(&self, place: usize, message: &Message) -> Result<()> {
         let mut buffer = [0; MAX_DATAGRAM];
         let context = context(place, CONTROL_EPOCH, 1);
-        let length = write(&mut buffer, context, message, &self.members[place].control);
+        let messages = core::slice::from_ref(message);
+        let length = write(&mut buffer, context, messages, &self.members[place].control);
         self.raw(&buffer[..length])
     }
 
@@ -263,6 +306,7 @@ impl Swarm {
             Message::OrderRejected(_) => tally.rejected += 1,
             Message::OrderFilled(_) => tally.fills += 1,
             Message::OrderCanceled(_) => tally.canceled += 1,
+            Message::ProtectionReached(_) => tally.protected += 1,
             Message::NotApplied(_) => tally.not_applied += 1,
             Message::Refused(_) => tally.refused += 1,
             _ => {}
@@ -287,8 +331,10 @@ fn context(place: usize, epoch: u32, next_seq_no: u64) -> Context {
     }
 }
 
-fn write(buffer: &mut [u8], context: Context, message: &Message, keys: &MacKeys) -> usize {
+fn write(buffer: &mut [u8], context: Context, messages: &[Message], keys: &MacKeys) -> usize {
     let mut writer = DatagramWriter::new(buffer, context);
-    writer.push_message(message).expect("one message fits");
+    for message in messages {
+        writer.push_message(message).expect("a datagram's worth");
+    }
     writer.finish(&keys.to_exchange)
 }

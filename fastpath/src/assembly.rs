@@ -166,6 +166,7 @@ impl<'a> Parts<'a> {
             fast: self.fast.clone(),
             counters: Counters::new(&self.block(TileKind::Net, tile_kind::NET), net::NAMES),
             turn: 0,
+            repeated: 0..0,
             received: None,
         })
     }

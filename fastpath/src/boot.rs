@@ -1,24 +1,25 @@
 //! Start-up: regions, recovery, genesis, the machine that the supervisor runs.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use domain::{Command, Nanos, Request, Source};
 use journal::{ArchiveReader, Frame};
 use nic::Receive as _;
 use nic::sockets::{SocketsRx, SocketsTx};
-use shm::layout::ProcessState;
 use shm::{
     FastWriter, Found, Identity, LogReader, LogWriter, MAX_FRAME_WORDS, Memory, MemoryKind, Places,
     Read, RegionError, RegionSpec, SlowView, WriterLock, fast_spec, journal_spec, slow_spec,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tile::{Clock, Tile};
-use topology::instruments::{process, tile_kind};
-use topology::{Config, Cpu, TileKind};
+use topology::instruments::{address_number, process, tile_kind};
+use topology::{Ack, Config, Cpu, TileKind};
 
 use crate::assembly::{self, Tiles};
+use crate::booting::Begun;
 use crate::claim::{self, Claim};
+use crate::clock_watch;
 use crate::console::{say, warn};
 use crate::counters::Counters;
 use crate::epochs;
@@ -27,7 +28,7 @@ use crate::patience::patiently;
 use crate::port;
 use crate::recovery::{Replayed, Sources, Told, replay};
 use crate::sequencer::{Resumed, Sequencer};
-use crate::watermark::Watermark;
+use crate::watermark::{self, Watermark};
 
 /// The process's own block in the `fast` region, after those of its tiles.
 const PROCESS_BLOCK: usize = 3;
@@ -73,7 +74,7 @@ struct Early {
 
 /// Does all of it. What may refuse a start comes before what a start makes, so that one that is refused
 /// leaves no new region behind.
-pub(crate) fn boot(config: &Config) -> Result<Machine> {
+pub(crate) fn boot(config: &Config, begun: &Begun) -> Result<Machine> {
     let claim = claim::take(config)?;
     topology::state_lock::check_archive(config)?;
     check_cpus(config)?;
@@ -86,17 +87,20 @@ pub(crate) fn boot(config: &Config) -> Result<Machine> {
         let replayed = if has_regions(config, &["journal"]) {
             None
         } else {
-            Some(replay_journal(config, None, 0)?)
+            let replayed = replay_journal(config, None, 0)?;
+            if let Some(slow) = slow_of_this_boot(config)? {
+                watermark::check_start(config, &slow, replayed.chain.last_seq().0)?;
+            }
+            Some(replayed)
         };
         Some(Early { port, replayed })
     };
-    let (regions, locks) = open_regions(config)?;
+    let (regions, locks) = open_regions(config, begun)?;
     say_where(&regions.journal);
-    let fast = FastWriter::new(regions.fast.clone())?;
-    fast.set_process_state(ProcessState::Running);
+    begun.made(&regions)?;
     let machine = start(config, &regions, (locks, claim), early);
     if machine.is_err() {
-        fast.set_process_state(ProcessState::Failed);
+        begun.refused();
     }
     machine
 }
@@ -157,6 +161,7 @@ fn start(
         Some(Early { port, replayed }) => (port, replayed),
         None => (port::open(config)?, None),
     };
+    clock_watch::begin(config, &regions.fast, regions.identity.boot_id);
     let recovered = recover(config, regions, replayed, &Clock::now)?;
     assemble(config, regions, recovered, port, locks)
 }
@@ -190,6 +195,8 @@ pub(crate) fn recover(
             })?
         }
     };
+    // Only now: what is durable never falls, so what a slowpath that runs has said meanwhile counts too.
+    watermark::check_start(config, &regions.slow, replayed.chain.last_seq().0)?;
     resume(config, regions, log, (replayed, continues), clock)
 }
 
@@ -271,7 +278,7 @@ impl Drop for Made {
     }
 }
 
-fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
+fn open_regions(config: &Config, begun: &Begun) -> Result<(Regions, [WriterLock; 2])> {
     let places = places(config);
     let boot_id = shm::boot_id().context("read the boot id")?;
     let identity = Identity {
@@ -281,6 +288,7 @@ fn open_regions(config: &Config) -> Result<(Regions, [WriterLock; 2])> {
     };
     let mut made = Made::default();
     let mut open = |name, spec| {
+        begun.region(&places, name);
         let opened = patiently(
             || Memory::create_or_open(&places, name, spec, identity),
             may_pass,
@@ -379,8 +387,23 @@ fn open_slow(places: &Places, identity: Identity) -> Result<Memory> {
     let path = places
         .find("slow")?
         .context("the region `slow` has vanished")?;
+    open_to_read(places, &path)
+}
+
+/// The region that a slowpath of this boot of the machine left or writes, if there is one.
+fn slow_of_this_boot(config: &Config) -> Result<Option<Memory>> {
+    let places = places(config);
+    let Some(path) = places.find("slow")? else {
+        return Ok(None);
+    };
+    let boot_id = shm::boot_id().context("read the boot id")?;
+    let slow = open_to_read(&places, &path)?;
+    Ok(Some(slow).filter(|slow| slow.header().boot_id() == boot_id))
+}
+
+fn open_to_read(places: &Places, path: &Path) -> Result<Memory> {
     let magic = shm::layout::slow_layout::SLOW_MAGIC;
-    let memory = patiently(|| Memory::open_reader(&path, magic), may_pass)?;
+    let memory = patiently(|| Memory::open_reader(path, magic), may_pass)?;
     places.check_home(&memory)?;
     Ok(memory)
 }
@@ -444,7 +467,7 @@ fn resume(
     }
     let slow = SlowView::new(regions.slow.clone())?;
     if fresh {
-        run_genesis(&mut sequencer, config, &slow, clock)?;
+        run_genesis(&mut sequencer, config, &slow, &replayed.genesis, clock)?;
         // Only now: a start that dies before this is still the first.
         epochs::hold(&config.epoch_file(), epoch)?;
         // The feed tells of the markets, if memory still has all of the genesis and room to go on.
@@ -488,40 +511,68 @@ fn ahead_of_clock(ahead: u64) -> Option<String> {
     })
 }
 
-/// Journals the genesis file's commands, as far as they are not there yet. A shard that lacks one of
-/// them must not be told to anybody.
+/// Journals the genesis file's commands, as far as they are not there yet: `journalled` are those that are. A shard
+/// that lacks one of them must not be told to anybody.
 fn run_genesis(
     sequencer: &mut Sequencer,
     config: &Config,
     slow: &SlowView,
+    journalled: &[Request],
     clock: &dyn Fn() -> u64,
 ) -> Result<()> {
-    let genesis = config.load_genesis()?;
+    let genesis = numbered(config.load_genesis()?.commands());
+    check_begun(config, &genesis, journalled)?;
+    for (source, source_seq, command) in genesis.into_iter().skip(journalled.len()) {
+        wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
+        let now = clock();
+        let request = Request {
+            source,
+            source_seq,
+            receive_time: Nanos(now),
+            command,
+        };
+        sequencer.sequence(&request, now);
+        ensure!(
+            sequencer.refused().is_none(),
+            "the engine refuses {:?} of {}: {:?}; correct the file, remove the journal (archive {} and the \
+             regions), and start again",
+            command.kind(),
+            config.genesis_file().display(),
+            sequencer.refused(),
+            config.archive_dir().display()
+        );
+    }
+    Ok(())
+}
+
+/// Each source counts its commands from 1 on.
+fn numbered(commands: Vec<(Source, Command)>) -> Vec<(Source, u64, Command)> {
     let mut numbers: BTreeMap<Source, u64> = BTreeMap::new();
-    for (source, command) in genesis.commands() {
+    let number = |(source, command)| {
         let number = numbers.entry(source).or_default();
         *number += 1;
-        if sequencer.engine().admits(source, *number) {
-            wait_for(sequencer, slow, u64::MAX, Sequencer::has_room);
-            let now = clock();
-            let receive_time = Nanos(now);
-            let request = Request {
-                source,
-                source_seq: *number,
-                receive_time,
-                command,
-            };
-            sequencer.sequence(&request, now);
-            ensure!(
-                sequencer.refused().is_none(),
-                "the engine refuses {:?} of {}: {:?}; correct the file, remove the journal (archive {} and the \
-                 regions), and start again",
-                command.kind(),
-                config.genesis_file().display(),
-                sequencer.refused(),
-                config.archive_dir().display()
-            );
-        }
+        (source, *number, command)
+    };
+    commands.into_iter().map(number).collect()
+}
+
+/// Refuses to go on with another file than the one whose commands were `journalled` by a start that died within.
+fn check_begun(
+    config: &Config,
+    genesis: &[(Source, u64, Command)],
+    journalled: &[Request],
+) -> Result<()> {
+    let was = |request: &Request| (request.source, request.source_seq, request.command);
+    let differs = (0..journalled.len()).find(|&at| genesis.get(at) != Some(&was(&journalled[at])));
+    if let Some(at) = differs {
+        bail!(
+            "{} is not the file with which the genesis began: seq {} of the journal is a {:?} that does not stand there; \
+             put the file back as it was, or remove the journal (archive {} and the regions), and start again",
+            config.genesis_file().display(),
+            at + 1,
+            journalled[at].command.kind(),
+            config.archive_dir().display()
+        );
     }
     Ok(())
 }
@@ -570,7 +621,17 @@ fn assemble(
     let process = Counters::new(&block, process::NAMES);
     process.set(process::epoch, u64::from(epoch));
     process.set(process::recovered_seq, recovered_seq);
+    process.set(process::utc_at_boot, Clock::utc_at_boot());
     process.set(process::order_port, u64::from(port.port));
+    process.set(
+        process::ack,
+        match config.instance.ack {
+            Ack::Sequenced => 1,
+            Ack::Durable => 2,
+        },
+    );
+    let feed = config.feed.destination.map_or(0, address_number);
+    process.set(process::feed, feed);
     Ok(Machine {
         tiles: BTreeMap::from([
             (TileKind::Net, Box::new(tiles.net) as Box<dyn Tile>),

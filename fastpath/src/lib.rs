@@ -9,6 +9,7 @@ mod binding;
 mod boot;
 mod booting;
 mod claim;
+mod clock_watch;
 pub mod console;
 mod counters;
 mod epochs;
@@ -43,7 +44,7 @@ use topology::Config;
 ///
 /// # Errors
 /// If the start is refused, the process cannot go on, or frames stay unarchived at the end.
-pub fn run(config: &Config, allocator: &CountingAllocator, booting: &Booting) -> Result<()> {
-    let machine = boot::boot(config)?;
+pub fn run(config: &Config, allocator: &CountingAllocator, booting: Booting) -> Result<()> {
+    let machine = boot::boot(config, booting.begun())?;
     supervisor::supervise(config, machine, allocator, booting)
 }

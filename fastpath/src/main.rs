@@ -39,7 +39,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     // Before all else: whoever asks to stop from here on is heard.
-    match Booting::begin().and_then(|booting| run(&Arguments::parse(), &booting)) {
+    match Booting::begin().and_then(|booting| run(&Arguments::parse(), booting)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::complain(format_args!("{error:#}"));
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, booting: &Booting) -> Result<()> {
+fn run(arguments: &Arguments, booting: Booting) -> Result<()> {
     let config = topology::Config::load(&arguments.config)?;
     console::begin(config.log.format);
     if arguments.check {

@@ -224,9 +224,11 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         Command::MassCancel(_) | Command::KillSwitch(_) => {
             request.source == Source::ADMINISTRATION || is_of_gateway(engine, request.source)
         }
-        Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-            is_of_gateway(engine, request.source)
-        }
+        Command::NewOrder(_)
+        | Command::CancelOrder(_)
+        | Command::AmendOrder(_)
+        | Command::Quote(_)
+        | Command::SetProtection(_) => is_of_gateway(engine, request.source),
         Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)

@@ -3,7 +3,8 @@
 //! Data: per session its keys and the last number that it accepted; owner: this tile alone (new keys come
 //! from the supervisor's thread at housekeeping, see `keys`; the
 //! binding of a session to an address stands in the `fast` region, written here only). Invariants:
-//! nothing counts before its MAC is right; a number goes to the match tile at most once and in
+//! nothing counts before its MAC is right; each quote of a mass quote is a message of its own, with a number of its
+//! own; a number goes to the match tile at most once and in
 //! increasing order; a datagram is taken up to a number, mostly its last, and the rest is refused in
 //! one answer; after `Busy` no higher number overtakes the one that was refused. Poll order: the
 //! port, in arrival order; a session that used up its burst in this turn is answered `Busy`.
@@ -12,6 +13,7 @@ use crate::counters::Counters;
 use crate::keys::{Half, KeyHalf, NewKeys};
 use crate::lane::{Lane, NotTaken};
 use crate::replies::{Refusal, Reply};
+use core::ops::Range;
 use domain::{Nanos, REQUEST_WORDS, Reason, Request, SessionId, Source};
 use nic::{Datagram as Arrival, Peer, Receive};
 use shm::{FastWriter, Heap, RingProducer};
@@ -50,6 +52,8 @@ pub(crate) struct Entry {
     pub(crate) fast: FastWriter,
     pub(crate) counters: Counters,
     pub(crate) turn: u64,
+    /// The duplicates of the datagram that is being taken. They are its first numbers, so they follow each other.
+    pub(crate) repeated: Range<u64>,
     /// When this turn's datagrams were found, UTC ns; none until the first of them: they lay there before
     /// the first was looked at, so one look at the clock serves for all.
     pub(crate) received: Option<u64>,
@@ -184,11 +188,18 @@ impl Entry {
             self.reply(&Reply::Heartbeat { session });
         }
         let mut here = rest.clone();
-        while let Some(numbered) = rest.next() {
-            if let Err(reason) = self.message(&context, arrival.peer, &numbered, now) {
-                return self.refuse_rest(&context, here, reason);
+        let mut refused = None;
+        while refused.is_none()
+            && let Some(numbered) = rest.next()
+        {
+            match self.message(&context, arrival.peer, &numbered, now) {
+                Ok(()) => here = rest.clone(),
+                Err(reason) => refused = Some(reason),
             }
-            here = rest.clone();
+        }
+        self.repeat_outcomes(session);
+        if let Some(reason) = refused {
+            self.refuse_rest(&context, here, reason);
         }
     }
 
@@ -276,6 +287,8 @@ impl Entry {
             | Message::AmendOrder(_)
             | Message::MassCancel(_)
             | Message::KillSwitch(_)
+            | Message::MassQuote(_)
+            | Message::SetProtection(_)
             | Message::OrderAccepted(_)
             | Message::OrderRejected(_)
             | Message::OrderFilled(_)
@@ -285,6 +298,8 @@ impl Entry {
             | Message::SelfTradePrevented(_)
             | Message::MassCanceled(_)
             | Message::Triggered(_)
+            | Message::ProtectionSet(_)
+            | Message::ProtectionReached(_)
             | Message::Unknown { .. } => {
                 self.count(counter::unsupported);
                 let refusal = Refusal {
@@ -337,10 +352,12 @@ impl Entry {
         }
         if number <= known.last_accepted {
             self.count(counter::duplicates);
-            if within_burst {
-                self.reply(&Reply::Outcome { session, number });
-            } else {
+            if !within_burst {
                 self.count(counter::throttled);
+            } else if self.repeated.is_empty() {
+                self.repeated = number..number + 1;
+            } else {
+                self.repeated.end = number + 1;
             }
             return Ok(());
         }
@@ -366,6 +383,19 @@ impl Entry {
         }
         self.count(counter::accepted);
         Ok(())
+    }
+
+    /// Asks for the outcomes of the datagram's duplicates: one answer of the session's share for all of them, because
+    /// a mass quote has as many as two shares.
+    fn repeat_outcomes(&mut self, session: SessionId) {
+        let numbers = core::mem::take(&mut self.repeated);
+        if !numbers.is_empty() {
+            self.reply(&Reply::Outcomes {
+                session,
+                from: numbers.start,
+                count: numbers.end - numbers.start,
+            });
+        }
     }
 
     /// Refuses the rest of a datagram, which begins with a new number, in one answer. What is refused

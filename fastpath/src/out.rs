@@ -188,7 +188,11 @@ impl<T: Transmit> OutTile<T> {
                 let (words, events) = (&self.frame[..words], &mut self.events);
                 events.clear();
                 let frame = Frame::parse_each(words, |event| events.push(event));
-                let header = frame.expect("the match tile wrote it").header;
+                let Ok(header) = frame.map(|frame| frame.header) else {
+                    // Its CRC does not hold: a word within was overwritten.
+                    self.fail();
+                    return None;
+                };
                 note(&mut self.windows, &header, &self.events);
                 self.noted = header.seq.0;
                 Some(Current {
@@ -236,7 +240,7 @@ impl<T: Transmit> OutTile<T> {
         }
     }
 
-    /// There is a word in journal memory that no writer wrote: what follows cannot be known, so
+    /// There is a word in journal memory that the match tile did not write: what follows cannot be known, so
     /// nothing of it leaves. The gate stays where it is, and soon orders are answered `Busy`. The
     /// supervisor says it.
     #[cold]
@@ -329,7 +333,11 @@ impl<T: Transmit> OutTile<T> {
                 .post
                 .refused(session, to, self.next_report(session), &refusal),
             Reply::Heartbeat { session } => self.heartbeat(session),
-            Reply::Outcome { session, number } => self.outcome(session, number),
+            Reply::Outcomes {
+                session,
+                from,
+                count,
+            } => (from..from + count).try_for_each(|number| self.outcome(session, number)),
             Reply::Resend {
                 session,
                 from,

@@ -6,7 +6,7 @@
 //! begins behind the newest snapshot that holds (docs/SNAPSHOTS.md), else at the first frame.
 
 use anyhow::{Context as _, Result, ensure};
-use domain::{Effects, Genesis, Seq, Stamp};
+use domain::{Effects, Genesis, Request, Seq, Stamp};
 use engine::Engine;
 use journal::{
     ArchiveReader, Chain, Frame, MemoryRead, Recovery, SnapshotDirectory, newest_snapshot,
@@ -25,6 +25,8 @@ pub(crate) struct Replayed {
     pub(crate) engine: Engine,
     pub(crate) chain: Chain,
     pub(crate) told: Told,
+    /// What was journalled of the genesis, in order, if it has no end yet; else nothing.
+    pub(crate) genesis: Vec<Request>,
 }
 
 /// What was told by the frame that was sent last.
@@ -75,11 +77,16 @@ pub(crate) fn replay(sources: &Sources<'_>, sent: u64) -> Result<Replayed> {
     let Start { mut engine, seq } = start;
     let mut effects = Effects::new();
     let mut progress = Progress::new();
-    let mut told = None;
+    let (mut told, mut genesis) = (None, Vec::new());
     while let Some(frame) = recovery.next()? {
         // The frame behind which a snapshot was taken is only compared with the memory's.
         if frame.header.seq > seq {
             apply(&mut engine, &frame, &mut effects)?;
+            if engine.epoch() == 0 {
+                genesis.push(frame.request());
+            } else {
+                genesis = Vec::new();
+            }
             progress.frame(frame.header.seq);
         }
         if frame.header.seq.0 == sent {
@@ -101,6 +108,7 @@ pub(crate) fn replay(sources: &Sources<'_>, sent: u64) -> Result<Replayed> {
         engine,
         chain: found.chain,
         told,
+        genesis,
     })
 }
 

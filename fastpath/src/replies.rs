@@ -42,8 +42,12 @@ pub(crate) enum Reply {
     },
     /// The client is there: so are we, and so many reports have been issued.
     Heartbeat { session: SessionId },
-    /// Send again what became of the session's message with this number.
-    Outcome { session: SessionId, number: u64 },
+    /// Send again what became of these messages of the session, which stood in one datagram.
+    Outcomes {
+        session: SessionId,
+        from: u64,
+        count: u64,
+    },
     /// Send these reports again.
     Resend {
         session: SessionId,
@@ -64,7 +68,7 @@ pub(crate) struct Refusal {
 const CHALLENGE: u64 = 1;
 const ESTABLISHED: u64 = 2;
 const REFUSED: u64 = 3;
-const OUTCOME: u64 = 4;
+const OUTCOMES: u64 = 4;
 const RESEND: u64 = 5;
 const HEARTBEAT: u64 = 6;
 
@@ -76,7 +80,7 @@ impl Reply {
             | Self::Established { session, .. }
             | Self::Refused { session, .. }
             | Self::Heartbeat { session }
-            | Self::Outcome { session, .. }
+            | Self::Outcomes { session, .. }
             | Self::Resend { session, .. } => session,
         }
     }
@@ -134,9 +138,11 @@ impl Reply {
                 ]
             }
             Self::Heartbeat { session } => [HEARTBEAT, u64::from(session.0), 0, 0, 0, 0, 0],
-            Self::Outcome { session, number } => {
-                [OUTCOME, u64::from(session.0), number, 0, 0, 0, 0]
-            }
+            Self::Outcomes {
+                session,
+                from,
+                count,
+            } => [OUTCOMES, u64::from(session.0), from, count, 0, 0, 0],
             Self::Resend {
                 session,
                 from,
@@ -185,9 +191,10 @@ impl Reply {
                     count: slot[5],
                 },
             },
-            OUTCOME => Self::Outcome {
+            OUTCOMES => Self::Outcomes {
                 session,
-                number: slot[2],
+                from: slot[2],
+                count: slot[3],
             },
             HEARTBEAT => Self::Heartbeat { session },
             RESEND => Self::Resend {
@@ -241,7 +248,11 @@ mod tests {
                 refusal,
             },
             Reply::Heartbeat { session },
-            Reply::Outcome { session, number: 7 },
+            Reply::Outcomes {
+                session,
+                from: 7,
+                count: 32,
+            },
             Reply::Resend {
                 session,
                 from: 1,

@@ -4,6 +4,7 @@
 //! many frames a turn may read again. Invariant: what goes out again is what stands in the journal, marked as
 //! retransmission; what no longer stands there is refused with where it can be had.
 
+use crate::counters::Counters;
 use crate::out::{OutTile, stamp};
 use crate::post::{NotSent, Post};
 use crate::replies::Refusal;
@@ -27,7 +28,7 @@ impl<T: Transmit> OutTile<T> {
         }
         let seq = self.windows.frame_of_number(session, number, self.noted);
         let words = seq.and_then(|seq| self.read_again(seq));
-        let frame = words.map(|words| parse(&self.again[..words]));
+        let frame = words.and_then(|words| parse(&self.again[..words], &self.counters));
         // A window's entry may be so old that it names a newer frame.
         let Some(frame) = frame.filter(|frame| tells_of_number(frame, session, number)) else {
             return self.not_in_memory(session, Template::NewOrder.number(), number, 1);
@@ -76,7 +77,7 @@ impl<T: Transmit> OutTile<T> {
         while number < end {
             let seq = self.windows.frame_of_report(session, number, self.noted);
             let words = seq.and_then(|seq| self.read_again(seq));
-            let frame = words.map(|words| parse(&self.again[..words]));
+            let frame = words.and_then(|words| parse(&self.again[..words], &self.counters));
             let Some(frame) = frame.filter(|frame| has_report(frame, session, number)) else {
                 return self.not_in_memory(session, template, number, end - number);
             };
@@ -101,7 +102,11 @@ impl<T: Transmit> OutTile<T> {
                 self.counters.add(counter::resent_frames, 1);
                 Some(words)
             }
-            Read::Empty | Read::Lapped | Read::Corrupt => None,
+            Read::Corrupt => {
+                self.counters.add(counter::corrupt, 1);
+                None
+            }
+            Read::Empty | Read::Lapped => None,
         }
     }
 
@@ -123,8 +128,12 @@ impl<T: Transmit> OutTile<T> {
     }
 }
 
-fn parse(words: &[u64]) -> Frame<'_> {
-    Frame::parse(words).expect("the match tile wrote it")
+/// None, and counted, if the frame is not what the match tile wrote: whoever asks for what was in there is told that
+/// it cannot be had here, and the tile goes on with what is whole.
+fn parse<'a>(words: &'a [u64], counters: &Counters) -> Option<Frame<'a>> {
+    let frame = Frame::parse(words).ok();
+    counters.add(counter::corrupt, u64::from(frame.is_none()));
+    frame
 }
 
 /// Whether a frame says what became of the session's message `number`: it holds the message, or one

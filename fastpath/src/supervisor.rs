@@ -7,19 +7,18 @@ use anyhow::{Context as _, Result, bail, ensure};
 use shm::heartbeat::is_silent;
 use shm::layout::ProcessState;
 use shm::{FastView, SlowView, TileState, since_boot};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tile::allocator::CountingAllocator;
-use tile::{StopFlag, Tile};
+use tile::{Clock, StopFlag, Tile};
 use topology::instruments::process;
 use topology::{Config, Core, Cpu, TileKind};
 
 use crate::boot::Machine;
 use crate::booting::Booting;
+use crate::clock_watch::ClockWatch;
 use crate::console::{complain, say};
 use crate::watermark::Watermark;
 
@@ -33,11 +32,10 @@ pub(crate) fn supervise(
     config: &Config,
     machine: Machine,
     allocator: &CountingAllocator,
-    booting: &Booting,
+    booting: Booting,
 ) -> Result<()> {
     let fast = machine.fast.clone();
-    let asked = listen()?;
-    booting.over();
+    let asked = booting.over();
     let ended = serve(config, machine, allocator, &asked);
     fast.set_process_state(match &ended {
         Ok(Ended::Archived) => ProcessState::Stopped,
@@ -57,15 +55,6 @@ pub(crate) fn supervise(
 enum Ended {
     Archived,
     Unarchived { head: u64, durable: u64 },
-}
-
-/// Whether a signal has asked to stop.
-fn listen() -> Result<Arc<AtomicBool>> {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&asked)).context("install a handler")?;
-    }
-    Ok(asked)
 }
 
 fn serve(
@@ -89,10 +78,11 @@ fn serve(
         machine.port, machine.epoch
     ));
     allocator.close();
-    let mut has_failed = false;
+    let (mut has_failed, mut watch) = (false, ClockWatch::new(config));
     // ORDER: the flag is set by a signal handler and is the whole message.
     while !asked.load(Ordering::Relaxed) {
         machine.process.set(process::allocations, allocator.calls());
+        watch.turn(Clock::system_ahead(), &machine.process);
         // Not behind a panic: the shipped process aborts at once.
         ensure!(
             !threads.iter().any(JoinHandle::is_finished),

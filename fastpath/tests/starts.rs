@@ -6,7 +6,11 @@
 
 use shm::layout::ProcessState;
 use shm::layout::fast_layout::FAST_MAGIC;
-use shm::{FastView, FastWriter, Identity, Memory, fast_spec, journal_spec};
+use shm::log::JOURNAL_MAGIC;
+use shm::{
+    FastView, FastWriter, Identity, LogReader, Memory, SlowWriter, fast_spec, journal_spec,
+    slow_spec,
+};
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, UdpSocket};
@@ -16,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use tempfile::TempDir;
+use topology::instruments::process;
 
 const NOTHING: [PathBuf; 0] = [];
 
@@ -117,6 +122,13 @@ impl Instance {
         child
     }
 
+    /// Starts the process and waits for nothing.
+    fn booting(&self) -> Child {
+        let mut command = self.command();
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
     /// Changes the configuration.
     fn configure(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.path("sluice.toml")).unwrap();
@@ -138,6 +150,24 @@ impl Instance {
 
     fn state(&self) -> Option<ProcessState> {
         self.fast().process_state()
+    }
+}
+
+/// Where an instance's regions are.
+fn places(instance: &Instance) -> shm::Places {
+    shm::Places {
+        instance: "start".into(),
+        hugetlbfs: None,
+        shm_dir: instance.path("shm"),
+        state_dir: instance.path("state"),
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        shard: 0,
+        boot_id: shm::boot_id().unwrap(),
+        epoch: 0,
     }
 }
 
@@ -312,22 +342,55 @@ fn snapshots_that_cannot_be_listed_cost_a_longer_replay() {
     assert_eq!(seq(&instance.served_and_killed()), seq(&first) + 1);
 }
 
+/// As if the system's time had stepped an hour forward since the last process began: what it left says when that was.
+#[test]
+fn a_step_of_the_clock_forward_is_an_alarm_and_no_start_follows_it() {
+    // And half a second, so that the seconds are these however exactly it is measured.
+    const STEP: u64 = 3_600_500_000_000;
+    let instance = Instance::new("\"any\"");
+    let ready = instance.served_and_killed();
+    let level = |number: usize| instance.fast().tile(3).unwrap().counters[number];
+    let begun = level(process::utc_at_boot);
+    let places = places(&instance);
+    let (fast, lock, _) =
+        Memory::create_or_open(&places, "fast", fast_spec(1024), identity()).unwrap();
+    let counter = FastWriter::new(fast)
+        .unwrap()
+        .tile(3)
+        .counter(process::utc_at_boot);
+    counter.set(begun - STEP);
+    drop(lock);
+
+    let mut child = instance.serving();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut alarm = String::new();
+    said.read_line(&mut alarm).unwrap();
+    let says = "alarm: the system's time has stepped: it is 3600.";
+    assert!(
+        alarm.contains(says) && alarm.contains(" s ahead of the exchange's"),
+        "{alarm}"
+    );
+    while level(process::clock_in_trouble) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(level(process::utc_at_boot), begun - STEP);
+    assert_eq!(level(process::clock_jumps), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // The operator's way out.
+    instance.configure("[port]", "[engine]\nclock_jump_ms = 0\n[port]");
+    assert!(seq(&instance.served_and_killed()) > seq(&ready));
+    assert!(level(process::utc_at_boot).abs_diff(begun) < STEP / 2);
+    assert_eq!(level(process::clock_in_trouble), 0);
+}
+
 /// As a start leaves it that is killed after it made journal memory and before anything else.
 #[test]
 fn bindings_do_not_outlive_their_journal_memory() {
     let instance = Instance::new("\"any\"");
     instance.served_and_killed();
-    let identity = Identity {
-        shard: 0,
-        boot_id: shm::boot_id().unwrap(),
-        epoch: 0,
-    };
-    let places = shm::Places {
-        instance: "start".into(),
-        hugetlbfs: None,
-        shm_dir: instance.path("shm"),
-        state_dir: instance.path("state"),
-    };
+    let (places, identity) = (places(&instance), identity());
     let open = |name, spec| Memory::create_or_open(&places, name, spec, identity).unwrap();
     let (fast, ..) = open("fast", fast_spec(1024));
     FastWriter::new(fast).unwrap().set_peer(1, 77);
@@ -351,16 +414,13 @@ fn a_stop_that_leaves_frames_unarchived_says_so_and_fails() {
     }
 }
 
-/// The out tile only shows that it has failed; the supervisor says it, once.
 /// It waits for the lock of the state folder then; it would refuse in the end.
 #[test]
 fn asked_to_stop_before_it_serves_it_ends_at_once_and_in_order() {
     let instance = Instance::new("\"any\"");
     let lock = fs::File::create(instance.path("state/LOCK")).unwrap();
     lock.lock().unwrap();
-    let mut command = instance.command();
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = instance.booting();
     let status = format!("/proc/{}/status", child.id());
     let listens = |status: &str| {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -375,6 +435,61 @@ fn asked_to_stop_before_it_serves_it_ends_at_once_and_in_order() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// It waits for the port then.
+#[test]
+fn asked_to_stop_while_it_recovers_it_says_how_it_ended() {
+    let instance = Instance::new("\"any\"");
+    instance.served_and_killed();
+    let in_use = UdpSocket::bind(instance.port).unwrap();
+    for (archived, ends) in [
+        (false, ProcessState::Unfinished),
+        (true, ProcessState::Stopped),
+    ] {
+        if archived {
+            let journal = instance.path("shm/sluice-start/journal");
+            let journal = Memory::open_reader(&journal, JOURNAL_MAGIC).unwrap();
+            let head = LogReader::new(journal, 1).unwrap().head();
+            let (slow, ..) =
+                Memory::create_or_open(&places(&instance), "slow", slow_spec(), identity())
+                    .unwrap();
+            SlowWriter::new(slow).unwrap().set_durable_seq(head);
+        }
+        let child = instance.booting();
+        let runs = || {
+            let fast = instance.path("shm/sluice-start/fast");
+            let fast = Memory::open_reader(&fast, FAST_MAGIC).unwrap();
+            fast.header().pid() == u64::from(child.id())
+                && instance.state() == Some(ProcessState::Running)
+        };
+        while !runs() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (code, said) = signalled(child, "TERM");
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(instance.state(), Some(ends));
+    }
+    drop(in_use);
+}
+
+/// It has made one region and waits for the lock of another.
+#[test]
+fn asked_to_stop_while_it_makes_its_regions_it_leaves_none() {
+    let instance = Instance::new("\"any\"");
+    let path = instance.path("shm/sluice-start/fast");
+    let fast = fs::File::create(&path).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    fast.lock().unwrap();
+    let child = instance.booting();
+    let journal = instance.path("shm/sluice-start/journal");
+    while Memory::open_reader(&journal, JOURNAL_MAGIC).is_err() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let (code, said) = signalled(child, "TERM");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(instance.regions(), [path], "which is somebody else's");
+}
+
+/// The out tile only shows that it has failed; the supervisor says it, once.
 #[test]
 fn damaged_memory_is_said_by_the_process_that_runs() {
     let instance = Instance::new("\"any\"");
@@ -411,7 +526,7 @@ struct Wrong {
     says: &'static str,
 }
 
-const WRONG: [Wrong; 7] = [
+const WRONG: [Wrong; 8] = [
     Wrong {
         cpu: "1023",
         make: |_| {},
@@ -430,6 +545,16 @@ const WRONG: [Wrong; 7] = [
             fs::write(segment, [7; 4096]).unwrap();
         },
         says: "00000000000000000007.seg",
+    },
+    Wrong {
+        cpu: "\"any\"",
+        make: |instance| {
+            // It has no writer, and nobody waits for one.
+            let segment = instance.path("state/archive/00000000000000000001.seg");
+            let made = Command::new("mkfifo").arg(segment).status();
+            assert!(made.unwrap().success());
+        },
+        says: "it is no regular file",
     },
     Wrong {
         cpu: "\"any\"",

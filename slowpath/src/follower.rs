@@ -1,5 +1,7 @@
 //! Frames in order, from journal memory as long as it has them, else from the archive.
 
+use crate::console::say;
+use crate::signals::Signals;
 use domain::Seq;
 use journal::{ArchiveError, ArchiveReader, Frame, FrameBuffer, FrameError, MAX_FRAME_WORDS, Torn};
 use shm::{LogReader, Read};
@@ -40,6 +42,30 @@ pub enum FollowError {
         /// The first that journal memory has.
         oldest: Seq,
     },
+}
+
+impl FollowError {
+    /// What is wrong, for whoever refers to what was said.
+    fn brief(&self) -> String {
+        match self {
+            Self::Archive(error) => error.brief().to_string(),
+            Self::Frame { seq, .. } | Self::Corrupt { seq } | Self::Missing { seq, .. } => {
+                format!("seq {seq} cannot be read")
+            }
+        }
+    }
+}
+
+/// Tells the operator that somebody cannot go on: the whole of it, unless another thread has said the same.
+pub fn alarm(signals: &Signals, who: &str, error: &FollowError) {
+    if signals.is_news(&error.to_string()) {
+        say(format_args!("alarm: {who} stops: {error}"));
+    } else {
+        let brief = error.brief();
+        say(format_args!(
+            "alarm: {who} stops: {brief}; what to do was said before"
+        ));
+    }
 }
 
 /// Yields each frame of a shard once, from some seq on.

@@ -6,6 +6,7 @@ use clap::Parser;
 use domain::Utc;
 use slowpath::asked::Asked;
 use slowpath::console::{TARGET, now};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use topology::LineHead;
@@ -28,10 +29,6 @@ struct Arguments {
     config: PathBuf,
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the reason of a failure goes to the terminal"
-)]
 fn main() -> ExitCode {
     // Before all else: whoever asks to stop from here on is heard.
     match Asked::listen().and_then(|asked| run(&Arguments::parse(), &asked)) {
@@ -42,7 +39,9 @@ fn main() -> ExitCode {
                 tracing::error!(target: TARGET, "{error:#}");
             } else {
                 let (time, program) = (Utc(now()), TARGET);
-                eprintln!("{}{error:#}", LineHead { time, program });
+                let head = LineHead { time, program };
+                // Nobody listening is no reason to end in another way.
+                let _ignored = writeln!(std::io::stderr(), "{head}{error:#}");
             }
             ExitCode::FAILURE
         }

@@ -232,7 +232,7 @@ fn serve(
         }
     };
     runtime.block_on(async {
-        let store = Store::new(&database(config)?, READERS)?;
+        let store = Store::new(&database(config)?, READERS);
         let gateway = Gateway::new(
             config,
             &secret,

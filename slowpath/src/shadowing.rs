@@ -2,7 +2,7 @@
 
 use crate::console::say;
 use crate::counters::{SHADOW_LAPPED, SHADOW_TROUBLES};
-use crate::follower::{FollowError, Follower};
+use crate::follower::{FollowError, Follower, alarm};
 use crate::rejects::Rejects;
 use crate::signals::Signals;
 use crate::snapshotting::{self, Snapshotting};
@@ -185,7 +185,7 @@ impl Shadowing {
                 Err(Failure::Lost(seq, error)) => {
                     self.slow.set_unreadable(seq.0);
                     self.live.stand(Standing::Diverged);
-                    say(format_args!("alarm: the shadow engine stops: {error}"));
+                    alarm(signals, "the shadow engine", &error);
                     return Ending::Unreadable(seq);
                 }
                 Err(Failure::Alarm(seq, what)) => {

@@ -17,6 +17,8 @@ pub struct Signals {
     archive_open: Word,
     /// What keeps the archiver from writing. Written by the archiver.
     archive_trouble: Mutex<Option<TroubleKind>>,
+    /// What is wrong with the journal, as it was said whole.
+    said: Mutex<Option<String>>,
 }
 
 impl Default for Signals {
@@ -26,11 +28,22 @@ impl Default for Signals {
             closing: Word::new(0),
             archive_open: Word::new(0),
             archive_trouble: Mutex::new(None),
+            said: Mutex::new(None),
         }
     }
 }
 
 impl Signals {
+    /// Whether nobody has said yet that this is wrong with the journal; who asks says it whole then, and else refers to it.
+    pub fn is_news(&self, wrong: &str) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = said.as_deref() != Some(wrong);
+        if is_news {
+            *said = Some(wrong.to_owned());
+        }
+        is_news
+    }
+
     /// Asks the gateway to answer what it was asked and to let nobody in.
     pub fn close(&self) {
         self.closing.release(1);

@@ -3,7 +3,7 @@
 
 use crate::console::{now, say};
 use crate::counters::{STORE_ROWS, STORE_SEQ, STORE_TROUBLES};
-use crate::follower::{FollowError, Follower};
+use crate::follower::{FollowError, Follower, alarm};
 use crate::signals::Signals;
 use crate::snapshot_index::SnapshotIndex;
 use crate::snapshotting;
@@ -75,12 +75,15 @@ enum Stop {
     StartAgain,
     /// What does not pass.
     Refused(String),
+    /// Nor does this: a frame that cannot be had.
+    Unreadable(FollowError),
 }
 
 /// What failed.
 enum Failure {
     Passing(String),
     Lasting(String),
+    Lost(FollowError),
 }
 
 impl Storing {
@@ -128,6 +131,11 @@ impl Storing {
                     say(format_args!("alarm: the store stops: {why}"));
                     return;
                 }
+                Stop::Unreadable(error) => {
+                    self.trouble.note("refused");
+                    alarm(signals, "the store", &error);
+                    return;
+                }
             }
         }
     }
@@ -164,6 +172,7 @@ impl Storing {
                 Ok(Step::Idle(_)) => std::thread::sleep(IDLE),
                 Ok(Step::Busy) => retry = RETRY[0],
                 Err(Failure::Lasting(why)) => return Stop::Refused(why),
+                Err(Failure::Lost(error)) => return Stop::Unreadable(error),
                 Err(Failure::Passing(why)) => {
                     if !self.wait_out(&why, &mut retry, signals) {
                         return Stop::Asked;
@@ -328,7 +337,7 @@ impl From<FollowError> for Failure {
             FollowError::Archive(_)
             | FollowError::Frame { .. }
             | FollowError::Corrupt { .. }
-            | FollowError::Missing { .. } => Self::Lasting(error.to_string()),
+            | FollowError::Missing { .. } => Self::Lost(error),
         }
     }
 }

@@ -205,6 +205,14 @@ const CHECKS: &[Check] = &[
     },
 ];
 
+/// The checks, for who asks which there are.
+pub(crate) fn list() -> String {
+    let lines = CHECKS
+        .iter()
+        .map(|check| format!("\n  {:<12}  {}", check.name, check.shows));
+    format!("Checks:{}", lines.collect::<String>())
+}
+
 /// Runs all checks but the long one, or those named.
 #[expect(clippy::print_stdout, reason = "this is what the command prints")]
 pub(crate) fn run(only: &[String]) -> Result<()> {

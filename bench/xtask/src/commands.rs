@@ -17,6 +17,7 @@ struct Arguments {
 enum Task {
     /// Runs every test: prints first what will run and what each needs, installs what is missing
     /// as root on Debian, names what it must skip and how to enable it.
+    #[command(after_help = checks::list())]
     Test {
         /// Only these checks (default: all but `long`, the longest form of the tests that have one).
         only: Vec<String>,
@@ -65,6 +66,32 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_of_test_names_its_checks() {
+        let asked = Arguments::try_parse_from(["cargo xtask", "test", "--help"]);
+        let help = asked.map(drop).expect_err("help").to_string();
+        for check in ["tests ", "loom ", "crash ", "long "] {
+            assert!(help.contains(&format!("  {check}")), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_demo_of_nothing_is_refused() {
+        let parse = |option, value| {
+            Arguments::try_parse_from(["cargo xtask", "demo", option, value]).map(drop)
+        };
+        for option in ["--rate", "--seconds"] {
+            parse(option, "1").unwrap();
+            let refused = parse(option, "0").expect_err("nothing would happen");
+            assert!(refused.to_string().contains(option), "{refused}");
         }
     }
 }

@@ -30,7 +30,7 @@ const READY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// End by itself after so many seconds, with a summary (default: run until Ctrl-C).
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: Option<u64>,
     /// What goes wrong on the way: a lossy proxy before the port, and SIGKILLs of the processes in
     /// turn. For example `loss=20%,dup,reorder,kill=5s`; any part may be left out. `loss`, `dup` and
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "WHAT")]
     pub(crate) chaos: Option<Chaos>,
     /// Commands a second of each of the three traders.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: u32,
     /// Acknowledge after fdatasync instead of after sequencing.
     #[arg(long)]
@@ -134,9 +134,11 @@ fn greet(instance: &Instance, door: SocketAddr, chaos: Chaos) -> Result<()> {
         .map(|b| format!("{b:02x}"))
         .collect();
     std::fs::write(&secret, hex)?;
+    // No package is named, as in the aliases: what is built already is not built again.
     println!(
-        "your session cargo run -p client --example place_and_cancel -- \
+        "your session cargo run --profile {} --example place_and_cancel -- \
          --server {door} --session 4 --secret {} --market 0",
+        programs::profile(),
         secret.display()
     );
     greet_web(instance)

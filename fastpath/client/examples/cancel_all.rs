@@ -1,8 +1,8 @@
 //! Cancels all live orders of a session or of its account, by one message.
 //!
 //! ```text
-//! cargo run --release -p client --example cancel_all -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --side sell
+//! cargo run --release --example cancel_all -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --side sell
 //! ```
 //!
 //! With `--kill yes` it turns the kill switch on: then everything is cancelled, in all markets, and the exchange takes no

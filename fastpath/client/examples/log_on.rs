@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! solana-keygen new --outfile wallet.json          # or any file with a key's 64 bytes as a JSON list
-//! cargo run -p client --example log_on -- http://127.0.0.1:7480 wallet.json session.secret
+//! cargo run --release --example log_on -- --gateway http://127.0.0.1:7480 --wallet wallet.json --secret session.secret
 //! ```
 //!
-//! What is agreed and signed: `docs/WIRE.md`, "Log-on". The session's secret is written to the third
-//! argument, which only its owner may read; the other examples take it as `--secret`. A fourth argument is the
-//! number of a session whose key is to be replaced. The exit code is 1 if it did not come to its end, and the last
+//! What is agreed and signed: `docs/WIRE.md`, "Log-on". The session's secret is written to a file
+//! that only its owner may read; the other examples take it as `--secret`. `--session` names a session whose key is to
+//! be replaced. The exit code is 1 if it did not come to its end, and the last
 //! line then says why.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
+#[expect(dead_code, reason = "this example has options of its own only")]
+mod arguments;
 mod ending;
 
+use arguments::Arguments;
 use domain::SessionId;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
@@ -24,30 +27,35 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::ExitCode;
 use wire::auth::{ExchangeSecret, SessionSecret};
 
-const USAGE: &str = "usage: log_on GATEWAY WALLET SECRET [SESSION]
-  GATEWAY   such as http://127.0.0.1:7480
-  WALLET    a key's 64 bytes as a JSON list, as solana-keygen writes it
-  SECRET    the file to write the session's secret to; it must not exist
-  SESSION   a session of the account that is to have the new key [a new session]";
+const ABOUT: &str =
+    "Logs on with a Solana wallet and opens a session of the binary port, or gives one a new key.";
+const HELP: &str = "  --gateway URL    such as http://127.0.0.1:7480
+  --wallet FILE    a key's 64 bytes as a JSON list, as solana-keygen writes it
+  --secret FILE    the file to write the session's secret to; it must not exist
+  --session N      a session of the account that is to have the new key [a new session]";
 
 fn main() -> ExitCode {
     ending::code("log_on", run())
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let (gateway, wallet, secret, session) = match &words[..] {
-        [gateway, wallet, secret] => (gateway, wallet, secret, None),
-        [gateway, wallet, secret, session] => (gateway, wallet, secret, Some(session)),
-        _ => return Err(USAGE.into()),
+    let names = ["gateway", "wallet", "secret", "session"];
+    let Some(arguments) = Arguments::read_only(ABOUT, &names, HELP)? else {
+        return Ok(());
     };
-    let session = session.map(|text| text.parse::<u32>()).transpose()?;
-    let wallet = read_wallet(wallet)?;
+    let gateway: String = arguments.required("gateway")?;
+    let wallet: String = arguments.required("wallet")?;
+    let secret: String = arguments.required("secret")?;
+    let session: Option<u32> = match arguments.text("session") {
+        "" => None,
+        _ => Some(arguments.required("session")?),
+    };
+    let wallet = read_wallet(&wallet)?;
     // Before anything is opened whose secret could not be kept.
-    let mut file = new_file(secret)?;
-    let opened = open(gateway, &wallet, session, &mut file).inspect_err(|_| {
+    let mut file = new_file(&secret)?;
+    let opened = open(&gateway, &wallet, session, &mut file).inspect_err(|_| {
         // It holds nothing. If it stays, the next try says so.
-        let _stays = std::fs::remove_file(secret);
+        let _stays = std::fs::remove_file(&secret);
     });
     let (number, address) = opened?;
     println!(
@@ -55,11 +63,19 @@ fn run() -> Result<(), Box<dyn Error>> {
         number.0
     );
     println!(
-        "try it: cargo run -p client --example place_and_cancel -- --server {address} --session {} --secret {secret} \
+        "try it: cargo run --profile {} --example place_and_cancel -- --server {address} --session {} --secret {secret} \
          --market 0",
+        profile().unwrap_or_else(|| "dev".to_owned()),
         number.0
     );
     Ok(())
+}
+
+/// The profile in which this example was built, from its folder: what was compiled for it serves the next one too.
+fn profile() -> Option<String> {
+    let own = std::env::current_exe().ok()?;
+    let folder = own.parent()?.parent()?.file_name()?.to_str()?;
+    (folder != "debug").then(|| folder.to_owned())
 }
 
 /// Logs on and opens a session, whose number and address it gives, and whose secret it writes.

@@ -1,21 +1,23 @@
 //! Enters one limit order, waits until it rests, cancels it, and says how long each answer took.
 //!
 //! ```text
-//! cargo run --release -p client --example place_and_cancel -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --side buy --price 100
+//! cargo run --release --example place_and_cancel -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --side buy --price 100
 //! ```
 //!
-//! Choose a price that does not trade. The times are those of the whole way: this process, its
+//! The order is post-only: choose a price that does not trade, for it is rejected otherwise. The times are those of the whole way: this process, its
 //! kernel, the network, the exchange, and back. The exit code is 1 if it did not come to its end, and the
 //! last line then says why.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
+mod answers;
 mod arguments;
 mod ending;
 mod refusal;
 
+use answers::{answer, describe, wait_until_up_to_date};
 use arguments::Arguments;
-use client::{Connection, Event};
+use client::Connection;
 use domain::{
     CancelOrder, ClientOrderId, NewOrder, OrderType, PostOnly, Price, Qty, Side, TimeInForce,
 };
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::order_entry::Message;
 
-const ABOUT: &str = "Enters one limit order, waits until it rests, and cancels it.";
+const ABOUT: &str = "Enters one limit order, post-only (it is rejected if it would trade at once), waits until it rests, and cancels it.";
 const HELP: &str = "  --side SIDE      buy or sell [buy]
   --price TICKS    limit price [1]
   --quantity LOTS  [1]
@@ -84,73 +86,4 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
         (other, _) => Err(describe(&other, &arguments)),
     }
-}
-
-/// Established, and all earlier reports taken in.
-fn wait_until_up_to_date(
-    connection: &mut Connection,
-    arguments: &Arguments,
-    wait: Duration,
-) -> Result<(), Box<dyn Error>> {
-    let end = Instant::now() + wait;
-    let mut issued = None;
-    while issued.is_none_or(|next| connection.session().next_report_no() < next) {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(match issued {
-                None => refusal::silent(connection, arguments, wait),
-                Some(_) => {
-                    "established, but earlier reports do not arrive: try a longer --wait".into()
-                }
-            });
-        }
-        if let Some(Event::Established { next_report_no, .. }) = connection.poll(left)? {
-            issued = Some(next_report_no);
-        }
-    }
-    Ok(())
-}
-
-/// The first report that our command `number` caused, or one that says that it will never apply.
-fn answer(
-    connection: &mut Connection,
-    number: u64,
-    wait: Duration,
-) -> Result<(Message, Duration), Box<dyn Error>> {
-    let started = Instant::now();
-    loop {
-        let left = wait.saturating_sub(started.elapsed());
-        if left.is_zero() {
-            let trouble = connection.trouble();
-            let trouble = trouble.map_or(String::new(), |kind| format!(": {kind}"));
-            return Err(format!("no answer to number {number} within {wait:?}{trouble}").into());
-        }
-        let Some(Event::Report { message, .. }) = connection.poll(left)? else {
-            continue;
-        };
-        let skipped = matches!(&message, Message::NotApplied(report)
-            if (report.from_seq_no..report.from_seq_no + report.count).contains(&number));
-        let caused = !matches!(message, Message::NotApplied(_))
-            && message
-                .stamp()
-                .is_some_and(|stamp| stamp.client_seq_no == number);
-        if skipped || caused {
-            return Ok((message, started.elapsed()));
-        }
-    }
-}
-
-/// Why an answer is not the one that was waited for.
-fn describe(message: &Message, arguments: &Arguments) -> Box<dyn Error> {
-    if let Message::OrderRejected(rejected) = message {
-        return refusal::rejected(rejected.reason, arguments);
-    }
-    if let Message::OrderCanceled(canceled) = message {
-        return format!("the order is gone: {}", refusal::reason(canceled.reason)).into();
-    }
-    if let Message::NotApplied(_) = message {
-        return "our number was skipped: does another process use this session?".into();
-    }
-    let template = message.template_id();
-    format!("an answer with template {template} was not expected").into()
 }

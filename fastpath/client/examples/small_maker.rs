@@ -1,8 +1,8 @@
 //! Quotes both sides of one market, and quotes again whenever a quote is gone.
 //!
 //! ```text
-//! cargo run --release -p client --example small_maker -- \
-//!     --server 127.0.0.1:9000 --session 0 --secret session.hex --market 0 --middle 1000 --seconds 60
+//! cargo run --release --example small_maker -- \
+//!     --server 127.0.0.1:7400 --session 1 --secret session-1.secret --market 0 --middle 1000 --seconds 60
 //! ```
 //!
 //! It shows a maker's loop: react to reports, keep state in the client library, lean against the own
@@ -19,13 +19,14 @@ use domain::{
     CancelOrder, ClientOrderId, MarketId, MassCancel, NewOrder, OrderType, PostOnly, Price, Qty,
     Reason, Side, TimeInForce,
 };
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::order_entry::Message;
 
 const ABOUT: &str = "Quotes both sides of one market, and quotes again whenever a quote is gone.";
-const HELP: &str = "  --middle TICKS   price to quote around [1000]
+const HELP: &str = "  --middle TICKS   price to quote around, between the best bid and offer, as watch_feed shows them [1000: for an empty market]
   --spread TICKS   between both quotes, at least 2 [10]
   --quantity LOTS  of each quote [1]
   --lean TICKS     by which both quotes move against every lot of our position [1]
@@ -43,8 +44,10 @@ struct Maker {
     position: i64,
     fills: u64,
     next_id: u64,
-    /// Our new order that is unanswered, by side.
-    unanswered: [Option<u64>; 2],
+    /// Our new order that is unanswered, by side: its number and price.
+    unanswered: [Option<(u64, i64)>; 2],
+    /// Rejections that were said: the same ones may come for as long as it runs.
+    said: BTreeSet<String>,
     /// Nothing is quoted before: what was just rejected would be rejected again.
     pause_until: Instant,
     /// The exchange does not have our market.
@@ -72,6 +75,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         // Ids of the session's orders are never used twice, not even by the next process.
         next_id: connection.now().0,
         unanswered: [None; 2],
+        said: BTreeSet::new(),
         pause_until: Instant::now(),
         unknown_market: false,
     };
@@ -130,15 +134,17 @@ impl Maker {
     }
 
     fn report(&mut self, message: &Message, live: bool) {
-        if let Some(stamp) = message.stamp() {
-            self.answered(stamp.client_seq_no);
+        let number = message.stamp().map(|stamp| stamp.client_seq_no);
+        let quote = number.and_then(|number| self.quote_of(number));
+        if let Some(number) = number {
+            self.answered(number);
         }
         if let Message::NotApplied(report) = message {
             for number in report.from_seq_no..report.from_seq_no.saturating_add(report.count) {
                 self.answered(number);
             }
         } else if let Message::OrderRejected(rejected) = message {
-            println!("rejected: {}", refusal::reason(rejected.reason));
+            self.say_once(rejection(rejected.reason, quote));
             self.unknown_market |= rejected.reason == Reason::UnknownMarket as u16 && live;
             self.pause_until = Instant::now() + Duration::from_millis(500);
         } else if let Message::OrderFilled(fill) = message
@@ -156,9 +162,23 @@ impl Maker {
         }
     }
 
+    /// Side and price of the quote that was sent with this number, if it is unanswered.
+    fn quote_of(&self, number: u64) -> Option<(Side, i64)> {
+        let sides = [Side::Buy, Side::Sell].into_iter().zip(self.unanswered);
+        let mut quotes = sides.filter_map(|(side, sent)| Some((side, sent?)));
+        quotes.find_map(|(side, (sent, price))| (sent == number).then_some((side, price)))
+    }
+
+    fn say_once(&mut self, text: String) {
+        if !self.said.contains(&text) {
+            println!("{text}");
+            self.said.insert(text);
+        }
+    }
+
     fn answered(&mut self, number: u64) {
         for unanswered in &mut self.unanswered {
-            if *unanswered == Some(number) {
+            if unanswered.is_some_and(|(sent, _)| sent == number) {
                 *unanswered = None;
             }
         }
@@ -184,13 +204,14 @@ impl Maker {
                 continue;
             }
             let middle = self.middle - self.lean * self.position;
+            let price = match side {
+                Side::Buy => middle - self.half_spread,
+                Side::Sell => middle + self.half_spread,
+            };
             self.next_id += 1;
             let order = NewOrder {
                 client_order_id: ClientOrderId(self.next_id),
-                price: Price(match side {
-                    Side::Buy => middle - self.half_spread,
-                    Side::Sell => middle + self.half_spread,
-                }),
+                price: Price(price),
                 qty: self.quantity,
                 market: self.market,
                 side,
@@ -200,7 +221,7 @@ impl Maker {
                 ..NewOrder::PLAIN
             };
             match connection.session_mut().new_order(&order) {
-                Ok(number) => *unanswered = Some(number),
+                Ok(number) => *unanswered = Some((number, price)),
                 // The answers that are awaited will make room.
                 Err(SendError::TooManyUnanswered) => {}
                 Err(error @ SendError::NotEstablished) => return Err(error.into()),
@@ -245,5 +266,19 @@ impl Maker {
             }
         }
         Ok(())
+    }
+}
+
+/// What to say of a rejected order, of which `quote` is side and price if it is known.
+fn rejection(code: u16, quote: Option<(Side, i64)>) -> String {
+    let would_trade = code == Reason::WouldTrade as u16;
+    match quote.filter(|_| would_trade) {
+        Some((Side::Buy, price)) => {
+            format!("rejected: your bid of {price} would trade at once: give a lower --middle")
+        }
+        Some((Side::Sell, price)) => {
+            format!("rejected: your offer of {price} would trade at once: give a higher --middle")
+        }
+        None => format!("rejected: {}", refusal::reason(code)),
     }
 }

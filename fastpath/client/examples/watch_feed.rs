@@ -1,20 +1,24 @@
 //! Listens to the public feed and prints, as it happens, trades and the top of each book.
 //!
 //! ```text
-//! cargo run --release -p client --example watch_feed -- --feed 127.0.0.1:7401
-//! cargo run --release -p client --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
+//! cargo run --release --example watch_feed -- --feed 127.0.0.1:7401
+//! cargo run --release --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
 //! ```
 //!
 //! It has no snapshots, so it knows the books only if it listens since before the exchange's first
 //! start. Otherwise, and after a loss, it shows trades only.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
+mod ending;
+
 use client::feed::{Book, Books, Event, Level, Receiver};
 use domain::{MarketId, Nanos, Side};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use wire::market_data::{Message, Trade};
 
@@ -23,10 +27,18 @@ const HELP: &str = "Listens to the public feed and prints trades and the top of 
 Options:
   --feed ADDR      address or multicast group, and port, that the exchange sends to
   --interface IP   address of the interface on which to join a group [0.0.0.0: the system's choice]
-  --seconds N      end after so many seconds [0: never]";
+  --seconds N      end after so many seconds [0: never]
+
+Examples:
+  watch_feed --feed 127.0.0.1:7401                              one subscriber of one address
+  watch_feed --feed 239.1.1.1:7401 --interface 192.168.1.10     any number of a group";
 const BUFFER_BYTES: usize = 8 << 20;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    ending::code("watch_feed", run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let (mut feed, mut interface, mut seconds) = (None, Ipv4Addr::UNSPECIFIED, 0_u64);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -36,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let value = words.next().ok_or(format!("{word} needs a value"))?;
         match word.as_str() {
-            "--feed" => feed = Some(value.parse::<SocketAddrV4>()?),
+            "--feed" => feed = Some(address(&value)?),
             "--interface" => interface = value.parse()?,
             "--seconds" => seconds = value.parse()?,
             _ => return Err(format!("{word} is not an option; --help lists them").into()),
@@ -46,19 +58,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     watch(&listen(feed, interface)?, seconds)
 }
 
+fn address(text: &str) -> Result<SocketAddrV4, String> {
+    text.parse().map_err(|_| {
+        format!("--feed {text}: write an IPv4 address and a port, as in 127.0.0.1:7401")
+    })
+}
+
 /// Several listeners of this machine may share a group.
 fn listen(feed: SocketAddrV4, interface: Ipv4Addr) -> Result<UdpSocket, Box<dyn Error>> {
     let descriptor = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     sockopt::set_socket_reuseaddr(&descriptor, feed.ip().is_multicast())?;
     // What the kernel grants decides how long a pause loses nothing; less than asked for is no error.
     sockopt::set_socket_recv_buffer_size(&descriptor, BUFFER_BYTES)?;
-    bind(&descriptor, &feed)?;
+    bind(&descriptor, &feed).map_err(|error| cannot_listen(feed, error))?;
     let socket = UdpSocket::from(descriptor);
     if feed.ip().is_multicast() {
         socket.join_multicast_v4(feed.ip(), &interface)?;
     }
     socket.set_read_timeout(Some(Duration::from_millis(20)))?;
     Ok(socket)
+}
+
+/// Why nobody can listen at an address, and what to do.
+fn cannot_listen(feed: SocketAddrV4, error: Errno) -> Box<dyn Error> {
+    match error {
+        Errno::ADDRINUSE => format!(
+            "another program listens at {feed}: a feed to one address has one subscriber; let the exchange send to a \
+             multicast group, such as 239.1.1.1:{}, and any number may listen",
+            feed.port()
+        ),
+        Errno::ADDRNOTAVAIL => format!(
+            "{feed} is no address of this machine: --feed is where the exchange sends to, `destination` under [feed] \
+             in its configuration"
+        ),
+        other => format!("cannot listen at {feed}: {other}"),
+    }
+    .into()
 }
 
 fn watch(socket: &UdpSocket, seconds: u64) -> Result<(), Box<dyn Error>> {

@@ -36,7 +36,8 @@ pub enum Event {
         /// Its number.
         number: u64,
         /// What it says: `OrderAccepted`, `OrderRejected`, `OrderFilled`, `OrderCanceled`,
-        /// `OrderAmended`, `NotApplied`, `SelfTradePrevented`, `MassCanceled`, `Triggered`, or a message of a newer version.
+        /// `OrderAmended`, `NotApplied`, `SelfTradePrevented`, `MassCanceled`, `Triggered`, `ProtectionSet`,
+        /// `ProtectionReached`, or a message of a newer version.
         message: Message,
     },
     /// The exchange can no longer send these reports.

@@ -55,6 +55,9 @@ pub struct Order {
     pub fees: Amount,
     /// Rebates received, in base units of the quote asset.
     pub rebates: Amount,
+    /// Whether it is a side of a quote. Its `client_order_id` is that of the quote that last set it, which the other
+    /// side shares: it names none of them.
+    pub quote: bool,
     /// Where it stands.
     pub status: Status,
     /// False if reports about it are missing or were rolled back: then only the exchange's id, market
@@ -90,6 +93,7 @@ impl Order {
             trigger_price: Price(0),
             fees: Amount::ZERO,
             rebates: Amount::ZERO,
+            quote: false,
             status: Status::Live,
             certain: false,
             accepted_by: 0,
@@ -109,14 +113,24 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// The live order with this id, or the last finished one that is still remembered.
+    /// The live order with this id, or the last finished one that is still remembered. A side of a quote is none: see
+    /// [`quote`](Self::quote).
     #[must_use]
     pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
         let finished = || self.finished.iter().rev();
         let named = self.names.get(&id);
         named
             .and_then(|order_id| self.live.get(order_id))
-            .or_else(|| finished().find(|order| order.client_order_id == id))
+            .or_else(|| finished().find(|order| order.client_order_id == id && !order.quote))
+    }
+
+    /// The live order of one side of what is quoted in a market.
+    #[must_use]
+    pub fn quote(&self, market: MarketId, side: Side) -> Option<&Order> {
+        // If reports are missing, one before it may seem to live still.
+        let newest = self.live.values().rev();
+        let mut quotes = newest.filter(|order| order.quote);
+        quotes.find(|order| order.market == market && order.side == side)
     }
 
     /// All live orders, by the exchange's id.
@@ -153,7 +167,11 @@ impl Orders {
             | Message::CancelOrder(_)
             | Message::AmendOrder(_)
             | Message::MassCancel(_)
-            | Message::KillSwitch(_) => {}
+            | Message::KillSwitch(_)
+            | Message::MassQuote(_)
+            | Message::SetProtection(_)
+            | Message::ProtectionSet(_)
+            | Message::ProtectionReached(_) => {}
         }
     }
 
@@ -176,13 +194,14 @@ impl Orders {
             trigger_price: report.trigger_price,
             fees: Amount::ZERO,
             rebates: Amount::ZERO,
+            quote: report.quote == Flag::Yes as u8,
             status: Status::Live,
             certain: true,
             accepted_by: number,
             changed_by: number,
         };
-        self.name(report.client_order_id, report.order_id);
         self.live.insert(report.order_id, order);
+        self.name(report.client_order_id, report.order_id);
     }
 
     fn filled(&mut self, number: u64, report: &OrderFilled) {
@@ -269,6 +288,10 @@ impl Orders {
     /// The client's id names the order `order_id` from now on. The order that it named before has ended or got another
     /// id, as reports told which are missing.
     fn name(&mut self, id: ClientOrderId, order_id: OrderId) {
+        if let Some(order) = self.live.get_mut(&order_id).filter(|order| order.quote) {
+            order.client_order_id = id;
+            return;
+        }
         let before = self.names.insert(id, order_id);
         if let Some(before) = before.filter(|before| *before != order_id)
             && let Some(order) = self.live.get_mut(&before)
@@ -332,7 +355,8 @@ impl Orders {
 
     /// Of several orders with an id the one that changed first had it before the others, whose amendments are void.
     fn name_again(&mut self) {
-        let mut orders: Vec<_> = self.live.values().collect();
+        let named = self.live.values().filter(|order| !order.quote);
+        let mut orders: Vec<_> = named.collect();
         orders.sort_by_key(|order| core::cmp::Reverse(order.changed_by));
         let names = orders.iter();
         self.names = names
@@ -351,9 +375,13 @@ mod tests {
     const SECOND: OrderId = OrderId(2 << 26);
 
     fn accepted(order_id: OrderId) -> Message {
+        accepted_as(ID, order_id)
+    }
+
+    fn accepted_as(id: ClientOrderId, order_id: OrderId) -> Message {
         Message::OrderAccepted(OrderAccepted {
             order_id,
-            client_order_id: ID,
+            client_order_id: id,
             price: Price(100),
             quantity: Qty(5),
             ..OrderAccepted::default()
@@ -596,6 +624,59 @@ mod tests {
         orders.report(3, &ended.into());
         let order = orders.get(ID).unwrap();
         assert_eq!(order.status, Status::Canceled(209));
+    }
+
+    /// A side of a quote in market 5.
+    fn quoted(order_id: OrderId, side: Side) -> Message {
+        Message::OrderAccepted(OrderAccepted {
+            order_id,
+            client_order_id: ID,
+            quantity: Qty(5),
+            market_id: MarketId(5),
+            side: side as u8,
+            quote: Flag::Yes as u8,
+            ..OrderAccepted::default()
+        })
+    }
+
+    #[test]
+    fn a_quote_is_found_by_market_and_side_and_its_id_names_no_order() {
+        const ORDER: OrderId = OrderId(3 << 26);
+        let mut orders = of(&[
+            (1, quoted(FIRST, Side::Buy)),
+            (2, accepted(ORDER)),
+            (3, quoted(SECOND, Side::Sell)),
+        ]);
+        let side = |orders: &Orders, side| {
+            let quote = orders.quote(MarketId(5), side);
+            quote.map(|order| (order.order_id, order.client_order_id))
+        };
+        assert_eq!(side(&orders, Side::Buy), Some((FIRST, ID)));
+        assert_eq!(side(&orders, Side::Sell), Some((SECOND, ID)));
+        assert_eq!(orders.quote(MarketId(0), Side::Buy), None);
+        assert_eq!(orders.get(ID).map(|order| order.order_id), Some(ORDER));
+        // Quoted anew, under another id: an order has that already.
+        orders.report(4, &accepted_as(OTHER, OrderId(4 << 26)));
+        orders.report(5, &amended(OTHER, FIRST, 9, 9));
+        orders.report(6, &filled(SECOND, 0));
+        assert_eq!(side(&orders, Side::Buy), Some((FIRST, OTHER)));
+        assert_eq!(side(&orders, Side::Sell), None);
+        assert_eq!(
+            orders.get(OTHER).map(|order| order.order_id),
+            Some(OrderId(4 << 26))
+        );
+        assert!(orders.live().all(|order| order.certain));
+        // What is void leaves the names to the orders.
+        orders.rolled_back(5);
+        assert_eq!(side(&orders, Side::Sell), Some((SECOND, ID)));
+        assert_eq!(orders.get(ID).map(|order| order.order_id), Some(ORDER));
+        orders.report(5, &canceled(ORDER));
+        orders.report(6, &canceled(SECOND));
+        assert_eq!(
+            orders.get(ID).map(|order| order.order_id),
+            Some(ORDER),
+            "not the quote"
+        );
     }
 
     #[test]

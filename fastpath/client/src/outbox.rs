@@ -5,6 +5,7 @@
 
 use crate::backoff::Backoff;
 use core::fmt;
+use core::ops::Range;
 use domain::Nanos;
 use std::collections::BTreeMap;
 use wire::order_entry::{DatagramWriter, Message};
@@ -83,14 +84,24 @@ impl Outbox {
 
     /// Gives a message the next number.
     pub(crate) fn push(&mut self, message: Message) -> Result<u64, SendError> {
+        let numbers = self.push_all([message].into_iter())?;
+        Ok(numbers.start)
+    }
+
+    /// Gives messages the next numbers: all of them, or none.
+    pub(crate) fn push_all(
+        &mut self,
+        messages: impl ExactSizeIterator<Item = Message>,
+    ) -> Result<Range<u64>, SendError> {
         let first = self.first().unwrap_or(self.next_no);
-        if self.next_no - first >= MAX_UNANSWERED {
+        let end = self.next_no + messages.len() as u64;
+        if end - first > MAX_UNANSWERED {
             return Err(SendError::TooManyUnanswered);
         }
-        let number = self.next_no;
-        self.unanswered.insert(number, message);
-        self.next_no += 1;
-        Ok(number)
+        let numbers = self.next_no..end;
+        self.unanswered.extend(numbers.clone().zip(messages));
+        self.next_no = end;
+        Ok(numbers)
     }
 
     fn first(&self) -> Option<u64> {

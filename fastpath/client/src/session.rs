@@ -6,13 +6,14 @@ use crate::inbox::Inbox;
 use crate::link::{Link, Origin, Step};
 use crate::orders::Orders;
 use crate::outbox::{Outbox, SendError};
+use core::ops::Range;
 use domain::{Flag, Nanos, Reason, Scope, SessionId};
 use std::collections::VecDeque;
 use wire::CONTROL_EPOCH;
 use wire::auth::SessionSecret;
 use wire::order_entry::{
     Block, Context, Datagram, DatagramReader, DatagramWriter, Established, KillSwitch,
-    MIN_DATAGRAM, MassCancel, Message, Refused, Template,
+    MIN_DATAGRAM, MassCancel, Message, Refused, SetProtection, Template,
 };
 
 /// Which reports a new process of a session wants first.
@@ -184,6 +185,33 @@ impl Session {
             scope: scope as u8,
             on: Flag::Yes as u8,
             ..KillSwitch::default()
+        }))
+    }
+
+    /// Quotes markets, each quote instead of what the session quoted in its market before. Returns the numbers of the
+    /// quotes, one each, in order. Those that follow each other with the same id and `slide` share a message, up to
+    /// [`MAX_QUOTES`](wire::order_entry::MAX_QUOTES) of them; each is taken or refused for itself.
+    ///
+    /// # Errors
+    /// [`SendError`] if they cannot be taken now; then none is.
+    pub fn mass_quote(&mut self, quotes: &[domain::Quote]) -> Result<Range<u64>, SendError> {
+        if !self.is_established() {
+            return Err(SendError::NotEstablished);
+        }
+        let messages = quotes.iter().map(|quote| Message::MassQuote(quote.into()));
+        self.outbox.push_all(messages)
+    }
+
+    /// Says after how many trades the session's quotes in a market are cancelled, and lets it quote there again if that
+    /// has happened. Returns the number of the command, which also becomes its `request`.
+    ///
+    /// # Errors
+    /// [`SendError`] if it cannot be taken now.
+    pub fn set_protection(&mut self, protection: &domain::SetProtection) -> Result<u64, SendError> {
+        let request = self.outbox.next_no();
+        self.send(Message::SetProtection(SetProtection {
+            request,
+            ..protection.into()
         }))
     }
 

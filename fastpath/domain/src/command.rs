@@ -43,6 +43,8 @@ pub enum CommandKind {
     AmendOrder = 3,
     MassCancel = 4,
     KillSwitch = 5,
+    Quote = 6,
+    SetProtection = 7,
     Continue = 16,
     Timer = 17,
     Checkpoint = 18,
@@ -210,6 +212,85 @@ record! {
         on: Flag,
         /// Zero.
         pad: [Zero; 2],
+    }
+}
+
+record! {
+    /// What the session that is its source quotes in a market from now on. It never trades on arrival.
+    Quote {
+        /// The owner's id for both sides; not 0, unless both quantities are.
+        quote_id: ClientOrderId,
+        /// In ticks; not looked at if `bid_qty` is 0.
+        bid_price: Price,
+        /// Lots that are to be open from now on; 0: none.
+        bid_qty: Qty,
+        /// In ticks; not looked at if `ask_qty` is 0.
+        ask_price: Price,
+        /// Lots that are to be open from now on; 0: none.
+        ask_qty: Qty,
+        /// Where.
+        market: MarketId,
+        /// Whether a side that would trade goes one tick away from the other side of the book, instead of being refused.
+        slide: Flag,
+        /// Zero.
+        pad: [Zero; 3],
+    }
+}
+
+impl Quote {
+    /// Of nothing on either side: what was quoted before is gone.
+    pub const PULL: Self = Self {
+        quote_id: ClientOrderId(0),
+        bid_price: Price(0),
+        bid_qty: Qty::ZERO,
+        ask_price: Price(0),
+        ask_qty: Qty::ZERO,
+        market: MarketId(0),
+        slide: Flag::No,
+        pad: [Zero::Zero; 3],
+    };
+
+    /// Whether nothing is to be quoted.
+    #[must_use]
+    pub fn is_pull(&self) -> bool {
+        self.bid_qty == Qty::ZERO && self.ask_qty == Qty::ZERO
+    }
+}
+
+record! {
+    /// After how many trades the session's quotes in a market are cancelled; its counters are empty from now on. A
+    /// limit of 0: none.
+    SetProtection {
+        /// Stands in the report that it was done; any number.
+        request: u64,
+        /// How long trades are counted together, in nanoseconds from the first of them on; 0 if there is no limit.
+        window: u64,
+        /// Lots.
+        max_qty: Qty,
+        /// Base units of the quote asset.
+        max_notional: Amount,
+        /// Trades.
+        max_fills: u32,
+        /// Where.
+        market: MarketId,
+    }
+}
+
+impl SetProtection {
+    /// None of whatever.
+    pub const OFF: Self = Self {
+        request: 0,
+        window: 0,
+        max_qty: Qty::ZERO,
+        max_notional: Amount::ZERO,
+        max_fills: 0,
+        market: MarketId(0),
+    };
+
+    /// Whether it has a limit.
+    #[must_use]
+    pub fn has_limit(&self) -> bool {
+        self.max_qty > Qty::ZERO || self.max_notional > Amount::ZERO || self.max_fills > 0
     }
 }
 
@@ -532,7 +613,8 @@ record! {
 }
 
 record! {
-    /// Sets what the accounts of a tier pay in a market. No more than its list fees, which orders set aside.
+    /// Sets what the accounts of a tier pay in a market. No more than its list fees, which orders set aside, and no more
+    /// than the whole notional, whatever markets there are.
     SetFees {
         /// Which tier: below [`MAX_TIERS`].
         tier: u32,
@@ -548,6 +630,18 @@ record! {
 impl SetFees {
     /// The highest rebate, in parts per million of the notional.
     pub const MAX_REBATE_PPM: u32 = 1_000_000;
+
+    /// Whether any market could have these fees.
+    #[must_use]
+    pub fn is_within_limits(&self) -> bool {
+        let size = self.maker_fee_ppm.unsigned_abs();
+        let most = if self.maker_fee_ppm < 0 {
+            Self::MAX_REBATE_PPM
+        } else {
+            CreateMarket::MAX_FEE_PPM
+        };
+        size <= most && self.taker_fee_ppm <= CreateMarket::MAX_FEE_PPM
+    }
 }
 
 record! {
@@ -611,6 +705,8 @@ pub enum Command {
     AmendOrder(AmendOrder),
     MassCancel(MassCancel),
     KillSwitch(KillSwitch),
+    Quote(Quote),
+    SetProtection(SetProtection),
     Continue(Continue),
     Timer(Timer),
     Checkpoint(Checkpoint),
@@ -684,6 +780,8 @@ impl CommandKind {
             Self::AmendOrder => size_of::<AmendOrder>(),
             Self::MassCancel => size_of::<MassCancel>(),
             Self::KillSwitch => size_of::<KillSwitch>(),
+            Self::Quote => size_of::<Quote>(),
+            Self::SetProtection => size_of::<SetProtection>(),
             Self::Continue => size_of::<Continue>(),
             Self::Timer => size_of::<Timer>(),
             Self::Checkpoint => size_of::<Checkpoint>(),
@@ -718,6 +816,8 @@ impl Command {
             Self::AmendOrder(_) => CommandKind::AmendOrder,
             Self::MassCancel(_) => CommandKind::MassCancel,
             Self::KillSwitch(_) => CommandKind::KillSwitch,
+            Self::Quote(_) => CommandKind::Quote,
+            Self::SetProtection(_) => CommandKind::SetProtection,
             Self::Continue(_) => CommandKind::Continue,
             Self::Timer(_) => CommandKind::Timer,
             Self::Checkpoint(_) => CommandKind::Checkpoint,
@@ -749,6 +849,8 @@ impl Command {
             Self::AmendOrder(body) => body.as_bytes(),
             Self::MassCancel(body) => body.as_bytes(),
             Self::KillSwitch(body) => body.as_bytes(),
+            Self::Quote(body) => body.as_bytes(),
+            Self::SetProtection(body) => body.as_bytes(),
             Self::Continue(body) => body.as_bytes(),
             Self::Timer(body) => body.as_bytes(),
             Self::Checkpoint(body) => body.as_bytes(),
@@ -793,6 +895,8 @@ impl Command {
             CommandKind::AmendOrder => Self::AmendOrder(read(kind, bytes)?),
             CommandKind::MassCancel => Self::MassCancel(read(kind, bytes)?),
             CommandKind::KillSwitch => Self::KillSwitch(read(kind, bytes)?),
+            CommandKind::Quote => Self::Quote(read(kind, bytes)?),
+            CommandKind::SetProtection => Self::SetProtection(read(kind, bytes)?),
             CommandKind::Continue => Self::Continue(read(kind, bytes)?),
             CommandKind::Timer => Self::Timer(read(kind, bytes)?),
             CommandKind::Checkpoint => Self::Checkpoint(read(kind, bytes)?),

@@ -3,7 +3,8 @@
 use crate::event::{
     Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, Event, EventKind,
     EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled, NotApplied, Outcome,
-    PhaseChanged, Rejected, SelfTradePrevented, StateHash, Trade, Triggered, Uncrossed,
+    PhaseChanged, ProtectionReached, ProtectionSet, Rejected, SelfTradePrevented, StateHash, Trade,
+    Triggered, Uncrossed,
 };
 use core::fmt;
 use zerocopy::{IntoBytes, TryFromBytes};
@@ -21,10 +22,17 @@ pub const MAX_AUCTION_TRADES: usize = 24;
 pub const MAX_LOOKS: usize = 1024;
 /// Most parts in which the book may show an order, one after the other: each is a trade of its own for whoever takes it.
 pub const MAX_SLICES: u64 = 100;
-/// Most kill switches that are on at the same time.
+/// Most firms whose kill switches are on at the same time. Those of sessions, accounts and everyone need no room.
 pub const MAX_KILL_SWITCHES: usize = 4096;
-/// Most events of one frame: three per trade, and what opens and closes a command.
-pub const MAX_EVENTS: usize = 3 * MAX_FILLS + 8;
+/// Most pairs of a session and a market in which it quotes, or has a protection, in a shard.
+pub const MAX_QUOTED: usize = 65_536;
+/// Most markets in which a session quotes, or has a protection.
+pub const MAX_QUOTED_OF_SESSION: u32 = 256;
+/// As how many trades one counts, for [`MAX_FILLS`], by which a protection is reached.
+pub const PROTECTED_FILLS: usize = 3;
+/// Most events of one frame: three per trade, those by which the last reaches a protection, and what opens and closes a
+/// command.
+pub const MAX_EVENTS: usize = 3 * MAX_FILLS + PROTECTED_EVENTS + 5;
 /// Words of the events of one frame.
 pub const MAX_EVENT_WORDS: usize = 1024;
 
@@ -37,12 +45,21 @@ const _: () = assert!(
     4 * MAX_AUCTION_TRADES + 5 <= MAX_EVENTS,
     "each trade of an auction is four events, and both orders of the last may show more"
 );
+/// What follows a trade by which a protection is reached: the quotes of both sides are cancelled.
+const PROTECTED_EVENTS: usize = 5;
+const _: () = assert!(
+    3 + PROTECTED_EVENTS <= 3 * PROTECTED_FILLS,
+    "it counts as so many trades that their events are no fewer"
+);
+const PROTECTED_WORDS: usize =
+    (size_of::<ProtectionReached>() + 2 * (size_of::<Canceled>() + size_of::<BookDelete>())) / 8;
 /// A trade that was prevented: the resting order is cancelled or becomes smaller.
 const PREVENTED_WORDS: usize =
     (size_of::<SelfTradePrevented>() + size_of::<Amended>() + size_of::<BookReduce>()) / 8;
 const _: () = assert!(
     PREVENTED_WORDS <= TRADE_WORDS
-        && MAX_FILLS * TRADE_WORDS + 8 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
+        && PROTECTED_WORDS <= (PROTECTED_FILLS - 1) * TRADE_WORDS
+        && MAX_FILLS * TRADE_WORDS + PROTECTED_WORDS + 5 * size_of::<Fill>() / 8 <= MAX_EVENT_WORDS,
     "a full frame's events fit: no event that may stand beside trades is larger than a fill"
 );
 
@@ -182,6 +199,10 @@ impl<'a> Events<'a> {
             }
             EventKind::MassCanceled => Event::MassCanceled(self.take::<MassCanceled>()?),
             EventKind::Triggered => Event::Triggered(self.take::<Triggered>()?),
+            EventKind::ProtectionSet => Event::ProtectionSet(self.take::<ProtectionSet>()?),
+            EventKind::ProtectionReached => {
+                Event::ProtectionReached(self.take::<ProtectionReached>()?)
+            }
             EventKind::BookAdd => Event::BookAdd(self.take::<BookAdd>()?),
             EventKind::BookReduce => Event::BookReduce(self.take::<BookReduce>()?),
             EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
@@ -248,7 +269,7 @@ mod tests {
         );
     }
 
-    const KINDS: [EventKind; 20] = [
+    const KINDS: [EventKind; 22] = [
         EventKind::Accepted,
         EventKind::Rejected,
         EventKind::Fill,
@@ -258,6 +279,8 @@ mod tests {
         EventKind::SelfTradePrevented,
         EventKind::MassCanceled,
         EventKind::Triggered,
+        EventKind::ProtectionSet,
+        EventKind::ProtectionReached,
         EventKind::BookAdd,
         EventKind::BookReduce,
         EventKind::BookDelete,

@@ -38,6 +38,8 @@ pub enum EventKind {
     SelfTradePrevented = 7,
     MassCanceled = 8,
     Triggered = 9,
+    ProtectionSet = 10,
+    ProtectionReached = 11,
     BookAdd = 32,
     BookReduce = 33,
     BookDelete = 34,
@@ -110,8 +112,8 @@ record! {
         self_trade: SelfTrade,
         /// Which orders are its own.
         self_trade_scope: SelfTradeScope,
-        /// Zero.
-        pad: Zero,
+        /// Whether it is a side of a quote.
+        quote: Flag,
     }
 }
 
@@ -311,6 +313,45 @@ record! {
         market: MarketId,
         /// Zero.
         pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: the protection of the session's quotes in a market is as the session asked, and its counters are empty.
+    ProtectionSet {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// As in the command.
+        request: u64,
+        /// Where.
+        market: MarketId,
+        /// Zero.
+        pad2: [Zero; 4],
+    }
+}
+
+record! {
+    /// Private: so much of the session's quotes in a market has traded that they are cancelled, and no others are taken
+    /// until the protection is set anew.
+    ProtectionReached {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// Lots that have traded in the window.
+        qty: Qty,
+        /// What these were worth, in base units of the quote asset.
+        notional: crate::Amount,
+        /// Trades in the window.
+        fills: u32,
+        /// Where.
+        market: MarketId,
     }
 }
 
@@ -535,6 +576,8 @@ pub enum Event {
     SelfTradePrevented(SelfTradePrevented),
     MassCanceled(MassCanceled),
     Triggered(Triggered),
+    ProtectionSet(ProtectionSet),
+    ProtectionReached(ProtectionReached),
     BookAdd(BookAdd),
     BookReduce(BookReduce),
     BookDelete(BookDelete),
@@ -562,6 +605,8 @@ impl Event {
             Self::SelfTradePrevented(e) => Some((e.session, e.report_no)),
             Self::MassCanceled(e) => Some((e.session, e.report_no)),
             Self::Triggered(e) => Some((e.session, e.report_no)),
+            Self::ProtectionSet(e) => Some((e.session, e.report_no)),
+            Self::ProtectionReached(e) => Some((e.session, e.report_no)),
             Self::BookAdd(_)
             | Self::BookReduce(_)
             | Self::BookDelete(_)
@@ -598,6 +643,8 @@ impl Event {
             | Self::SelfTradePrevented(_)
             | Self::MassCanceled(_)
             | Self::Triggered(_)
+            | Self::ProtectionSet(_)
+            | Self::ProtectionReached(_)
             | Self::Outcome(_)
             | Self::StateHash(_) => None,
         }

@@ -28,6 +28,7 @@ pub enum Tag {
     Uncrossing = 16,
     Expiring = 17,
     Arriving = 18,
+    Protection = 19,
 }
 
 /// The hash of one record, word by word. Each step is a bijection of the running value and of the

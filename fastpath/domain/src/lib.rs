@@ -29,7 +29,8 @@ mod view;
 pub use command::*;
 pub use effects::{
     Effects, EventError, Events, MAX_AUCTION_TRADES, MAX_CANCELS, MAX_EVENT_WORDS, MAX_EVENTS,
-    MAX_FILLS, MAX_KILL_SWITCHES, MAX_LOOK_AHEAD, MAX_LOOKS, MAX_SLICES,
+    MAX_FILLS, MAX_KILL_SWITCHES, MAX_LOOK_AHEAD, MAX_LOOKS, MAX_QUOTED, MAX_QUOTED_OF_SESSION,
+    MAX_SLICES, PROTECTED_FILLS,
 };
 pub use event::*;
 pub use hash::{RecordHash, Tag};

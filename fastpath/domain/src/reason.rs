@@ -101,6 +101,14 @@ pub enum Reason {
     InvalidTrigger = 36,
     /// The last trade was at the stop's trigger price or beyond already.
     WouldTrigger = 37,
+    /// A quote's bid is not below its ask.
+    QuoteCrossed = 38,
+    /// The protection of the session's quotes in the market was reached, and has not been set anew.
+    Protected = 39,
+    /// No room for another market that the session quotes or protects.
+    QuoteTableFull = 40,
+    /// A protection with limits and no window, or with a window and no limits.
+    InvalidProtection = 41,
 
     /// The id is in use, or at or above the capacity.
     InvalidId = 100,
@@ -141,6 +149,8 @@ pub enum Reason {
     Expired = 208,
     /// It was good till its market closed.
     MarketClose = 209,
+    /// So much of its owner's quotes traded that their protection was reached.
+    Protection = 210,
 
     /// The ring or the journal is full, or the session's burst used up: send the same number again.
     Busy = 300,
@@ -201,6 +211,6 @@ mod tests {
             }
         }
         assert_eq!(Reason::try_from(16), Ok(Reason::CancelOnly));
-        assert_eq!(Reason::try_from(38), Err(UnknownReason(38)));
+        assert_eq!(Reason::try_from(42), Err(UnknownReason(42)));
     }
 }

@@ -1,8 +1,8 @@
 //! What a reader may know of the state between commands.
 
 use crate::{
-    AccountId, ClientOrderId, Delegation, FirmId, Gate, Limits, MarketId, Nanos, OrderId, PostOnly,
-    Price, Qty, SelfTrade, SelfTradeScope, SessionId, Side,
+    AccountId, Amount, ClientOrderId, Delegation, FirmId, Gate, Limits, MarketId, Nanos, OrderId,
+    PostOnly, Price, Qty, SelfTrade, SelfTradeScope, SessionId, Side,
 };
 
 /// What a reader may know of an account.
@@ -61,6 +61,10 @@ pub struct OrderView {
     pub hidden: Qty,
     /// Of a stop that waits its trigger price in ticks; else 0.
     pub trigger_price: Price,
+    /// Of a stop that waits and will have no limit the worst price at which it trades then; 0: any.
+    pub worst_price: Price,
+    /// Whether it is a side of its session's quote.
+    pub quote: bool,
 }
 
 impl OrderView {
@@ -69,6 +73,29 @@ impl OrderView {
     pub fn shown(&self) -> Qty {
         Qty(self.leaves.0 - self.hidden.0)
     }
+}
+
+/// What a reader may know of the protection of a session's quotes in a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtectionView {
+    /// How long trades are counted together, in nanoseconds from the first of them on.
+    pub window: u64,
+    /// Lots; 0: no limit.
+    pub max_qty: Qty,
+    /// Base units of the quote asset; 0: no limit.
+    pub max_notional: Amount,
+    /// Trades; 0: no limit.
+    pub max_fills: u32,
+    /// Engine time of the first trade that was counted last; 0 if none was.
+    pub begun: Nanos,
+    /// Lots counted since then.
+    pub qty: Qty,
+    /// What these were worth, in base units of the quote asset.
+    pub notional: Amount,
+    /// Trades counted since then.
+    pub fills: u32,
+    /// Whether no quotes are taken until it is set anew.
+    pub reached: bool,
 }
 
 /// What a reader may know of a session.

@@ -1,6 +1,7 @@
 //! Accounts: whose they are, what they may do, and what they have done today.
 
 use crate::engine::Engine;
+use crate::orders::NIL;
 use domain::{
     AccountId, AccountView, Amount, CollectFees, CreateAccount, FirmId, Flag, Limits, MAX_TIERS,
     Nanos, Reason, SetLimits, SetTier,
@@ -16,10 +17,14 @@ pub(crate) struct Account {
     pub(crate) open_orders: u32,
     pub(crate) tier: u8,
     pub(crate) has_own_limits: Flag,
+    /// Whether its kill switch is on.
+    pub(crate) is_killed: Flag,
     /// Notional of its trades on `volume_day`, in millionths of whole quote units.
     pub(crate) volume: u64,
     pub(crate) volume_day: u32,
     pub(crate) owner: [u8; 32],
+    /// That of its sessions that was opened last, or [`NIL`].
+    pub(crate) newest_session: u32,
 }
 
 const _: () = assert!(
@@ -35,9 +40,11 @@ impl Account {
             open_orders: 0,
             tier: 0,
             has_own_limits: Flag::No,
+            is_killed: Flag::No,
             volume: 0,
             volume_day: 0,
             owner: command.owner,
+            newest_session: NIL,
         }
     }
 

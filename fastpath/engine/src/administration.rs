@@ -8,10 +8,11 @@ use crate::expiries::Expiries;
 use crate::funds::Funds;
 use crate::market::Market;
 use crate::orders::{NIL, Orders};
+use crate::quoted::QuotedTable;
 use crate::stops::Stops;
 use domain::{
     AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
-    Effects, Genesis, OpenSession, Reason,
+    Effects, Flag, Genesis, OpenSession, Reason,
 };
 
 /// The place for a new record, if the id is below the capacity and not used.
@@ -50,6 +51,7 @@ impl Engine {
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
+        self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
         self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
@@ -122,9 +124,16 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
+            quoted: 0,
+            is_killed: Flag::No,
             newest_order: NIL,
+            older_session: NIL,
         });
-        self.sessions_end = self.sessions_end.max(command.session.0 + 1);
+        let id = command.session.0;
+        let newest = &mut self.account_state_mut(command.account).newest_session;
+        let older = core::mem::replace(newest, id);
+        self.session_state_mut(command.session).older_session = older;
+        self.sessions_end = self.sessions_end.max(id + 1);
         Ok(())
     }
 

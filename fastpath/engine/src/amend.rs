@@ -67,10 +67,11 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let named = (command.order_id, command.client_order_id);
         let slot = self
             .named_order(session, named)
+            .filter(|&slot| !self.orders[slot].instructions.is_quote())
             .ok_or(Reason::UnknownOrder)?;
         let order = self.orders[slot];
         let client_order_id = self.client_order_id_after(&order, command)?;
@@ -98,7 +99,7 @@ impl Engine {
         }
         let post_only = order.instructions.post_only();
         let arrival = market.arrival(order.side, post_only, command.price)?;
-        let price = market.within_collar(order.side, OrderType::Limit, arrival.price)?;
+        let price = arrival.price;
         if market.base_units(command.qty).is_none() || market.buy_hold(price, command.qty).is_none()
         {
             return Err(Reason::NotionalTooLarge);
@@ -113,7 +114,7 @@ impl Engine {
             leaves,
             notional: market.notional(price, command.qty),
             open_notional: market.notional(price, leaves),
-            is_new: false,
+            new_orders: 0,
         };
         self.check_limits(market, &measured)?;
         amended.price = price;
@@ -123,10 +124,11 @@ impl Engine {
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
+        self.check_amended_hold(&order, &amended)?;
         if order.instructions.self_trade() == SelfTrade::Abort && !market.state.is_call() {
             self.look_ahead(market, &Arriving::again(&amended), Qty::ZERO)?;
         }
-        self.check_amended_hold(&order, &amended)?;
+        market.within_collar(order.side, OrderType::Limit, price)?;
         amended.priority = 0;
         Ok((slot, Amendment::Requeue(amended)))
     }
@@ -149,21 +151,17 @@ impl Engine {
         if command.qty < market.terms.min_qty {
             return Err(Reason::QuantityBelowMinimum);
         }
-        let fits = !has_limit || market.buy_hold(amended.price, command.qty).is_some();
+        let price = stop.price_of(order.side, amended.price);
+        let fits = market.buy_hold(price, command.qty).is_some();
         if market.base_units(command.qty).is_none() || !fits {
             return Err(Reason::NotionalTooLarge);
         }
-        let notional = has_limit.then(|| market.notional(amended.price, command.qty));
+        let notional = has_limit.then(|| market.notional(price, command.qty));
         let state = self.session_state(order.session);
         if !state.delegation.covers(notional.flatten()) {
             return Err(Reason::BeyondDelegation);
         }
-        let price = if has_limit {
-            amended.price
-        } else {
-            stop.reckoned_price(order.side)
-        };
-        let reckoned = Some(market.reckoned_notional(price, command.qty));
+        let reckoned = market.notional(price, command.qty);
         let measured = Measured {
             account: state.account,
             side: order.side,
@@ -171,7 +169,7 @@ impl Engine {
             leaves: amended.leaves,
             notional: reckoned,
             open_notional: reckoned,
-            is_new: false,
+            new_orders: 0,
         };
         self.check_limits(market, &measured)?;
         self.check_amended_hold(&order, &amended)?;
@@ -180,9 +178,8 @@ impl Engine {
 
     /// Whether its account can set aside what an order holds when it is amended.
     fn check_amended_hold(&self, order: &Order, amended: &Order) -> Result<(), Reason> {
-        let market = self.market_of_order(order.market());
-        let (asset, held) = market.hold_of(order);
-        let (_, needed) = market.hold_of(amended);
+        let (asset, held) = self.hold_of(order);
+        let (_, needed) = self.hold_of(amended);
         let account = self.account_of(order.session);
         let available = self.funds.balance(account, asset).available;
         let covered = available
@@ -215,6 +212,10 @@ impl Engine {
         let order = self.orders[slot];
         self.exchange_hold(&order, &amended);
         let (session, id) = (order.session, amended.client_order_id);
+        if order.instructions.is_quote() {
+            self.orders[slot] = amended;
+            return;
+        }
         if id != order.client_order_id {
             self.client_ids.remove(session, order.client_order_id, slot);
         }
@@ -226,7 +227,7 @@ impl Engine {
         }
     }
 
-    fn amend_in_place(&mut self, slot: u32, amended: Order, out: &mut Effects) {
+    pub(crate) fn amend_in_place(&mut self, slot: u32, amended: Order, out: &mut Effects) {
         let order = self.orders[slot];
         let (shown, hidden) = (
             self.orders.shown(&order),
@@ -283,9 +284,8 @@ impl Engine {
     /// Returns the hold of the order as it was, and takes that of the order as it will be.
     pub(crate) fn exchange_hold(&mut self, before: &Order, after: &Order) {
         let account = self.account_of(before.session);
-        let market = self.market_of_order(before.market());
-        let (asset, released) = market.hold_of(before);
-        let (_, needed) = market.hold_of(after);
+        let (asset, released) = self.hold_of(before);
+        let (_, needed) = self.hold_of(after);
         self.funds.release(account, asset, released);
         self.funds.hold(account, asset, needed);
     }

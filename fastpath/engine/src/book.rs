@@ -167,6 +167,20 @@ impl Book {
         next.map(|place| self.price(place))
     }
 
+    /// The next price after this one, away from the other side; without one, a price that nothing crosses.
+    pub(crate) fn next_or_none_to_cross(
+        &self,
+        ladders: &Ladders,
+        side: Side,
+        price: Price,
+    ) -> Price {
+        let next = self.next_worse(ladders, side, price);
+        next.unwrap_or(match side {
+            Side::Buy => NO_BID,
+            Side::Sell => NO_ASK,
+        })
+    }
+
     /// The prices of a side with the lots that can trade there, best first.
     pub(crate) fn levels(
         &self,
@@ -315,11 +329,7 @@ impl Book {
         let place = self.place(price);
         self.side(side).taken.remove(&mut ladders.bitmaps, place);
         if self.side(side).best == price {
-            let next = self.next_worse(ladders, side, price);
-            self.side_mut(side).best = next.unwrap_or(match side {
-                Side::Buy => NO_BID,
-                Side::Sell => NO_ASK,
-            });
+            self.side_mut(side).best = self.next_or_none_to_cross(ladders, side, price);
         }
     }
 }

@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn cancel(&mut self, order: &Order, reason: Reason, out: &mut Effects) {
-        let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+        let (asset, amount) = self.hold_of(order);
         let account = self.account_of(order.session);
         self.funds.release(account, asset, amount);
         self.report_canceled(order, reason, out);
@@ -103,8 +103,12 @@ impl Engine {
     /// Frees the slot and the client order id of an order that is done.
     pub(crate) fn retire(&mut self, order: &Order) {
         let slot = order.id.slot();
-        self.client_ids
-            .remove(order.session, order.client_order_id, slot);
+        if order.instructions.is_quote() {
+            self.forget_quote(order);
+        } else {
+            self.client_ids
+                .remove(order.session, order.client_order_id, slot);
+        }
         self.unlist(order.session, slot);
         self.forget_end(order);
         self.orders.give_back(order.id);

@@ -10,12 +10,13 @@ use crate::kill_switches::KillSwitches;
 use crate::market::Market;
 use crate::mass_cancel::Canceling;
 use crate::orders::Orders;
+use crate::quoted::QuotedTable;
 use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Gate, Genesis, MarketId,
-    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis,
+    MarketId, Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -38,8 +39,14 @@ pub(crate) struct Session {
     pub(crate) delegation: Delegation,
     pub(crate) account: AccountId,
     pub(crate) gate: Gate,
+    /// Whether its kill switch is on.
+    pub(crate) is_killed: Flag,
+    /// Markets in which it quotes, or has a protection.
+    pub(crate) quoted: u16,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
+    /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).
+    pub(crate) older_session: u32,
     pub(crate) next_report_no: u64,
     pub(crate) last_number: u64,
     /// Its next report number when the epoch began; 1 if it was opened later.
@@ -86,6 +93,7 @@ pub struct Engine {
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
+    pub(crate) quoted: QuotedTable,
     pub(crate) expiries: Expiries,
     pub(crate) stops: Stops,
     pub(crate) ladders: Ladders,
@@ -132,6 +140,7 @@ impl Engine {
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
+            quoted: QuotedTable::with_capacity(0, probe_key),
             expiries: Expiries::with_capacity(0),
             stops: Stops::with_capacity(0),
             ladders: Ladders::with_capacity(0, 0),
@@ -210,6 +219,8 @@ impl Engine {
             Command::AmendOrder(command) => self.amend_order(session, command, out),
             Command::MassCancel(command) => self.mass_cancel(Some(session), command, out),
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
+            Command::Quote(command) => self.quote(session, command, out),
+            Command::SetProtection(command) => self.set_protection(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -243,9 +254,11 @@ impl Engine {
             Command::DelistMarket(command) => return self.delist_market(command, out),
             Command::Checkpoint(_) => return self.checkpoint(out),
             Command::Timer(_) => return self.timer(out),
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-                Err(Reason::UnknownSession)
-            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => Err(Reason::UnknownSession),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),

@@ -4,7 +4,7 @@ use crate::client_ids::Vacancy;
 use crate::engine::{Engine, Session};
 use crate::limits::Measured;
 use crate::look_ahead::Arriving;
-use crate::market::{Market, with_fee};
+use crate::market::Market;
 use crate::orders::Order;
 use crate::stops::Stop;
 use crate::sweep::Sweep;
@@ -39,7 +39,7 @@ impl Engine {
         }
         let state = self.session_state(session);
         let delegation = self.current_delegation(state)?;
-        self.check_kill_switches(session, state)?;
+        self.check_kill_switches(state)?;
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         market.check_open()?;
         market.check_kind(command)?;
@@ -48,14 +48,14 @@ impl Engine {
         market.check_stop(command)?;
         let (side, post_only) = (command.side, command.post_only);
         let arrival = market.arrival_of(command)?;
-        let Sizes { notional, hold } =
-            sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
+        let sizes = sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
+        let Sizes { notional, hold, .. } = sizes;
         if !delegation.covers(notional) {
             return Err(Reason::BeyondDelegation);
         }
-        let reckoned = match notional {
+        let reckoned = match sizes.reckoned {
             Some(notional) => Some(notional),
-            None => market.reckoned(command),
+            None => market.reckoned(command, arrival.price),
         };
         let measured = Measured {
             account: state.account,
@@ -64,7 +64,7 @@ impl Engine {
             leaves: command.qty,
             notional: reckoned,
             open_notional: reckoned,
-            is_new: true,
+            new_orders: 1,
         };
         self.check_limits(market, &measured)?;
         let id = command.client_order_id;
@@ -77,22 +77,17 @@ impl Engine {
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
-        let (asset, mut needed) = hold;
-        if let Some(must) = must_trade(command)
-            && !market.state.is_call()
-        {
-            let cost =
-                self.look_ahead(market, &Arriving::of(session, command, arrival.price), must)?;
-            // Only what must trade has to be paid in full; what else a market buy takes is paid as it goes.
-            if command.order_type == OrderType::Market && side == Side::Buy {
-                let taker_ppm = self.rates_of(state.account, market).taker_ppm;
-                let paid = cost.and_then(|cost| with_fee(cost, taker_ppm));
-                needed = paid.ok_or(Reason::InsufficientFunds)?;
-            }
-        }
+        // Before the look ahead, so that nobody finds hidden lots with funds that he does not have.
+        let (asset, needed) = hold;
         if self.funds.balance(state.account, asset).available < needed {
             return Err(Reason::InsufficientFunds);
         }
+        if let Some(must) = must_trade(command)
+            && !market.state.is_call()
+        {
+            self.look_ahead(market, &Arriving::of(session, command, arrival.price), must)?;
+        }
+        arrival.within_collar?;
         Ok(Entrant {
             account: state.account,
             price: arrival.price,
@@ -119,28 +114,6 @@ impl Engine {
             return Err(Reason::DelegationExpired);
         }
         Ok(&session.delegation)
-    }
-
-    /// Orders are taken unless a kill switch is on for them.
-    #[inline]
-    pub(crate) fn check_kill_switches(
-        &self,
-        session: SessionId,
-        state: &Session,
-    ) -> Result<(), Reason> {
-        if self.kill_switches.is_empty() {
-            return Ok(());
-        }
-        self.look_for_kill_switch(session, state)
-    }
-
-    #[cold]
-    fn look_for_kill_switch(&self, session: SessionId, state: &Session) -> Result<(), Reason> {
-        let firm = self.firm_of(state.account);
-        if self.kill_switches.cover(session, state.account, firm) {
-            return Err(Reason::Killed);
-        }
-        Ok(())
     }
 
     fn accept(
@@ -202,8 +175,10 @@ struct Entrant {
 
 /// What an order is worth.
 struct Sizes {
-    /// None of a market order.
+    /// None without a limit.
     notional: Option<Amount>,
+    /// What limits reckon with, as far as the other side need not be looked at: none of a market order.
+    reckoned: Option<Amount>,
     /// What it sets aside, and of which asset: nothing for a market buy.
     hold: (AssetId, Amount),
 }
@@ -282,21 +257,30 @@ fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     Ok(())
 }
 
-/// What the order is worth, or `None` beyond the range. A limit order's hold must fit as if it bought, whichever side
-/// it is on.
+/// What the order is worth, or `None` beyond the range. The hold of all but market orders must fit as if they bought,
+/// whichever side they are on.
 #[inline]
 fn sizes(market: &Market, command: &NewOrder, price: Price) -> Option<Sizes> {
     let base_units = market.base_units(command.qty)?;
-    let (notional, buy_hold) = match command.order_type {
-        OrderType::Limit | OrderType::StopLimit => {
+    let price = match command.order_type {
+        OrderType::Limit | OrderType::StopLimit => Some(price),
+        OrderType::Stop => Some(Stop::of(Seq(0), command).price_of(command.side, Price(0))),
+        OrderType::Market => None,
+    };
+    let (reckoned, buy_hold) = match price {
+        Some(price) => {
             let notional = market.notional(price, command.qty)?;
             (Some(notional), market.buy_hold_of(notional)?)
         }
-        OrderType::Market | OrderType::Stop => (None, Amount::ZERO),
+        None => (None, Amount::ZERO),
     };
     let hold = match command.side {
         Side::Buy => (market.terms.quote, buy_hold),
         Side::Sell => (market.terms.base, base_units),
     };
-    Some(Sizes { notional, hold })
+    Some(Sizes {
+        notional: reckoned.filter(|_| command.order_type.has_limit()),
+        reckoned,
+        hold,
+    })
 }

@@ -97,6 +97,10 @@ impl Engine {
         if !everywhere && self.market(command.market).is_none() {
             return Err(Reason::UnknownReference);
         }
+        // Asked for itself, because there may be no market yet.
+        if !command.is_within_limits() {
+            return Err(Reason::InvalidParameter);
+        }
         let rates = Rates {
             maker_ppm: command.maker_fee_ppm,
             taker_ppm: command.taker_fee_ppm,

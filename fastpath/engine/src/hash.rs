@@ -9,6 +9,7 @@ use crate::fees::Rates;
 use crate::funds::Balance;
 use crate::market::Market;
 use crate::orders::{NIL, Order};
+use crate::quoted::Quoted;
 use crate::sources::SERVICES;
 use crate::stops::Stop;
 use crate::sweep::Sweep;
@@ -61,7 +62,8 @@ impl Engine {
             self.hash_of_services(),
             sum(self.orders.iter().map(|order| self.hash_of_order(order))),
             sum(free.map(|(position, id)| record(Tag::FreeSlot, [position, id.0]))),
-            sum(self.kill_switches.iter().map(hash_of_kill_switch)),
+            sum(self.kill_switches().map(hash_of_kill_switch)),
+            sum(self.quoted.iter().map(hash_of_protection)),
             self.work.as_ref().map_or(0, |work| self.hash_of_work(work)),
         ]
         .into_iter()
@@ -170,7 +172,7 @@ impl Engine {
                 u64::from(self.account_of(order.session).0),
                 u64::from(order.market().0),
                 order.side as u64,
-                order.instructions.post_only() as u64,
+                post_only_of(order),
                 order.instructions.self_trade() as u64,
                 order.instructions.self_trade_scope() as u64,
                 order.price.0.cast_unsigned(),
@@ -193,6 +195,38 @@ impl Engine {
 
 fn hash_of_kill_switch((scope, target): (Scope, u32)) -> u64 {
     record(Tag::KillSwitch, [scope as u64, u64::from(target)])
+}
+
+/// How an order's post-only stands in its record: 3 of a quote.
+fn post_only_of(order: &Order) -> u64 {
+    if order.instructions.is_quote() {
+        return 3;
+    }
+    order.instructions.post_only() as u64
+}
+
+/// Quotes without a protection are no record.
+fn hash_of_protection(quoted: &Quoted) -> u64 {
+    let protection = &quoted.protection;
+    if !protection.is_on() {
+        return 0;
+    }
+    record(
+        Tag::Protection,
+        [
+            u64::from(quoted.session.0),
+            u64::from(quoted.market.0),
+            protection.window,
+            protection.max_qty.0,
+            protection.max_notional.0,
+            u64::from(protection.max_fills),
+            protection.begun.0,
+            protection.qty.0,
+            protection.notional.0,
+            u64::from(protection.fills),
+            u64::from(protection.is_reached()),
+        ],
+    )
 }
 
 fn hash_of_capacities(genesis: &Genesis) -> u64 {
@@ -344,6 +378,8 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             session.next_report_no,
             session.last_number,
             session.epoch_report_no,
+            // Behind the last id there is none: the end of a list is 0.
+            u64::from(session.older_session.wrapping_add(1)),
         ],
     )
 }

@@ -5,7 +5,7 @@ use crate::market::Market;
 use crate::orders::{NIL, Order};
 use crate::stops::Reach;
 use core::fmt;
-use domain::{AccountId, AssetId, MarketId, MarketState, OrderId, Price, Qty, Side};
+use domain::{AccountId, AssetId, MarketId, MarketState, OrderId, Price, Qty, SessionId, Side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that must always hold and does not: an error of the engine.
@@ -50,7 +50,7 @@ impl Engine {
     fn check_funds(&self) -> Result<(), BrokenInvariant> {
         let mut holds: BTreeMap<(AccountId, AssetId), u128> = BTreeMap::new();
         for order in self.orders.iter() {
-            let (asset, amount) = self.market_of_order(order.market()).hold_of(order);
+            let (asset, amount) = self.hold_of(order);
             let account = self.account_of(order.session);
             *holds.entry((account, asset)).or_default() += u128::from(amount.0);
         }
@@ -166,11 +166,12 @@ impl Engine {
         ensure(live == self.live_orders(), || {
             format!("{live} orders live, counted are {}", self.live_orders())
         })?;
-        let known = self.client_ids.len();
-        ensure(known == live, || {
-            format!("{live} orders live, {known} client order ids are known")
+        let (known, quotes) = (self.client_ids.len(), self.check_quotes()?);
+        ensure(known + quotes == live, || {
+            format!("{live} orders live, {known} client order ids are known, and {quotes} quotes")
         })?;
         self.check_lists(live)?;
+        self.check_sessions()?;
         self.check_ends()?;
         self.check_stops()?;
         let mut free = BTreeSet::new();
@@ -236,6 +237,47 @@ impl Engine {
         })
     }
 
+    /// Every side of a quote is known as one, and no others are; answers with how many there are.
+    fn check_quotes(&self) -> Result<usize, BrokenInvariant> {
+        let (mut quotes, mut entries) = (0, BTreeMap::<SessionId, u16>::new());
+        for entry in self.quoted.iter() {
+            let (session, market) = (entry.session, entry.market);
+            let is_found = self.quoted.find(session, market).is_some();
+            ensure(is_found && !entry.is_empty(), || {
+                format!("{entry:?} is not found, or nothing")
+            })?;
+            *entries.entry(session).or_default() += 1;
+            let sides = [Side::Buy, Side::Sell].map(|side| Some((side, entry.slot(side)?)));
+            let sides = sides.map(|side| side.map(|(side, slot)| (side, &self.orders[slot])));
+            for (side, order) in sides.into_iter().flatten() {
+                quotes += 1;
+                let is_its = order.id != OrderId::NONE
+                    && order.instructions.is_quote()
+                    && (order.session, order.market(), order.side) == (session, market, side);
+                ensure(is_its && !entry.protection.is_reached(), || {
+                    format!("{order:?} is no side of {entry:?}")
+                })?;
+            }
+            if let [Some((_, bid)), Some((_, ask))] = sides {
+                let fit = bid.price < ask.price && bid.client_order_id == ask.client_order_id;
+                ensure(fit, || format!("{bid:?} and {ask:?} are no quote"))?;
+            }
+        }
+        let is_quote = |order: &&Order| order.instructions.is_quote();
+        let live = self.orders.iter().filter(is_quote).count();
+        ensure(live == quotes, || {
+            format!("{live} orders are quotes, {quotes} are known")
+        })?;
+        for session in self.session_ids() {
+            let counted = self.session_state(session).quoted;
+            let there = entries.get(&session).copied().unwrap_or(0);
+            ensure(counted == there, || {
+                format!("{session:?} quotes in {there} markets, counted are {counted}")
+            })?;
+        }
+        Ok(quotes)
+    }
+
     /// Every live order stands once in the list of its session.
     fn check_lists(&self, live: usize) -> Result<(), BrokenInvariant> {
         let mut listed = 0;
@@ -259,7 +301,30 @@ impl Engine {
         })
     }
 
+    /// Every session stands once in the list of its account.
+    fn check_sessions(&self) -> Result<(), BrokenInvariant> {
+        let mut listed = BTreeSet::new();
+        for account in self.account_ids() {
+            let mut next = self.account_state(account).newest_session;
+            while next != NIL {
+                let session = self.session_or_none(SessionId(next));
+                let belongs = session.filter(|session| session.account == account);
+                ensure(belongs.is_some() && listed.insert(next), || {
+                    format!("session {next} is none of {account:?}, or listed twice")
+                })?;
+                next = belongs.map_or(NIL, |session| session.older_session);
+            }
+        }
+        let (listed, exist) = (listed.len(), self.session_count());
+        ensure(listed == exist, || {
+            format!("{exist} sessions exist, {listed} are in lists of accounts")
+        })
+    }
+
     fn check_order(&self, order: &Order) -> Result<(), BrokenInvariant> {
+        if order.instructions.is_quote() {
+            return Ok(());
+        }
         let known = self.order_id(order.session, order.client_order_id);
         ensure(known == Some(order.id), || {
             format!("{order:?} is not found by its client order id but {known:?}")
@@ -272,8 +337,8 @@ mod tests {
     use super::*;
     use domain::{
         Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
-        FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, SessionId, Source,
-        Stamp, TimeInForce, Zero,
+        FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, Source, Stamp,
+        TimeInForce, Zero,
     };
 
     fn sell(client: u64, price: i64) -> Command {
@@ -449,6 +514,18 @@ mod tests {
             engine.assets[1].as_mut().expect("exists").deposited = paid;
         });
         assert!(what.contains("is crossed"), "{what}");
+    }
+
+    #[test]
+    fn a_session_that_its_account_does_not_know_is_seen() {
+        let what = broken_by(|engine| {
+            engine.account_state_mut(AccountId(0)).newest_session = NIL;
+        });
+        assert!(what.contains("0 are in lists of accounts"), "{what}");
+        let what = broken_by(|engine| {
+            engine.session_state_mut(SessionId(0)).older_session = 0;
+        });
+        assert!(what.contains("listed twice"), "{what}");
     }
 
     #[test]

@@ -1,55 +1,115 @@
 //! The kill switches that are on: whose orders are not taken.
+//!
+//! Those of sessions and accounts stand with these. Firms are no records of the engine, so theirs are a list.
 
-use domain::{AccountId, FirmId, MAX_KILL_SWITCHES, Scope, SessionId};
+use crate::engine::{Engine, Session};
+use crate::hash::existing;
+use domain::{AccountId, FirmId, Flag, MAX_KILL_SWITCHES, Reason, Scope, SessionId};
 
-/// Few, and mostly none: a sorted list. Room for all is allocated at the start.
-pub(crate) struct KillSwitches(Vec<(Scope, u32)>);
+/// Those of firms, and that of everyone.
+pub(crate) struct KillSwitches {
+    /// Few, and mostly none: sorted. Room for all is allocated at the start.
+    firms: Vec<u32>,
+    everyone: bool,
+}
 
-/// There is no room for another.
+/// There is no room for another firm's.
 pub(crate) struct TableFull;
 
 impl KillSwitches {
     pub(crate) fn new() -> Self {
-        Self(Vec::with_capacity(MAX_KILL_SWITCHES))
+        Self {
+            firms: Vec::with_capacity(MAX_KILL_SWITCHES),
+            everyone: false,
+        }
     }
 
-    /// Whether none is on, which is all that most orders need to know.
+    /// Whether one is on for the accounts of a firm.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn cover(&self, firm: FirmId) -> bool {
+        self.everyone || !self.firms.is_empty() && self.has_firm(firm.0)
     }
 
-    pub(crate) fn is_on(&self, scope: Scope, target: u32) -> bool {
-        self.0.binary_search(&(scope, target)).is_ok()
+    fn has_firm(&self, firm: u32) -> bool {
+        self.firms.binary_search(&firm).is_ok()
     }
 
-    /// Whether one is on for any of them.
-    pub(crate) fn cover(&self, session: SessionId, account: AccountId, firm: FirmId) -> bool {
-        self.is_on(Scope::Session, session.0)
-            || self.is_on(Scope::Account, account.0)
-            || self.is_on(Scope::Firm, firm.0)
-            || self.is_on(Scope::Everyone, 0)
-    }
-
-    pub(crate) fn turn_on(&mut self, scope: Scope, target: u32) -> Result<(), TableFull> {
-        let Err(place) = self.0.binary_search(&(scope, target)) else {
+    fn turn_on_firm(&mut self, firm: u32) -> Result<(), TableFull> {
+        let Err(place) = self.firms.binary_search(&firm) else {
             return Ok(());
         };
-        if self.0.len() == MAX_KILL_SWITCHES {
+        if self.firms.len() == MAX_KILL_SWITCHES {
             return Err(TableFull);
         }
-        self.0.insert(place, (scope, target));
+        self.firms.insert(place, firm);
         Ok(())
     }
 
-    pub(crate) fn turn_off(&mut self, scope: Scope, target: u32) {
-        if let Ok(place) = self.0.binary_search(&(scope, target)) {
-            self.0.remove(place);
+    fn turn_off_firm(&mut self, firm: u32) {
+        if let Ok(place) = self.firms.binary_search(&firm) {
+            self.firms.remove(place);
+        }
+    }
+}
+
+impl Engine {
+    /// Orders are taken unless a kill switch is on for them.
+    #[inline]
+    pub(crate) fn check_kill_switches(&self, session: &Session) -> Result<(), Reason> {
+        let account = self.account_state(session.account);
+        let is_its = session.is_killed.is_yes() || account.is_killed.is_yes();
+        if is_its || self.kill_switches.cover(account.firm) {
+            return Err(Reason::Killed);
+        }
+        Ok(())
+    }
+
+    /// Turns one on or off whose target can be.
+    pub(crate) fn turn_switch(
+        &mut self,
+        scope: Scope,
+        target: u32,
+        on: Flag,
+    ) -> Result<(), TableFull> {
+        match scope {
+            Scope::Session => self.session_state_mut(SessionId(target)).is_killed = on,
+            Scope::Account => self.account_state_mut(AccountId(target)).is_killed = on,
+            Scope::Firm if on.is_yes() => return self.kill_switches.turn_on_firm(target),
+            Scope::Firm => self.kill_switches.turn_off_firm(target),
+            Scope::Everyone => self.kill_switches.everyone = on.is_yes(),
+        }
+        Ok(())
+    }
+
+    /// Whether this one is on.
+    #[must_use]
+    pub fn is_kill_switch_on(&self, scope: Scope, target: u32) -> bool {
+        match scope {
+            Scope::Session => {
+                let session = self.session_or_none(SessionId(target));
+                session.is_some_and(|session| session.is_killed.is_yes())
+            }
+            Scope::Account => {
+                let account = self.accounts.get(target as usize);
+                let account = account.and_then(Option::as_ref);
+                account.is_some_and(|account| account.is_killed.is_yes())
+            }
+            Scope::Firm => self.kill_switches.has_firm(target),
+            Scope::Everyone => target == 0 && self.kill_switches.everyone,
         }
     }
 
-    /// Those that are on, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Scope, u32)> {
-        self.0.iter().copied()
+    /// Those that are on, by scope and target. Walks all sessions and accounts.
+    pub fn kill_switches(&self) -> impl Iterator<Item = (Scope, u32)> {
+        let sessions = existing(&self.sessions)
+            .filter(|(_, session)| session.is_killed.is_yes())
+            .map(|(id, _)| (Scope::Session, id));
+        let accounts = existing(&self.accounts)
+            .filter(|(_, account)| account.is_killed.is_yes())
+            .map(|(id, _)| (Scope::Account, id));
+        let KillSwitches { firms, everyone } = &self.kill_switches;
+        let firms = firms.iter().map(|&firm| (Scope::Firm, firm));
+        let everyone = everyone.then_some((Scope::Everyone, 0));
+        sessions.chain(accounts).chain(firms).chain(everyone)
     }
 }

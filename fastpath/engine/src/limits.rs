@@ -17,8 +17,8 @@ pub(crate) struct Measured {
     pub(crate) notional: Option<Amount>,
     /// Of `leaves`.
     pub(crate) open_notional: Option<Amount>,
-    /// Whether it is one more.
-    pub(crate) is_new: bool,
+    /// How many live orders there are more with it; 0 if it is there already.
+    pub(crate) new_orders: u32,
 }
 
 /// Whether an amount of base units is more than so many whole units; none are no limit.
@@ -43,7 +43,8 @@ impl Engine {
             return Err(Reason::NotionalAboveLimit);
         }
         let most = limits.max_open_orders;
-        if order.is_new && most != 0 && account.open_orders >= most {
+        let beyond = || account.open_orders + order.new_orders > most;
+        if order.new_orders != 0 && most != 0 && beyond() {
             return Err(Reason::TooManyOpenOrders);
         }
         self.check_position(market, order, limits)?;

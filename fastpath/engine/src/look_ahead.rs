@@ -2,10 +2,10 @@
 
 use crate::book::crosses;
 use crate::engine::Engine;
-use crate::market::{Market, limit_of};
+use crate::market::{Market, limit_of, with_fee};
 use crate::orders::Order;
 use domain::{
-    AccountId, Amount, FirmId, MAX_LOOK_AHEAD, NewOrder, Price, Qty, Reason, SelfTrade,
+    AccountId, Amount, FirmId, MAX_LOOK_AHEAD, NewOrder, OrderType, Price, Qty, Reason, SelfTrade,
     SelfTradeScope, SessionId, Side,
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Arriving {
     qty: Qty,
     self_trade: SelfTrade,
     self_trade_scope: SelfTradeScope,
+    /// It sets nothing aside: a market buy.
+    pays_as_it_goes: bool,
 }
 
 impl Arriving {
@@ -38,6 +40,7 @@ impl Arriving {
             qty: command.qty,
             self_trade: command.self_trade,
             self_trade_scope: command.self_trade_scope,
+            pays_as_it_goes: command.order_type == OrderType::Market && command.side == Side::Buy,
         }
     }
 
@@ -50,6 +53,7 @@ impl Arriving {
             qty: amended.leaves,
             self_trade: amended.instructions.self_trade(),
             self_trade_scope: amended.instructions.self_trade_scope(),
+            pays_as_it_goes: false,
         }
     }
 }
@@ -61,7 +65,7 @@ struct Look {
     /// Lots that it would have traded.
     taken: Qty,
     must: Qty,
-    /// What the first `must` lots cost without fee, or `None` beyond the range.
+    /// What the first of them, up to `must`, cost without fee, or `None` beyond the range.
     cost: Option<Amount>,
 }
 
@@ -92,24 +96,41 @@ impl Look {
 }
 
 impl Engine {
-    /// Whether at least `must` lots of an arriving order trade at once, and that it does not meet what it must not
-    /// meet. What the first `must` lots cost without fee; `None` beyond the range.
+    /// Whether at least `must` lots of an arriving order trade at once and can be paid, and that it does not meet what
+    /// it must not meet.
     pub(crate) fn look_ahead(
         &self,
         market: &Market,
         arriving: &Arriving,
         must: Qty,
-    ) -> Result<Option<Amount>, Reason> {
+    ) -> Result<(), Reason> {
         let mut look = Look::new(arriving.qty, must);
         if arriving.self_trade == SelfTrade::Allow {
             self.look_at_prices(market, arriving, &mut look);
         } else {
             self.look_at_orders(market, arriving, &mut look)?;
         }
+        // First what was found has to be paid: without funds nobody learns whether there was enough.
+        if arriving.pays_as_it_goes {
+            self.check_cost(market, arriving, &look)?;
+        }
         if look.has_enough() {
-            Ok(look.cost)
+            Ok(())
         } else {
             Err(Reason::CannotFill)
+        }
+    }
+
+    /// Only what must trade has to be paid in full; what else a market buy takes is paid as it goes.
+    fn check_cost(&self, market: &Market, arriving: &Arriving, look: &Look) -> Result<(), Reason> {
+        let account = self.account_of(arriving.session);
+        let taker_ppm = self.rates_of(account, market).taker_ppm;
+        let paid = look.cost.and_then(|cost| with_fee(cost, taker_ppm));
+        let available = self.funds.balance(account, market.terms.quote).available;
+        if paid.is_some_and(|paid| paid <= available) {
+            Ok(())
+        } else {
+            Err(Reason::InsufficientFunds)
         }
     }
 

@@ -4,10 +4,10 @@ use crate::book::{Book, crosses, no_limit};
 use crate::collar::Collar;
 use crate::fees::Rates;
 use crate::orders::{NIL, Order};
-use crate::stops::Reach;
+use crate::stops::{Reach, Stop};
 use domain::{
     Amount, AssetId, CreateMarket, MAX_TIERS, MarketState, NewOrder, PostOnly, Price, Qty, Reason,
-    SetFees, Side,
+    Side,
 };
 
 /// A market that exists.
@@ -40,6 +40,8 @@ pub(crate) struct Arrival {
     pub(crate) price: Price,
     /// Whether the best price of the other side crosses that.
     pub(crate) trades: bool,
+    /// What the collar says of a new order: the last check, because it may halt the market.
+    pub(crate) within_collar: Result<(), Reason>,
 }
 
 /// How far into the other side of the book an order of this price goes: over all of it without one, which only a market
@@ -72,10 +74,7 @@ impl Market {
     /// Whether a tier may have these rates: list fees or less, because orders set aside no more.
     pub(crate) fn may_have(&self, rates: Rates) -> bool {
         let list = Rates::of(&self.terms);
-        let rebate = 0_i64.saturating_sub(i64::from(rates.maker_ppm));
-        rates.maker_ppm <= list.maker_ppm
-            && rates.taker_ppm <= list.taker_ppm
-            && rebate <= i64::from(SetFees::MAX_REBATE_PPM)
+        rates.maker_ppm <= list.maker_ppm && rates.taker_ppm <= list.taker_ppm
     }
 
     /// A notional in millionths of whole quote units, rounded down; at most `u64::MAX`.
@@ -114,15 +113,21 @@ impl Market {
             return Ok(Arrival {
                 price: command.price,
                 trades: false,
+                within_collar: Ok(()),
             });
         }
         let (side, order_type) = (command.side, command.order_type);
         let arrival = self.arrival(side, command.post_only, command.price)?;
-        let price = self.within_collar(side, order_type, arrival.price)?;
-        Ok(Arrival { price, ..arrival })
+        Ok(match self.within_collar(side, order_type, arrival.price) {
+            Ok(price) => Arrival { price, ..arrival },
+            Err(reason) => Arrival {
+                within_collar: Err(reason),
+                ..arrival
+            },
+        })
     }
 
-    /// At which price an order of a price of the market arrives, and what it finds there.
+    /// At which price an order of a price of the market arrives, and what it finds there; the collar is not looked at.
     pub(crate) fn arrival(
         &self,
         side: Side,
@@ -133,12 +138,17 @@ impl Market {
             return Ok(Arrival {
                 price,
                 trades: false,
+                within_collar: Ok(()),
             });
         }
         let opposite = self.book.best_or_none_to_cross(side.opposite());
         let trades = crosses(side, limit_of(side, price), opposite);
         if !trades || post_only != PostOnly::Slide {
-            return Ok(Arrival { price, trades });
+            return Ok(Arrival {
+                price,
+                trades,
+                within_collar: Ok(()),
+            });
         }
         let beside = match side {
             Side::Buy => Price(opposite.0 - 1),
@@ -150,26 +160,25 @@ impl Market {
         Ok(Arrival {
             price: beside,
             trades: false,
+            within_collar: Ok(()),
         })
     }
 
-    /// What a market order is worth at most: a buy at its worst price, or without one at the best ask; a sell at the
-    /// best bid. `None` if there is no such price, or beyond the range.
+    /// What a market order is worth at most that goes on with `price`: a buy at that worst price, or without one at the
+    /// best ask; a sell at the best bid. `None` if there is no such price, or beyond the range.
     #[cold]
-    pub(crate) fn reckoned(&self, command: &NewOrder) -> Option<Amount> {
-        let worst = Some(command.price).filter(|&price| price != Price(0));
-        let trigger = Some(command.trigger_price).filter(|&price| price != Price(0));
-        let there = trigger.or_else(|| self.book.best(command.side.opposite()));
+    pub(crate) fn reckoned(&self, command: &NewOrder, price: Price) -> Option<Amount> {
+        let worst = Some(price).filter(|&price| price != Price(0));
+        let best = || self.book.best(command.side.opposite());
         let price = match command.side {
-            Side::Buy => worst.or(there),
-            Side::Sell => there,
+            Side::Buy => worst.or_else(best),
+            Side::Sell => best(),
         };
-        Some(self.reckoned_notional(price?, command.qty))
-    }
-
-    /// What limits reckon with: what cannot be counted is the most that can.
-    pub(crate) fn reckoned_notional(&self, price: Price, qty: Qty) -> Amount {
-        self.notional(price, qty).unwrap_or(Amount(u64::MAX))
+        // What cannot be counted is the most that can.
+        Some(
+            self.notional(price?, command.qty)
+                .unwrap_or(Amount(u64::MAX)),
+        )
     }
 
     /// Base units of the base asset, or `None` beyond the range.
@@ -204,13 +213,19 @@ impl Market {
         }
     }
 
-    /// What a live order sets aside, and of which asset. A market buy, the only order at price 0
-    /// that is no sell, sets aside nothing.
+    /// What a live order sets aside that does not wait, and of which asset. A market buy, the only order at price 0 that
+    /// is no sell, sets aside nothing.
     pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, Amount) {
         if order.side == Side::Buy && order.price == Price(0) {
             return (self.terms.quote, Amount::ZERO);
         }
         self.hold(order.side, order.price, order.leaves)
+    }
+
+    /// What a live order sets aside, and of which asset: a market buy what it is reckoned with, as long as it waits.
+    pub(crate) fn hold_of_waiting(&self, order: &Order, stop: &Stop) -> (AssetId, Amount) {
+        let price = stop.price_of(order.side, order.price);
+        self.hold(order.side, price, order.leaves)
     }
 
     /// By how much the hold of a limit buy shrinks when it has `qty` lots less.

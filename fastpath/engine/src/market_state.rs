@@ -89,7 +89,7 @@ impl Engine {
     pub(crate) fn closing(&self, id: MarketId) -> Option<Canceling> {
         let market = self.market_of_order(id);
         let ends = market.state == MarketState::Closed && market.until_close > 0;
-        ends.then(|| Canceling::of_nobody(Reason::MarketClose, Wanted::in_market(id)))
+        ends.then(|| Canceling::of_all_in(id, Reason::MarketClose))
     }
 
     /// Halts the market of an order that was refused for its collar, if it is to be.

@@ -66,26 +66,17 @@ pub(crate) struct Canceling {
 }
 
 impl Canceling {
-    /// From its beginning.
-    fn new(asked: Option<SessionId>, request: u64, reason: Reason, wanted: Wanted) -> Self {
-        let first = match wanted.scope {
-            Scope::Session => wanted.target,
-            Scope::Account | Scope::Firm | Scope::Everyone => 0,
-        };
+    /// From its beginning, for which nobody asked.
+    pub(crate) fn of_all_in(market: MarketId, reason: Reason) -> Self {
         Self {
             reason,
-            asked,
-            request,
-            wanted,
+            asked: None,
+            request: 0,
+            wanted: Wanted::in_market(market),
             count: 0,
-            next_session: first,
+            next_session: 0,
             next_order: NIL,
         }
-    }
-
-    /// For which nobody asked.
-    pub(crate) fn of_nobody(reason: Reason, wanted: Wanted) -> Self {
-        Self::new(None, 0, reason, wanted)
     }
 
     fn has(&self, order: &Order) -> bool {
@@ -170,16 +161,14 @@ impl Engine {
             command.scope,
             self.target(from, command.scope, command.target)?,
         );
+        if !command.on.is_yes() && from.is_some() {
+            return Err(Reason::NotPermitted);
+        }
+        self.turn_switch(scope, target, command.on)
+            .map_err(|_| Reason::KillSwitchTableFull)?;
         if !command.on.is_yes() {
-            if from.is_some() {
-                return Err(Reason::NotPermitted);
-            }
-            self.kill_switches.turn_off(scope, target);
             return Ok(None);
         }
-        self.kill_switches
-            .turn_on(scope, target)
-            .map_err(|_| Reason::KillSwitchTableFull)?;
         Ok(Some(Wanted::all(scope, target)))
     }
 
@@ -238,7 +227,16 @@ impl Engine {
         if from.is_none() {
             Self::report_outcome(command, Reason::None, out);
         }
-        self.go_on_canceling(Canceling::new(from, request, reason, wanted), out);
+        let work = Canceling {
+            reason,
+            asked: from,
+            request,
+            wanted,
+            count: 0,
+            next_session: self.first_session(&wanted),
+            next_order: NIL,
+        };
+        self.go_on_canceling(work, out);
     }
 
     /// Cancels as far as the frame has room. What is left stays pending.
@@ -259,11 +257,31 @@ impl Engine {
                 self.look_at_order(&mut work, out);
             }
             if work.next_order == NIL {
-                work.next_session += 1;
+                work.next_session = self.session_after(&work);
             }
         }
         if let Some(session) = work.asked {
             self.report_mass_canceled(session, work.request, work.count, out);
+        }
+    }
+
+    /// The session that is looked at first: of an account the one that was opened last, [`NIL`] if it has none.
+    fn first_session(&self, wanted: &Wanted) -> u32 {
+        match wanted.scope {
+            Scope::Session => wanted.target,
+            Scope::Account => self.account_state(AccountId(wanted.target)).newest_session,
+            Scope::Firm | Scope::Everyone => 0,
+        }
+    }
+
+    /// The session that is looked at next: those of an account are linked, of others all ids are tried.
+    fn session_after(&self, work: &Canceling) -> u32 {
+        match work.wanted.scope {
+            Scope::Account => {
+                self.session_state(SessionId(work.next_session))
+                    .older_session
+            }
+            Scope::Session | Scope::Firm | Scope::Everyone => work.next_session + 1,
         }
     }
 

@@ -9,14 +9,16 @@ use domain::{
 /// No slot: the end of a queue.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// What an order asks for beyond side, price and quantity, in one byte: post-only in the bits 0 and 1, self-trade
-/// prevention in 2 to 4, its scope in 5; in 6 whether it ends when its market closes, in 7 whether it has what few orders have:
+/// What an order asks for beyond side, price and quantity, in one byte: post-only in the bits 0 and 1, or 3 there of a
+/// quote; self-trade prevention in 2 to 4, its scope in 5; in 6 whether it ends when its market closes, in 7 whether it has what few orders have:
 /// an end at a time, hidden lots, or a trade to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instructions(u8);
 
 impl Instructions {
     const NONE: Self = Self(0);
+    /// Of a side of a quote.
+    pub(crate) const QUOTE: Self = Self(0b11);
 
     pub(crate) fn of(command: &NewOrder) -> Self {
         Self(
@@ -26,6 +28,12 @@ impl Instructions {
                 | u8::from(command.time_in_force == TimeInForce::GoodTillClose) << 6
                 | u8::from(has_extras(command)) << 7,
         )
+    }
+
+    /// Whether it is a side of a quote.
+    #[inline]
+    pub(crate) fn is_quote(self) -> bool {
+        self.0 & 0b11 == 0b11
     }
 
     /// Whether it ends when its market closes.
@@ -40,9 +48,9 @@ impl Instructions {
 
     pub(crate) fn post_only(self) -> PostOnly {
         match self.0 & 0b11 {
-            0 => PostOnly::No,
             1 => PostOnly::Refuse,
-            _ => PostOnly::Slide,
+            2 => PostOnly::Slide,
+            _ => PostOnly::No,
         }
     }
 
@@ -209,6 +217,11 @@ impl Orders {
     /// Whether no slot is left.
     pub(crate) fn is_full(&self) -> bool {
         self.free.is_empty() && self.next_fresh as usize == self.slots.len()
+    }
+
+    /// Whether so many slots are left.
+    pub(crate) fn have_room_for(&self, orders: u32) -> bool {
+        self.free.len() + self.slots.len() - self.next_fresh as usize >= orders as usize
     }
 
     /// Takes a slot: the id of the order to be put there, or `None` if there is none left.

@@ -3,12 +3,13 @@
 use crate::engine::Engine;
 use crate::fees::Fee;
 use crate::orders::Order;
+use crate::protection::Protection;
 use domain::{
     Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, ClientOrderId,
     CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity, MarketDefined, MarketId,
     MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied, OrderId, Outcome,
-    PhaseChanged, Price, Qty, Reason, Rejected, SelfTradePrevented, SessionId, Trade, Triggered,
-    Uncrossed, Zero,
+    PhaseChanged, Price, ProtectionReached, ProtectionSet, Qty, Reason, Rejected,
+    SelfTradePrevented, SessionId, SetProtection, Trade, Triggered, Uncrossed, Zero,
 };
 
 const Z: Zero = Zero::Zero;
@@ -118,7 +119,7 @@ impl Engine {
             post_only: command.post_only,
             self_trade: command.self_trade,
             self_trade_scope: command.self_trade_scope,
-            pad: Z,
+            quote: Flag::from(order.instructions.is_quote()),
         });
     }
 
@@ -243,6 +244,42 @@ impl Engine {
             report_no: self.take_report_no(session),
             request,
             count,
+        });
+    }
+
+    pub(crate) fn report_protection_set(
+        &mut self,
+        session: SessionId,
+        command: &SetProtection,
+        out: &mut Effects,
+    ) {
+        out.push(&ProtectionSet {
+            kind: EventKind::ProtectionSet,
+            pad: [Z; 3],
+            session,
+            report_no: self.take_report_no(session),
+            request: command.request,
+            market: command.market,
+            pad2: [Z; 4],
+        });
+    }
+
+    pub(crate) fn report_protection_reached(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+        protection: &Protection,
+        out: &mut Effects,
+    ) {
+        out.push(&ProtectionReached {
+            kind: EventKind::ProtectionReached,
+            pad: [Z; 3],
+            session,
+            report_no: self.take_report_no(session),
+            qty: protection.qty,
+            notional: protection.notional,
+            fills: protection.fills,
+            market,
         });
     }
 

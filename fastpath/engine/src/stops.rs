@@ -8,7 +8,8 @@ use crate::market::Market;
 use crate::orders::{NIL, Order};
 use crate::sweep::Sweep;
 use domain::{
-    Effects, MarketId, MarketState, NewOrder, OrderType, Price, Reason, Seq, Side, TimeInForce,
+    Amount, AssetId, Effects, MarketId, MarketState, NewOrder, OrderType, Price, Reason, Seq, Side,
+    TimeInForce,
 };
 
 /// A stop that waits.
@@ -41,9 +42,11 @@ impl Stop {
         }
     }
 
-    /// The price with which an order is reckoned that has no limit: the worst of a buy, else the trigger.
-    pub(crate) fn reckoned_price(&self, side: Side) -> Price {
-        if side == Side::Buy && self.worst != Price(0) {
+    /// The price with which an order that waits is reckoned: its limit, else the worst of a buy, else the trigger.
+    pub(crate) fn price_of(&self, side: Side, limit: Price) -> Price {
+        if limit != Price(0) {
+            limit
+        } else if side == Side::Buy && self.worst != Price(0) {
             self.worst
         } else {
             self.trigger
@@ -304,8 +307,22 @@ impl Engine {
         *root = self.stops.insert(order.side, *root, order.id.slot(), stop);
     }
 
-    /// Lets an order wait no longer.
+    /// What a live order sets aside, and of which asset.
+    pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, Amount) {
+        let market = self.market_of_order(order.market());
+        match self.stop_of(order) {
+            Some(stop) => market.hold_of_waiting(order, stop),
+            None => market.hold_of(order),
+        }
+    }
+
+    /// Lets an order wait no longer. A market buy pays as it goes from now on.
     pub(crate) fn stop_waiting(&mut self, order: &Order) {
+        let (asset, held) = self.hold_of(order);
+        let account = self.account_of(order.session);
+        self.funds.release(account, asset, held);
+        let (_, needed) = self.market_of_order(order.market()).hold_of(order);
+        self.funds.hold(account, asset, needed);
         let market = self.markets[order.market().0 as usize].as_mut();
         let market = market.expect("orders stand in markets that exist");
         let root = &mut market.stops[order.side as usize];

@@ -98,9 +98,7 @@ impl Engine {
                     return Stop::FundsExhausted;
                 }
             }
-            if self.trade((slot, maker), qty, out) {
-                fills += 1;
-            }
+            fills += self.trade((slot, maker), qty, out);
             if qty < wanted {
                 return Stop::FundsExhausted;
             }

@@ -11,13 +11,13 @@ impl Engine {
     /// Trades `qty` lots between a sweeping order and the first order of the best opposite price,
     /// at that price. Both have so many leaves, and a market buy can pay for them.
     ///
-    /// Whether the maker shows lots that it had hidden.
+    /// As how many more trades it counts for the frame, by what followed it.
     pub(crate) fn trade(
         &mut self,
         (taker, maker): (u32, u32),
         qty: Qty,
         out: &mut Effects,
-    ) -> bool {
+    ) -> usize {
         let terms = TradeTerms {
             trade_id: self.take_trade_id(),
             price: self.orders[maker].price,
@@ -30,7 +30,11 @@ impl Engine {
         self.report_trade(terms, &maker, &taker, out);
         self.report_fill(terms, &maker, Liquidity::Maker, maker_fee, out);
         self.report_fill(terms, &taker, Liquidity::Taker, taker_fee, out);
-        self.show_more(&maker, out)
+        let shows_more = self.show_more(&maker, out);
+        if maker.instructions.is_quote() {
+            return self.protect(&maker, terms, out);
+        }
+        usize::from(shows_more)
     }
 
     /// Goes on with a resting order that traded: one that is done is given back; one of which nothing is shown any more

@@ -2,11 +2,12 @@
 
 use crate::engine::Engine;
 use crate::market::Market;
-use crate::orders::{Iceberg, Order};
+use crate::orders::{Iceberg, NIL, Order};
+use crate::stops::Stop;
 use domain::{
     AccountId, AccountView, Amount, AssetId, ClientOrderId, CreateAsset, CreateMarket, Genesis,
-    Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price, Qty, Scope,
-    SessionId, SessionView, SetCollar, Side, Zero,
+    Limits, MAX_TIERS, MarketId, MarketState, Nanos, OrderId, OrderView, Phase, Price,
+    ProtectionView, Qty, SessionId, SessionView, SetCollar, Side, Zero,
 };
 
 /// A place of a table that is taken: its id.
@@ -16,7 +17,7 @@ fn ids<T>(table: &[Option<T>]) -> impl Iterator<Item = u32> {
         .filter_map(|(id, place)| place.is_some().then_some(id))
 }
 
-fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -> OrderView {
+fn view(order: &Order, expires: Nanos, iceberg: Iceberg, stop: Stop) -> OrderView {
     OrderView {
         order_id: order.id,
         session: order.session,
@@ -34,7 +35,9 @@ fn view(order: &Order, expires: Nanos, iceberg: Iceberg, trigger_price: Price) -
         until_close: order.instructions.until_close(),
         display_qty: iceberg.display,
         hidden: iceberg.hidden,
-        trigger_price,
+        trigger_price: stop.trigger,
+        worst_price: stop.worst,
+        quote: order.instructions.is_quote(),
     }
 }
 
@@ -241,9 +244,14 @@ impl Engine {
         Some((rates.maker_ppm, rates.taker_ppm))
     }
 
-    /// The kill switches that are on.
-    pub fn kill_switches(&self) -> impl Iterator<Item = (Scope, u32)> {
-        self.kill_switches.iter()
+    /// The sessions of an account, that which was opened last first.
+    pub fn sessions_of(&self, account: AccountId) -> impl Iterator<Item = SessionId> {
+        let some = |id: u32| (id != NIL).then_some(id);
+        let account = self.accounts.get(account.0 as usize);
+        let account = account.and_then(Option::as_ref);
+        let newest = account.and_then(|account| some(account.newest_session));
+        let older = move |&id: &u32| some(self.session_state(SessionId(id)).older_session);
+        core::iter::successors(newest, older).map(SessionId)
     }
 
     /// How many orders rest or sweep.
@@ -284,14 +292,31 @@ impl Engine {
         })
     }
 
+    /// What a session quotes in a market: the orders that are its bid and its ask.
+    #[must_use]
+    pub fn quote_of(&self, session: SessionId, market: MarketId) -> [Option<OrderId>; 2] {
+        [Side::Buy, Side::Sell].map(|side| {
+            let slot = self.quote_slot(session, market, side)?;
+            Some(self.orders[slot].id)
+        })
+    }
+
+    /// The protection of a session's quotes in a market, if it has one.
+    #[must_use]
+    pub fn protection(&self, session: SessionId, market: MarketId) -> Option<ProtectionView> {
+        let quoted = self.quoted.find(session, market)?;
+        quoted.protection.is_on().then(|| quoted.protection.view())
+    }
+
+    /// All protections, in no order.
+    pub fn protections(&self) -> impl Iterator<Item = (SessionId, MarketId, ProtectionView)> {
+        let on = self.quoted.iter().filter(|entry| entry.protection.is_on());
+        on.map(|entry| (entry.session, entry.market, entry.protection.view()))
+    }
+
     fn order_view(&self, order: &Order) -> OrderView {
-        let trigger = self.stop_of(order).map_or(Price(0), |stop| stop.trigger);
-        view(
-            order,
-            self.end_of(order),
-            self.orders.iceberg(order),
-            trigger,
-        )
+        let stop = self.stop_of(order).copied().unwrap_or(Stop::NONE);
+        view(order, self.end_of(order), self.orders.iceberg(order), stop)
     }
 
     pub(crate) fn market(&self, market: MarketId) -> Option<&Market> {

@@ -37,6 +37,8 @@ pub enum ChainError {
         /// The frame's.
         found: Seq,
     },
+    /// No frame could follow: no journal is so long.
+    Last,
     /// It follows another frame than the one before it.
     PrevCrc {
         /// The frame's place.
@@ -78,6 +80,11 @@ impl fmt::Display for ChainError {
             Self::Seq { expected, found } => {
                 write!(f, "seq {found} where seq {expected} comes next")
             }
+            Self::Last => write!(
+                f,
+                "seq {} is that of no frame: no journal is so long",
+                u64::MAX
+            ),
             Self::PrevCrc {
                 seq,
                 expected,
@@ -153,6 +160,9 @@ impl Chain {
                 expected: self.next_seq,
                 found: seq,
             });
+        }
+        if seq.0 == u64::MAX {
+            return Err(ChainError::Last);
         }
         if header.prev_crc != self.last_crc {
             return Err(ChainError::PrevCrc {

@@ -148,6 +148,37 @@ pub enum ArchiveError {
     },
 }
 
+impl ArchiveError {
+    /// Where and what, without what to do about it: for whoever refers to what is said whole where the archive is read.
+    #[must_use]
+    pub fn brief(&self) -> impl fmt::Display + '_ {
+        Brief(self)
+    }
+}
+
+struct Brief<'a>(&'a ArchiveError);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ArchiveError::Damaged { at, seq, .. } => {
+                write!(f, "archive: {at}, seq {seq} is damaged")
+            }
+            other @ (ArchiveError::Io { .. }
+            | ArchiveError::ForeignFile { .. }
+            | ArchiveError::ForeignShard { .. }
+            | ArchiveError::ForeignVersion { .. }
+            | ArchiveError::Missing { .. }
+            | ArchiveError::Overlap { .. }
+            | ArchiveError::NotArchived { .. }) => {
+                let text = other.to_string();
+                // Behind the semicolon stands what to do.
+                f.write_str(text.split(';').next().unwrap_or(&text))
+            }
+        }
+    }
+}
+
 /// Says why bytes that cannot be read are not just cut off, who may do so, how, and what it costs.
 struct Follows {
     at: Position,
@@ -166,5 +197,36 @@ impl fmt::Display for Follows {
             "; a whole frame follows at byte {follows}, so this is not cut off as an unfinished write. If the machine lost power and there is no copy: with fastpath and slowpath stopped, in the archive directory, keep the bytes with `cp {file} {file}.damaged` and cut them off with `truncate --size={offset} {file}`; seq {seq} and every frame behind it are then lost, and the next start begins a new epoch. If the file goes on for more than {} bytes behind byte {offset}, durable frames are among them",
             crate::LARGEST_GROUP_BYTES
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_has_place_and_seq_and_no_remedy() {
+        let damaged = ArchiveError::Damaged {
+            at: Position {
+                segment: Seq(1),
+                offset: 200,
+            },
+            seq: Seq(3),
+            damage: Damage::EndsWithinFrame,
+            whole_frame: Some(300),
+        };
+        assert_eq!(
+            damaged.brief().to_string(),
+            "archive: 00000000000000000001.seg at byte 200, seq 3 is damaged"
+        );
+        let missing = ArchiveError::Missing {
+            from: Seq(5),
+            to: Seq(9),
+            before: Seq(10),
+        };
+        assert_eq!(
+            missing.brief().to_string(),
+            "archive: seqs 5 to 9 are missing before 00000000000000000010.seg"
+        );
     }
 }

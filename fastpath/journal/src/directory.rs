@@ -2,6 +2,7 @@
 
 use crate::segment::SegmentName;
 use domain::Seq;
+use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -59,6 +60,18 @@ impl Directory {
     }
 }
 
+/// Opens a file for reading, and gives its length: without waiting, because a pipe waits for a writer; and nothing but
+/// a file of its folder.
+pub(crate) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok((file, metadata.len()))
+}
+
 impl Segments for Directory {
     fn names(&mut self) -> io::Result<Vec<String>> {
         fs::read_dir(&self.path)?
@@ -69,7 +82,7 @@ impl Segments for Directory {
     fn read(&mut self, first: Seq, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let file = match self.open.take() {
             Some((seq, file)) if seq == first => file,
-            _ => File::open(self.path.join(SegmentName(first).to_string()))?,
+            _ => open_file(&self.path.join(SegmentName(first).to_string()))?.0,
         };
         // A file that gave an error is opened anew: another may have taken its place.
         let read = file.read_at(buffer, offset)?;

@@ -7,11 +7,10 @@
 
 use crate::chain::Chain;
 use crate::damage::ArchiveError;
-use crate::directory::Segments;
+use crate::directory::{Segments, open_file};
 use crate::reader::ArchiveReader;
 use core::fmt;
 use domain::{Command, Event, Genesis, Nanos, Seq};
-use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -92,7 +91,7 @@ pub enum SnapshotError {
     Length { expected: u64, found: u64 },
     #[error("the body has CRC {computed:08x} where the header says {says:08x}")]
     BodyCrc { says: u32, computed: u32 },
-    #[error("its frame cannot be read: {0}")]
+    #[error("its frame cannot be read: {}", .0.brief())]
     Archive(#[from] ArchiveError),
     #[error("the archive does not begin with a genesis")]
     NoGenesis,
@@ -312,15 +311,7 @@ impl SnapshotFiles for SnapshotDirectory {
     }
 
     fn open(&self, seq: Seq) -> io::Result<(File, u64)> {
-        // Without waiting, because a pipe waits for a writer; and nothing but a file of this folder.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let path = self.0.join(SnapshotName(seq).to_string());
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        Ok((file, metadata.len()))
+        open_file(&self.0.join(SnapshotName(seq).to_string()))
     }
 }
 

@@ -606,6 +606,14 @@ fn the_chain_refuses_what_does_not_continue_it() {
         changed(&|chain| chain.engine_time.0 = 99),
         ChainError::Time { .. }
     ));
+    // A segment's header may name any seq as its first.
+    let mut end = Chain {
+        next_seq: Seq(u64::MAX),
+        ..chain
+    };
+    let mut last = next;
+    last.header.seq = end.next_seq;
+    assert_eq!(end.check(&last), Err(ChainError::Last));
     let mut risen = Chain::new(SHARD);
     risen.epoch = Some(0);
     assert!(matches!(

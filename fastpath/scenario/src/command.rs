@@ -4,12 +4,14 @@
 mod mass;
 mod operator;
 mod orders;
+mod quotes;
 mod setup;
 
 pub(crate) use setup::GENESIS;
 
 use crate::{
     names::{Names, Register},
+    slip,
     words::{Fault, Words},
 };
 use domain::{
@@ -39,7 +41,8 @@ pub(crate) enum Action {
 
 const COMMANDS: &str = "genesis, uninitialised, asset, market, account, session, trader, delegate, deposit, cancel, \
     kill, revive, tier, limits, fees, collect, state, collar, delist, clock, timer, checkpoint, recovered, version, \
-    continue, or a session and buys, sells, cancels, amends, kills, revives, or a trader and has";
+    continue, or a session and buys, sells, cancels, amends, quotes, pulls, protects, kills, revives, or a trader \
+    and has";
 
 /// What a line says. `now` is what the sequencer's clock says.
 pub(crate) fn read(mut words: Words, names: &mut Names, now: Nanos) -> Result<Action, Fault> {
@@ -130,7 +133,8 @@ fn by_operator(
 
 /// What a session or a trader does.
 fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, Fault> {
-    let verb = words.next("buys, sells, cancels, amends, kills, revives or has")?;
+    let verb = words
+        .next("buys, sells, cancels, amends, quotes, pulls, protects, kills, revives or has")?;
     if verb == "has" {
         return setup::funds(name, words, names);
     }
@@ -143,10 +147,21 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
         }
         "cancels" => vec![orders::cancel_order(words, names)?],
         "amends" => vec![orders::amend_order(words, names)?],
+        "quotes" => vec![quotes::quote(words, names)?],
+        "pulls" => vec![quotes::pull(words, names)?],
+        "protects" => vec![quotes::protect(words, names)?],
         "kills" => mass::kill_switches(words, names, Sender::Session, true)?,
         "revives" => mass::kill_switches(words, names, Sender::Session, false)?,
         _ => {
-            return Err(words.fault(format!("expected {COMMANDS}, found `{name} {verb}`")));
+            let fault = words.fault(format!("expected {COMMANDS}, found `{name} {verb}`"));
+            let meant = slip::meant(name, COMMANDS).or_else(|| slip::meant(&verb, COMMANDS));
+            return Err(match meant {
+                Some(meant) => Fault {
+                    message: format!("{}; did you mean `{meant}`?", fault.message),
+                    ..fault
+                },
+                None => fault,
+            });
         }
     };
     Ok(by(Source::of_session(session?), commands))
@@ -174,7 +189,7 @@ fn any_market(words: &mut Words, names: &Names) -> Result<MarketId, Fault> {
 pub(crate) fn find(words: &Words, among: &Register, what: &str, name: &str) -> Result<u32, Fault> {
     among.id(name).ok_or_else(|| {
         let all = among.all();
-        words.fault(format!("expected a known {what} ({all}), found `{name}`"))
+        words.expected(&format!("a known {what} ({all})"), Some(name))
     })
 }
 

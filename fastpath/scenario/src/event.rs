@@ -4,14 +4,14 @@ use crate::{
     form::Form,
     names::{Names, order_id_text},
     spelling::{
-        LIQUIDITY, MARKET_STATES, ORDER_TYPES, OWN, POST_ONLY, SELF_TRADE, SIDES, TIMES_IN_FORCE,
-        word,
+        FLAGS, LIQUIDITY, MARKET_STATES, ORDER_TYPES, OWN, POST_ONLY, SELF_TRADE, SIDES,
+        TIMES_IN_FORCE, word,
     },
     words::Words,
 };
 use domain::{
-    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, Reason, Rejected,
-    SelfTradePrevented, Triggered,
+    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, ProtectionReached,
+    ProtectionSet, Reason, Rejected, SelfTradePrevented, Triggered,
 };
 
 /// Events of one class are listed together: who lists one of them lists all of them.
@@ -50,6 +50,7 @@ const KINDS: &[Kind] = &[
             "qty",
             "price",
             "post-only",
+            "quote",
             "self-trade",
             "own",
             "until",
@@ -101,6 +102,16 @@ const KINDS: &[Kind] = &[
         Class::Answers,
         "SESSION triggered ORDER @ PRICE",
         &["side", "client", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION protection-set",
+        &["request", "market", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION protection-reached",
+        &["qty", "notional", "fills", "market", "report"],
     ),
     kind(Class::Answers, "done COMMAND", &[]),
     kind(Class::Answers, "refused COMMAND REASON", &[]),
@@ -155,6 +166,10 @@ fn list(kinds: impl Iterator<Item = &'static Kind>) -> String {
 
 pub(crate) fn all_reports() -> String {
     list(KINDS.iter().filter(|kind| kind.is_report()))
+}
+
+pub(crate) fn all_of(class: Class) -> String {
+    list(KINDS.iter().filter(|kind| kind.class == class))
 }
 
 pub(crate) fn all() -> String {
@@ -265,6 +280,7 @@ fn accepted(e: &Accepted, names: &Names) -> Described {
         .with("qty", e.qty)
         .with("price", e.price)
         .with("post-only", word(POST_ONLY, e.post_only))
+        .with("quote", word(FLAGS, e.quote))
         .with("self-trade", word(SELF_TRADE, e.self_trade))
         .with("own", word(OWN, e.self_trade_scope))
         .with("until", e.expires)
@@ -332,6 +348,20 @@ fn triggered(e: &Triggered, names: &Names) -> Described {
         .with("client", e.client_order_id.0)
 }
 
+fn protection_set(e: &ProtectionSet, names: &Names) -> Described {
+    Described::new(&format!("{} protection-set", names.session(e.session)))
+        .with("request", e.request)
+        .with("market", names.markets.name(e.market.0))
+}
+
+fn protection_reached(e: &ProtectionReached, names: &Names) -> Described {
+    Described::new(&format!("{} protection-reached", names.session(e.session)))
+        .with("qty", e.qty)
+        .with("notional", e.notional)
+        .with("fills", e.fills)
+        .with("market", names.markets.name(e.market.0))
+}
+
 fn defined(e: &MarketDefined, names: &Names) -> Described {
     Described::new(&format!(
         "market-defined {}",
@@ -390,6 +420,8 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::MassCanceled(e) => text(format!("{} mass-canceled {}", to(e.session), e.count))
                 .with("request", e.request),
             Event::Triggered(e) => triggered(e, names),
+            Event::ProtectionSet(e) => protection_set(e, names),
+            Event::ProtectionReached(e) => protection_reached(e, names),
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

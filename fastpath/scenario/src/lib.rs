@@ -16,6 +16,7 @@ mod file;
 mod form;
 mod names;
 mod rules;
+mod slip;
 mod spelling;
 mod stage;
 mod state;

@@ -1,6 +1,6 @@
 //! What a scenario calls things, and their ids.
 
-use domain::{ClientOrderId, Command, Event, OrderId, Reason, SessionId};
+use domain::{ClientOrderId, Command, Event, OrderId, Reason, SessionId, Side};
 use std::collections::BTreeMap;
 
 /// Things of one kind: names and ids, oldest first. `#7` is the id 7, whether it has a name or not.
@@ -72,6 +72,17 @@ pub(crate) struct Names {
     newest: BTreeMap<String, OrderId>,
 }
 
+/// What the names of a quote's bid and of its ask end with.
+const SIDES_OF_A_QUOTE: [&str; 2] = [".bid", ".ask"];
+
+fn side_of_a_quote(side: Side) -> &'static str {
+    let [bid, ask] = SIDES_OF_A_QUOTE;
+    match side {
+        Side::Buy => bid,
+        Side::Sell => ask,
+    }
+}
+
 /// Below it, `#7` and its like are free for who wants a certain id.
 const FIRST_CLIENT_ID: u64 = 1_001;
 
@@ -89,10 +100,15 @@ impl Names {
         ClientOrderId(FIRST_CLIENT_ID + at as u64)
     }
 
-    /// Whether a line called an order this before.
+    /// Whether a line called an order this before, or the quote of which it is a side.
     pub(crate) fn is_used(&self, name: &str) -> bool {
-        let literal = || name.strip_prefix('#')?.parse::<u64>().ok();
-        self.clients.iter().any(|known| known == name) || literal().is_some()
+        let mut sides = SIDES_OF_A_QUOTE.iter();
+        let quote = sides.find_map(|side| name.strip_suffix(side));
+        let is_known = |name: &str| {
+            let literal = || name.strip_prefix('#')?.parse::<u64>().ok();
+            self.clients.iter().any(|known| known == name) || literal().is_some()
+        };
+        is_known(name) || quote.is_some_and(is_known)
     }
 
     /// The names of orders that lines used, the first few of them.
@@ -120,23 +136,38 @@ impl Names {
     /// Remembers orders by the names of their client order ids, and forgets what was not made.
     pub(crate) fn learn(&mut self, command: &Command, event: &Event) {
         if let Event::Accepted(e) = event {
-            let name = self.client_name(e.client_order_id);
+            let mut name = self.client_name(e.client_order_id);
+            if e.quote.is_yes() {
+                name += side_of_a_quote(e.side);
+            }
             self.call(e.order_id, name);
+        }
+        if let (Command::Quote(quote), Event::Amended(e)) = (command, event) {
+            self.call_anew(e.order_id, self.client_name(quote.quote_id));
         }
         // Replaced in one step, it has another name from then on, and its old one is free.
         if let (Command::AmendOrder(asked), Event::Amended(e)) = (command, event)
             && asked.new_client_order_id == e.client_order_id
         {
-            let (before, name) = (self.order(e.order_id), self.client_name(e.client_order_id));
-            if before != name {
-                self.newest.remove(&before);
-                self.call(e.order_id, name);
-            }
+            self.call_anew(e.order_id, self.client_name(e.client_order_id));
         }
         if let Event::Outcome(outcome) = event
             && outcome.reason != Reason::None
         {
             self.forget(command);
+        }
+    }
+
+    /// A side of a quote is called by what the quote is called.
+    fn call_anew(&mut self, id: OrderId, mut name: String) {
+        let before = self.order(id);
+        let mut sides = SIDES_OF_A_QUOTE.iter();
+        if let Some(side) = sides.find(|side| before.ends_with(*side)) {
+            name += side;
+        }
+        if before != name {
+            self.newest.remove(&before);
+            self.call(id, name);
         }
     }
 

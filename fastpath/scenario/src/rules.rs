@@ -2,7 +2,8 @@
 
 use domain::{
     AccountId, AccountView, Amount, AssetId, Command, Effects, MarketId, MarketState, Nanos,
-    OrderId, OrderView, Phase, Price, Request, SessionId, SessionView, Side, Source, Stamp,
+    OrderId, OrderView, Phase, Price, ProtectionView, Request, SessionId, SessionView, Side,
+    Source, Stamp,
 };
 use engine::Engine;
 use sim::NaiveEngine;
@@ -39,6 +40,8 @@ pub trait Rules {
     fn balance(&self, account: AccountId, asset: AssetId) -> Option<(Amount, Amount)>;
     /// An account, if it exists.
     fn account(&self, account: AccountId) -> Option<AccountView>;
+    /// The protection of what a session quotes in a market, if it has one.
+    fn protection(&self, session: SessionId, market: MarketId) -> Option<ProtectionView>;
     /// What may happen in a market, and the price of its last trade, or 0.
     fn market_state(&self, market: MarketId) -> Option<(MarketState, Price)>;
     /// All live orders, lowest id first.
@@ -98,6 +101,9 @@ macro_rules! same_named {
         }
         fn account(&self, account: AccountId) -> Option<AccountView> {
             self.account(account)
+        }
+        fn protection(&self, session: SessionId, market: MarketId) -> Option<ProtectionView> {
+            self.protection(session, market)
         }
         fn market_state(&self, market: MarketId) -> Option<(MarketState, Price)> {
             self.market_state(market)

@@ -2,8 +2,8 @@
 
 use crate::words::{Fault, Words};
 use domain::{
-    Liquidity, MarketState, OrderType, PostOnly, Reference, Scope, SelfTrade, SelfTradeScope, Side,
-    TimeInForce,
+    Flag, Liquidity, MarketState, OrderType, PostOnly, Reference, Scope, SelfTrade, SelfTradeScope,
+    Side, TimeInForce,
 };
 
 /// Values and their words.
@@ -31,6 +31,8 @@ pub(crate) const POST_ONLY: Table<PostOnly> = &[
     ("yes", PostOnly::Refuse),
     ("slide", PostOnly::Slide),
 ];
+
+pub(crate) const FLAGS: Table<Flag> = &[("no", Flag::No), ("yes", Flag::Yes)];
 
 pub(crate) const SELF_TRADE: Table<SelfTrade> = &[
     ("allow", SelfTrade::Allow),

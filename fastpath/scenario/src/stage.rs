@@ -184,7 +184,12 @@ impl<A: Rules, B: Rules> Stage<A, B> {
                     let happened = all.iter().filter(|event| event.class() == Some(class));
                     if !lines.is_empty() {
                         let happened: Vec<&Described> = happened.copied().collect();
-                        matches_all(heading, lines.into_iter(), &happened, &all)?;
+                        let (said, came) = (lines.len(), happened.len());
+                        let matched = matches_all(heading, lines.into_iter(), &happened, &all);
+                        matched.map_err(|fault| match came > said {
+                            true => list_all(fault, class),
+                            false => fault,
+                        })?;
                     }
                 }
                 Ok(())
@@ -283,6 +288,15 @@ fn list(events: &[&Described]) -> String {
     } else {
         format!("; what happened:{lines}")
     }
+}
+
+/// Adds to a fault what the reader of `then` may not expect: that it lists all events of a class.
+fn list_all(mut fault: Fault, class: Class) -> Fault {
+    let events = event::all_of(class);
+    fault.message.push_str(&format!(
+        "\n      `then` lists all events of a class ({events}): list the others as well, or write `then including`"
+    ));
+    fault
 }
 
 /// The fault of a line that meets an event which it does not say. `all` is what it could have met.

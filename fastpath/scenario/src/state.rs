@@ -6,13 +6,13 @@ use crate::{
     event::{self, Described},
     form::{Form, understand},
     names::{Names, order_id_text},
-    spelling::{MARKET_STATES, OWN, POST_ONLY, SELF_TRADE, SIDES, word},
+    spelling::{FLAGS, MARKET_STATES, OWN, POST_ONLY, SELF_TRADE, SIDES, word},
     words::{Fault, Words},
 };
-use domain::{AccountId, AssetId, MarketId, OrderId, OrderView, SessionId, Side};
+use domain::{AccountId, AssetId, Flag, MarketId, OrderId, OrderView, SessionId, Side};
 
 const STATE: &str = "NAME has, book, order, orders, state, account, fees, deposited, phase, pending, deadline, epoch, \
-    version, time, last, session";
+    version, time, last, session, protection";
 
 const fn form(words: &'static str, options: &'static [&'static str]) -> Form {
     Form { words, options }
@@ -29,6 +29,7 @@ const FORMS: &[Form] = &[
         &[
             "filled",
             "post-only",
+            "quote",
             "self-trade",
             "own",
             "until",
@@ -79,6 +80,22 @@ const FORMS: &[Form] = &[
             "last",
         ],
     ),
+    form(
+        "protection SESSION",
+        &[
+            "window",
+            "max-qty",
+            "max-notional",
+            "max-fills",
+            "begun",
+            "qty",
+            "notional",
+            "fills",
+            "reached",
+            "market",
+        ],
+    ),
+    form("protection SESSION none", &["market"]),
 ];
 
 /// Whether a line that begins with this word tells of the state.
@@ -105,6 +122,7 @@ pub(crate) fn describe(
         "book" => return book(words, names, rules),
         "order" => return order(words, names, rules),
         "session" => return session(words, names, rules),
+        "protection" => return protection(words, names, rules),
         "account" => return account(words, names, rules),
         "state" => return market_state(words, names, rules),
         "fees" | "deposited" => return asset(&first, words, names, rules),
@@ -213,6 +231,7 @@ fn order(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Describ
         Described::new(&format!("order {name} {side} {leaves} @ {price}"))
             .with("filled", order.filled)
             .with("post-only", word(POST_ONLY, order.post_only))
+            .with("quote", word(FLAGS, Flag::from(order.quote)))
             .with("self-trade", word(SELF_TRADE, order.self_trade))
             .with("own", word(OWN, order.self_trade_scope))
             .with("until", until(order))
@@ -247,6 +266,27 @@ fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Descr
         .with("next-report", view.next_report_no)
         .with("epoch-report", view.epoch_report_no)
         .with("last", view.last_number))
+}
+
+/// `protection SESSION`, or `protection SESSION none`.
+fn protection(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Described, Fault> {
+    let name = words.next("a session")?;
+    let session = SessionId(find(words, &names.sessions, "session", &name)?);
+    let market = MarketId(market(words, names)?);
+    let described = match rules.protection(session, market) {
+        None => Described::new(&format!("protection {name} none")),
+        Some(view) => Described::new(&format!("protection {name}"))
+            .with("window", view.window)
+            .with("max-qty", view.max_qty)
+            .with("max-notional", view.max_notional)
+            .with("max-fills", view.max_fills)
+            .with("begun", view.begun)
+            .with("qty", view.qty)
+            .with("notional", view.notional)
+            .with("fills", view.fills)
+            .with("reached", word(FLAGS, Flag::from(view.reached))),
+    };
+    Ok(described.with("market", names.markets.name(market.0)))
 }
 
 /// `account NAME`: what it may do only if its limits are its own.

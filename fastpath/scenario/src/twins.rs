@@ -148,6 +148,14 @@ impl<A: Rules, B: Rules> Twins<A, B> {
         for session in (0..self.sessions).map(SessionId) {
             let views = (first.session(session), second.session(session));
             same(|| format!("{session:?}"), &views.0, &views.1)?;
+            for market in (0..self.markets).map(MarketId) {
+                let views = (
+                    first.protection(session, market),
+                    second.protection(session, market),
+                );
+                let what = || format!("the protection of {session:?} in {market:?}");
+                same(what, &views.0, &views.1)?;
+            }
         }
         for account in (0..self.accounts).map(AccountId) {
             let views = (first.account(account), second.account(account));

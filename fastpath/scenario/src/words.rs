@@ -1,5 +1,6 @@
 //! A line as words and `key=value` options, read from left to right.
 
+use crate::slip;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -90,7 +91,11 @@ impl Words {
     }
 
     pub(crate) fn expected(&self, what: &str, found: Option<&str>) -> Fault {
-        let found = found.map_or("the line ends".to_owned(), |word| format!("found `{word}`"));
+        let found = found.map_or("the line ends".to_owned(), |word| {
+            let meant = slip::meant(word, what);
+            let meant = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+            format!("found `{word}`{meant}")
+        });
         self.fault(format!("expected {what}, {found}"))
     }
 
@@ -216,7 +221,7 @@ mod tests {
         let fault = words.finish().expect_err("a word is left");
         assert_eq!(
             fault.to_string(),
-            "7: expected one of post-only, ioc, limit, found `iok`"
+            "7: expected one of post-only, ioc, limit, found `iok`; did you mean `ioc`?"
         );
     }
 

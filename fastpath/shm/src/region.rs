@@ -168,9 +168,19 @@ fn make(
     Ok(memory)
 }
 
+/// Most bytes that the system is asked for at once: it delivers signals only in between.
+const CHUNK_BYTES: usize = 64 << 20;
+
 /// Allocates the first `bytes` of `file`, so that no store into them can fail later.
 fn allocate(mut file: &File, bytes: u64, path: &Path) -> Result<(), RegionError> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+    let fallocate = |from: u64| {
+        let length = (bytes - from).min(CHUNK_BYTES as u64);
+        rustix::io::retry_on_intr(|| {
+            rustix::fs::fallocate(file, FallocateFlags::empty(), from, length)
+        })
+    };
+    let mut chunks = (0..bytes).step_by(CHUNK_BYTES);
+    match chunks.try_for_each(fallocate) {
         Ok(()) => Ok(()),
         Err(Errno::OPNOTSUPP) => {
             // A file system that cannot: writing zeros beyond the end allocates as well.

@@ -137,16 +137,20 @@ fn a_region_is_that_of_one_state_folder() {
 #[test]
 fn what_is_on_disk_is_allocated() {
     use std::os::unix::fs::MetadataExt;
-    let root = root();
-    let (memory, _lock, _) = make(root.path()).unwrap();
-    let file = std::fs::metadata(memory.path()).unwrap();
-    assert!(file.len() >= memory.bytes() as u64);
-    assert!(
-        file.blocks() * 512 >= file.len(),
-        "holes: {} blocks",
-        file.blocks()
-    );
-    assert_eq!(file.mode() & 0o777, 0o640);
+    // The second is more than is asked for at once, and no multiple of that.
+    for spec in [spec(), journal_spec(64, 64 << 17)] {
+        let root = root();
+        let (memory, _lock, _) =
+            Memory::create_or_open(&places(root.path()), "journal", spec, IDENTITY).unwrap();
+        let file = std::fs::metadata(memory.path()).unwrap();
+        assert!(file.len() >= memory.bytes() as u64);
+        assert!(
+            file.blocks() * 512 >= file.len(),
+            "holes: {} blocks",
+            file.blocks()
+        );
+        assert_eq!(file.mode() & 0o777, 0o640);
+    }
 }
 
 #[test]

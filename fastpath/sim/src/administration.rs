@@ -139,6 +139,7 @@ impl NaiveEngine {
             terms: *command,
             next_report_no: 1,
             epoch_report_no: 1,
+            opened: self.sessions.len(),
         };
         self.sessions.insert(command.session, session);
         Ok(())

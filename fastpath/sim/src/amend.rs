@@ -104,6 +104,7 @@ impl NaiveEngine {
         )?;
         let old = self
             .target(session, amend.order_id, amend.client_order_id)
+            .filter(|order| !order.quote || self.is(Mutant::QuotesCanBeAmended))
             .ok_or(Reason::UnknownOrder)?;
         let client_order_id = self.renamed(&old, amend.new_client_order_id)?;
         if !self.is(Mutant::AmendInAnyState) {
@@ -182,10 +183,10 @@ impl NaiveEngine {
         } else {
             self.slid(old.market, old.side, old.post_only, amend.price)?
         };
-        if !self.is(Mutant::AmendBeyondCollar) {
+        if self.is(Mutant::AmendCollarIsNotLast) {
             self.within_collar(market, old.side, OrderType::Limit, price)?;
         }
-        self.check_size(market, OrderType::Limit, price, amend.qty)?;
+        self.check_size(market, Some(price), amend.qty)?;
         if !self.is(Mutant::AmendBeyondDelegation) {
             self.check_delegation_covers(old.session, market, Some(price), amend.qty)?;
         }
@@ -206,7 +207,7 @@ impl NaiveEngine {
             trigger: Price(0),
             qty,
             leaves: Qty(qty.0 - old.filled.0),
-            is_new: false,
+            new_orders: 0,
         })
     }
 
@@ -226,13 +227,22 @@ impl NaiveEngine {
         }
     }
 
-    /// Checks 9 to 11 of an amendment that loses its place.
+    /// Checks 9 to 12 of an amendment that loses its place.
     fn check_requeue(&self, old: &Order, new: &Order) -> Result<(), Reason> {
         self.check_does_not_trade(new.market, new.side, new.post_only, new.price)?;
+        let funds = || self.check_hold_of_amended(old, new);
+        if !self.is(Mutant::LooksAheadBeforeFunds) {
+            funds()?;
+        }
         if new.self_trade == SelfTrade::Abort {
             self.look_ahead(new, Qty::ZERO)?;
         }
-        self.check_hold_of_amended(old, new)
+        funds()?;
+        if !self.is(Mutant::AmendBeyondCollar) {
+            let market = &self.markets[&new.market];
+            self.within_collar(market, new.side, OrderType::Limit, new.price)?;
+        }
+        Ok(())
     }
 
     /// The account can set aside what the order holds from now on.

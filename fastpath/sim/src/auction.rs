@@ -192,6 +192,9 @@ impl NaiveEngine {
         }
         self.report_trade([&maker, &taker], price, qty, charges, out);
         let more = [maker, taker].map(|order| self.settle_maker(order.id, out));
+        if self.is(Mutant::ProtectionCountsAuctions) {
+            self.protect(&maker, price, qty, out);
+        }
         more.into_iter().filter(|&shows| shows).count()
     }
 }

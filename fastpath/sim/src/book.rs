@@ -129,8 +129,13 @@ impl NaiveEngine {
     }
 
     pub(crate) fn has_slot(&self) -> bool {
+        self.slots_left() > 0
+    }
+
+    /// How many more orders there can be.
+    pub(crate) fn slots_left(&self) -> usize {
         let capacity = self.capacities.map_or(0, |genesis| genesis.max_orders);
-        !self.free_slots.is_empty() || self.next_fresh_slot < capacity
+        self.free_slots.len() + capacity.saturating_sub(self.next_fresh_slot) as usize
     }
 
     /// The id of a new order. Only if [`Self::has_slot`].
@@ -153,7 +158,7 @@ impl NaiveEngine {
         self.forget_reach(order.market);
     }
 
-    /// The live order that a cancel or amend of `session` names.
+    /// The live order that a cancel or amend of `session` names. A quote has no name of its own.
     pub(crate) fn target(
         &self,
         session: SessionId,
@@ -161,9 +166,11 @@ impl NaiveEngine {
         client_order_id: domain::ClientOrderId,
     ) -> Option<Order> {
         let anyone = self.is(Mutant::CancelAnyonesOrder);
+        let quotes_too = self.is(Mutant::QuotesHaveNames);
         self.orders.iter().copied().find(|order| {
             if order_id == OrderId::NONE {
-                order.session == session && order.client_order_id == client_order_id
+                let named = !order.quote || quotes_too;
+                named && order.session == session && order.client_order_id == client_order_id
             } else {
                 order.id == order_id && (order.session == session || anyone)
             }

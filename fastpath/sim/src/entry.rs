@@ -82,6 +82,7 @@ impl NaiveEngine {
             market: new.market,
             side: new.side,
             post_only: new.post_only,
+            quote: false,
             self_trade: new.self_trade,
             self_trade_scope: new.self_trade_scope,
             price: new.price,
@@ -108,13 +109,18 @@ impl NaiveEngine {
         ensure(new.client_order_id.0 != 0, Reason::InvalidClientOrderId)?;
         self.check_shape(market, new)?;
         self.check_trigger(market, new)?;
-        let (mut named, mut price) = (new.price, new.price);
+        let (mut named, mut collar) = (new.price, Ok(new.price));
         if !new.order_type.waits() {
             named = self.slid(new.market, new.side, new.post_only, new.price)?;
-            price = self.within_collar(market, new.side, new.order_type, named)?;
+            collar = self.within_collar(market, new.side, new.order_type, named);
         }
+        if self.is(Mutant::CollarIsNotLast) {
+            collar?;
+        }
+        // What is beyond the collar is refused only if nothing else is said against it.
+        let price = collar.unwrap_or(named);
         let new = NewOrder { price, ..*new };
-        self.check_size(market, new.order_type, new.price, new.qty)?;
+        self.check_size(market, Self::reckoned_at(&new), new.qty)?;
         let limit = new.order_type.has_limit().then_some(new.price);
         self.check_delegation_covers(session, market, limit, new.qty)?;
         self.check_limits(&Intent {
@@ -122,11 +128,15 @@ impl NaiveEngine {
             market: new.market,
             side: new.side,
             order_type: new.order_type,
-            price: named,
+            price: if self.is(Mutant::LimitsForgetTheCollar) {
+                named
+            } else {
+                new.price
+            },
             trigger: new.trigger_price,
             qty: new.qty,
             leaves: new.qty,
-            is_new: true,
+            new_orders: 1,
         })?;
         ensure(
             !self.has_client_id(session, new.client_order_id)
@@ -137,19 +147,37 @@ impl NaiveEngine {
         if !new.order_type.waits() {
             self.check_does_not_trade(new.market, new.side, new.post_only, named)?;
         }
-        let arriving = self.arriving(session, &new);
-        let takes = self.look_ahead(&arriving, must(&new))?;
-        ensure(
-            self.can_pay(&arriving, &new, &takes),
-            Reason::InsufficientFunds,
-        )?;
+        self.check_arriving(&self.arriving(session, &new), &new)?;
+        collar?;
         Ok(new)
     }
 
+    /// Checks 13 and 14: funds, and what it demands of the other side.
+    fn check_arriving(&self, arriving: &Order, new: &NewOrder) -> Result<(), Reason> {
+        let funds = || ensure(self.can_hold(arriving, new), Reason::InsufficientFunds);
+        if !self.is(Mutant::LooksAheadBeforeFunds) {
+            funds()?;
+        }
+        let takes = self.look_ahead(arriving, must(new))?;
+        funds()?;
+        let filled = || self.check_fills(&takes, must(new), new.qty);
+        if self.is(Mutant::FillsBeforeFunds) {
+            filled()?;
+        }
+        let pays_as_it_goes = (new.side, new.order_type) == (Side::Buy, OrderType::Market);
+        ensure(
+            !pays_as_it_goes || self.can_pay(arriving, new, &takes),
+            Reason::InsufficientFunds,
+        )?;
+        filled()
+    }
+
     pub(crate) fn has_client_id(&self, session: SessionId, id: ClientOrderId) -> bool {
-        self.orders
-            .iter()
-            .any(|order| order.session == session && order.client_order_id == id)
+        let quotes_too = self.is(Mutant::QuoteIdsAreTaken);
+        self.orders.iter().any(|order| {
+            let named = !order.quote || quotes_too;
+            named && order.session == session && order.client_order_id == id
+        })
     }
 
     /// Check 2: what the session may do has not ended.
@@ -266,12 +294,20 @@ impl NaiveEngine {
         Ok(beside)
     }
 
+    /// The price at which everything that the order could move has to be counted; none of a market order.
+    fn reckoned_at(new: &NewOrder) -> Option<Price> {
+        match new.order_type {
+            OrderType::Limit | OrderType::StopLimit => Some(new.price),
+            OrderType::Stop => Some(Self::reckoned_price(new.side, new.price, new.trigger_price)),
+            OrderType::Market => None,
+        }
+    }
+
     /// Check 8: everything that the order could move can be counted.
     pub(crate) fn check_size(
         &self,
         market: &Market,
-        order_type: OrderType,
-        price: Price,
+        price: Option<Price>,
         qty: Qty,
     ) -> Result<(), Reason> {
         ensure(
@@ -279,7 +315,7 @@ impl NaiveEngine {
             Reason::NotionalTooLarge,
         )?;
         ensure(
-            !order_type.has_limit() || self.limit_buy_hold(&market.terms, price, qty).is_some(),
+            price.is_none_or(|price| self.limit_buy_hold(&market.terms, price, qty).is_some()),
             Reason::NotionalTooLarge,
         )
     }
@@ -299,17 +335,23 @@ impl NaiveEngine {
         )
     }
 
-    /// Check 14.
-    fn can_pay(&self, arriving: &Order, new: &NewOrder, takes: &[(Price, Qty)]) -> bool {
+    /// Check 13: what the order sets aside is there.
+    fn can_hold(&self, arriving: &Order, new: &NewOrder) -> bool {
         let market = &self.markets[&new.market].terms;
-        let needed = match (new.side, new.order_type) {
-            (Side::Buy, OrderType::Market) => self
-                .cost_of(arriving, takes, self.paid_at_once(new))
-                .map(|cost| (market.quote, cost)),
-            (_, OrderType::Stop) => self.hold(market, new.side, Price(0), new.qty),
-            _ => self.hold(market, new.side, new.price, new.qty),
+        let price = match new.order_type {
+            OrderType::Limit | OrderType::StopLimit => new.price,
+            OrderType::Stop => self.held_while_waiting(new.side, new.price, new.trigger_price),
+            OrderType::Market => Price(0),
         };
+        let needed = self.hold(market, new.side, price, new.qty);
         needed.is_some_and(|(asset, amount)| amount <= self.available(arriving.account, asset))
+    }
+
+    /// The end of check 14: a market buy can pay what it must take, as far as that is there.
+    fn can_pay(&self, arriving: &Order, new: &NewOrder, takes: &[(Price, Qty)]) -> bool {
+        let quote = self.markets[&new.market].terms.quote;
+        let cost = self.cost_of(arriving, takes, self.paid_at_once(new));
+        cost.is_some_and(|cost| cost <= self.available(arriving.account, quote))
     }
 
     /// The lots that a market buy must be able to pay for.

@@ -66,7 +66,7 @@ impl NaiveEngine {
                 ..MassCancel::OWN
             },
             count: 0,
-            next_session: 0,
+            next_session: Some(0),
             next_order: OrderId::NONE,
         })
     }

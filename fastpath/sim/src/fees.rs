@@ -31,6 +31,13 @@ impl NaiveEngine {
             known || command.market == MarketId::ANY,
             Reason::UnknownReference,
         )?;
+        let parts = -MILLION..=MILLION;
+        let possible = parts.contains(&i64::from(command.maker_fee_ppm))
+            && i64::from(command.taker_fee_ppm) <= MILLION;
+        ensure(
+            possible || self.is(Mutant::FeesWithoutMarketsAreAny),
+            Reason::InvalidParameter,
+        )?;
         let is_meant = |id: &&MarketId| **id == command.market || command.market == MarketId::ANY;
         let meant: Vec<MarketId> = self.markets.keys().filter(is_meant).copied().collect();
         let in_range = meant

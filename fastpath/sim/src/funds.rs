@@ -47,12 +47,33 @@ impl NaiveEngine {
         }
     }
 
+    /// The price of what an order holds: its own, or if it has none and waits, the one with which it is reckoned.
+    fn held_at(&self, order: &Order) -> Price {
+        match order.stop {
+            Some(stop) if order.price == Price(0) => {
+                self.held_while_waiting(order.side, stop.worst, stop.trigger)
+            }
+            Some(_) | None => order.price,
+        }
+    }
+
+    /// The price of what a stop without a limit holds.
+    pub(crate) fn held_while_waiting(&self, side: Side, worst: Price, trigger: Price) -> Price {
+        if self.is(Mutant::StopsHoldNothing) {
+            Price(0)
+        } else if self.is(Mutant::StopsHoldForTheirTrigger) {
+            trigger
+        } else {
+            Self::reckoned_price(side, worst, trigger)
+        }
+    }
+
     /// What a live order holds now, and of which asset.
     pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, u64) {
         self.hold(
             &self.markets[&order.market].terms,
             order.side,
-            order.price,
+            self.held_at(order),
             order.leaves,
         )
         .expect("an order whose hold cannot be counted is never accepted")

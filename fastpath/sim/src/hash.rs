@@ -36,6 +36,7 @@ impl NaiveEngine {
             self.hash_orders(),
             self.hash_free_slots(),
             self.hash_kill_switches(),
+            self.hash_protections(),
             self.hash_limits(),
             self.hash_fees(),
             self.hash_work(),
@@ -129,7 +130,9 @@ impl NaiveEngine {
                 terms,
                 next_report_no,
                 epoch_report_no,
+                opened: _,
             } = session;
+            let older = self.session_before(terms.session);
             let last = self.last_number(domain::Source::of_session(terms.session));
             record(
                 Tag::Session,
@@ -144,6 +147,7 @@ impl NaiveEngine {
                         *next_report_no,
                         last,
                         *epoch_report_no,
+                        older.map_or(0, |older| u64::from(older.0) + 1),
                     ]),
             )
         }))
@@ -174,7 +178,7 @@ impl NaiveEngine {
             u64::from(order.account.0),
             u64::from(order.market.0),
             order.side as u64,
-            order.post_only as u64,
+            self.post_only_word(order),
             order.self_trade as u64,
             order.self_trade_scope as u64,
             word_of(order.price),
@@ -192,6 +196,37 @@ impl NaiveEngine {
             order.stop.map_or(0, |stop| stop.entered.0),
         ];
         record(Tag::Order, words)
+    }
+
+    /// A quote is one more way not to trade on arrival.
+    fn post_only_word(&self, order: &Order) -> u64 {
+        if order.quote && !self.is(Mutant::HashForgetsQuotes) {
+            3
+        } else {
+            order.post_only as u64
+        }
+    }
+
+    fn hash_protections(&self) -> u64 {
+        sum(self
+            .protections
+            .iter()
+            .map(|((session, market), protection)| {
+                let words = [
+                    u64::from(session.0),
+                    u64::from(market.0),
+                    protection.terms.window,
+                    protection.terms.max_qty.0,
+                    protection.terms.max_notional.0,
+                    u64::from(protection.terms.max_fills),
+                    protection.begun.0,
+                    protection.qty.0,
+                    protection.notional.0,
+                    u64::from(protection.fills),
+                    u64::from(protection.reached),
+                ];
+                record(Tag::Protection, words)
+            }))
     }
 
     fn hash_free_slots(&self) -> u64 {
@@ -276,7 +311,7 @@ fn hash_canceling(canceling: &Canceling) -> u64 {
         u64::from(wanted.market.0),
         wanted.scope as u64,
         wanted.sides as u64,
-        u64::from(canceling.next_session),
+        u64::from(canceling.next_session.expect("it has not ended")),
         canceling.next_order.0,
     ];
     record(Tag::MassCancel, words)

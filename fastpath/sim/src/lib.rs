@@ -27,6 +27,8 @@ mod mass_cancel;
 mod mutant;
 mod naive;
 mod prevent;
+mod protection;
+mod quotes;
 mod read;
 mod report;
 mod stops;

@@ -18,13 +18,14 @@ pub(crate) struct Intent {
     pub(crate) market: MarketId,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
-    /// Of a market order the worst at which it trades, or 0.
+    /// Of a market order the worst at which it trades, the collar's too, or 0.
     pub(crate) price: Price,
     /// Of a stop.
     pub(crate) trigger: Price,
     pub(crate) qty: Qty,
     pub(crate) leaves: Qty,
-    pub(crate) is_new: bool,
+    /// How many there would be more; 0 of an amendment.
+    pub(crate) new_orders: usize,
 }
 
 /// Whether a number of units, each of so many parts, is no more than the limit. A limit of 0 is none.
@@ -127,10 +128,15 @@ impl NaiveEngine {
             .orders
             .iter()
             .filter(|other| other.account == order.account);
-        let one_more = usize::from(!self.is(Mutant::OneOpenOrderTooMany));
+        let fewer = usize::from(self.is(Mutant::OneOpenOrderTooMany));
+        let new_orders = if self.is(Mutant::AmendmentIsOneOrderMore) {
+            order.new_orders.max(1)
+        } else {
+            order.new_orders
+        };
         let within = limits.max_open_orders == 0
-            || live.count() + one_more <= limits.max_open_orders as usize
-            || !order.is_new && !self.is(Mutant::AmendmentIsOneOrderMore);
+            || live.count() + new_orders.saturating_sub(fewer) <= limits.max_open_orders as usize
+            || new_orders == 0;
         ensure(within, Reason::TooManyOpenOrders)
     }
 

@@ -15,32 +15,45 @@ impl NaiveEngine {
                 && !self.is(Mutant::FirmIsNotLookedAt)
     }
 
-    /// Check 13: what an order takes, at which prices, as far as it must trade `must` lots. The
+    /// Check 14: what an order takes, at which prices, as far as it must trade `must` lots. The
     /// order's price is the worst at which it trades.
     pub(crate) fn look_ahead(
         &self,
         arriving: &Order,
         must: Qty,
     ) -> Result<Vec<(Price, Qty)>, Reason> {
-        let must = if self.is(Mutant::MinimumIsNotLookedAt) && must < arriving.leaves {
+        let must = self.looked_for(must, arriving.leaves);
+        let looks = must > Qty::ZERO || arriving.self_trade == SelfTrade::Abort;
+        if arriving.self_trade == SelfTrade::Allow {
+            Ok(self.takes_of_anyone(arriving))
+        } else if looks {
+            self.takes_of_others(arriving, must)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    fn looked_for(&self, must: Qty, qty: Qty) -> Qty {
+        if self.is(Mutant::MinimumIsNotLookedAt) && must < qty {
             Qty::ZERO
         } else {
             must
-        };
-        let looks = must > Qty::ZERO || arriving.self_trade == SelfTrade::Abort;
-        let takes = if arriving.self_trade == SelfTrade::Allow {
-            self.takes_of_anyone(arriving)
-        } else if looks {
-            self.takes_of_others(arriving, must)?
-        } else {
-            Vec::new()
-        };
+        }
+    }
+
+    /// Whether that is what must trade.
+    pub(crate) fn check_fills(
+        &self,
+        takes: &[(Price, Qty)],
+        must: Qty,
+        qty: Qty,
+    ) -> Result<(), Reason> {
+        let must = self.looked_for(must, qty);
         let taken: u128 = takes.iter().map(|(_, qty)| u128::from(qty.0)).sum();
         ensure(
             taken >= u128::from(must.0) || self.is(Mutant::FillOrKillTakesPart),
             Reason::CannotFill,
-        )?;
-        Ok(takes)
+        )
     }
 
     /// All that crosses.

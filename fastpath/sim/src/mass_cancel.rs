@@ -3,7 +3,7 @@
 use crate::{
     Mutant, NaiveEngine,
     entry::ensure,
-    naive::{Canceling, Order, Work},
+    naive::{Canceling, Order, Session, Work},
 };
 use domain::{
     AccountId, ClientOrderId, CommandKind, Effects, FirmId, KillSwitch, MAX_CANCELS,
@@ -94,8 +94,13 @@ impl NaiveEngine {
         let switch = (command.scope, target);
         if command.on.is_yes() {
             let is_on = self.kill_switches.contains(&switch);
-            let room = self.kill_switches.len() < MAX_KILL_SWITCHES;
-            ensure(is_on || room, Reason::KillSwitchTableFull)?;
+            let counts = |scope| scope == Scope::Firm || self.is(Mutant::SessionsFillTheTable);
+            let counted = self.kill_switches.iter().filter(|(of, _)| counts(*of));
+            let room = counted.count() < MAX_KILL_SWITCHES;
+            ensure(
+                is_on || room || !counts(command.scope),
+                Reason::KillSwitchTableFull,
+            )?;
             self.kill_switches.insert(switch);
         } else {
             ensure(from.is_none(), Reason::NotPermitted)?;
@@ -196,8 +201,9 @@ impl NaiveEngine {
         out: &mut Effects,
     ) {
         let next_session = match wanted.scope {
-            Scope::Session => wanted.target,
-            Scope::Account | Scope::Firm | Scope::Everyone => 0,
+            Scope::Session => Some(wanted.target),
+            Scope::Account => self.walked_of(AccountId(wanted.target)).next(),
+            Scope::Firm | Scope::Everyone => self.sessions.keys().next().map(|_| 0),
         };
         let canceling = Canceling {
             reason,
@@ -212,23 +218,18 @@ impl NaiveEngine {
 
     /// Walks on until there are no more sessions, or the frame is full.
     pub(crate) fn go_on_canceling(&mut self, mut canceling: Canceling, out: &mut Effects) {
-        let highest = self.sessions.keys().next_back().map_or(0, |id| id.0 + 1);
-        let end = match canceling.wanted.scope {
-            Scope::Session => canceling.wanted.target + 1,
-            Scope::Account | Scope::Firm | Scope::Everyone => highest,
-        };
         let one = |mutant| usize::from(self.is(mutant));
         let most_looks = MAX_LOOKS + one(Mutant::MassCancelLooksOneFurther);
         let most_cancels = MAX_CANCELS + one(Mutant::MassCancelOneTooMany);
         let (mut looks, mut cancels) = (0, 0);
-        while canceling.next_session < end {
+        while let Some(session) = canceling.next_session {
             if looks == most_looks || cancels == most_cancels {
                 self.work = Some(Work::Canceling(canceling));
                 return;
             }
             looks += 1;
             match self.order(canceling.next_order) {
-                None => self.look_at_session(&mut canceling),
+                None => self.look_at_session(SessionId(session), &mut canceling),
                 Some(order) => cancels += self.look_at_order(&order, &mut canceling, out),
             }
         }
@@ -238,15 +239,56 @@ impl NaiveEngine {
         }
     }
 
-    fn look_at_session(&self, canceling: &mut Canceling) {
-        let session = SessionId(canceling.next_session);
+    /// The sessions of an account: that which was opened last comes first.
+    fn walked_of(&self, account: AccountId) -> impl Iterator<Item = u32> {
+        let sessions = self.sessions.iter();
+        let own = sessions.filter(|(_, session)| session.terms.account == account);
+        let mut own: Vec<_> = own.map(|(id, session)| (session.opened, id.0)).collect();
+        if self.is(Mutant::AccountsAreWalkedById) {
+            own.sort_by_key(|(_, id)| *id);
+        } else {
+            own.sort_by_key(|(opened, _)| std::cmp::Reverse(*opened));
+        }
+        own.into_iter().map(|(_, id)| id)
+    }
+
+    /// The session of the same account that was opened next before it.
+    pub(crate) fn session_before(&self, session: SessionId) -> Option<SessionId> {
+        let Session { terms, opened, .. } = self.sessions[&session];
+        let sessions = self.sessions.iter();
+        let before = sessions
+            .filter(|(_, other)| other.terms.account == terms.account && other.opened < opened);
+        before
+            .max_by_key(|(_, other)| other.opened)
+            .map(|(id, _)| *id)
+    }
+
+    /// Where the walk goes on behind a session.
+    fn session_after(&self, session: u32, wanted: &MassCancel) -> Option<u32> {
+        match wanted.scope {
+            Scope::Session => None,
+            Scope::Account => {
+                let mut own = self.walked_of(AccountId(wanted.target));
+                own.find(|id| *id == session);
+                own.next()
+            }
+            Scope::Firm | Scope::Everyone => {
+                let highest = self.sessions.keys().next_back();
+                highest
+                    .filter(|highest| session < highest.0)
+                    .map(|_| session + 1)
+            }
+        }
+    }
+
+    fn look_at_session(&self, session: SessionId, canceling: &mut Canceling) {
         let Canceling { wanted, .. } = canceling;
         let belongs =
             self.sessions.contains_key(&session) && self.has(wanted.scope, wanted.target, session);
         let newest = self.newest(session).filter(|_| belongs);
         match newest {
             Some(order) => canceling.next_order = order,
-            None => canceling.next_session += 1,
+            None => canceling.next_session = self.session_after(session.0, wanted),
         }
     }
 
@@ -260,7 +302,7 @@ impl NaiveEngine {
         let older = self.older(order);
         canceling.next_order = older.unwrap_or(OrderId::NONE);
         if older.is_none() {
-            canceling.next_session += 1;
+            canceling.next_session = self.session_after(order.session.0, &canceling.wanted);
         }
         let wanted = &canceling.wanted;
         let at_highest =

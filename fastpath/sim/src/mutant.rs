@@ -213,11 +213,103 @@ pub enum Mutant {
     OneSliceTooMany,
     /// A revoked key may stop its account.
     RevokedMayKill,
+    /// An order beyond the collar is refused for that, whatever else is wrong with it.
+    CollarIsNotLast,
+    /// An amendment is held to the collar though it keeps its place, and before all else.
+    AmendCollarIsNotLast,
+    /// What is there is looked at before funds are.
+    LooksAheadBeforeFunds,
+    /// A market buy that cannot be filled is told so, whatever it can pay.
+    FillsBeforeFunds,
+    /// Limits reckon with the price that a market order named, as if there were no collar.
+    LimitsForgetTheCollar,
+    /// A market buy that waits sets nothing aside.
+    StopsHoldNothing,
+    /// It sets aside what it would pay at its trigger, though it named a worse price.
+    StopsHoldForTheirTrigger,
+    /// A mass cancel of an account begins with the session of the lowest id.
+    AccountsAreWalkedById,
+    /// Kill switches of sessions need the room that those of firms do.
+    SessionsFillTheTable,
+    /// Where no market is, a tier may pay whatever is said.
+    FeesWithoutMarketsAreAny,
+    /// A quote is found by its id among those that its session gave to orders.
+    QuotesHaveNames,
+    /// An order cannot have the id of a quote.
+    QuoteIdsAreTaken,
+    /// A quote is amended as any order.
+    QuotesCanBeAmended,
+    /// Nothing is pulled when nothing may be quoted.
+    PullsAreQuotes,
+    /// A kill switch does not stop quotes.
+    KilledMayQuote,
+    /// A bid may be as high as the ask.
+    QuotesMayLock,
+    /// A quote may be smaller than the market's smallest order.
+    QuotesBelowMinimum,
+    /// A protection that was reached stops no quotes.
+    ProtectedMayQuote,
+    /// A side of a quote keeps away from what the other side was before.
+    QuotesMeetThemselves,
+    /// A quote may trade with its session's other orders.
+    QuotesSpareTheirOwn,
+    /// A collar does not bind quotes.
+    QuotesHaveNoCollar,
+    /// A quote may be larger than its delegation allows.
+    QuotesBeyondDelegation,
+    /// Limits do not bind quotes.
+    QuotesBeyondLimits,
+    /// Both sides of a quote are one order for the limit of open orders.
+    QuotesAreOneOrder,
+    /// A quote of two sides is taken when there is room for one order.
+    QuotesNeedOneSlot,
+    /// One market more may be quoted than there is room for.
+    OneQuoteEntryMore,
+    /// What a quote held before does not pay for what it is to hold.
+    QuotesForgetOldHold,
+    /// The bid of a quote is always set first.
+    BidsAreSetFirst,
+    /// What a quote has filled counts against what it is to have open.
+    QuotesAreTotals,
+    /// A quote keeps the id with which it was entered.
+    QuotesKeepTheirFirstId,
+    /// A smaller quote loses its place.
+    SmallerQuotesLosePriority,
+    /// A larger quote keeps its place.
+    LargerQuotesKeepPriority,
+    /// The hash does not say what is a quote.
+    HashForgetsQuotes,
+    /// A revoked key may set a protection.
+    RevokedMayProtect,
+    /// A protection may have limits and no window, or a window and no limits.
+    ProtectionNeedsNoWindow,
+    /// A protection that is set anew has counted already.
+    CountersAreKept,
+    /// A protection that was reached stays so.
+    ReachedForEver,
+    /// A protection counts what trades of its session's orders.
+    ProtectionCountsOrders,
+    /// A protection counts what trades in auctions.
+    ProtectionCountsAuctions,
+    /// A window ends one nanosecond late.
+    WindowsEndLate,
+    /// A window has no end.
+    WindowsNeverEnd,
+    /// A protection is reached only beyond its limit.
+    ProtectionWaitsForMore,
+    /// A protection does not look at what trades were worth.
+    ProtectionForgetsNotional,
+    /// Only the side that has traded is protected.
+    ProtectionSparesOtherSide,
+    /// A protection ends what its session quotes elsewhere, too.
+    ProtectionIsForAllMarkets,
+    /// A frame has room for however many protections.
+    ProtectionTakesNoRoom,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 105] = [
+    pub const ALL: [Self; 151] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -323,5 +415,51 @@ impl Mutant {
         Self::StopsHaveNoCollar,
         Self::OneSliceTooMany,
         Self::RevokedMayKill,
+        Self::CollarIsNotLast,
+        Self::AmendCollarIsNotLast,
+        Self::LooksAheadBeforeFunds,
+        Self::FillsBeforeFunds,
+        Self::LimitsForgetTheCollar,
+        Self::StopsHoldNothing,
+        Self::StopsHoldForTheirTrigger,
+        Self::AccountsAreWalkedById,
+        Self::SessionsFillTheTable,
+        Self::FeesWithoutMarketsAreAny,
+        Self::QuotesHaveNames,
+        Self::QuoteIdsAreTaken,
+        Self::QuotesCanBeAmended,
+        Self::PullsAreQuotes,
+        Self::KilledMayQuote,
+        Self::QuotesMayLock,
+        Self::QuotesBelowMinimum,
+        Self::ProtectedMayQuote,
+        Self::QuotesMeetThemselves,
+        Self::QuotesSpareTheirOwn,
+        Self::QuotesHaveNoCollar,
+        Self::QuotesBeyondDelegation,
+        Self::QuotesBeyondLimits,
+        Self::QuotesAreOneOrder,
+        Self::QuotesNeedOneSlot,
+        Self::OneQuoteEntryMore,
+        Self::QuotesForgetOldHold,
+        Self::BidsAreSetFirst,
+        Self::QuotesAreTotals,
+        Self::QuotesKeepTheirFirstId,
+        Self::SmallerQuotesLosePriority,
+        Self::LargerQuotesKeepPriority,
+        Self::HashForgetsQuotes,
+        Self::RevokedMayProtect,
+        Self::ProtectionNeedsNoWindow,
+        Self::CountersAreKept,
+        Self::ReachedForEver,
+        Self::ProtectionCountsOrders,
+        Self::ProtectionCountsAuctions,
+        Self::WindowsEndLate,
+        Self::WindowsNeverEnd,
+        Self::ProtectionWaitsForMore,
+        Self::ProtectionForgetsNotional,
+        Self::ProtectionSparesOtherSide,
+        Self::ProtectionIsForAllMarkets,
+        Self::ProtectionTakesNoRoom,
     ];
 }

@@ -2,10 +2,10 @@
 
 use crate::Mutant;
 use domain::{
-    AccountId, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Effects,
-    Genesis, Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId, OrderType,
-    Phase, PostOnly, Price, Qty, Reason, Request, Scope, SelfTrade, SelfTradeScope, Seq, SessionId,
-    SetCollar, Side, Source, Stamp, TimeInForce,
+    AccountId, Amount, AssetId, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket,
+    Effects, Genesis, Limits, MarketId, MarketState, MassCancel, Nanos, OpenSession, OrderId,
+    OrderType, Phase, PostOnly, Price, Qty, Reason, Request, Scope, SelfTrade, SelfTradeScope, Seq,
+    SessionId, SetCollar, SetProtection, Side, Source, Stamp, TimeInForce,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +40,8 @@ pub struct NaiveEngine {
     /// Order ids that slots will give out next; the last one first.
     pub(crate) free_slots: Vec<OrderId>,
     pub(crate) next_fresh_slot: u32,
+    /// Protections that have limits.
+    pub(crate) protections: BTreeMap<(SessionId, MarketId), Protection>,
     /// Those that are on.
     pub(crate) kill_switches: BTreeSet<(Scope, u32)>,
     pub(crate) work: Option<Work>,
@@ -84,6 +86,8 @@ pub(crate) struct Session {
     pub(crate) next_report_no: u64,
     /// The first report number of this epoch.
     pub(crate) epoch_report_no: u64,
+    /// How many had been opened before it.
+    pub(crate) opened: usize,
 }
 
 /// A live order.
@@ -95,6 +99,8 @@ pub(crate) struct Order {
     pub(crate) market: MarketId,
     pub(crate) side: Side,
     pub(crate) post_only: PostOnly,
+    /// Whether it is a side of its session's quote.
+    pub(crate) quote: bool,
     pub(crate) self_trade: SelfTrade,
     pub(crate) self_trade_scope: SelfTradeScope,
     /// In ticks; 0 for a market order, also one that waits.
@@ -114,6 +120,19 @@ pub(crate) struct Order {
     pub(crate) until_close: bool,
     /// Set while it waits for a trade.
     pub(crate) stop: Option<Stop>,
+}
+
+/// How a session protects what it quotes in a market, and what has traded of that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Protection {
+    pub(crate) terms: SetProtection,
+    /// The first trade that counts; not looked at while none does.
+    pub(crate) begun: Nanos,
+    pub(crate) qty: Qty,
+    pub(crate) notional: Amount,
+    pub(crate) fills: u32,
+    /// No quotes are taken.
+    pub(crate) reached: bool,
 }
 
 /// What an order waits for.
@@ -160,7 +179,8 @@ pub(crate) struct Canceling {
     /// Which orders; of a session's own command with the target that it means.
     pub(crate) wanted: MassCancel,
     pub(crate) count: u64,
-    pub(crate) next_session: u32,
+    /// None behind the last.
+    pub(crate) next_session: Option<u32>,
     /// The order to look at next, or none if the session is.
     pub(crate) next_order: OrderId,
 }
@@ -224,6 +244,7 @@ impl NaiveEngine {
             orders: Vec::new(),
             free_slots: Vec::new(),
             next_fresh_slot: 0,
+            protections: BTreeMap::new(),
             kill_switches: BTreeSet::new(),
             work: None,
             mutant: None,
@@ -320,6 +341,8 @@ impl NaiveEngine {
             Command::AmendOrder(amend) => self.amend_order(session, amend, out),
             Command::MassCancel(cancel) => self.mass_cancel(Some(session), cancel, out),
             Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
+            Command::Quote(quote) => self.quote(session, quote, out),
+            Command::SetProtection(command) => self.set_protection(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -350,9 +373,11 @@ impl NaiveEngine {
 
     fn apply_from_elsewhere(&mut self, request: &Request, last: u64, out: &mut Effects) {
         let answer = match &request.command {
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
-                Err(Reason::UnknownSession)
-            }
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => Err(Reason::UnknownSession),
             Command::MassCancel(cancel) => return self.mass_cancel(None, cancel, out),
             Command::KillSwitch(switch) => return self.kill_switch(None, switch, out),
             Command::Continue(_) => return self.go_on(out),

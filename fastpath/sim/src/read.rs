@@ -6,7 +6,7 @@ use crate::{
 };
 use domain::{
     AccountId, AccountView, Amount, AssetId, MarketId, MarketState, Nanos, OrderId, OrderView,
-    Phase, Price, Qty, SessionId, SessionView, Side, Source,
+    Phase, Price, ProtectionView, Qty, SessionId, SessionView, Side, Source,
 };
 
 fn view(order: &Order) -> OrderView {
@@ -28,6 +28,8 @@ fn view(order: &Order) -> OrderView {
         display_qty: order.display,
         hidden: order.hidden,
         trigger_price: order.stop.map_or(Price(0), |stop| stop.trigger),
+        worst_price: order.stop.map_or(Price(0), |stop| stop.worst),
+        quote: order.quote,
     }
 }
 
@@ -141,6 +143,23 @@ impl NaiveEngine {
             open_orders: u32::try_from(open_orders).expect("there are fewer than 2^26 orders"),
             volume: account.volume,
             volume_day: account.volume_day,
+        })
+    }
+
+    /// The protection of what a session quotes in a market, if it has one.
+    #[must_use]
+    pub fn protection(&self, session: SessionId, market: MarketId) -> Option<ProtectionView> {
+        let protection = self.protections.get(&(session, market))?;
+        Some(ProtectionView {
+            window: protection.terms.window,
+            max_qty: protection.terms.max_qty,
+            max_notional: protection.terms.max_notional,
+            max_fills: protection.terms.max_fills,
+            begun: protection.begun,
+            qty: protection.qty,
+            notional: protection.notional,
+            fills: protection.fills,
+            reached: protection.reached,
         })
     }
 

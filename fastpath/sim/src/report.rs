@@ -1,12 +1,17 @@
 //! The events, with the numbers that sessions and the feed count them by.
 
-use crate::{Mutant, NaiveEngine, administration::Answer, fees::Charge, naive::Order};
+use crate::{
+    Mutant, NaiveEngine,
+    administration::Answer,
+    fees::Charge,
+    naive::{Order, Protection},
+};
 use domain::{
     Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
     ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
     MarketDefined, MarketId, MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied,
-    OrderId, Outcome, PhaseChanged, Price, Qty, Reason, Rejected, SelfTradePrevented, SessionId,
-    StateHash, Trade, Triggered, Uncrossed, Zero,
+    OrderId, Outcome, PhaseChanged, Price, ProtectionReached, ProtectionSet, Qty, Reason, Rejected,
+    SelfTradePrevented, SessionId, SetProtection, StateHash, Trade, Triggered, Uncrossed, Zero,
 };
 
 impl NaiveEngine {
@@ -89,7 +94,7 @@ impl NaiveEngine {
             post_only: new.post_only,
             self_trade: new.self_trade,
             self_trade_scope: new.self_trade_scope,
-            pad: Zero::Zero,
+            quote: Flag::from(order.quote),
         };
         out.push(&event);
     }
@@ -190,6 +195,44 @@ impl NaiveEngine {
             report_no: self.take_report_no(session),
             request,
             count,
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_protection_set(
+        &mut self,
+        session: SessionId,
+        command: &SetProtection,
+        out: &mut Effects,
+    ) {
+        let event = ProtectionSet {
+            kind: EventKind::ProtectionSet,
+            pad: [Zero::Zero; 3],
+            session,
+            report_no: self.take_report_no(session),
+            request: command.request,
+            market: command.market,
+            pad2: [Zero::Zero; 4],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_protection_reached(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+        protection: &Protection,
+        out: &mut Effects,
+    ) {
+        let event = ProtectionReached {
+            kind: EventKind::ProtectionReached,
+            pad: [Zero::Zero; 3],
+            session,
+            report_no: self.take_report_no(session),
+            qty: protection.qty,
+            notional: protection.notional,
+            fills: protection.fills,
+            market,
         };
         out.push(&event);
     }

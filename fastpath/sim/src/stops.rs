@@ -157,7 +157,7 @@ impl NaiveEngine {
         self.go_on_sweeping(sweep, out);
     }
 
-    /// The price with which an order is reckoned that waits and has no limit.
+    /// The price with which an order is reckoned that waits and has no limit, and at which it holds funds.
     pub(crate) fn reckoned_price(side: Side, worst: Price, trigger: Price) -> Price {
         if side == Side::Buy && worst != Price(0) {
             worst
@@ -187,8 +187,9 @@ impl NaiveEngine {
             ensure(self.has_price(&market, new.price), Reason::PriceOutOfRange)?;
         }
         ensure(qty >= market.terms.min_qty, Reason::QuantityBelowMinimum)?;
-        self.check_size(&market, order_type, new.price, qty)?;
         let limit = order_type.has_limit().then_some(new.price);
+        let reckoned = Self::reckoned_price(old.side, stop.worst, stop.trigger);
+        self.check_size(&market, limit.or(Some(reckoned)), qty)?;
         self.check_delegation_covers(old.session, &market, limit, qty)?;
         self.check_limits(&Intent {
             account: old.account,
@@ -199,7 +200,7 @@ impl NaiveEngine {
             trigger: stop.trigger,
             qty,
             leaves: qty,
-            is_new: false,
+            new_orders: 0,
         })?;
         self.check_hold_of_amended(old, &new)?;
         *self.order_mut(old.id) = new;

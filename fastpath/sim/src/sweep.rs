@@ -5,7 +5,8 @@ use crate::{
     naive::{Order, Sweep, Work},
 };
 use domain::{
-    Amount, Effects, MAX_FILLS, OrderId, OrderType, Price, Qty, Reason, Side, TimeInForce,
+    Amount, Effects, MAX_FILLS, OrderId, OrderType, PROTECTED_FILLS, Price, Qty, Reason, Side,
+    TimeInForce,
 };
 
 impl NaiveEngine {
@@ -58,12 +59,10 @@ impl NaiveEngine {
             if qty == Qty::ZERO {
                 return Some(Reason::FundsExhausted);
             }
-            let shows_more = self.trade(maker, &taker, qty, out);
-            makers += usize::from(shows_more && !self.is(Mutant::SlicesAreNotCounted));
+            makers += self.trade(maker, &taker, qty, out);
             if qty < wanted && !self.is(Mutant::SweepAfterReduction) {
                 return Some(Reason::FundsExhausted);
             }
-            makers += 1;
         }
     }
 
@@ -102,8 +101,9 @@ impl NaiveEngine {
         Qty(enough)
     }
 
-    /// Whether the maker then shows lots that were hidden.
-    fn trade(&mut self, maker: &Order, taker: &Order, qty: Qty, out: &mut Effects) -> bool {
+    /// As how many makers it counts: as more than one if the maker then shows lots that were hidden, or its owner's
+    /// protection is reached.
+    fn trade(&mut self, maker: &Order, taker: &Order, qty: Qty, out: &mut Effects) -> usize {
         let price = if self.is(Mutant::TradeAtTakerPrice) && taker.price.0 != 0 {
             taker.price
         } else {
@@ -112,7 +112,11 @@ impl NaiveEngine {
         let charges = self.exchange(maker, taker, price, qty);
         let (maker, taker) = (self.sweeping(maker.id), self.sweeping(taker.id));
         self.report_trade([&maker, &taker], price, qty, charges, out);
-        self.settle_maker(maker.id, out)
+        let shows_more = self.settle_maker(maker.id, out);
+        if self.protect(&maker, price, qty, out) && !self.is(Mutant::ProtectionTakesNoRoom) {
+            return PROTECTED_FILLS;
+        }
+        1 + usize::from(shows_more && !self.is(Mutant::SlicesAreNotCounted))
     }
 
     fn settle_rest(&mut self, sweep: Sweep, reason: Reason, out: &mut Effects) {

@@ -185,6 +185,68 @@ fn damaged_memory_stops_the_out_tile_with_an_alarm() {
     assert!(rig.tiles.out.stop(), "a stop does not wait for it");
 }
 
+/// The commit word is as it was: only the frame's CRC tells.
+#[test]
+fn a_frame_with_a_flipped_bit_stops_the_out_tile_too() {
+    let mut rig = Rig::new();
+    let mut client = rig.client(1);
+    rig.settle();
+    let told = rig.head();
+    client.send(1, &[resting(1)]);
+    rig.tiles.net.poll();
+    rig.tiles.matching.poll();
+    flip_bit_of_last_frame(&rig);
+    rig.settle();
+    assert_eq!(client.receive(), []);
+    let fast = FastWriter::new(rig.regions.fast.clone()).unwrap();
+    assert_eq!(fast.view().out_seq(), told, "progress stays");
+    assert_eq!(rig.count(TileKind::Out, counter::corrupt), 1, "once");
+    let out = fast.view().tile(block_of(TileKind::Out)).unwrap();
+    assert_eq!(out.state, Some(TileState::Fail));
+    assert!(rig.tiles.out.stop(), "a stop does not wait for it");
+}
+
+/// Whoever asks again is told that it is gone, as often as it asks, and everything else goes on.
+#[test]
+fn a_flipped_bit_in_an_old_frame_costs_only_its_reports() {
+    let mut rig = Rig::new();
+    let mut client = rig.client(1);
+    client.send(1, &[resting(1)]);
+    rig.settle();
+    assert_eq!(numbers(&reports(&client.receive())), [1]);
+    flip_bit_of_last_frame(&rig);
+    let request = ResendRequest {
+        from_report_no: 1,
+        count: 1,
+        reserved: 0,
+    };
+    let gone = [(domain::Reason::NoLongerInMemory, 1, 1)];
+    for asked in 1..=2 {
+        client.send(1, &[resting(1)]);
+        rig.settle();
+        assert_eq!(refusals(&client.receive()), gone, "a duplicate");
+        client.send(1, &[request]);
+        rig.settle();
+        assert_eq!(refusals(&client.receive()), gone, "a resend");
+        assert_eq!(rig.count(TileKind::Out, counter::corrupt), 2 * asked);
+    }
+    client.send(2, &[resting(2)]);
+    rig.settle();
+    assert_eq!(numbers(&reports(&client.receive())), [2]);
+    let fast = FastWriter::new(rig.regions.fast.clone()).unwrap();
+    let out = fast.view().tile(block_of(TileKind::Out)).unwrap();
+    assert_ne!(out.state, Some(TileState::Fail));
+}
+
+/// In the last word of the journal that is not 0.
+fn flip_bit_of_last_frame(rig: &Rig) {
+    let memory = rig.regions.journal.words();
+    let data = memory.len() - JOURNAL_WORDS;
+    let last = (data..memory.len()).rfind(|&at| memory[at].get() != 0);
+    let word = &memory[last.unwrap()];
+    word.set(word.get() ^ 1 << 3);
+}
+
 #[test]
 fn reports_of_a_session_without_an_address_are_counted_and_kept() {
     let mut rig = Rig::new();

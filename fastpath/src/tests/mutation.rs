@@ -17,7 +17,8 @@ use topology::instruments::net as counter;
 use wire::CONTROL_EPOCH;
 use wire::auth::Mac;
 use wire::order_entry::{
-    AmendOrder, CancelOrder, Establish, Hello, MassCancel, NewOrder, ResendRequest,
+    AmendOrder, CancelOrder, Establish, Hello, MassCancel, MassQuote, NewOrder, QuoteEntry,
+    ResendRequest, SetProtection,
 };
 
 const SEEDS: u64 = 48;
@@ -45,6 +46,30 @@ fn of_any_kind(random: &mut Seeded, order: NewOrder) -> NewOrder {
     }
 }
 
+/// Some quotes, in one message or in two.
+fn some_quotes(random: &mut Seeded) -> Vec<MassQuote> {
+    let count = [1, 2, 3, 32][random.below(4)];
+    let quote = |at: usize| {
+        let lots = |random: &mut Seeded| Qty(random.below(4) as u64);
+        let price = 95 + i64::try_from(random.below(10)).unwrap();
+        MassQuote {
+            quote_id: ClientOrderId(u64::from(at > 1)),
+            slide: 1,
+            quotes: QuoteEntry::ALONE,
+            quote: QuoteEntry {
+                bid_price: Price(price),
+                bid_quantity: lots(random),
+                ask_price: Price(price + 2),
+                ask_quantity: lots(random),
+                market_id: MarketId(u32::from(random.below(8) == 0)),
+                reserved: 0,
+            },
+            ..MassQuote::default()
+        }
+    };
+    (0..count).map(quote).collect()
+}
+
 /// A datagram that the client might send.
 fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
     let side = [Side::Buy, Side::Sell][random.below(2)];
@@ -53,7 +78,17 @@ fn genuine(random: &mut Seeded, client: &Client, number: u64) -> Vec<u8> {
     let quantity = 1 + random.below(9) as u64;
     let new = of_any_kind(random, order(id, side, price, quantity));
     let nonce = random.word();
-    match random.below(10) {
+    match random.below(13) {
+        10..=11 => client.datagram(number, &some_quotes(random)),
+        12 => client.datagram(
+            number,
+            &[SetProtection {
+                window: random.below(2) as u64 * 1_000_000,
+                max_quantity: Qty(random.below(4) as u64),
+                max_fills: u32::try_from(random.below(3)).unwrap(),
+                ..SetProtection::default()
+            }],
+        ),
         0 => client.datagram(number, &[new, new]),
         1..=3 => client.datagram(number, &[new]),
         4 => client.datagram(

@@ -502,7 +502,11 @@ fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
             | Command::DelistMarket(_) => {
                 assert_eq!(source, Source::ADMINISTRATION);
             }
-            Command::NewOrder(_) | Command::CancelOrder(_) | Command::AmendOrder(_) => {
+            Command::NewOrder(_)
+            | Command::CancelOrder(_)
+            | Command::AmendOrder(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_) => {
                 assert!(source.session().is_some());
             }
             Command::MassCancel(_) | Command::KillSwitch(_) => {

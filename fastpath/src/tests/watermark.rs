@@ -1,8 +1,10 @@
 //! What waits for the slowpath: room in the journal, and reports in `ack = "durable"`.
 
 use super::rig::{Client, Rig, refusals, reports, resting};
+use crate::boot::recover;
 use domain::Reason;
-use tile::Tile as _;
+use shm::LogReader;
+use tile::{Clock, Tile as _};
 use topology::instruments::matching as counter;
 use topology::{Ack, TileKind};
 
@@ -141,4 +143,58 @@ fn impossible_progress_is_counted_and_not_believed() {
     rig.turn();
     assert_eq!(rig.count(TileKind::Match, counter::gate_faults), 2);
     assert_eq!(rig.tiles.matching.sequencer.log().gate_seq(), head);
+}
+
+/// Its frames are gone, and the word that they were durable is not: frames of other content will have their seqs.
+#[test]
+fn no_journal_begins_below_what_was_durable() {
+    let mut rig = Rig::with(1 << 18, |config| config.instance.ack = Ack::Durable);
+    let genesis = rig.head();
+    let client = rig.client(1);
+    for number in 1..=20 {
+        client.send(number, &[resting(number)]);
+    }
+    rig.settle();
+    let stale = rig.head();
+    assert!(stale > genesis);
+    rig.slow.set_durable_seq(stale);
+    std::fs::remove_file(rig.config.epoch_file()).unwrap();
+    rig.regions.continues = false;
+    rig.regions.journal.wipe().unwrap();
+    let refused = recover(&rig.config, &rig.regions, None, &Clock::now);
+    let refusal = refused.err().expect("nothing is there").to_string();
+    let says =
+        format!("says that seq {stale} is durable, but archive and journal memory end with seq 0");
+    assert!(refusal.contains(&says), "{refusal}");
+    let log = LogReader::new(rig.regions.journal.clone(), 1).unwrap();
+    assert_eq!(log.head(), 0, "nothing is journalled");
+
+    // As after the file was removed. Behind the word that was stale the head passes without a report.
+    rig.slow.set_durable_seq(0);
+    let mut rig = rig.restart(|_| {});
+    assert_eq!(rig.head(), genesis);
+    let mut client = rig.client(1);
+    for number in 1..=40 {
+        client.send(number, &[resting(number)]);
+        rig.settle();
+    }
+    assert!(rig.head() > stale);
+    assert_eq!(reports(&client.receive()), []);
+    rig.slow.set_durable_seq(rig.head());
+    rig.settle();
+    assert_eq!(reports(&client.receive()).len(), 40);
+}
+
+/// Memory that goes on ends below what was durable only if it, or the word, is not what it was.
+#[test]
+fn no_journal_goes_on_below_what_was_durable() {
+    let rig = Rig::new();
+    let head = rig.head();
+    rig.slow.set_durable_seq(head + 1);
+    let refused = recover(&rig.config, &rig.regions, None, &Clock::now);
+    let refusal = refused.err().expect("it ends below").to_string();
+    let says = format!("says that seq {} is durable, but", head + 1);
+    assert!(refusal.contains(&says), "{refusal}");
+    rig.slow.set_durable_seq(head);
+    assert_eq!(rig.restart(|_| {}).head(), head + 1);
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod cpu;
+mod doubts;
 mod gateway;
 mod layers;
 mod log;
@@ -222,6 +223,8 @@ pub struct Engine {
     pub checkpoint_interval: u64,
     /// Milliseconds of cancel-only after a recovery.
     pub recovery_grace_ms: u64,
+    /// Milliseconds by which the system's time may step until that is an alarm, and one forward is not followed; 0: any.
+    pub clock_jump_ms: u64,
 }
 
 /// Section `[archive]`.
@@ -368,6 +371,7 @@ impl Default for Engine {
         Self {
             checkpoint_interval: 100_000,
             recovery_grace_ms: 5_000,
+            clock_jump_ms: 1_000,
         }
     }
 }

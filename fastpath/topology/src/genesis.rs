@@ -8,6 +8,7 @@ mod place;
 use crate::error::{self, ConfigError, FileKind, Text};
 use crate::keys;
 use crate::wording::plain;
+pub use check::smallest_order_fits;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
     FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession, Price, Qty, SessionId,

@@ -2,6 +2,8 @@
 //! stages that are timed. Writers (the tiles) and readers (`sluice status`, the demo) share these
 //! numbers; they are part of the region's layout, so a new one goes to the end of its list.
 
+use std::net::SocketAddrV4;
+
 /// Kinds of tile, as a tile's block names them; 0 is no tile.
 pub mod tile_kind {
     /// Datagrams in.
@@ -139,7 +141,7 @@ numbered! {
         feed_heartbeats,
         /// Times that the port had no free slot for a packet of the feed.
         feed_blocked,
-        /// Words of journal memory that no writer wrote: the tile has failed.
+        /// Words and frames of journal memory that are not what was written: the tile has failed, or met them where it was to send again.
         corrupt,
     }
 }
@@ -155,7 +157,31 @@ numbered! {
         recovered_seq,
         /// The port's number, which the system chose if the configuration says 0.
         order_port,
+        /// UTC less the time since boot, by which the process's clock goes.
+        utc_at_boot,
+        /// Times that the system's time was found to differ from the exchange's clock by more than `engine.clock_jump_ms`.
+        clock_jumps,
+        /// Whether it does now: 1 or 0.
+        clock_in_trouble,
+        /// What its reports promise, `instance.ack` as it began: 1 sequenced, 2 durable; 0: it does not say.
+        ack,
+        /// Where its feed goes, `feed.destination` as it began, as a number; 0: nowhere.
+        feed,
     }
+}
+
+/// An address and its port as a counter holds them. None has the number 0.
+#[must_use]
+pub fn address_number(address: SocketAddrV4) -> u64 {
+    u64::from(u32::from(*address.ip())) << 16 | u64::from(address.port())
+}
+
+/// The address of such a number; none of 0, and of what is no such number.
+#[must_use]
+pub fn numbered_address(number: u64) -> Option<SocketAddrV4> {
+    let ip = u32::try_from(number >> 16).ok()?;
+    let port = u16::try_from(number & u64::from(u16::MAX)).ok()?;
+    (number != 0).then(|| SocketAddrV4::new(ip.into(), port))
 }
 
 numbered! {
@@ -166,5 +192,19 @@ numbered! {
         /// A message's receipt until the last report and feed message of its frame is handed to the port,
         /// before the system call that sends it.
         receive_to_send,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_was_written() {
+        for text in ["239.255.1.2:7401", "255.255.255.255:65535", "127.0.0.1:1"] {
+            let address = text.parse().unwrap();
+            assert_eq!(numbered_address(address_number(address)), Some(address));
+        }
+        assert_eq!([0, u64::MAX].map(numbered_address), [None, None]);
     }
 }

@@ -28,6 +28,7 @@ pub use config::{
 };
 pub use error::{ConfigError, FileKind, Problem};
 pub use genesis::{
-    Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session, Symbol,
+    Account, Asset, Capacity, DEFAULT_GENESIS, Deposit, Genesis, Market, PublicKey, Session,
+    Symbol, smallest_order_fits,
 };
 pub use log_line::{LineHead, message_of};

@@ -1,9 +1,11 @@
 //! The host secret: 32 random bytes in a file that only its owner may read. Every session's keys
 //! follow from it, so both processes load the same file and nobody else may.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 /// Bytes of a host secret.
@@ -34,6 +36,29 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Somebody else owns the file or its folder.
+    #[error(
+        "{} belongs to user {found}, who knows or may replace the secret; it must belong to root or to user {owner}, \
+         for whom this process acts. Run `chown` on it if nobody else has read it; else delete it, and hand every \
+         session its new secret",
+        path.display()
+    )]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whose it is.
+        found: u32,
+        /// Whose it may be beside root's.
+        owner: u32,
+    },
+    /// Others than its owner may put another file in its place.
+    #[error("{} has mode {mode:04o}: others may replace the secret in it; run `chmod go-w` on it", path.display())]
+    OpenFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The file does not hold 64 hexadecimal digits.
     #[error(
         "{} holds no host secret (64 hexadecimal digits): restore it from a backup; or delete it, and hand \
@@ -53,9 +78,18 @@ pub enum SecretError {
 /// processes that make it at once, one wins and both load the same.
 ///
 /// # Errors
-/// [`SecretError`]: the file cannot be read or made, is open to others, or holds something else.
+/// [`SecretError`]: the file cannot be read or made, is another user's or open to others, or holds something else.
 pub fn load_or_create(path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
-    Ok(open_or_create(path)?.0)
+    load_or_create_of(path, own_user())
+}
+
+/// The same for a secret that belongs to the user `owner` or to root: the operator may be another user than the
+/// processes.
+///
+/// # Errors
+/// As [`load_or_create`].
+pub fn load_or_create_of(path: &Path, owner: u32) -> Result<[u8; SECRET_BYTES], SecretError> {
+    Ok(open_or_create(path, owner)?.0)
 }
 
 /// Does the same and says whether this call made the secret: where one was before, every session's keys
@@ -64,17 +98,25 @@ pub fn load_or_create(path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
 /// # Errors
 /// As [`load_or_create`].
 pub fn is_new(path: &Path) -> Result<bool, SecretError> {
-    Ok(open_or_create(path)?.1)
+    Ok(open_or_create(path, own_user())?.1)
+}
+
+/// The user for whom this process acts.
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// The secret, and whether it was made here.
-fn open_or_create(path: &Path) -> Result<([u8; SECRET_BYTES], bool), SecretError> {
+fn open_or_create(path: &Path, owner: u32) -> Result<([u8; SECRET_BYTES], bool), SecretError> {
     let open = || File::open(path);
     match open() {
-        Ok(file) => Ok((load(file, path)?, false)),
+        Ok(file) => Ok((load(file, path, owner)?, false)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = create(path)?;
-            Ok((load(open().map_err(failed("open", path))?, path)?, made))
+            Ok((
+                load(open().map_err(failed("open", path))?, path, owner)?,
+                made,
+            ))
         }
         Err(error) => Err(failed("open", path)(error)),
     }
@@ -85,8 +127,10 @@ fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SecretEr
     move |error| SecretError::Io { what, path, error }
 }
 
-fn load(file: File, path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
+fn load(file: File, path: &Path, owner: u32) -> Result<[u8; SECRET_BYTES], SecretError> {
+    check_folder(folder_of(path), owner)?;
     let metadata = file.metadata().map_err(failed("look at", path))?;
+    check_user(&metadata, path, owner)?;
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(SecretError::Exposed {
@@ -104,13 +148,43 @@ fn load(file: File, path: &Path) -> Result<[u8; SECRET_BYTES], SecretError> {
     })
 }
 
+/// Whoever may change the folder may put a secret that he knows in the place of this one.
+fn check_folder(folder: &Path, owner: u32) -> Result<(), SecretError> {
+    let metadata = std::fs::metadata(folder).map_err(failed("look at", folder))?;
+    check_user(&metadata, folder, owner)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(SecretError::OpenFolder {
+            path: folder.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+fn check_user(metadata: &Metadata, path: &Path, owner: u32) -> Result<(), SecretError> {
+    let found = metadata.uid();
+    if found == 0 || found == owner {
+        return Ok(());
+    }
+    Err(SecretError::Foreign {
+        path: path.to_owned(),
+        found,
+        owner,
+    })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Makes the file whole and durable under another name, then links it into place: nobody ever sees
 /// half a secret, and a file that is there already is left alone: then it is not this one's making.
 fn create(path: &Path) -> Result<bool, SecretError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o750);
     builder

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use topology::{Ack, Config, Cpu, DEFAULT_CONFIG, DEFAULT_GENESIS, Idle, TileKind};
+use topology::{
+    Ack, Config, Cpu, DEFAULT_CONFIG, DEFAULT_GENESIS, Genesis, Idle, Profile, TileKind,
+};
 
 fn refusal(text: &str) -> String {
     Config::parse(text).expect_err("it cannot be").to_string()
@@ -765,4 +767,42 @@ fn refusals_name_the_file() {
     assert!(refusal().starts_with(&format!("{name}: line 2, column 1: port.burst: ")));
     std::fs::write(&file, "[port\n").unwrap();
     assert!(refusal().starts_with(&format!("{name}: line 1, ")));
+}
+
+#[test]
+fn what_is_seldom_meant_where_funds_are_real_is_doubted() {
+    let shipped = Genesis::parse(DEFAULT_GENESIS).unwrap();
+    let doubts = |text: &str, genesis| Config::parse(text).unwrap().doubts(genesis);
+    assert!(doubts("", &shipped).is_empty(), "of development nothing is");
+    let of_development = DEFAULT_CONFIG.replace("\"development\"", "\"production\"");
+    let own = DEFAULT_GENESIS
+        .replace("d75a980182b1", "000000000000")
+        .replace("3d4017c3e843", "000000000001");
+    let own = Genesis::parse(&own).unwrap();
+    let starts = |doubts: Vec<String>| -> Vec<String> {
+        let key = |doubt: &String| doubt.split(": ").next().unwrap().to_owned();
+        doubts.iter().map(key).collect()
+    };
+    assert_eq!(
+        starts(doubts(&of_development, &own)),
+        [
+            "instance.ack",
+            "log.format",
+            "[[core]] 1",
+            "gateway.operators",
+            "gateway.public_url"
+        ]
+    );
+    assert_eq!(
+        starts(doubts(&Profile::Production.file(), &shipped)),
+        [
+            "[[core]] 1",
+            "gateway.operators",
+            "gateway.public_url",
+            "session.public_key in the genesis file"
+        ]
+    );
+    let meant = "profile = \"production\"\n[gateway]\nenabled = false\n[[core]]\ncpu = 1\nidle = \"spin\"\n\
+                 tiles = [\"net\", \"match\", \"out\"]\n";
+    assert_eq!(doubts(meant, &own), Vec::<String>::new());
 }

@@ -448,6 +448,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "maker_fee_ppm = -20",
+        "maker_fee_ppm = 1000001",
+        "fees 1, maker_fee_ppm: 1000001 is out of range: a fee is at most 1000000",
+    ),
+    (
+        "maker_fee_ppm = -20",
         "maker_fee_ppm = 1",
         "fees 1, maker_fee_ppm: 1 is more than the 0 of market 0",
     ),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use topology::secret::{SecretError, is_new, load_or_create};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use topology::secret::{SecretError, is_new, load_or_create, load_or_create_of};
 
 #[test]
 fn it_is_made_once_and_found_again() {
@@ -78,6 +78,45 @@ fn a_file_that_others_may_read_or_write_is_refused() {
         );
     }
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(load_or_create(&path).unwrap(), secret);
+}
+
+#[test]
+fn a_folder_in_which_others_may_replace_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host.secret");
+    let secret = load_or_create(&path).unwrap();
+    for mode in [0o770, 0o707, 0o777] {
+        fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        let error = load_or_create(&path).expect_err("others may replace it");
+        assert!(matches!(error, SecretError::OpenFolder { .. }), "{error}");
+    }
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(load_or_create(&path).unwrap(), secret);
+}
+
+/// Only root can make a file another's; for another user the same is asked from the other side.
+#[test]
+fn a_file_or_folder_of_another_user_is_refused() {
+    const NOBODY: u32 = 65_534;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host.secret");
+    let secret = load_or_create(&path).unwrap();
+    let own = fs::metadata(&path).unwrap().uid();
+    if own == 0 {
+        for given in [path.as_path(), folder.path()] {
+            chown(given, Some(NOBODY), None).unwrap();
+            let error = load_or_create(&path).expect_err("it is another user's");
+            let says = format!("{} belongs to user {NOBODY}", given.display());
+            assert!(error.to_string().contains(&says), "{error}");
+            // The operator reads what the processes' user made.
+            assert_eq!(load_or_create_of(&path, NOBODY).unwrap(), secret);
+            chown(given, Some(0), None).unwrap();
+        }
+    } else {
+        let error = load_or_create_of(&path, NOBODY).expect_err("it is another user's");
+        assert!(matches!(error, SecretError::Foreign { .. }), "{error}");
+    }
     assert_eq!(load_or_create(&path).unwrap(), secret);
 }
 

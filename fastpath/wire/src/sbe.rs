@@ -46,9 +46,10 @@ macro_rules! fields {
 }
 pub(crate) use fields;
 
-/// A message's block. Its fields leave no gap, so that the struct is the bytes.
+/// A message's block, and the group of one entry that may follow it. Its fields leave no gap, so that the struct is the
+/// bytes.
 macro_rules! message {
-    ($(#[$doc:meta])* $name:ident, block $bytes:literal {
+    ($(#[$doc:meta])* $name:ident, block $bytes:literal $(, group $group:literal)? {
         $($(#[$field_doc:meta])* $field:ident : $ty:ty),* $(,)?
     }) => {
         $(#[$doc])*
@@ -58,10 +59,12 @@ macro_rules! message {
         #[repr(C)]
         pub struct $name { $($(#[$field_doc])* pub $field: $ty),* }
 
-        const _: () = assert!(size_of::<$name>() == $bytes && $bytes % 8 == 0);
+        const _: () = assert!(size_of::<$name>() == $bytes $(+ $group)?);
+        const _: () = assert!($bytes % 8 == 0 $(&& $group % 8 == 0)?);
 
         impl Block for $name {
             const TEMPLATE: Template = Template::$name;
+            const LENGTH: usize = $bytes;
             const FIELDS: &'static [$crate::sbe::Field] =
                 $crate::sbe::fields!($name { $($field: $ty),* });
         }
@@ -76,7 +79,9 @@ macro_rules! templates {
         pub trait Block: FromBytes + IntoBytes + Immutable + KnownLayout + Copy {
             /// Which message.
             const TEMPLATE: Template;
-            /// Its fields, without gaps. A [`Stamp`] counts as one.
+            /// Its bytes, without those of a group that follows it.
+            const LENGTH: usize;
+            /// Its fields and those of its group, without gaps. A struct among them counts as one.
             const FIELDS: &'static [$crate::sbe::Field];
         }
 
@@ -93,10 +98,10 @@ macro_rules! templates {
             /// Bytes of its block in this version.
             #[must_use]
             pub fn block_length(self) -> usize {
-                match self { $(Self::$name => size_of::<$name>()),* }
+                match self { $(Self::$name => $name::LENGTH),* }
             }
 
-            /// The fields of its block.
+            /// The fields of its block and of its group.
             #[must_use]
             pub fn fields(self) -> &'static [$crate::sbe::Field] {
                 match self { $(Self::$name => $name::FIELDS),* }
@@ -150,7 +155,7 @@ macro_rules! templates {
                 }
             }
 
-            /// Its block; empty if unknown.
+            /// Its block, and its group if it has one; empty if unknown.
             #[must_use]
             pub fn block(&self) -> &[u8] {
                 match self {
@@ -159,7 +164,8 @@ macro_rules! templates {
                 }
             }
 
-            /// Reads a block that may be longer than this version's; `None` if it is shorter.
+            /// Reads a block, and the group of one entry that belongs to it; what follows is not looked at. `None` if
+            /// the bytes are fewer than this version's.
             #[must_use]
             pub fn from_block(template_id: u16, block: &[u8]) -> Option<Self> {
                 Some(match template_id {

@@ -18,6 +18,7 @@ WIRE = pathlib.Path(__file__).resolve().parent.parent
 VECTORS = WIRE / "vectors"
 MARKET_DATA = VECTORS / "market-data"
 HEADER = struct.Struct("<HHHH")
+GROUP_SIZE = struct.Struct("<II")
 HOST_SECRET = bytes(range(32))
 SESSION, SHARD = 7, 3
 MOLD_HEADER = struct.Struct(">10sQH")
@@ -34,7 +35,19 @@ def vector(name, folder=VECTORS):
 
 def as_text(value):
     """A decoded value as the expected values have it."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [{field: as_text(inner) for field, inner in entry.items()} for entry in value]
     return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def size_of(schema, data):
+    """Bytes of the message at the start, and how many numbers it takes: one, or as many as its group has entries."""
+    block_length, template_id, _, _ = HEADER.unpack_from(data)
+    size = HEADER.size + block_length
+    if not any(isinstance(field, sbe.Group) for field in schema.messages[template_id].fields):
+        return size, 1
+    entry_length, entries = GROUP_SIZE.unpack_from(data, size)
+    return size + GROUP_SIZE.size + entries * entry_length, entries
 
 
 def hkdf_sha256(secret, salt, info, length):
@@ -100,7 +113,7 @@ class GoldenMessages:
                 message = self.schema.messages[template_id]
                 self.assertEqual(message.name, expected["message"])
                 self.assertEqual(message.blockLength, block_length)
-                self.assertEqual(len(data), HEADER.size + block_length)
+                self.assertEqual((len(data), 1), size_of(self.schema, data))
                 self.assertEqual((schema_id, version), (self.schema_id, 0))
                 decoded = self.schema.decode(data)
                 values = {field: as_text(value) for field, value in decoded.value.items()}
@@ -144,11 +157,30 @@ class GoldenDatagrams(unittest.TestCase):
                 content = vector(name)[:-8]
                 templates = []
                 while content:
-                    block_length, template_id, _, _ = HEADER.unpack_from(content)
-                    self.schema.decode(content)
-                    templates.append(template_id)
-                    content = content[HEADER.size + block_length:]
+                    template_id = HEADER.unpack_from(content)[1]
+                    message = self.schema.messages[template_id]
+                    size, numbers = size_of(self.schema, content)
+                    decoded = self.schema.decode(content[:size])
+                    self.assertEqual(self.schema.encode(message, decoded.value), content[:size])
+                    templates.extend([template_id] * numbers)
+                    content = content[size:]
                 self.assertEqual(templates, [1, *expected["templates"]])
+
+    def test_each_quote_of_a_mass_quote_is_read(self):
+        data = vector("datagram-client-quotes")[40:-8]
+        decoded = self.schema.decode(data).value
+        self.assertEqual((decoded["quoteId"], decoded["slide"]), (5, "Yes"))
+        quotes = decoded["quotes"]
+        self.assertEqual([quote["marketId"] for quote in quotes], list(range(32)))
+        self.assertEqual([quote["askQuantity"] >> 32 for quote in quotes], list(range(1, 33)))
+
+    def test_longer_blocks_and_entries_of_a_newer_version_decode(self):
+        data = vector("massquote-telling")
+        newer = HEADER.pack(24, 21, 1, 1) + data[8:24] + b"\xee" * 8
+        newer += GROUP_SIZE.pack(48, 2) + (data[32:] + b"\xee" * 8) * 2
+        expected = self.schema.decode(data).value
+        expected["quotes"] *= 2
+        self.assertEqual(self.schema.decode(newer).value, expected)
 
     def test_the_macs_are_right(self):
         for name, expected in self.expected.items():

@@ -1,5 +1,6 @@
 //! What can be chosen of orders, markets and whose they are, as the API calls it.
 
+use crate::view::ApiOrderType;
 use domain::{MarketState, Reference, Scope, SelfTrade, SelfTradeScope, TimeInForce};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -46,6 +47,20 @@ choices! {
         GoodTillTime = GoodTillTime,
         /// Until it is filled or cancelled, or its market closes.
         GoodTillClose = GoodTillClose,
+    }
+}
+
+impl ApiTimeInForce {
+    /// Of an order that does not say it.
+    pub(crate) fn of(order_type: ApiOrderType) -> Self {
+        match order_type {
+            ApiOrderType::Market => Self::ImmediateOrCancel,
+            ApiOrderType::Limit
+            | ApiOrderType::PostOnly
+            | ApiOrderType::PostOnlySlide
+            | ApiOrderType::Stop
+            | ApiOrderType::StopLimit => Self::GoodTillCancelled,
+        }
     }
 }
 

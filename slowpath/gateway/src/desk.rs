@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How long an answer is waited for. It comes within milliseconds unless the fastpath is down.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -43,8 +44,32 @@ pub trait CommandRing: Send {
 pub(crate) struct Done {
     pub(crate) seq: Seq,
     pub(crate) events: Vec<Event>,
-    /// The command's order as this frame leaves it, if the command has one.
-    pub(crate) order: Option<Tracked>,
+    /// The command's order as this frame leaves it, if the command has one; of a quote both sides, the bid first or
+    /// the ask.
+    pub(crate) orders: Vec<Tracked>,
+    /// The orders that a session's mass cancel or kill switch cancelled, as its frames leave them. Collected frame by
+    /// frame: the hub forgets orders that have ended before the largest of them is at its end.
+    pub(crate) cancelled: Vec<Tracked>,
+}
+
+impl Done {
+    /// Takes in what another frame of a mass cancel did.
+    fn go_on(&mut self, seq: Seq, events: Vec<Event>, known: impl Fn(OrderId) -> Option<Tracked>) {
+        self.seq = seq;
+        self.cancelled.extend(cancelled(&events).filter_map(known));
+        self.events.extend(events);
+    }
+}
+
+/// The orders that a frame cancelled.
+fn cancelled(events: &[Event]) -> impl Iterator<Item = OrderId> {
+    events.iter().filter_map(|event| {
+        if let Event::Canceled(gone) = event {
+            Some(gone.order_id)
+        } else {
+            None
+        }
+    })
 }
 
 /// Why there is no outcome.
@@ -204,9 +229,9 @@ impl Desk {
         inner.send(source, number, command, now).map(Some)
     }
 
-    /// A frame has passed the watermark: whoever waits for it is answered. `order` gives orders as the frame leaves
+    /// A frame has passed the watermark: whoever waits for it is answered. `known` gives orders as the frame leaves
     /// them.
-    pub(crate) fn frame(&self, frame: &Frame<'_>, order: impl FnOnce(OrderId) -> Option<Tracked>) {
+    pub(crate) fn frame(&self, frame: &Frame<'_>, known: impl Fn(OrderId) -> Option<Tracked>) {
         let (source, number) = (frame.header.source, frame.header.source_seq);
         let mut inner = self.lock();
         if let Some(id) = new_id(&frame.command) {
@@ -216,28 +241,48 @@ impl Desk {
                 inner.under_way.remove(&key);
             }
         }
-        if let Command::Continue(_) = &frame.command {
-            inner.go_on(frame);
-        }
+        let unfinished = if let Command::Continue(_) = &frame.command {
+            inner.unfinished.take()
+        } else {
+            None
+        };
         let waiting = inner.waiting.remove(&(source, number));
         drop(inner);
+        let events = || -> Vec<Event> { frame.events().filter_map(Result::ok).collect() };
+        if let Some(Unfinished { mut done, answer }) = unfinished {
+            done.go_on(frame.header.seq, events(), &known);
+            self.answer_walk(done, answer);
+        }
         let Some(waiting) = waiting else {
             return;
         };
         if waiting.kind == frame.command.kind() {
-            let events: Vec<Event> = frame.events().filter_map(Result::ok).collect();
-            let done = Done {
+            let events = events();
+            let mut done = Done {
                 seq: frame.header.seq,
-                order: order_of(&frame.command, &events).and_then(order),
-                events,
+                orders: orders_of(&frame.command, &events)
+                    .filter_map(&known)
+                    .collect(),
+                events: Vec::new(),
+                cancelled: Vec::new(),
             };
-            let answer = waiting.answer;
-            if is_walk(source, &frame.command) && !has_ended(&done.events) {
-                self.lock().unfinished = Some(Unfinished { done, answer });
+            if is_walk(source, &frame.command) {
+                done.go_on(frame.header.seq, events, known);
+                self.answer_walk(done, waiting.answer);
                 return;
             }
+            done.events = events;
             // Whoever asked may have gone.
+            let _gone = waiting.answer.send(done);
+        }
+    }
+
+    /// Answers whoever waits for a mass cancel, if this was its last frame.
+    fn answer_walk(&self, done: Done, answer: oneshot::Sender<Done>) {
+        if has_ended(&done.events) {
             let _gone = answer.send(done);
+        } else {
+            self.lock().unfinished = Some(Unfinished { done, answer });
         }
     }
 
@@ -298,35 +343,27 @@ fn has_ended(events: &[Event]) -> bool {
     events.iter().any(ends)
 }
 
-/// The order that a command is about.
-fn order_of(command: &Command, events: &[Event]) -> Option<OrderId> {
-    match command {
-        Command::NewOrder(_) => events.iter().find_map(|event| match event {
-            Event::Accepted(accepted) => Some(accepted.order_id),
-            _ => None,
-        }),
+/// The orders that a command is about.
+fn orders_of(command: &Command, events: &[Event]) -> impl Iterator<Item = OrderId> {
+    let named = match command {
         Command::AmendOrder(amend) => Some(amend.order_id),
         Command::CancelOrder(cancel) => Some(cancel.order_id),
         _ => None,
-    }
+    };
+    let is_told = matches!(command, Command::NewOrder(_) | Command::Quote(_));
+    let is_quote = matches!(command, Command::Quote(_));
+    let told = events.iter().filter(move |_| is_told);
+    named
+        .into_iter()
+        .chain(told.filter_map(move |event| match event {
+            Event::Accepted(e) => Some(e.order_id),
+            Event::Amended(e) if is_quote => Some(e.order_id),
+            Event::Canceled(e) if is_quote => Some(e.order_id),
+            _ => None,
+        }))
 }
 
 impl Inner {
-    /// What a frame adds to the mass cancel that goes on; whoever waits for its end is answered.
-    fn go_on(&mut self, frame: &Frame<'_>) {
-        let Some(mut unfinished) = self.unfinished.take() else {
-            return;
-        };
-        let events = frame.events().filter_map(Result::ok);
-        unfinished.done.events.extend(events);
-        unfinished.done.seq = frame.header.seq;
-        if has_ended(&unfinished.done.events) {
-            let _gone = unfinished.answer.send(unfinished.done);
-        } else {
-            self.unfinished = Some(unfinished);
-        }
-    }
-
     fn next(&self, source: Source, last: u64) -> u64 {
         let given = self.given.get(&source).map_or(0, |given| given.number);
         given.max(last) + 1
@@ -385,6 +422,7 @@ fn deadline(command: &Command) -> Option<u64> {
     let is_welcome = match command {
         Command::CancelOrder(cancel) => cancel.qty == Qty::ZERO,
         Command::MassCancel(_) => true,
+        Command::Quote(quote) => quote.is_pull(),
         Command::KillSwitch(switch) => switch.on.is_yes(),
         _ => false,
     };
@@ -396,9 +434,12 @@ fn deadline(command: &Command) -> Option<u64> {
     u64::try_from((since_boot + PATIENCE).as_nanos()).ok()
 }
 
-/// Waits for the answer.
-pub(crate) async fn outcome(receiver: oneshot::Receiver<Done>) -> Result<Done, NoOutcome> {
-    match tokio::time::timeout(PATIENCE, receiver).await {
+/// Waits for the answer until then.
+pub(crate) async fn outcome(
+    receiver: oneshot::Receiver<Done>,
+    until: Instant,
+) -> Result<Done, NoOutcome> {
+    match tokio::time::timeout_at(until, receiver).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(NoOutcome::Busy),
         Err(_) => Err(NoOutcome::Unknown),
@@ -529,8 +570,15 @@ mod tests {
                 pad: [domain::Zero::Zero; 2],
             })
         };
+        let quote = |bid_qty| {
+            Command::Quote(domain::Quote {
+                bid_qty,
+                ..domain::Quote::PULL
+            })
+        };
         for welcome in [
             cancel(),
+            quote(Qty::ZERO),
             Command::MassCancel(domain::MassCancel::OWN),
             switch(Flag::Yes),
         ] {
@@ -541,7 +589,8 @@ mod tests {
             client_order_id: ClientOrderId(0),
             qty: Qty(1),
         });
-        for late in [part, switch(Flag::No)] {
+        let protect = Command::SetProtection(domain::SetProtection::OFF);
+        for late in [part, switch(Flag::No), quote(Qty(1)), protect] {
             assert!(deadline(&late).is_some());
         }
         let now = deadline(&new_order(1)).unwrap();

@@ -9,7 +9,8 @@ mod live_orders;
 mod news;
 
 use crate::number::U64;
-use crate::view::{ApiReport, ApiTrade, Tracked, symbol, wallet};
+use crate::report::ApiReport;
+use crate::view::{ApiTrade, Tracked, symbol, wallet};
 use axum::extract::ws::Utf8Bytes;
 use domain::{
     AccountId, ClientOrderId, Command, Event, Gate, MarketId, OrderId, Price, Qty, SessionId, Side,
@@ -18,7 +19,7 @@ use engine::Engine;
 use journal::{Frame, FrameHeader};
 use live_orders::Orders;
 use news::News;
-pub(crate) use news::shown;
+pub(crate) use news::at_first;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -374,6 +375,8 @@ impl Inner {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
@@ -415,7 +418,7 @@ impl Inner {
             && self.topics.contains_key(&Stream::User(session))
         {
             let order = changed.map(|order| self.shown(&order, engine));
-            let report = ApiReport::of(event);
+            let report = ApiReport::of(event, |market| self.symbol(market));
             let message = order_message(session, number, &json!(order), &json!(report), false);
             if let Some(topic) = self.topics.get_mut(&Stream::User(session)) {
                 topic.publish(number, &message);
@@ -452,6 +455,7 @@ impl Inner {
             self_trade_scope: e.self_trade_scope,
             expires: e.expires,
             trigger_price: e.trigger_price,
+            quote: e.quote.is_yes(),
             waits: e.order_type.waits(),
             display_qty: e.display_qty,
             hidden: Qty::ZERO,
@@ -467,9 +471,10 @@ impl Inner {
         order
     }
 
-    /// The client order id of an order of the gateway's own sessions is used from now on.
+    /// The client order id of an order of the gateway's own sessions is used from now on. That of a quote is not: it
+    /// finds none, and may come again.
     fn remember(&mut self, order: &Tracked, header: &FrameHeader) {
-        if self.doors.get(&order.account) == Some(&order.session) {
+        if !order.quote && self.doors.get(&order.account) == Some(&order.session) {
             let (session, id) = (order.session, order.client_order_id);
             self.accepted.add(session, id, header.seq.0, order.order_id);
         }
@@ -538,6 +543,8 @@ impl Inner {
             Event::Rejected(e) => self.orders.get(e.order_id).copied(),
             Event::NotApplied(_)
             | Event::MassCanceled(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
             | Event::BookReplace(_)

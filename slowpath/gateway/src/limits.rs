@@ -3,7 +3,10 @@
 use crate::address::network;
 use crate::problem::Problem;
 use governor::clock::{Clock as _, DefaultClock, QuantaInstant};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::{
+    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, InsufficientCapacity, NotUntil, Quota,
+    RateLimiter,
+};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use topology::Gateway;
@@ -62,10 +65,24 @@ impl Limits {
 
     /// Counts an order of a user.
     pub(crate) fn order(&self, wallet: &[u8; 32]) -> Result<(), Problem> {
+        self.orders(wallet, 1)
+    }
+
+    /// Counts so many orders of a user, or none of them.
+    pub(crate) fn orders(&self, wallet: &[u8; 32], count: usize) -> Result<(), Problem> {
         if self.orders.len() > MOST {
             self.orders.retain_recent();
         }
-        check(&self.orders, wallet, "with orders of this user")
+        let count = NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX));
+        match self
+            .orders
+            .check_key_n(wallet, count.unwrap_or(NonZeroU32::MIN))
+        {
+            Ok(counted) => counted.map_err(|until| too_many(&until, "with orders of this user")),
+            Err(InsufficientCapacity(most)) => Err(Problem::invalid(format!(
+                "this exchange takes {most} orders of a user a second: send no more at once"
+            ))),
+        }
     }
 
     /// Counts a delegation of a user, or a revocation.
@@ -139,6 +156,19 @@ mod tests {
         }
         assert!(limits.delegation(&[1; 32]).is_err());
         assert!(limits.delegation(&[2; 32]).is_ok());
+    }
+
+    #[test]
+    fn many_orders_at_once_count_each_or_none() {
+        let limits = limits(1, 3);
+        let status = |count| {
+            let counted = limits.orders(&[1; 32], count);
+            counted.map_err(|problem| problem.status())
+        };
+        assert_eq!(status(4), Err(422), "never");
+        assert_eq!(status(2), Ok(()));
+        assert_eq!(status(2), Err(429));
+        assert_eq!([status(1), status(1)], [Ok(()), Err(429)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the gateway shares with the shadow engine's thread: the engine for live reads, the desk, the hub.
 
-use crate::desk::{CommandRing, Desk, Done, NoOutcome, outcome};
+use crate::desk::{CommandRing, Desk, Done, NoOutcome, PATIENCE, outcome};
 use crate::hub::Hub;
 use crate::problem::Problem;
 use domain::{Command, Nanos, Seq, Source};
@@ -252,6 +252,41 @@ impl Live {
             .await
     }
 
+    /// Sends commands of a source one behind the other, as many of them as there is room for, and waits for the frames
+    /// of all no longer than for one; `unknown` says what to do about one that does not come in time.
+    pub(crate) async fn commands(
+        &self,
+        source: Source,
+        commands: &[Command],
+        unknown: &str,
+    ) -> Result<Vec<Result<Done, Problem>>, Problem> {
+        self.ensure_open()?;
+        let mut has_room = true;
+        let send = |command: &Command, last| match has_room {
+            true => {
+                let sent = self.0.desk.send(source, last, *command, now());
+                has_room = sent.is_ok();
+                sent
+            }
+            false => Err(NoOutcome::Busy),
+        };
+        let sent: Vec<_> = self.read(|engine, _| {
+            let last = engine.last_number(source);
+            let mut send = send;
+            commands.iter().map(|command| send(command, last)).collect()
+        });
+        let until = patience();
+        let mut done = Vec::new();
+        for answer in sent {
+            let answer = match answer {
+                Ok(answer) => outcome(answer, until).await,
+                Err(error) => Err(error),
+            };
+            done.push(answer.map_err(|error| no_outcome(error, unknown)));
+        }
+        Ok(done)
+    }
+
     /// The number that a source's next command would have.
     pub(crate) fn next_number(&self, source: Source) -> u64 {
         self.read(|engine, _| self.0.desk.next(source, engine.last_number(source)))
@@ -274,9 +309,14 @@ impl Live {
 
     /// Waits for the frame of a command that was sent; `unknown` says what to do if it does not come in time.
     pub(crate) async fn answered(&self, answer: Answer, unknown: &str) -> Result<Done, Problem> {
-        let done = outcome(answer).await;
+        let done = outcome(answer, patience()).await;
         done.map_err(|error| no_outcome(error, unknown))
     }
+}
+
+/// Until when an answer is waited for.
+fn patience() -> tokio::time::Instant {
+    tokio::time::Instant::now() + PATIENCE
 }
 
 fn no_outcome(error: NoOutcome, unknown: &str) -> Problem {

@@ -1,7 +1,7 @@
 //! Numbers in JSON. A 64-bit number leaves as a string of digits, because many readers of JSON keep
 //! numbers as floats; it is accepted as a string or as an integer.
 
-use domain::{Amount, Flag};
+use domain::{Amount, Flag, Nanos, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -96,6 +96,62 @@ impl<'de> Deserialize<'de> for I64 {
     }
 }
 
+/// A time as it is read: UTC nanoseconds, or RFC 3339.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Time(pub(crate) Nanos);
+
+struct Moment;
+
+impl de::Visitor<'_> for Moment {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "UTC nanoseconds, as an integer or a string of digits, or a time of RFC 3339 up to the year 2554, such as \
+             2026-11-26T12:40:00Z",
+        )
+    }
+
+    fn visit_u64<E: de::Error>(self, nanos: u64) -> Result<Time, E> {
+        Ok(Time(Nanos(nanos)))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+        let nanos = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().ok().map(Nanos)
+        } else {
+            Utc::parse(text).map(|utc| utc.0)
+        };
+        nanos
+            .map(Time)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Moment)
+    }
+}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let date = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])";
+        let hour_and_minute = "([01][0-9]|2[0-3]):[0-5][0-9]";
+        let clock = format!("{hour_and_minute}:[0-5][0-9](\\.[0-9]{{1,9}})?");
+        let pattern = format!("^([0-9]{{1,20}}|{date}[Tt]{clock}([Zz]|[+-]{hour_and_minute}))$");
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Array(vec![Type::String, Type::Integer]))
+            .pattern(Some(pattern))
+            .minimum(Some(0))
+            .description(Some("UTC nanoseconds, or a time of RFC 3339."))
+            .examples(["1795696800000000000", "2026-11-26T12:40:00Z"])
+            .build()
+            .into()
+    }
+}
+impl ToSchema for Time {}
+
 fn schema(pattern: &str, example: &str) -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -120,6 +176,20 @@ pub(crate) fn as_read() -> Schema {
 /// The same, which may be left out.
 pub(crate) fn as_read_if_given() -> Schema {
     read_from(vec![Type::String, Type::Integer, Type::Null])
+}
+
+/// A signed one as it is read, which may be left out.
+pub(crate) fn signed_as_read_if_given() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![
+            Type::String,
+            Type::Integer,
+            Type::Null,
+        ]))
+        .pattern(Some("^-?[0-9]{1,19}$"))
+        .examples(["12345"])
+        .build()
+        .into()
 }
 
 fn read_from(types: Vec<Type>) -> Schema {
@@ -189,5 +259,33 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<U64>(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_is_nanoseconds_or_rfc_3339() {
+        let read = |text: &str| serde_json::from_str::<Time>(text).map(|time| time.0.0);
+        for text in [
+            "1795696800000000000",
+            "\"1795696800000000000\"",
+            "\"2026-11-26T12:40:00Z\"",
+            "\"2026-11-26T13:40:00.000+01:00\"",
+        ] {
+            assert_eq!(read(text).unwrap(), 1_795_696_800_000_000_000, "{text}");
+        }
+        for text in [
+            "\"\"",
+            "\"-1\"",
+            "-1",
+            "1.5",
+            "\"2026-11-26\"",
+            "\"99999999999999999999\"",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            read("\"tomorrow\"").unwrap_err().to_string(),
+            "invalid value: string \"tomorrow\", expected UTC nanoseconds, as an integer or a string of digits, or a time \
+             of RFC 3339 up to the year 2554, such as 2026-11-26T12:40:00Z at line 1 column 10"
+        );
     }
 }

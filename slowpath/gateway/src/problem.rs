@@ -1,11 +1,12 @@
 //! Errors as RFC 9457 problems. The code is stable; the detail says what to do.
 
+use crate::combination::broken;
 use crate::number::U64;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::Reason;
+use domain::{ClientOrderId, NewOrder, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use store::StoreError;
@@ -17,7 +18,8 @@ use utoipa::{IntoResponses, ToSchema};
 pub(crate) struct Problem {
     /// `urn:sluice:problem:` and the code.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The HTTP status.
     status: u16,
     /// What is wrong, in a few words; the same for every problem of this code.
@@ -25,13 +27,17 @@ pub(crate) struct Problem {
     /// What is wrong here and what to do.
     detail: String,
     /// Stable name of the problem.
-    code: String,
+    #[schema(value_type = String)]
+    code: Box<str>,
     /// The engine's reason code, if the engine refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u16>,
     /// Engine sequence number at which this is so, where that matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<U64>,
+    /// Of an order whose outcome is not known: its client order id, by which what became of it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_order_id: Option<U64>,
     /// Seconds after which it may be tried again.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -45,13 +51,14 @@ impl Problem {
         detail: impl Into<String>,
     ) -> Self {
         Self {
-            kind: format!("urn:sluice:problem:{code}"),
+            kind: format!("urn:sluice:problem:{code}").into(),
             status: status.as_u16(),
             title,
             detail: detail.into(),
-            code: code.to_owned(),
+            code: code.into(),
             reason: None,
             sequence: None,
+            client_order_id: None,
             retry_after: None,
         }
     }
@@ -175,7 +182,8 @@ impl Problem {
             Reason::CancelOnly
             | Reason::OrderTableFull
             | Reason::KillSwitchTableFull
-            | Reason::LimitsTableFull => StatusCode::SERVICE_UNAVAILABLE,
+            | Reason::LimitsTableFull
+            | Reason::QuoteTableFull => StatusCode::SERVICE_UNAVAILABLE,
             Reason::DelegationExpired
             | Reason::BeyondDelegation
             | Reason::Killed
@@ -191,8 +199,35 @@ impl Problem {
         );
         Self {
             reason: Some(u16::from(reason)),
+            retry_after: (reason == Reason::CancelOnly).then_some(1),
             ..problem
         }
+    }
+
+    /// The same; if its outcome is not known, with the client order id of the order that was sent.
+    pub(crate) fn of_order(self, id: ClientOrderId) -> Self {
+        let client_order_id = self.is_unknown_outcome().then_some(U64(id.0));
+        Self {
+            client_order_id,
+            ..self
+        }
+    }
+
+    /// What the engine refused of an order, with the rule that it breaks if its fields do not go together.
+    pub(crate) fn refused_order(reason: Reason, order: &NewOrder) -> Self {
+        let refused = Self::refused(reason);
+        match reason {
+            Reason::InvalidCombination => Self {
+                detail: broken(order).map_or(refused.detail, str::to_owned),
+                ..refused
+            },
+            _ => refused,
+        }
+    }
+
+    /// A field of an order that goes with others of its fields, and is not there.
+    pub(crate) fn missing(code: &str, title: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, title, detail)
     }
 
     /// Whether what was asked may yet happen.
@@ -209,8 +244,12 @@ impl Problem {
 fn advice(reason: Reason) -> &'static str {
     match reason {
         Reason::UnknownMarket => "/api/v1/system/markets lists them",
-        Reason::UnknownOrder => "it has ended, or is not yours; GET /api/v1/orders/{order_id} says",
-        Reason::InvalidClientOrderId => "use a client_order_id other than 0, or leave it out",
+        Reason::UnknownOrder => {
+            "it has ended, is not yours, or (of a pull) you quote nothing there; GET /api/v1/orders/{order_id} says"
+        }
+        Reason::InvalidClientOrderId => {
+            "use a client_order_id (or quote_id) other than 0, or leave it out"
+        }
         Reason::DuplicateClientOrderId => "use another client_order_id for another order",
         Reason::InvalidCombination => {
             "a Market order needs time_in_force ImmediateOrCancel or FillOrKill, a PostOnly order, a stop or one with a \
@@ -241,7 +280,7 @@ fn advice(reason: Reason) -> &'static str {
             "use a smaller quantity or min_quantity, a better price or another time_in_force"
         }
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
-        Reason::CancelOnly => "try again in a moment",
+        Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
@@ -260,15 +299,14 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::MarketCancelOnly
         | Reason::MarketClosed
         | Reason::MarketDelisted => of_states(reason),
-        Reason::Killed => {
-            "a kill switch is on for your session, account or firm, and only cancels are taken: an operator turns it \
-             off; stopped_by of GET /api/v1/users/me/account says which"
-        }
-        Reason::NotPermitted => "this is the operator's to do: ask there",
-        Reason::KillSwitchTableFull => "turn off a kill switch that is not needed",
-        Reason::LimitsTableFull => {
-            "put the account into a tier with these limits, or let another one have those of its tier"
-        }
+        Reason::QuoteCrossed
+        | Reason::Protected
+        | Reason::QuoteTableFull
+        | Reason::InvalidProtection => of_quotes(reason),
+        Reason::Killed
+        | Reason::NotPermitted
+        | Reason::KillSwitchTableFull
+        | Reason::LimitsTableFull => of_operators(reason),
         Reason::UnknownReference => "use the number of one that there is",
         Reason::InvalidParameter => "a value is out of its range, or does not go with another",
         _ => "docs/WIRE.md lists the reason codes",
@@ -278,7 +316,9 @@ fn advice(reason: Reason) -> &'static str {
 /// Of orders that wait, or end by themselves.
 fn of_later(reason: Reason) -> &'static str {
     match reason {
-        Reason::AlreadyExpired => "use an expires_at, in UTC nanoseconds, that is still to come",
+        Reason::AlreadyExpired => {
+            "use an expires_at that is still to come, in UTC nanoseconds or as RFC 3339"
+        }
         Reason::InvalidTrigger => {
             "use a trigger_price from price_min to price_max, as /api/v1/system/markets gives them"
         }
@@ -307,6 +347,35 @@ fn of_the_book(reason: Reason) -> &'static str {
             "use a price nearer to the market's: it reaches further into the other side than its collar in \
              /api/v1/system/markets allows"
         }
+    }
+}
+
+fn of_operators(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Killed => {
+            "a kill switch is on for your session, your account, your firm or everyone, and only cancels are taken: an operator turns it \
+             off; stopped_by of GET /api/v1/users/me/account says which"
+        }
+        Reason::NotPermitted => "this is the operator's to do: ask there",
+        Reason::KillSwitchTableFull => "turn off a kill switch that is not needed",
+        _ => {
+            "put the account into a tier with these limits, or let another one have those of its tier"
+        }
+    }
+}
+
+fn of_quotes(reason: Reason) -> &'static str {
+    match reason {
+        Reason::QuoteCrossed => "use a bid_price below the ask_price",
+        Reason::Protected => {
+            "so much of your quotes there has traded that your protection was reached: set it anew by \
+             PUT /api/v1/protection, then quote again"
+        }
+        Reason::QuoteTableFull => {
+            "pull quotes and end protections where you need none: an account has them in 256 markets at most, and the \
+             room of all is bounded too"
+        }
+        _ => "a protection has a window and at least one limit that is not 0, or neither",
     }
 }
 
@@ -347,7 +416,7 @@ fn of_states(reason: Reason) -> &'static str {
 }
 
 /// `InsufficientFunds` as `insufficient-funds`.
-fn code_of(reason: Reason) -> String {
+pub(crate) fn code_of(reason: Reason) -> String {
     let mut code = String::new();
     for letter in format!("{reason:?}").chars() {
         if letter.is_ascii_uppercase() && !code.is_empty() {
@@ -468,6 +537,28 @@ mod tests {
             let is_general = advice(reason).starts_with("docs/WIRE.md");
             assert_eq!(is_general, wordless.contains(&reason), "{reason}");
         }
+    }
+
+    #[test]
+    fn an_order_whose_outcome_is_unknown_is_named() {
+        let id = |problem: Problem| {
+            let problem = serde_json::to_value(problem.of_order(ClientOrderId(7))).unwrap();
+            problem.get("client_order_id").cloned()
+        };
+        assert_eq!(
+            id(Problem::unknown_outcome("it was sent")),
+            Some("7".into())
+        );
+        assert_eq!(id(Problem::busy()), None);
+    }
+
+    #[test]
+    fn after_a_restart_it_is_said_when_to_try_again() {
+        let response = Problem::refused(Reason::CancelOnly).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        let response = Problem::refused(Reason::InsufficientFunds).into_response();
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::address::Client;
 use crate::connections::{Doorman, Peer};
 use crate::http1::Http1Acceptor;
+use crate::parameters::{self, Parameters};
 use crate::problem::Problem;
 use crate::state::App;
 use crate::{api, measures, timeout, ws};
@@ -10,7 +11,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
@@ -40,22 +41,28 @@ const SILENCE: Duration = Duration::from_secs(75);
 pub(crate) fn router(app: &App) -> Router {
     let (api, description) = api::routes().split_for_parts();
     let body = app.config.max_body_kib << 10;
-    api.route("/health", get(api::system::health))
-        .route("/ready", get(api::system::ready))
-        .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", description))
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(app.clone(), timeout::within))
-        .route("/api/v1/ws", any(ws::upgrade))
-        .route("/ws", any(ws::upgrade))
-        .layer(DefaultBodyLimit::max(body))
-        .layer(middleware::from_fn_with_state(app.clone(), count_request))
-        .layer(middleware::map_response(as_problem))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            measures::observe,
-        ))
-        .with_state(app.clone())
+    let parameters = Parameters::of(&description);
+    api.layer(middleware::from_fn_with_state(
+        parameters,
+        parameters::known_only,
+    ))
+    .route("/", get(async || Redirect::temporary("/docs/")))
+    .route("/health", get(api::system::health))
+    .route("/ready", get(api::system::ready))
+    .merge(SwaggerUi::new("/docs").url("/api/v1/openapi.json", description))
+    .fallback(no_such_path)
+    .method_not_allowed_fallback(no_such_method)
+    .layer(middleware::from_fn_with_state(app.clone(), timeout::within))
+    .route("/api/v1/ws", any(ws::upgrade))
+    .route("/ws", any(ws::upgrade))
+    .layer(DefaultBodyLimit::max(body))
+    .layer(middleware::from_fn_with_state(app.clone(), count_request))
+    .layer(middleware::map_response(as_problem))
+    .layer(middleware::from_fn_with_state(
+        app.clone(),
+        measures::observe,
+    ))
+    .with_state(app.clone())
 }
 
 async fn no_such_path() -> Problem {

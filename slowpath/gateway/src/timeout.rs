@@ -10,29 +10,43 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use domain::ClientOrderId;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio_stream::Stream;
+
+/// The client order id of the order that a request sends, for whoever answers if the request takes too long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SentAs(Arc<OnceLock<ClientOrderId>>);
+
+impl SentAs {
+    /// Said before the order is sent.
+    pub(crate) fn say(&self, id: ClientOrderId) {
+        self.0.get_or_init(|| id);
+    }
+}
 
 /// Ends a request that takes longer than it may.
 pub(crate) async fn within(State(app): State<App>, request: Request, next: Next) -> Response {
     let limit = Duration::from_millis(app.config.request_timeout_ms);
     let asks = request.method().is_safe();
     let waits = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| {
+    let sent_as = SentAs::default();
+    let mut request = request.map(|body| {
         Body::from_stream(WatchedBody {
             body: body.into_data_stream(),
             waits: Arc::clone(&waits),
         })
     });
+    request.extensions_mut().insert(sent_as.clone());
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         // ORDER: written by the task that reads it here.
         Err(_) if waits.load(Ordering::Relaxed) => unfinished(limit).into_response(),
-        Err(_) => late(asks).into_response(),
+        Err(_) => late(asks, &sent_as).into_response(),
     }
 }
 
@@ -66,7 +80,7 @@ fn unfinished(limit: Duration) -> Problem {
     )
 }
 
-fn late(asks: bool) -> Problem {
+fn late(asks: bool, sent_as: &SentAs) -> Problem {
     if asks {
         return Problem::new(
             StatusCode::GATEWAY_TIMEOUT,
@@ -75,20 +89,33 @@ fn late(asks: bool) -> Problem {
             "nothing was changed: ask again",
         );
     }
-    Problem::unknown_outcome(
+    let late = Problem::unknown_outcome(
         "the request took too long, and what it asked for may yet be done: ask what became of it before you send it \
          again",
-    )
+    );
+    match sent_as.0.get() {
+        Some(id) => late.of_order(*id),
+        None => late,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::late;
+    use super::{SentAs, late};
+    use domain::ClientOrderId;
 
     #[test]
     fn only_a_question_may_simply_be_asked_again() {
-        let problem = |asks| serde_json::to_value(late(asks)).unwrap();
+        let problem = |asks| serde_json::to_value(late(asks, &SentAs::default())).unwrap();
         assert_eq!(problem(true)["code"], "timeout");
         assert_eq!(problem(false)["code"], "outcome-unknown");
+    }
+
+    #[test]
+    fn an_order_that_may_yet_be_taken_is_named() {
+        let sent_as = SentAs::default();
+        sent_as.say(ClientOrderId(7));
+        let problem = serde_json::to_value(late(false, &sent_as)).unwrap();
+        assert_eq!(problem["client_order_id"], "7");
     }
 }

@@ -3,11 +3,12 @@
 use crate::choices::{
     ApiMarketState, ApiReference, ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce,
 };
-use crate::number::{I64, Paid, U64};
+use crate::number::{I64, U64};
+use crate::problem::code_of;
 use domain::{
-    AccountId, ClientOrderId, CreateMarket, Event, MarketState, Nanos, OrderId, OrderType,
-    OrderView, PostOnly, Price, Qty, Reason, Reference, SelfTrade, SelfTradeScope, SessionId,
-    SetCollar, Side, TimeInForce,
+    AccountId, ClientOrderId, CreateMarket, MarketState, Nanos, OrderId, OrderType, OrderView,
+    PostOnly, Price, Qty, Reason, Reference, SelfTrade, SelfTradeScope, SessionId, SetCollar, Side,
+    TimeInForce,
 };
 use serde::{Deserialize, Serialize};
 use store::OrderStatus;
@@ -22,6 +23,11 @@ pub(crate) fn symbol(bytes: [u8; 16]) -> String {
 /// A wallet in base58.
 pub(crate) fn wallet(owner: [u8; 32]) -> String {
     bs58::encode(owner).into_string()
+}
+
+/// `Expired` as `expired`; none if there is no reason.
+pub(crate) fn reason_name(reason: Reason) -> Option<String> {
+    (reason != Reason::None).then(|| code_of(reason))
 }
 
 /// Which side of the book.
@@ -162,9 +168,14 @@ pub(crate) struct ApiOrder {
     pub(crate) min_quantity: U64,
     pub(crate) self_trade_behavior: ApiSelfTrade,
     pub(crate) self_trade_scope: ApiSelfTradeScope,
+    /// Whether it is a side of a quote: `client_order_id` is the quote's then, and does not find it.
+    pub(crate) quote: bool,
     pub(crate) status: ApiStatus,
     /// Why it ended or was refused: a reason code, 0 if neither.
     pub(crate) reason: u16,
+    /// The same by its name, as problems have it in `code`; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason_name: Option<String>,
     /// When it changed last, UTC nanoseconds; of a live order that has not changed since this server began, when
     /// that was.
     pub(crate) timestamp: U64,
@@ -362,6 +373,8 @@ pub(crate) struct Tracked {
     pub(crate) self_trade_scope: SelfTradeScope,
     pub(crate) expires: Nanos,
     pub(crate) trigger_price: Price,
+    /// A side of a quote.
+    pub(crate) quote: bool,
     /// A stop that has not arrived yet.
     pub(crate) waits: bool,
     pub(crate) display_qty: Qty,
@@ -403,10 +416,16 @@ impl Tracked {
             self_trade_scope: live.self_trade_scope,
             expires: live.expires,
             trigger_price: live.trigger_price,
+            quote: live.quote,
             waits,
             display_qty: live.display_qty,
             hidden: live.hidden,
-            price: live.price,
+            // Of a stop without a limit that which it was entered with.
+            price: if waits && live.price == Price(0) {
+                live.worst_price
+            } else {
+                live.price
+            },
             qty: Qty(live.leaves.0 + live.filled.0),
             leaves: live.leaves,
             filled: live.filled,
@@ -447,8 +466,10 @@ impl Tracked {
             min_quantity: U64(self.min_qty.0),
             self_trade_behavior: self.self_trade.into(),
             self_trade_scope: self.self_trade_scope.into(),
+            quote: self.quote,
             status: self.status(),
             reason: self.ended.map_or(0, u16::from),
+            reason_name: self.ended.and_then(reason_name),
             timestamp: U64(self.changed.0),
         }
     }
@@ -477,189 +498,12 @@ impl ApiOrder {
             min_quantity: U64(order.min_qty.0),
             self_trade_behavior: order.self_trade.into(),
             self_trade_scope: order.self_trade_scope.into(),
+            quote: order.quote.is_yes(),
             status: order.status.into(),
             reason: u16::from(order.reason),
+            reason_name: reason_name(order.reason),
             timestamp: U64(order.updated_time.0),
         }
-    }
-}
-
-/// What a report says happened, as the journal has it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(tag = "kind")]
-pub(crate) enum ApiReport {
-    /// An order was accepted. A stop waits now.
-    Accepted {
-        order_id: U64,
-        client_order_id: U64,
-        /// At which it was taken: another one than was asked for if it slid, or if a collar bounds a market order.
-        price: I64,
-        quantity: U64,
-    },
-    /// A command was refused.
-    Rejected {
-        order_id: U64,
-        client_order_id: U64,
-        reason: u16,
-    },
-    /// Part of an order traded.
-    Fill {
-        order_id: U64,
-        client_order_id: U64,
-        trade_id: U64,
-        price: I64,
-        quantity: U64,
-        remaining_quantity: U64,
-        /// Quote base units; below 0 it is a rebate, which was received.
-        fee: Paid,
-    },
-    /// The rest of an order is gone.
-    Cancelled {
-        order_id: U64,
-        client_order_id: U64,
-        quantity: U64,
-        reason: u16,
-    },
-    /// An order was changed.
-    Amended {
-        order_id: U64,
-        /// Yours for it from now on.
-        client_order_id: U64,
-        /// Of a `Stop` 0: it keeps its worst price.
-        price: I64,
-        quantity: U64,
-        remaining_quantity: U64,
-        kept_priority: bool,
-    },
-    /// An arriving order met one of its own and did not trade with it. If one of them ends by that, `Cancelled` says
-    /// so; if the resting one became smaller, `Amended` does.
-    SelfTradePrevented {
-        order_id: U64,
-        client_order_id: U64,
-        /// The order that rested.
-        maker_order_id: U64,
-        /// The resting order's.
-        price: I64,
-        /// Lots that would have traded.
-        quantity: U64,
-        /// Lots left of the arriving order.
-        remaining_quantity: U64,
-        self_trade_behavior: ApiSelfTrade,
-    },
-    /// A stop has waited enough and arrives. What it trades follows.
-    Triggered {
-        order_id: U64,
-        client_order_id: U64,
-        /// Its limit; of a `Stop` the worst at which it trades, or 0.
-        price: I64,
-    },
-    /// A mass cancel or a kill switch of yours has cancelled all that it was to cancel.
-    MassCancelled {
-        /// As you named it, or 0.
-        request: U64,
-        /// How many orders it cancelled.
-        count: U64,
-    },
-    /// Numbers of the session that never apply.
-    NotApplied { from: U64, count: U64 },
-}
-
-impl ApiReport {
-    fn fill(e: &domain::Fill) -> Self {
-        Self::Fill {
-            order_id: U64(e.order_id.0),
-            client_order_id: U64(e.client_order_id.0),
-            trade_id: U64(e.trade_id),
-            price: I64(e.price.0),
-            quantity: U64(e.qty.0),
-            remaining_quantity: U64(e.leaves.0),
-            fee: Paid::of(e.fee, e.is_rebate),
-        }
-    }
-
-    fn prevented(e: &domain::SelfTradePrevented) -> Self {
-        Self::SelfTradePrevented {
-            order_id: U64(e.order_id.0),
-            client_order_id: U64(e.client_order_id.0),
-            maker_order_id: U64(e.maker_order_id.0),
-            price: I64(e.price.0),
-            quantity: U64(e.qty.0),
-            remaining_quantity: U64(e.leaves.0),
-            self_trade_behavior: e.self_trade.into(),
-        }
-    }
-
-    /// None if the event is not private.
-    pub(crate) fn of(event: &Event) -> Option<Self> {
-        let ids = |order: OrderId, client: ClientOrderId| (U64(order.0), U64(client.0));
-        Some(match event {
-            Event::Accepted(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Accepted {
-                    order_id,
-                    client_order_id,
-                    price: I64(e.price.0),
-                    quantity: U64(e.qty.0),
-                }
-            }
-            Event::Rejected(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Rejected {
-                    order_id,
-                    client_order_id,
-                    reason: e.reason.into(),
-                }
-            }
-            Event::Fill(e) => Self::fill(e),
-            Event::Canceled(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Cancelled {
-                    order_id,
-                    client_order_id,
-                    quantity: U64(e.qty.0),
-                    reason: e.reason.into(),
-                }
-            }
-            Event::Amended(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Amended {
-                    order_id,
-                    client_order_id,
-                    price: I64(e.price.0),
-                    quantity: U64(e.qty.0),
-                    remaining_quantity: U64(e.leaves.0),
-                    kept_priority: e.kept_priority.is_yes(),
-                }
-            }
-            Event::NotApplied(e) => Self::NotApplied {
-                from: U64(e.from),
-                count: U64(e.count),
-            },
-            Event::SelfTradePrevented(e) => Self::prevented(e),
-            Event::Triggered(e) => {
-                let (order_id, client_order_id) = ids(e.order_id, e.client_order_id);
-                Self::Triggered {
-                    order_id,
-                    client_order_id,
-                    price: I64(e.price.0),
-                }
-            }
-            Event::MassCanceled(e) => Self::MassCancelled {
-                request: U64(e.request),
-                count: U64(e.count),
-            },
-            Event::BookAdd(_)
-            | Event::BookReduce(_)
-            | Event::BookDelete(_)
-            | Event::BookReplace(_)
-            | Event::Trade(_)
-            | Event::PhaseChanged(_)
-            | Event::MarketDefined(_)
-            | Event::MarketStateChanged(_)
-            | Event::Uncrossed(_)
-            | Event::Outcome(_)
-            | Event::StateHash(_) => return None,
-        })
     }
 }
 

@@ -4,21 +4,23 @@
 //! `resume_from`, what came after that number is sent instead, if it is still known. Whoever does not read
 //! fast enough is told so and the connection ends: nobody waits for it.
 
+mod opening;
+
 use crate::api::market::book;
 use crate::auth::{Caller, Membership, revocation};
-use crate::hub::{Stream, Subscription, Update, order_message, shown, trade_message};
+use crate::hub::{Stream, Subscription, Update, at_first};
 use crate::number::U64;
 use crate::problem::Problem;
 use crate::state::App;
-use crate::view::{ApiOrder, ApiReport, ApiTrade, wallet};
+use crate::view::{ApiOrder, wallet};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use domain::{Event, MarketId, OrderId, Seq, SessionId};
+use domain::{MarketId, Seq, SessionId};
 use engine::Engine;
+use opening::{Pending, opened};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,10 +45,6 @@ const LARGEST: usize = 4096;
 const BUFFER: usize = 4096;
 /// Levels of a side in a snapshot of a book.
 const LEVELS: u32 = 500;
-/// How long the history may take to catch up with a resumed stream.
-const HISTORY_PATIENCE: Duration = Duration::from_secs(10);
-/// Most trades that are sent again.
-const TRADES_AGAIN: usize = 5000;
 
 /// What a client asks.
 #[derive(Deserialize)]
@@ -111,6 +109,7 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
                 app,
                 socket,
                 streams: StreamMap::new(),
+                opening: None,
                 member: None,
                 caller: None,
             };
@@ -135,6 +134,8 @@ struct Connection {
     socket: WebSocket,
     /// By name.
     streams: StreamMap<String, Updates>,
+    /// A stream that waits for the history, beside those that go on. What the client says meanwhile waits for it.
+    opening: Option<Pending>,
     member: Option<Membership>,
     caller: Option<Caller>,
     /// Changes when some log-on was ended.
@@ -182,7 +183,13 @@ impl Connection {
                     }
                     None => Ok(()),
                 },
-                message = self.socket.recv() => {
+                opening = opened(&mut self.opening) => {
+                    self.opening = None;
+                    let open = self.open(opening).await;
+                    heard = Instant::now();
+                    open
+                }
+                message = self.socket.recv(), if self.opening.is_none() => {
                     if second.elapsed() >= Duration::from_secs(1) {
                         (second, asked) = (Instant::now(), 0);
                     }
@@ -264,14 +271,16 @@ impl Connection {
             }
         };
         let done = self.ask(ask).await?;
-        match done {
-            Ok(()) => Ok(()),
-            Err(problem) => {
-                let problem = json!(problem);
-                self.tell(json!({ "type": "Error", "code": problem["code"], "detail": problem["detail"] }))
-                    .await
-            }
-        }
+        self.tell_refusal(done).await
+    }
+
+    async fn tell_refusal(&mut self, done: Result<(), Problem>) -> Result<(), End> {
+        let Err(problem) = done else {
+            return Ok(());
+        };
+        let problem = json!(problem);
+        self.tell(json!({ "type": "Error", "code": problem["code"], "detail": problem["detail"] }))
+            .await
     }
 
     async fn ask(&mut self, ask: Ask) -> Result<Result<(), Problem>, End> {
@@ -357,13 +366,6 @@ impl Connection {
         }
     }
 
-    /// The stream's number as of now.
-    fn number(&self, stream: Stream) -> u64 {
-        self.app
-            .live
-            .read(|engine, seq| number(engine, seq, stream))
-    }
-
     /// Tells what was missed, or a snapshot, and then what comes.
     ///
     /// The subscription is made before the snapshot is taken, so that nothing lies between the two; what the
@@ -374,68 +376,59 @@ impl Connection {
         after: Option<(u64, Option<u32>)>,
     ) -> Result<Result<(), Problem>, End> {
         let live = &self.app.live;
-        let Subscription {
-            after,
-            missed,
-            receiver,
-        } = live.read(|engine, seq| {
+        let (subscription, now) = live.read(|engine, seq| {
             // Numbers of an epoch that has ended may have been given again since.
             let own = |epoch: Option<u32>| epoch.is_none_or(|epoch| epoch == engine.epoch());
             let after = after.filter(|(_, epoch)| own(*epoch));
             let now = number(engine, seq, stream);
-            live.hub()
-                .subscribe(stream, now, after.map(|(number, _)| number))
+            let after = after.map(|(number, _)| number);
+            (live.hub().subscribe(stream, now, after), now)
         });
+        let after = subscription.after;
         let name = self.name(stream);
-        let until = match missed {
-            Some(missed) => {
-                let last = missed
-                    .last()
-                    .map_or(after.unwrap_or(0), |update| update.number);
-                self.subscribed(&name, true, after.unwrap_or(0)).await?;
-                for update in missed {
-                    self.send(update.text.clone()).await?;
-                }
-                last
+        let until = match (&subscription.missed, stream) {
+            (Some(_), _) => {
+                let after = after.unwrap_or(0);
+                self.subscribed(&name, true, after).await?;
+                after
             }
-            None => match self.begin(stream, &name, after).await? {
-                Ok(until) => until,
-                Err(problem) => return Ok(Err(problem)),
-            },
+            (None, Stream::Book(market)) => self.begin_book(market, &name).await?,
+            (None, Stream::Markets) => self.begin_markets(&name).await?,
+            (None, Stream::User(session)) if after.is_none() => {
+                match self.begin_user(session, &name, now).await? {
+                    Ok(until) => until,
+                    Err(problem) => return Ok(Err(problem)),
+                }
+            }
+            (None, Stream::Trades(_) | Stream::User(_)) => {
+                self.wait(stream, after, now);
+                return Ok(Ok(()));
+            }
         };
-        let updates = BroadcastStream::new(receiver)
+        self.follow(name, subscription, until).await?;
+        Ok(Ok(()))
+    }
+
+    /// Tells what of a stream was missed, and then what comes; all up to a number has been told.
+    async fn follow(
+        &mut self,
+        name: String,
+        subscription: Subscription,
+        until: u64,
+    ) -> Result<(), End> {
+        let mut until = until;
+        for update in subscription.missed.unwrap_or_default() {
+            until = update.number;
+            self.send(update.text.clone()).await?;
+        }
+        let updates = BroadcastStream::new(subscription.receiver)
             .filter(move |update| update.as_ref().map_or(true, |update| update.number > until));
         self.streams.insert(name, Box::pin(updates));
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
 impl Connection {
-    /// The beginning of a stream: everything up to the number that is given back.
-    async fn begin(
-        &mut self,
-        stream: Stream,
-        name: &str,
-        after: Option<u64>,
-    ) -> Result<Result<u64, Problem>, End> {
-        match stream {
-            Stream::Book(market) => {
-                let book = book(&self.app, market, LEVELS);
-                let until = book.sequence_number;
-                self.subscribed(name, false, until.0).await?;
-                self.tell(json!({
-                    "type": "MarketData", "stream": name, "sequence": until,
-                    "data": { "update_type": "OrderBookSnapshot", "order_book": book },
-                }))
-                .await?;
-                Ok(Ok(until.0))
-            }
-            Stream::Markets => self.begin_markets(name).await.map(Ok),
-            Stream::Trades(market) => self.begin_trades(market, name, after).await,
-            Stream::User(session) => self.begin_user(session, name, after).await,
-        }
-    }
-
     async fn subscribed(&mut self, name: &str, resumed: bool, sequence: u64) -> Result<(), End> {
         let epoch = self.app.live.read(|engine, _| engine.epoch());
         self.tell(json!({
@@ -445,12 +438,25 @@ impl Connection {
         .await
     }
 
+    /// The beginning of a stream of a book: everything up to the number that is given back. So for those below.
+    async fn begin_book(&mut self, market: MarketId, name: &str) -> Result<u64, End> {
+        let book = book(&self.app, market, LEVELS);
+        let until = book.sequence_number;
+        self.subscribed(name, false, until.0).await?;
+        self.tell(json!({
+            "type": "MarketData", "stream": name, "sequence": until,
+            "data": { "update_type": "OrderBookSnapshot", "order_book": book },
+        }))
+        .await?;
+        Ok(until.0)
+    }
+
     async fn begin_markets(&mut self, name: &str) -> Result<u64, End> {
         let hub = self.app.live.hub();
         let (seq, markets) = self.app.live.read(|engine, seq| {
             let markets = engine
                 .market_ids()
-                .map(|market| shown(engine, market, hub.symbol(market)));
+                .map(|market| at_first(engine, market, hub.symbol(market)));
             (seq.0, markets.collect::<Vec<Value>>())
         });
         self.subscribed(name, false, seq).await?;
@@ -462,203 +468,31 @@ impl Connection {
         Ok(seq)
     }
 
-    /// Waits until the history has what the shadow engine has now.
-    async fn history(app: &App) -> Result<u64, Problem> {
-        let seq = app.live.read(|_, seq| seq);
-        let begin = Instant::now();
-        loop {
-            if app.store.last_seq().await? >= seq {
-                return Ok(seq.0);
-            }
-            if begin.elapsed() > HISTORY_PATIENCE {
-                return Err(Problem::unavailable(
-                    "the history is too far behind to begin this stream: subscribe again later",
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    async fn begin_trades(
-        &mut self,
-        market: MarketId,
-        name: &str,
-        after: Option<u64>,
-    ) -> Result<Result<u64, Problem>, End> {
-        let app = self.app.clone();
-        let trades = match Self::trades(&app, market, after).await {
-            Ok(trades) => trades,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let symbol = self.app.live.hub().symbol(market);
-        let last = trades
-            .first()
-            .map_or(after.unwrap_or(0), |trade| trade.trade_id);
-        let views = trades.iter().rev();
-        let mut views: Vec<ApiTrade> = views
-            .map(|trade| ApiTrade::of_row(trade, &symbol))
-            .collect();
-        match after {
-            Some(after) => {
-                self.subscribed(name, true, after).await?;
-                for trade in views.drain(..) {
-                    self.tell(trade_message(&trade)).await?;
-                }
-            }
-            None => {
-                self.subscribed(name, false, last).await?;
-                self.tell(json!({
-                    "type": "MarketData", "stream": name, "sequence": U64(last),
-                    "data": { "update_type": "TradesSnapshot", "trades": views },
-                }))
-                .await?;
-            }
-        }
-        Ok(Ok(last))
-    }
-
-    /// The trades after a number, or the last fifty; the newest first.
-    async fn trades(
-        app: &App,
-        market: MarketId,
-        after: Option<u64>,
-    ) -> Result<Vec<store::Trade>, Problem> {
-        Self::history(app).await?;
-        let Some(after) = after else {
-            return Ok(app.store.trades_of_market(market, None, 50).await?.value);
-        };
-        let mut trades: Vec<store::Trade> = Vec::new();
-        loop {
-            let below = trades.last().map(|trade| trade.trade_id);
-            let page = app.store.trades_of_market(market, below, 500).await?.value;
-            let end = page.len() < 500;
-            let newer = page.into_iter().take_while(|trade| trade.trade_id > after);
-            let before = trades.len();
-            trades.extend(newer);
-            if end || trades.len() - before < 500 {
-                return Ok(trades);
-            }
-            if trades.len() >= TRADES_AGAIN {
-                return Err(Problem::conflict(
-                    "too-far-behind",
-                    "Too much has happened since",
-                    format!(
-                        "more than {TRADES_AGAIN} trades were missed: read /api/v1/trades, then subscribe without resume_from"
-                    ),
-                ));
-            }
-        }
-    }
-
+    /// `last` was read before the orders are: a report that comes between the two is told again, never left out.
     async fn begin_user(
         &mut self,
         session: SessionId,
         name: &str,
-        after: Option<u64>,
+        last: u64,
     ) -> Result<Result<u64, Problem>, End> {
         let Some(caller) = self.caller.clone() else {
             return Ok(Err(Problem::unauthenticated("authenticate first")));
         };
         let owner = wallet(caller.wallet);
-        match after {
-            Some(after) => {
-                let last = self.number(Stream::User(session));
-                self.replay(session, name, &owner, (after, last)).await
-            }
-            None => {
-                let hub = self.app.live.hub();
-                let account = self.member.map(|member| member.account).unwrap_or_default();
-                // The number first: a report that comes between the two is told again, never left out.
-                let last = self.number(Stream::User(session));
-                let orders: Vec<ApiOrder> = hub
-                    .orders_of(account)
-                    .into_iter()
-                    .filter(|order| order.session == session)
-                    .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone())))
-                    .collect();
-                self.subscribed(name, false, last).await?;
-                self.tell(json!({
-                    "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
-                    "data": { "orders": orders },
-                }))
-                .await?;
-                Ok(Ok(last))
-            }
-        }
-    }
-
-    /// Sends the reports of a session after the first number up to the last from the history.
-    async fn replay(
-        &mut self,
-        session: SessionId,
-        name: &str,
-        owner: &str,
-        (after, last): (u64, u64),
-    ) -> Result<Result<u64, Problem>, End> {
-        let app = self.app.clone();
-        if let Err(problem) = Self::history(&app).await {
-            return Ok(Err(problem));
-        }
-        self.subscribed(name, true, after).await?;
-        let mut next = after + 1;
-        while next <= last {
-            self.ensure_logged_on()?;
-            let page = self.app.store.reports(session, next, 500).await;
-            let page = match page {
-                Ok(page) => page.value,
-                Err(error) => return Ok(Err(error.into())),
-            };
-            if page.is_empty() {
-                return Ok(Err(Problem::unavailable(
-                    "the history does not have these reports: subscribe without resume_from",
-                )));
-            }
-            let orders = match Self::orders_of(&app, &page, owner).await {
-                Ok(orders) => orders,
-                Err(problem) => return Ok(Err(problem)),
-            };
-            for report in page.iter().filter(|report| report.report_no <= last) {
-                let order = order_of(&report.event).and_then(|id| orders.get(&id));
-                let told = json!(ApiReport::of(&report.event));
-                let message = order_message(session, report.report_no, &json!(order), &told, true);
-                self.tell(message).await?;
-                next = report.report_no + 1;
-            }
-            if page.last().is_some_and(|report| report.report_no >= last) {
-                break;
-            }
-        }
+        let hub = self.app.live.hub();
+        let account = self.member.map(|member| member.account).unwrap_or_default();
+        let orders: Vec<ApiOrder> = hub
+            .orders_of(account)
+            .into_iter()
+            .filter(|order| order.session == session)
+            .map(|order| order.view(&hub.symbol(order.market), Some(owner.clone())))
+            .collect();
+        self.subscribed(name, false, last).await?;
+        self.tell(json!({
+            "type": "OrderSnapshot", "stream": name, "sequence": U64(last),
+            "data": { "orders": orders },
+        }))
+        .await?;
         Ok(Ok(last))
-    }
-
-    /// The orders that reports are about, as they are now.
-    async fn orders_of(
-        app: &App,
-        reports: &[store::Report],
-        owner: &str,
-    ) -> Result<BTreeMap<OrderId, ApiOrder>, Problem> {
-        let ids = reports.iter().filter_map(|report| order_of(&report.event));
-        let ids: BTreeSet<OrderId> = ids.collect();
-        let found = app.store.orders_by_id(ids).await?.value;
-        let hub = app.live.hub();
-        let orders = found.iter().map(|order| {
-            let symbol = hub.symbol(order.market);
-            let view = ApiOrder::of_row(order, &symbol, Some(owner.to_owned()));
-            (order.order_id, view)
-        });
-        Ok(orders.collect())
-    }
-}
-
-/// The order that an event is about.
-fn order_of(event: &Event) -> Option<OrderId> {
-    match event {
-        Event::Accepted(e) => Some(e.order_id),
-        Event::Fill(e) => Some(e.order_id),
-        Event::Canceled(e) => Some(e.order_id),
-        Event::Amended(e) => Some(e.order_id),
-        Event::Rejected(e) => Some(e.order_id),
-        Event::SelfTradePrevented(e) => Some(e.order_id),
-        _ => None,
     }
 }

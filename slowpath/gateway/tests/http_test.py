@@ -15,12 +15,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 
 import base58
 import websockets
+from nacl.signing import VerifyKey
 from exchange import OPERATOR, Exchange, User, Wallet, freeze
 from order_entry import ExchangeKey, Port
 
@@ -90,6 +92,20 @@ class LogOn(OneExchange):
         tokens = self.ok(self.answer(a, challenge))
         self.assertEqual((tokens["role"], tokens["token_type"]), ("user", "Bearer"))
         self.refused(self.answer(a, challenge), 401, "unauthenticated")
+
+    def test_the_lines_of_the_documentation_sign_for_a_wallet(self):
+        text = (HERE.parents[2] / "docs/GATEWAY.md").read_text()
+        lines = text.split("```bash\n")[1].split("WALLET=")[0]
+        # What their first line fetches is here already.
+        script = lines.split("\n", 1)[1] + "sign who </dev/null; printf 'to sign' | sign sign"
+        path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        with tempfile.TemporaryDirectory() as folder:
+            said = subprocess.run(
+                ["bash", "-ec", script], cwd=folder, check=True, capture_output=True, text=True,
+                env={**os.environ, "PATH": path},
+            )
+        wallet, signature = said.stdout.split()
+        VerifyKey(base58.b58decode(wallet)).verify(b"to sign", base58.b58decode(signature))
 
     def test_refresh_tokens_work_once_and_a_copy_ends_the_log_on(self):
         user = User(self.exchange, Wallet(3), funds=False)
@@ -313,6 +329,18 @@ class Deposits(OneExchange):
     def has(self):
         balances = self.ok(self.user.call("GET", "/users/me/balances"))["balances"]
         return next(int(b["available"]) for b in balances if b["asset"] == "SOL")
+
+    def test_it_names_a_wallet_or_an_account_by_its_number(self):
+        before = self.has()
+        account = self.ok(self.user.call("GET", "/users/me/account"))["account"]
+        ask = lambda **whom: self.operator.call(
+            "POST", "/admin/deposits", {**whom, "asset": "SOL", "amount": "7", "request_id": "by-number"}
+        )
+        self.assertEqual(self.ok(ask(account=account), 201)["id"], account)
+        self.assertEqual(self.has(), before + 7)
+        self.refused(ask(account=4_000_000), 404, "not-found")
+        for whom in ({}, {"account": account, "wallet": self.user.wallet.text}):
+            self.refused(ask(**whom), 422, "invalid-request")
 
     def test_repeated_it_is_answered_as_the_first_time(self):
         before = self.has()
@@ -671,11 +699,12 @@ class Orders(OneExchange):
         self.catch_up()
         outcome = self.ok(self.maker.call("GET", "/orders/by-client-id/51"))
         self.assertEqual((outcome["accepted"], outcome["reason"]), (False, 12))
+        self.assertEqual(outcome["reason_name"], "insufficient-funds")
         self.refused(self.maker.call("GET", "/orders/by-client-id/52"), 404, "not-found")
 
     def test_refusals_say_why(self):
         for more, code in (
-            ({"order_type": "Market", "price": "0"}, "invalid-combination"),
+            ({"time_in_force": "GoodTillCancelled", "order_type": "Market", "price": "0"}, "invalid-combination"),
             ({"order_type": "Market", "time_in_force": "ImmediateOrCancel", "price": "70000"}, "invalid-price"),
             ({"min_quantity": "2"}, "invalid-quantity"),
             ({"min_quantity": "1", "order_type": "PostOnly"}, "invalid-combination"),
@@ -683,12 +712,20 @@ class Orders(OneExchange):
             ({"quantity": "0"}, "invalid-quantity"),
         ):
             body = {"side": "Bid", "order_type": "Limit", "price": "100", "quantity": "1", **more}
-            self.refused(self.maker.call("POST", "/orders", body), 409, code)
+            answer = self.maker.call("POST", "/orders", body)
+            self.refused(answer, 409, code)
+            if code == "invalid-combination":
+                # The one rule that is broken, by its field.
+                self.assertTrue(answer[1]["detail"].startswith(next(iter(more)) + ": "), answer[1])
         for kind in ("Limit", "PostOnly"):
             body = {"side": "Bid", "order_type": kind, "quantity": "1"}
             answer = self.maker.call("POST", "/orders", body)
             self.refused(answer, 400, "price-missing")
             self.assertIn("price is missing", answer[1]["detail"])
+        answer = self.maker.place("Bid", 100, 1, time_in_force="GoodTillTime")
+        self.refused(answer, 400, "expires-at-missing")
+        answer = self.maker.place("Bid", 100, 1, order_type="StopLimit")
+        self.refused(answer, 400, "trigger-price-missing")
         self.ok(self.maker.place("Ask", 30000, 1), 201)
         crossing = self.taker.place("Bid", 30000, 1, order_type="PostOnly")
         self.refused(crossing, 409, "would-trade")
@@ -705,6 +742,42 @@ class Orders(OneExchange):
         self.refused(
             self.exchange.call("POST", "/api/v1/orders", {"side": "Bid"}), 401, "unauthenticated"
         )
+
+    def test_a_market_order_need_not_say_that_it_does_not_stay(self):
+        self.ok(self.maker.place("Ask", 30000, 1), 201)
+        body = {"side": "Bid", "order_type": "Market", "quantity": "3"}
+        order = self.ok(self.taker.call("POST", "/orders", body), 201)["order"]
+        self.assertEqual(
+            (order["time_in_force"], order["filled_quantity"], order["status"]),
+            ("ImmediateOrCancel", "1", "Cancelled"),
+        )
+
+    def test_an_amendment_names_only_what_changes(self):
+        order = self.ok(self.maker.place("Bid", 100, 5, 31), 201)["order"]["order_id"]
+        amend = lambda **change: self.maker.call("PUT", f"/orders/{order}", change)
+        what = lambda answer: [answer["order"][name] for name in ("price", "quantity", "client_order_id")]
+        self.assertEqual(what(self.ok(amend(price="101"))), ["101", "5", "31"])
+        self.assertEqual(what(self.ok(amend(quantity="4"))), ["101", "4", "31"])
+        renamed = self.ok(amend(new_client_order_id="32"))
+        self.assertEqual(what(renamed), ["101", "4", "32"])
+        self.assertTrue(renamed["reports"][0]["kept_priority"])
+        # The total: one lot of it has traded.
+        self.ok(self.taker.place("Ask", 101, 1), 201)
+        self.assertEqual(self.ok(amend(quantity="3"))["order"]["remaining_quantity"], "2")
+        self.refused(amend(), 422, "invalid-request")
+
+    def test_a_misspelt_parameter_cancels_nothing(self):
+        order = self.ok(self.maker.place("Bid", 100, 5), 201)["order"]["order_id"]
+        for path, wrong in (
+            (f"/orders/{order}?quanity=3", "quanity"),
+            ("/orders?marked=SOL/USDC", "marked"),
+            ("/orders?market=SOL/USDC&pricemin=20002", "pricemin"),
+        ):
+            answer = self.maker.call("DELETE", path)
+            self.refused(answer, 422, "invalid-request")
+            self.assertIn(f"unknown parameter `{wrong}`", answer[1]["detail"])
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{order}"))["remaining_quantity"], "5")
+        self.refused(self.maker.call("GET", "/users/me/orders?markt=SOL/USDC"), 422, "invalid-request")
 
     def test_mass_cancel_takes_what_it_is_asked_for(self):
         for price in (100, 101, 102):
@@ -1109,7 +1182,7 @@ class Later(OneExchange):
         self.ok(self.maker.place("Ask", 20010, 9), 201)
         stop = lambda **more: self.waiter.place("Bid", 20005, 2, **{"order_type": "StopLimit", **more})
         for refused, reason in (
-            (stop(), "invalid-trigger"),
+            (stop(trigger_price="70000"), "invalid-trigger"),
             (stop(trigger_price="20000"), "would-trigger"),
             (stop(trigger_price="20010", order_type="Limit"), "invalid-combination"),
             (stop(trigger_price="20010", time_in_force="FillOrKill"), "invalid-combination"),
@@ -1155,10 +1228,16 @@ class Later(OneExchange):
     def test_an_order_ends_at_its_time_or_with_the_market(self):
         now = int(self.ok(self.exchange.call("GET", "/api/v1/system/status"))["server_time"])
         bid = lambda time_in_force, **more: self.waiter.place("Bid", 100, 1, time_in_force=time_in_force, **more)
-        self.refused(bid("GoodTillTime"), 409, "already-expired")
+        self.refused(bid("GoodTillTime"), 400, "expires-at-missing")
         self.refused(bid("GoodTillTime", expires_at=str(now)), 409, "already-expired")
         self.refused(bid("GoodTillCancelled", expires_at=str(now)), 409, "invalid-combination")
         self.refused(bid("GoodTillTime", expires_at="tomorrow"), 422, "invalid-request")
+        answer = bid("GoodTillTime", expires_at="2026-11-26 12:40")
+        self.assertIn("or a time of RFC 3339 up to the year 2554, such as 2026-11-26T12:40:00Z", answer[1]["detail"])
+        self.refused(bid("GoodTillTime", expires_at="2001-01-01T00:00:00+01:00"), 409, "already-expired")
+        far = self.ok(bid("GoodTillTime", expires_at="2100-01-01T01:00:00.000000007+01:00"), 201)["order"]
+        self.assertEqual(far["expires_at"], "4102444800000000007")
+        self.ok(self.waiter.call("DELETE", f"/orders/{far['order_id']}"))
         ends = str(now + 1_500_000_000)
         timed = self.ok(bid("GoodTillTime", expires_at=ends), 201)["order"]
         self.assertEqual((timed["status"], timed["expires_at"]), ("New", ends))
@@ -1173,6 +1252,218 @@ class Later(OneExchange):
         self.assertEqual(self.until(self.waiter, closing["order_id"], "Cancelled")["reason"], 209)
         self.assertEqual(self.until(self.waiter, staying["order_id"], "New")["time_in_force"], "GoodTillCancelled")
         state("Continuous")
+
+
+class Quotes(OneExchange):
+    """What a market maker quotes in many markets at once, and what protects it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        operator = User(cls.exchange, OPERATOR, funds=False)
+        market = {
+            "symbol": "SOL2/USDC",
+            "base": "SOL",
+            "quote": "USDC",
+            "tick_value": 10,
+            "lot_size": 1000000,
+            "min_quantity": 1,
+            "price_min": 1,
+            "price_levels": 100000,
+            "maker_fee_ppm": 0,
+            "taker_fee_ppm": 100,
+        }
+        status, answer = operator.call("POST", "/admin/markets", market)
+        assert status == 201, answer
+        cls.seeds = iter(range(220, 250))
+
+    def setUp(self):
+        self.maker, self.taker = (User(self.exchange, Wallet(next(self.seeds))) for _ in range(2))
+
+    def tearDown(self):
+        for user in (self.maker, self.taker):
+            self.ok(user.call("DELETE", "/orders"))
+
+    def entry(self, bid, ask, lots=4, market="SOL/USDC"):
+        """A quote; a side without a price is none."""
+        sides = (("bid", bid), ("ask", ask))
+        return {
+            "market": market,
+            **{f"{side}_price": str(price) for side, price in sides if price},
+            **{f"{side}_quantity": str(lots) for side, price in sides if price},
+        }
+
+    def quote(self, *quotes, **more):
+        return self.maker.call("POST", "/quotes", {"quotes": quotes, **more})
+
+    def quoted(self, *quotes, **more):
+        """What became of each."""
+        answer = self.ok(self.quote(*quotes, **more))
+        self.assertEqual(answer["quote_id"], str(more.get("quote_id", answer["quote_id"])))
+        return answer["quotes"]
+
+    def sides(self, quoted):
+        """Price, lots that remain, quote id and status of bid and ask."""
+        fields = ("price", "remaining_quantity", "client_order_id", "status")
+        for side in ("bid", "ask"):
+            self.assertTrue(quoted.get(side, {"quote": True})["quote"], quoted)
+        return [
+            tuple(quoted[side][field] for field in fields) if side in quoted else None
+            for side in ("bid", "ask")
+        ]
+
+    def protect(self, **more):
+        limits = {"window": 60 * 10**9, "max_quantity": "5", **more}
+        return self.ok(self.maker.call("PUT", "/protection", {"market": "SOL/USDC", **limits}))
+
+    def protection(self):
+        found = self.ok(self.maker.call("GET", "/protection"))["protections"]
+        self.assertEqual([p["market"] for p in found], ["SOL/USDC"])
+        return found[0]
+
+    def take(self, side, price, quantity):
+        self.ok(self.taker.place(side, price, quantity, time_in_force="ImmediateOrCancel"), 201)
+
+    def test_a_maker_quotes_two_markets_trades_is_protected_and_pulls(self):
+        other = "SOL2/USDC"
+        self.assertEqual([r["kind"] for r in self.protect(request=9)["reports"]], ["ProtectionSet"])
+        first, refused = self.quoted(
+            self.entry(20000, 20010), self.entry(20005, 20005, market=other), quote_id=7
+        )
+        self.assertEqual(self.sides(first), [("20000", "4", "7", "New"), ("20010", "4", "7", "New")])
+        self.assertEqual([r["kind"] for r in first["reports"]], ["Accepted"] * 2)
+        self.assertTrue(all(r["quote"] for r in first["reports"]))
+        self.assertEqual((refused["market"], self.sides(refused)), (other, [None, None]))
+        self.assertEqual((refused["problem"]["code"], refused["problem"]["reason"]), ("quote-crossed", 38))
+
+        first, second = self.quoted(
+            self.entry(20000, 20011), self.entry(19990, None, market=other), quote_id=8
+        )
+        self.assertEqual(self.sides(first), [("20000", "4", "8", "New"), ("20011", "4", "8", "New")])
+        self.assertEqual([r["kept_priority"] for r in first["reports"]], [True, False])
+        self.assertEqual(self.sides(second), [("19990", "4", "8", "New"), None])
+        self.refused(self.maker.call("GET", "/orders/by-client-id/8"), 404, "not-found")
+        bid, ask = first["bid"]["order_id"], first["ask"]["order_id"]
+        self.refused(self.maker.call("PUT", f"/orders/{bid}", {"quantity": "9"}), 409, "order-is-quote")
+        # An order may have the id all the same.
+        self.ok(self.maker.place("Bid", 15000, 1, 8), 201)
+
+        self.catch_up()
+        before = self.ok(self.maker.call("GET", "/users/me/orders?open_only=true"))["items"]
+        self.exchange.restart()
+        for user in (self.maker, self.taker):
+            user.log_on()
+        after = self.ok(self.maker.call("GET", "/users/me/orders?open_only=true"))["items"]
+        self.assertEqual(after, before)
+        self.assertEqual(sorted(o["quote"] for o in after), [False, True, True, True])
+
+        self.take("Bid", 20011, 4)
+        reached = self.protection()
+        self.assertEqual(
+            (reached["quantity"], reached["fills"], reached["reached"]), ("4", 1, False), reached
+        )
+        (again,) = self.quoted(self.entry(20000, 20011), quote_id=9)
+        self.assertEqual(self.sides(again)[1], ("20011", "4", "9", "New"))
+        self.assertNotEqual(again["ask"]["order_id"], ask)
+        self.check_protection(bid, again["ask"]["order_id"])
+
+        self.assertEqual(self.protection()["reached"], True)
+        (refused,) = self.quoted(self.entry(20000, 20011))
+        self.assertEqual((refused["problem"]["code"], refused["problem"]["reason"]), ("protected", 39))
+        self.protect(request=10)
+        self.assertEqual((self.protection()["quantity"], self.protection()["reached"]), ("0", False))
+        self.quoted(self.entry(20000, 20011), quote_id=11)
+        pulled = self.ok(self.maker.call("DELETE", "/quotes?market=SOL/USDC"))
+        gone = [("20000", "0", "11", "Cancelled"), ("20011", "0", "11", "Cancelled")]
+        self.assertEqual(self.sides(pulled), gone)
+        self.refused(self.maker.call("DELETE", "/quotes?market=SOL/USDC"), 404, "unknown-order")
+        self.assertEqual(self.ok(self.maker.call("GET", f"/orders/{second['bid']['order_id']}"))["status"], "New")
+        self.check_history(other)
+
+    def check_protection(self, bid, ask):
+        """One lot more trades: what is left of both sides goes, and the stream says why."""
+
+        async def watch():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", self.maker.token)
+                while (await next_message(socket))["type"] != "OrderSnapshot":
+                    pass
+                await asyncio.get_running_loop().run_in_executor(None, self.take, "Bid", 20011, 1)
+                return [(await next_message(socket))["data"] for _ in range(4)]
+
+        told = asyncio.run(watch())
+        kinds = ["Fill", "ProtectionReached", "Cancelled", "Cancelled"]
+        self.assertEqual([data["report"]["kind"] for data in told], kinds)
+        reached = told[1]["report"]
+        self.assertEqual(
+            (reached["market"], reached["quantity"], reached["fills"]), ("SOL/USDC", "5", 2), reached
+        )
+        for data, order, lots in zip(told[2:], (bid, ask), ("4", "3")):
+            self.assertEqual((data["report"]["order_id"], data["report"]["quantity"]), (order, lots))
+            self.assertEqual((data["order"]["reason"], data["order"]["reason_name"]), (210, "protection"))
+
+    def check_history(self, other):
+        """Orders, reports and what became of an id are told of the history as well."""
+        self.catch_up()
+        orders = self.ok(self.maker.call("GET", "/users/me/orders"))["items"]
+        of = lambda test: [order for order in orders if test(order)]
+        self.assertEqual(len(of(lambda o: o["quote"] and o["reason"] == 210)), 2)
+        self.assertEqual([o["client_order_id"] for o in of(lambda o: o["market"] == other)], ["8"])
+        self.refused(self.maker.call("GET", "/orders/by-client-id/7"), 404, "not-found")
+        found = self.ok(self.maker.call("GET", "/orders/by-client-id/8"))["order"]
+        self.assertEqual((found["quote"], found["price"]), (False, "15000"))
+
+        async def replay():
+            async with websockets.connect(self.exchange.websocket()) as socket:
+                await subscribe(socket, "UserOrders", self.maker.token, 0)
+                reports = []
+                while len(reports) < 16:
+                    message = await next_message(socket)
+                    if message["type"] == "OrderUpdate":
+                        reports.append(message["data"]["report"])
+                return reports
+
+        reports = asyncio.run(replay())
+        self.assertEqual(
+            reports[0], {"kind": "ProtectionSet", "request": "9", "market": "SOL/USDC"}
+        )
+        reached = [report for report in reports if report["kind"] == "ProtectionReached"]
+        self.assertEqual([report["quantity"] for report in reached], ["5"])
+
+    def test_a_quote_that_would_trade_is_refused_or_slides(self):
+        self.ok(self.taker.place("Ask", 20020, 1), 201)
+        (refused,) = self.quoted(self.entry(20025, 20030))
+        self.assertEqual(refused["problem"]["code"], "would-trade")
+        (slid,) = self.quoted(self.entry(20025, 20030), slide=True)
+        self.assertEqual([side[0] for side in self.sides(slid)], ["20019", "20030"])
+
+    def test_what_is_not_understood_sends_nothing(self):
+        good = self.entry(20000, 20010)
+        self.refused(self.quote(), 422, "invalid-request")
+        self.refused(self.quote(*[good] * 33), 422, "invalid-request")
+        self.refused(self.quote(good, {"market": "NO/SUCH"}), 404, "not-found")
+        self.refused(self.quote(good, {**good, "bid_prise": "1"}), 422, "invalid-request")
+        self.refused(self.quote(good, {"market": "SOL/USDC", "bid_quantity": "1"}), 400, "price-missing")
+        self.refused(self.quote(good, quote_id=0), 409, "invalid-client-order-id")
+        self.refused(self.maker.call("DELETE", "/quotes"), 422, "invalid-request")
+        self.refused(self.maker.call("DELETE", "/quotes?market=SOL/USDC&side=Bid"), 422, "invalid-request")
+        unlimited = {"market": "SOL/USDC", "window": "1"}
+        self.refused(self.maker.call("PUT", "/protection", unlimited), 409, "invalid-protection")
+        self.assertEqual(self.ok(self.maker.call("GET", "/protection"))["protections"], [])
+        book = self.ok(self.maker.call("GET", "/orderbook?market=SOL/USDC"))
+        self.assertEqual((book["bids"], book["asks"]), ([], []))
+
+    def test_a_quote_whose_outcome_is_unknown_is_named_so_and_never_happens_late(self):
+        fastpath = self.exchange.processes["fastpath"]
+        self.quoted(self.entry(20000, 20010), quote_id=1)
+        freeze(fastpath)
+        try:
+            self.refused(self.quote(self.entry(20001, 20009), self.entry(20002, 20008)), 504, "outcome-unknown")
+        finally:
+            fastpath.send_signal(signal.SIGCONT)
+        self.exchange.wait_ready()
+        pulled = self.ok(self.maker.call("DELETE", "/quotes?market=SOL/USDC"))
+        self.assertEqual([side[:3] for side in self.sides(pulled)], [("20000", "0", "1"), ("20010", "0", "1")])
 
 
 async def subscribe(socket, kind, token=None, resume_from=None, market="SOL/USDC", epoch=None):
@@ -1304,14 +1595,20 @@ class Hurry(OneExchange):
         freeze(fastpath)
         try:
             self.refused(user.place("Bid", 5, 1, 1), 504, "outcome-unknown")
+            # Of one that has no id of its own the answer says which it was given.
+            late = user.place("Bid", 6, 1)
+            self.refused(late, 504, "outcome-unknown")
+            given = late[1]["client_order_id"]
+            self.refused(user.call("GET", f"/orders/by-client-id/{given}"), 504, "outcome-unknown")
         finally:
             fastpath.send_signal(signal.SIGCONT)
         # It was taken in time, after its sender had gone.
         deadline = time.monotonic() + 10
-        while (answer := user.call("GET", "/orders/by-client-id/1"))[0] != 200:
-            self.assertLess(time.monotonic(), deadline, answer)
-            time.sleep(0.02)
-        self.assertEqual(answer[1]["status"], "New")
+        for sent in ("1", given):
+            while (answer := user.call("GET", f"/orders/by-client-id/{sent}"))[0] != 200:
+                self.assertLess(time.monotonic(), deadline, answer)
+                time.sleep(0.02)
+            self.assertEqual(answer[1]["status"], "New")
 
     def ask_without_body(self, method, path, user, begin=b""):
         """Status and problem of a request of which only the head and the begin of its body come."""
@@ -1621,7 +1918,13 @@ class Limits(OneExchange):
         time.sleep(1.1)
         answers = [user.place("Bid", 100, 1) for _ in range(5)]
         self.assertIn(429, [status for status, _ in answers])
+        time.sleep(1.1)
         self.assertEqual(user.call("DELETE", "/orders")[0], 200)
+        many = [user.call("DELETE", "/orders") for _ in range(4)]
+        self.assertIn(429, [status for status, _ in many])
+        time.sleep(1.1)
+        stops = [user.call("POST", "/kill-switch", {"scope": "Session"}) for _ in range(5)]
+        self.assertEqual([stops[0][0], stops[-1][0]], [200, 429])
         time.sleep(1.1)
         large = b'{"side":"' + b"x" * 2000 + b'"}'
         status, problem = self.exchange.call("POST", "/api/v1/orders", token=user.token, data=large)
@@ -1944,6 +2247,10 @@ class Tls(unittest.TestCase):
 
 
 class Description(OneExchange):
+    def test_the_first_page_is_that_of_the_documentation(self):
+        status, page = self.exchange.call("GET", "/", raw=True)
+        self.assertEqual((status, "swagger" in page.lower()), (200, True))
+
     def test_schemathesis_finds_nothing(self):
         operator = User(self.exchange, OPERATOR)
         result = subprocess.run(

@@ -209,6 +209,8 @@ fn rewrite(effects: &mut Effects, change: impl Fn(&mut Event)) {
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

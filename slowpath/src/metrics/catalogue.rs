@@ -56,6 +56,16 @@ const OURS: &[(&str, MetricType, &str)] = &[
         GAUGE,
         "Seq with which the fastpath's last recovery ended.",
     ),
+    (
+        "sluice_clock_jumps_total",
+        COUNTER,
+        "Times that the system's time was found to differ from the exchange's clock by more than engine.clock_jump_ms.",
+    ),
+    (
+        "sluice_clock_in_trouble",
+        GAUGE,
+        "Whether the system's time differs from the exchange's clock by more than engine.clock_jump_ms: 1 or 0.",
+    ),
     ("sluice_epoch", GAUGE, "Epoch of the journal."),
     (
         "sluice_journal_head_seq",

@@ -249,6 +249,9 @@ fn fast_figures(memory: Option<Memory>, to: &mut Figures<'_>) -> Option<u64> {
                 to.add("sluice_fastpath_allocations_total", &[], allocations);
                 let recovered = count(process::recovered_seq);
                 to.add("sluice_fastpath_recovered_seq", &[], recovered);
+                to.add("sluice_clock_jumps_total", &[], count(process::clock_jumps));
+                let is_off = life == Life::Running && count(process::clock_in_trouble) != 0;
+                to.add("sluice_clock_in_trouble", &[], u64::from(is_off));
                 continue;
             }
             _ => continue,

@@ -115,9 +115,10 @@ impl Store {
     /// # Errors
     /// As [`Store::role`].
     pub async fn asked_as(&self, request: &str) -> Result<Option<Asked>, StoreError> {
-        let mut connection = self.own.acquire().await?;
+        let mut transaction = self.own.begin().await?;
         let values = Values::default().with(&request.to_owned());
-        let asked: Vec<Asked> = all(&mut connection, "WHERE request = $1", values).await?;
+        let asked: Vec<Asked> = all(&mut transaction, "WHERE request = $1", values).await?;
+        transaction.commit().await?;
         Ok(asked.into_iter().next())
     }
 

@@ -2,18 +2,13 @@
 
 use crate::error::StoreError;
 use percent_encoding::percent_decode_str;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
-use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::any::{AnyConnectOptions, install_default_drivers};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::str::FromStr as _;
-use std::time::Duration;
-
-/// Longest wait for a connection of a pool.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A connection of a pool is closed after so long, so that a file that was replaced is not read for ever.
-const LIFETIME: Duration = Duration::from_secs(60);
 
 /// The two that are supported. SQL differs only where this says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +73,12 @@ impl Database {
         Some(OsString::from_vec(bytes).into())
     }
 
+    /// Device and inode of the file that stands there now, if it is one.
+    pub(crate) fn file_id(&self) -> Option<(u64, u64)> {
+        let metadata = std::fs::metadata(self.file()?).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
     /// What it is called in messages: without a password.
     #[must_use]
     pub fn name(&self) -> String {
@@ -97,20 +98,6 @@ impl Database {
         let mut connection = AnyConnection::connect(&self.url).await?;
         set_up(&mut connection, self.kind, purpose).await?;
         Ok(connection)
-    }
-
-    /// A pool that connects when it is first used.
-    pub(crate) fn pool(&self, purpose: Purpose, connections: u32) -> Result<AnyPool, StoreError> {
-        let kind = self.kind;
-        let options = AnyPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(PATIENCE)
-            .max_lifetime(LIFETIME)
-            .after_connect(move |connection, _| {
-                Box::pin(async move { set_up(connection, kind, purpose).await })
-            });
-        let address = AnyConnectOptions::from_str(&self.url)?;
-        Ok(options.connect_lazy_with(address))
     }
 }
 

@@ -1,12 +1,14 @@
 //! What can go wrong between the journal and the database, and whether it can pass.
 
 use domain::Seq;
+use sqlx::error::DatabaseError as _;
+use sqlx::sqlite::SqliteError;
 
 /// Why the store did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database did not answer, or refused: it is locked, gone, full, killed.
-    #[error("database: {0}")]
+    /// The database did not answer, or refused: it is locked, gone, full, killed, damaged.
+    #[error("database: {}{}", .0, repair(.0))]
     Database(#[from] sqlx::Error),
     /// It did not answer in time.
     #[error("the database has not answered for {0} s")]
@@ -82,7 +84,32 @@ pub enum StoreError {
     },
 }
 
+/// What helps a SQLite file that is damaged, or is none: no statement does.
+fn repair(error: &sqlx::Error) -> &'static str {
+    if is_damage(error) {
+        "; the file that store.url names is damaged: with the slowpath stopped move it, its -wal and its -shm away, and \
+         start again: what the journal gives is made again; users, tokens and request ids are lost unless a copy of the \
+         file is put there"
+    } else {
+        ""
+    }
+}
+
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`, whatever more their codes say.
+fn is_damage(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<SqliteError>());
+    let code = error.and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
+}
+
 impl StoreError {
+    /// Whether the database's file is damaged: it cannot be emptied either.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Database(error) if is_damage(error))
+    }
+
     /// Whether trying again can help without anybody doing something.
     #[must_use]
     pub fn can_pass(&self) -> bool {

@@ -16,6 +16,7 @@ mod column;
 mod database;
 mod error;
 mod markets;
+mod pool;
 mod projection;
 mod projector;
 mod record;

@@ -11,8 +11,8 @@ use crate::rows::{
 use core::num::NonZeroU64;
 use domain::{
     AccountId, Amount, AssetId, Command, Event, EventKind, Fill, Flag, Liquidity, MarketId,
-    MarketState, Nanos, OrderId, OrderView, Price, Qty, Reason, Seq, SessionId, Side, Source,
-    TimeInForce,
+    MarketState, Nanos, OrderId, OrderType, OrderView, Price, Qty, Reason, Seq, SessionId, Side,
+    Source, TimeInForce,
 };
 use engine::Engine;
 use journal::{Chain, Frame};
@@ -189,6 +189,8 @@ impl Projection {
             }),
             Event::NotApplied(_)
             | Event::MassCanceled(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -216,6 +218,7 @@ impl Projection {
             expires: event.expires,
             display_qty: event.display_qty,
             trigger_price: event.trigger_price,
+            quote: event.quote,
             price: event.price,
             qty: event.qty,
             filled: Qty::ZERO,
@@ -239,7 +242,8 @@ impl Projection {
     fn amend(&mut self, event: &domain::Amended, place: Place, batch: &mut Batch) {
         let before = self.open.get(&event.order_id);
         let before = before.expect("events name orders that are open");
-        if before.client_order_id != event.client_order_id {
+        // Nobody looks for a quote by an id that it had.
+        if before.client_order_id != event.client_order_id && !before.quote.is_yes() {
             batch.replaced_ids.push(ReplacedId {
                 account: before.account,
                 session: before.session,
@@ -301,8 +305,8 @@ impl Projection {
         if !order.status.is_open() {
             self.open.remove(&order_id);
         }
-        // A market buy holds nothing.
-        if order.side == Side::Sell || order.order_type.has_limit() {
+        // A market buy holds nothing, but one that waits or waited.
+        if order.side == Side::Sell || order.order_type != OrderType::Market {
             let (base, quote) = self.assets_of(order.market);
             let held = match order.side {
                 Side::Buy => quote,
@@ -487,6 +491,8 @@ impl Projection {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
@@ -506,17 +512,15 @@ impl Projection {
 
 /// Whether a row says of an order what the engine does.
 fn is_row_of(order: &Order, live: &OrderView) -> bool {
-    // A market order that sweeps or waits has no price of its own: the row says the worst.
-    let price = if order.order_type.has_limit() {
-        order.price
-    } else {
-        Price(0)
+    // A market order that sweeps or waits has no price of its own: the row says the worst, and so does the engine of one
+    // that waits.
+    let waits = order.status == OrderStatus::Waiting;
+    let (price, worst_price) = match (order.order_type.has_limit(), waits) {
+        (true, _) => (order.price, Price(0)),
+        (false, true) => (Price(0), order.price),
+        (false, false) => (Price(0), Price(0)),
     };
-    let trigger_price = if order.status == OrderStatus::Waiting {
-        order.trigger_price
-    } else {
-        Price(0)
-    };
+    let trigger_price = if waits { order.trigger_price } else { Price(0) };
     let until_close = order.time_in_force == TimeInForce::GoodTillClose;
     let own = (order.post_only, order.self_trade, order.self_trade_scope);
     (order.session, order.client_order_id) == (live.session, live.client_order_id)
@@ -524,6 +528,7 @@ fn is_row_of(order: &Order, live: &OrderView) -> bool {
         && own == (live.post_only, live.self_trade, live.self_trade_scope)
         && (until_close, order.expires) == (live.until_close, live.expires)
         && (order.display_qty, trigger_price) == (live.display_qty, live.trigger_price)
+        && (worst_price, order.quote.is_yes()) == (live.worst_price, live.quote)
         && (order.leaves, order.filled) == (live.leaves, live.filled)
 }
 
@@ -579,6 +584,8 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         Event::SelfTradePrevented(event) => Some((event.kind, event.as_bytes())),
         Event::MassCanceled(event) => Some((event.kind, event.as_bytes())),
         Event::Triggered(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionSet(event) => Some((event.kind, event.as_bytes())),
+        Event::ProtectionReached(event) => Some((event.kind, event.as_bytes())),
         Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)

@@ -13,7 +13,6 @@ use crate::writer::Writer;
 use domain::{Nanos, Seq};
 use engine::Engine;
 use journal::{Chain, Frame};
-use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 /// Rows after which a batch takes no more frames: it holds SQLite's one write lock while it is written,
@@ -211,7 +210,7 @@ impl Projector {
                 None => return Ok(None),
             },
         };
-        if connected.file != file_of(&self.database) {
+        if connected.file != self.database.file_id() {
             return Err(StoreError::Gone(self.database.name()));
         }
         Ok(Some(connected))
@@ -236,16 +235,11 @@ impl Projector {
 
 async fn connect(database: &Database, shard: u16) -> Result<(Connected, Resume), StoreError> {
     let (writer, prepared) = within(Writer::open(database, shard)).await?;
-    let file = file_of(database);
+    let file = database.file_id();
     Ok((Connected { writer, file }, prepared.resume))
 }
 
 async fn within<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let done = tokio::time::timeout(PATIENCE, work).await;
     done.unwrap_or(Err(StoreError::Silent(PATIENCE.as_secs())))
-}
-
-fn file_of(database: &Database) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(database.file()?).ok()?;
-    Some((metadata.dev(), metadata.ino()))
 }

@@ -127,7 +127,7 @@ record! {
         session: SessionId,
         /// For whom.
         account: AccountId,
-        /// The owner's id: the last one that was given.
+        /// The owner's id: the last one that was given. Of a quote the quote's, which both sides share.
         client_order_id: ClientOrderId,
         /// Where.
         market: MarketId,
@@ -151,6 +151,8 @@ record! {
         display_qty: Qty,
         /// Of a stop its trigger price in ticks, also when it waits no more; else 0.
         trigger_price: Price,
+        /// Whether it is a side of a quote: no client order id finds it.
+        quote: Flag,
         /// Limit price in ticks; of a market order the worst, or 0.
         price: Price,
         /// Lots, those that have traded included.

@@ -8,13 +8,14 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 
 /// What leads from each version to the next, version 0 being no tables. A step that was released is
 /// never changed.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../migrations/0001_tables.sql"),
     include_str!("../migrations/0002_removed_snapshots.sql"),
     include_str!("../migrations/0003_who_asked.sql"),
     include_str!("../migrations/0004_tokens_of_a_wallet.sql"),
     include_str!("../migrations/0005_requests.sql"),
     include_str!("../migrations/0006_rules.sql"),
+    include_str!("../migrations/0007_quotes.sql"),
 ];
 
 /// The version of the tables that this build knows.

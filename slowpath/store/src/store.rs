@@ -1,13 +1,12 @@
 //! The handle that answers questions. Every answer is of one moment and says its seq.
 
 use crate::column::Values;
-use crate::database::{Database, Kind, Purpose, begin_reading};
+use crate::database::{Database, Purpose};
 use crate::error::StoreError;
+use crate::pool::{Pool, Transaction};
 use crate::record::{self, Record};
 use crate::schema;
 use domain::Seq;
-use sqlx::any::Any;
-use sqlx::{AnyPool, Transaction};
 
 /// Most rows of one answer; a larger limit counts as this.
 pub const MAX_ROWS: u32 = 500;
@@ -24,26 +23,19 @@ pub struct At<T> {
 /// Answers questions, and keeps users and tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    kind: Kind,
-    pub(crate) read: AnyPool,
-    pub(crate) own: AnyPool,
+    pub(crate) read: Pool,
+    pub(crate) own: Pool,
 }
 
 impl Store {
     /// A store with at most so many questions at a time. It connects when it is first asked; the
     /// tables are made by a [`crate::Writer`] or by [`crate::prepare`].
-    ///
-    /// # Errors
-    /// If the address is not understood.
-    ///
-    /// # Panics
-    /// Outside of a Tokio runtime.
-    pub fn new(database: &Database, readers: u32) -> Result<Self, StoreError> {
-        Ok(Self {
-            kind: database.kind(),
-            read: database.pool(Purpose::Read, readers)?,
-            own: database.pool(Purpose::Own, 1)?,
-        })
+    #[must_use]
+    pub fn new(database: &Database, readers: u32) -> Self {
+        Self {
+            read: Pool::new(database, Purpose::Read, readers),
+            own: Pool::new(database, Purpose::Own, 1),
+        }
     }
 
     /// The last frame that was projected.
@@ -51,8 +43,9 @@ impl Store {
     /// # Errors
     /// As every question: [`StoreError::Database`] if the database does not answer.
     pub async fn last_seq(&self) -> Result<Seq, StoreError> {
-        let mut connection = self.read.acquire().await?;
-        Ok(schema::read(&mut connection).await?.1.last_seq)
+        let Question { transaction, seq } = self.ask().await?;
+        transaction.commit().await?;
+        Ok(seq)
     }
 
     /// Closes all connections.
@@ -63,7 +56,7 @@ impl Store {
 
     /// Begins a question: everything that it reads is of one moment.
     pub(crate) async fn ask(&self) -> Result<Question, StoreError> {
-        let mut transaction = self.read.begin_with(begin_reading(self.kind)).await?;
+        let mut transaction = self.read.begin().await?;
         let (_, at) = schema::read(&mut transaction).await?;
         Ok(Question {
             transaction,
@@ -74,7 +67,7 @@ impl Store {
 
 /// A transaction that reads.
 pub(crate) struct Question {
-    transaction: Transaction<'static, Any>,
+    transaction: Transaction,
     pub(crate) seq: Seq,
 }
 
@@ -99,7 +92,7 @@ impl Question {
 
     /// Ends the question with its answer.
     pub(crate) async fn answer<T>(self, value: T) -> Result<At<T>, StoreError> {
-        self.transaction.rollback().await?;
+        self.transaction.commit().await?;
         Ok(At {
             seq: self.seq,
             value,

@@ -116,7 +116,7 @@ impl Store {
         };
         let accepted: Option<Order> = question
             .first(
-                "WHERE account = $1 AND client_order_id = $2 AND session = $3 \
+                "WHERE account = $1 AND client_order_id = $2 AND session = $3 AND quote = 0 \
                  ORDER BY created_seq DESC LIMIT 1",
                 named(),
             )

@@ -100,7 +100,7 @@ impl Store {
         role: Role,
         now: Nanos,
     ) -> Result<User, StoreError> {
-        let mut connection = self.own.acquire().await?;
+        let mut transaction = self.own.begin().await?;
         let insert = "INSERT INTO users (wallet, role, created) VALUES ($1, $2, $3) \
                       ON CONFLICT (wallet) DO NOTHING";
         let new = User {
@@ -108,8 +108,10 @@ impl Store {
             role,
             created: now,
         };
-        run(&mut connection, insert, values_of(&new)).await?;
-        Ok(user(&mut connection, wallet).await?.unwrap_or(new))
+        run(&mut transaction, insert, values_of(&new)).await?;
+        let user = user(&mut transaction, wallet).await?;
+        transaction.commit().await?;
+        Ok(user.unwrap_or(new))
     }
 
     /// The role that a wallet has here: what an operator gave it, a user's otherwise.
@@ -120,19 +122,15 @@ impl Store {
     /// # Errors
     /// As [`Store::user_or_new`].
     pub async fn role(&self, wallet: [u8; 32]) -> Result<Role, StoreError> {
-        let mut connection = self.read.acquire().await?;
-        let role = user(&mut connection, wallet).await?.map(|user| user.role);
-        if role != Some(Role::Operator) {
-            return Ok(role.unwrap_or(Role::User));
-        }
+        let mut transaction = self.read.begin().await?;
+        let role = user(&mut transaction, wallet).await?.map(|user| user.role);
         let values = Values::default().with(&wallet).with(&Role::Operator);
         let given = "WHERE wallet = $1 AND role = $2 ORDER BY time DESC LIMIT 1";
-        let given: Vec<RoleGiven> = all(&mut connection, given, values).await?;
-        let was_given = !given.is_empty();
-        Ok(if was_given {
-            Role::Operator
-        } else {
-            Role::User
+        let given: Vec<RoleGiven> = all(&mut transaction, given, values).await?;
+        transaction.commit().await?;
+        Ok(match role {
+            Some(Role::Operator) if given.is_empty() => Role::User,
+            role => role.unwrap_or(Role::User),
         })
     }
 
@@ -141,14 +139,15 @@ impl Store {
     /// # Errors
     /// As [`Store::role`].
     pub async fn stray_operators(&self) -> Result<Vec<[u8; 32]>, StoreError> {
-        let mut connection = self.read.acquire().await?;
+        let mut transaction = self.read.begin().await?;
         let values = Values::default()
             .with(&Role::Operator)
             .with(&Role::Operator)
             .with(&at_most(MAX_ROWS));
         let stray = "WHERE role = $1 AND wallet NOT IN \
                      (SELECT wallet FROM roles_given WHERE role = $2) ORDER BY wallet LIMIT $3";
-        let stray: Vec<User> = all(&mut connection, stray, values).await?;
+        let stray: Vec<User> = all(&mut transaction, stray, values).await?;
+        transaction.commit().await?;
         Ok(stray.into_iter().map(|user| user.wallet).collect())
     }
 
@@ -231,8 +230,10 @@ impl Store {
     /// # Errors
     /// As [`Store::role`].
     pub async fn refresh_token(&self, hash: [u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
-        let mut connection = self.read.acquire().await?;
-        token(&mut connection, hash).await
+        let mut transaction = self.read.begin().await?;
+        let token = token(&mut transaction, hash).await?;
+        transaction.commit().await?;
+        Ok(token)
     }
 
     /// Exchanges a token for another, which gets family and owner of the old one. Within [`ROTATION_REPEAT`] the same exchange
@@ -283,8 +284,10 @@ impl Store {
     /// # Errors
     /// As [`Store::role`].
     pub async fn revoke_family(&self, family: u64, now: Nanos) -> Result<u64, StoreError> {
-        let mut connection = self.own.acquire().await?;
-        revoke(&mut connection, family, now).await
+        let mut transaction = self.own.begin().await?;
+        let revoked = revoke(&mut transaction, family, now).await?;
+        transaction.commit().await?;
+        Ok(revoked)
     }
 
     /// Forgets tokens that expired before a moment; says how many.
@@ -292,10 +295,12 @@ impl Store {
     /// # Errors
     /// As [`Store::role`].
     pub async fn forget_tokens(&self, expired_before: Nanos) -> Result<u64, StoreError> {
-        let mut connection = self.own.acquire().await?;
+        let mut transaction = self.own.begin().await?;
         let values = Values::default().with(&bound(expired_before.0));
         let delete = "DELETE FROM refresh_tokens WHERE expires < $1";
-        run(&mut connection, delete, values).await
+        let forgotten = run(&mut transaction, delete, values).await?;
+        transaction.commit().await?;
+        Ok(forgotten)
     }
 }
 

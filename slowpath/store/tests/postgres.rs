@@ -35,7 +35,7 @@ fn it_holds_and_answers_what_sqlite_does() {
             .await
             .unwrap();
         assert_same(&dump(&url).await, &dump(&sqlite).await);
-        let store = |url: &str| Store::new(&Database::new(url).unwrap(), 2).unwrap();
+        let store = |url: &str| Store::new(&Database::new(url).unwrap(), 2);
         let (one, other) = (store(&url), store(&sqlite));
         assert_eq!(
             one.last_seq().await.unwrap(),
@@ -53,6 +53,7 @@ fn it_holds_and_answers_what_sqlite_does() {
         );
         claims::operators_are_those_whom_one_made_so(&one).await;
         claims::a_token_is_exchanged_once(&one).await;
+        claims::what_follows_an_error_is_committed(&one, &store(&url)).await;
         claims::the_oldest_log_ons_of_a_wallet_end(&one).await;
         claims::an_exchange_is_repeated_only_for_whom_the_answer_was_lost(&one).await;
     });

@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub(crate) fn store(&self) -> Store {
-        Store::new(&Database::new(&self.url).unwrap(), 2).unwrap()
+        Store::new(&Database::new(&self.url).unwrap(), 2)
     }
 }
 
@@ -302,8 +302,9 @@ fn a_busy_exchange_leaves_rows_in_every_table_of_the_journal() {
         for (table, rows) in rows.iter().filter(|(table, _)| !others.contains(table)) {
             assert!(!rows.is_empty(), "{table}");
         }
-        let is_rebate = |row: &String| row.contains("maker_is_rebate=1");
-        assert!(rows["trades"].iter().any(is_rebate));
+        let has = |table: &str, what: &str| rows[table].iter().any(|row| row.contains(what));
+        assert!(has("trades", "maker_is_rebate=1"));
+        assert!(has("orders", "quote=1"));
     });
 }
 
@@ -514,8 +515,13 @@ async fn check_against_engine(store: &Store, exchange: &Exchange) {
     assert_eq!(open.len(), engine.live_orders());
     let mut levels: BTreeMap<(MarketId, Side, Price), (u64, u32)> = BTreeMap::new();
     for order in &open {
-        let found = engine.order_id(order.session, order.client_order_id);
-        assert_eq!(found, Some(order.order_id));
+        if order.quote.is_yes() {
+            let quoted = engine.quote_of(order.session, order.market);
+            assert!(quoted.contains(&Some(order.order_id)), "{order:?}");
+        } else {
+            let found = engine.order_id(order.session, order.client_order_id);
+            assert_eq!(found, Some(order.order_id));
+        }
         assert_eq!(order.filled.0 + order.leaves.0, order.qty.0);
         let live = engine.order(order.order_id).unwrap();
         let waits = order.status == OrderStatus::Waiting;
@@ -610,6 +616,7 @@ fn a_token_is_exchanged_once_and_a_copy_ends_its_family() {
         let database = Database::new(&place.url).unwrap();
         store::prepare(&database, SHARD).await.unwrap();
         claims::a_token_is_exchanged_once(&place.store()).await;
+        claims::what_follows_an_error_is_committed(&place.store(), &place.store()).await;
     });
 }
 

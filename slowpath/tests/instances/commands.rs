@@ -1,11 +1,11 @@
 //! `sluice start`, `validate-config`, `config`, and what their help teaches. `operate_test.py` starts and stops the
 //! real processes.
 
-use crate::instance::{Instance, Said, wait};
+use crate::instance::{Fastpath, Instance, Said, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Output};
 
 fn sluice(instance: &Instance, args: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
@@ -173,6 +173,8 @@ fn a_process_whose_region_is_gone_is_not_said_to_have_stopped() {
     );
     assert!(said.out.contains(&says), "{said:?}");
     assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(instance.sluice_unread(&["stop"]), Some(1));
+    assert_eq!(instance.sluice_unread(&["status"]), Some(1));
     let status = instance.sluice(&["status"]);
     let says = format!(
         "wrong: the slowpath (pid {pid}) runs, and its region slow is gone or has another name, unless it has just \
@@ -215,6 +217,9 @@ fn what_runs_already_is_not_started_again_and_what_is_missing_is() {
         assert!(said.err.contains(&part), "{part}: {said:?}");
     }
     assert!(!instance.config.state_dir().join("slowpath.log").exists());
+    // Not the code of a panic, which would leave behind what was started.
+    let start = ["start", "--detach", "--programs", &folder];
+    assert_eq!(instance.sluice_unread(&start), Some(1));
     let stopped = instance.sluice(&["stop"]);
     let says = format!("the slowpath (pid {}) has stopped\n", slowpath.pid());
     assert_eq!(stopped.out, format!("the fastpath does not run\n{says}"));
@@ -257,6 +262,123 @@ fn a_cpu_that_this_machine_has_not_is_a_warning_and_an_error_at_a_start() {
     );
     let refused = instance.refused_slowpath();
     assert!(refused.contains(says), "{refused}");
+}
+
+/// What a start would find out, said before, and nothing is made.
+#[test]
+fn what_this_machine_does_not_have_is_said_before_a_start() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, metrics) = (taken.local_addr().unwrap(), listener.local_addr().unwrap());
+    let instance = Instance::new("");
+    for (more, says) in [
+        (
+            format!("[port]\nbind = \"{port}\"\n"),
+            format!("port.bind: {port} is in use by another process"),
+        ),
+        (
+            format!("[metrics]\nbind = \"{metrics}\"\n"),
+            format!("metrics.bind: {metrics} is in use by another process"),
+        ),
+        (
+            "[port]\nbind = \"192.0.2.77:7400\"\n".to_owned(),
+            "port.bind: no interface of this machine has the address 192.0.2.77".to_owned(),
+        ),
+        (
+            "[store]\nurl = \"sqlite:gone/store.db\"\n".to_owned(),
+            "store.url: there is no folder".to_owned(),
+        ),
+        (
+            "[store]\nurl = \"sqlite:genesis.toml/store.db\"\n".to_owned(),
+            "store.url: the database cannot be made in".to_owned(),
+        ),
+        (
+            "[store]\nurl = \"sqlite:shm\"\n".to_owned(),
+            "is no file: name one".to_owned(),
+        ),
+    ] {
+        instance.configure(&more);
+        let said = instance.sluice(&["validate-config"]);
+        assert_eq!(said.code, 1, "{more}: {said:?}");
+        assert!(said.out.contains(&says), "{says}: {said:?}");
+        assert!(
+            said.out.ends_with("; `sluice start` fails here\n"),
+            "{said:?}"
+        );
+    }
+    let there = fs::read_dir(instance.folder.path()).unwrap().count();
+    assert_eq!(there, 3, "configuration, genesis, and the folder of memory");
+}
+
+/// Its own port is one that it may have.
+#[test]
+fn ports_of_a_running_instance_are_a_warning() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    let instance = Instance::new(&format!("[port]\nbind = \"{port}\"\n"));
+    let fastpath = Fastpath::start(&instance);
+    let said = instance.sluice(&["validate-config"]);
+    let says = format!("warning: port.bind: {port} is in use, and this instance's fastpath runs");
+    assert!(said.code == 0 && said.out.contains(&says), "{said:?}");
+    drop(fastpath);
+    assert_eq!(instance.sluice(&["validate-config"]).code, 1);
+}
+
+/// What `sluice start --detach` says with a state folder of 256 KiB, in a mount namespace of its own, which takes the
+/// small disk with it when it ends. None: this user may have no such namespace.
+fn started_on_a_small_disk(instance: &Instance, before: &str, programs: &str) -> Option<Output> {
+    let script = format!(
+        "mount -t tmpfs -o size=256k tmpfs \"$1\" || exit 99; {before}; \
+         exec \"$2\" start --detach --programs \"$3\" --config \"$4\""
+    );
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "sh", "-c", &script, "sh"]);
+    command.arg(instance.config.state_dir());
+    command.arg(env!("CARGO_BIN_EXE_sluice")).arg(programs);
+    command.arg(instance.folder.path().join("sluice.toml"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let forbidden = output.status.code() == Some(99) || said.starts_with("unshare:");
+    assert!(
+        !forbidden || !rustix::process::geteuid().is_root(),
+        "{said}"
+    );
+    (!forbidden).then_some(output)
+}
+
+/// A full disk has no room for anybody's words about it.
+#[test]
+fn a_full_disk_is_said_in_one_line_and_nothing_is_left_running() {
+    let instance = Instance::new("");
+    let state = instance.config.state_dir();
+    let started = instance.folder.path().join("started");
+    fs::create_dir_all(&state).unwrap();
+    let fill = format!(
+        "head -c 1M /dev/zero 2>/dev/null >{}/filler",
+        state.display()
+    );
+    let fills = format!("{fill}; touch {}; exit 3", started.display());
+    let programs = programs(&instance, &fills, "exec sleep 60");
+    for (before, end, has_started) in [
+        (&*fill, "nothing was started", false),
+        ("true", "what was started is stopped again", true),
+    ] {
+        let Some(output) = started_on_a_small_disk(&instance, before, &programs) else {
+            return;
+        };
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let says = format!(
+            "sluice: no room on the disk of the state folder {} (0 KiB left): make room there, or let \
+             instance.state_dir name another disk, and start again; {end}\n",
+            state.display()
+        );
+        assert_eq!(said, says);
+        assert_eq!(started.exists(), has_started);
+    }
 }
 
 #[test]
@@ -330,6 +452,17 @@ fn a_valid_configuration_and_its_genesis_are_said_to_be_so() {
             "{all}"
         );
     }
+}
+
+#[test]
+fn a_configuration_of_production_is_warned_of_what_is_seldom_meant() {
+    let instance = Instance::new("");
+    let production = [("SLUICE_PROFILE", "production")];
+    let said = sluice(&instance, &["validate-config"], &production);
+    assert_eq!(said.code, 0, "{said:?}");
+    let warned =
+        "warning: session.public_key in the genesis file: that of session 1, 2 is a test key";
+    assert!(said.out.contains(warned), "{said:?}");
 }
 
 #[test]

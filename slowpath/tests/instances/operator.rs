@@ -3,7 +3,7 @@
 use crate::instance::{Fastpath, Instance, wait};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use topology::instruments::{matching, process, tile_kind};
+use topology::instruments::{address_number, matching, process, tile_kind};
 
 #[test]
 fn status_of_nothing_says_what_is_missing() {
@@ -83,6 +83,30 @@ fn the_port_that_the_system_chose_is_shown() {
     own.set_kind(tile_kind::PROCESS);
     own.counter(process::order_port).set(45_678);
     assert!(shown().contains("  port 127.0.0.1:45678  "), "{}", shown());
+}
+
+#[test]
+fn what_the_running_fastpath_promises_is_shown_and_not_what_the_file_says_since() {
+    let instance = Instance::new("");
+    let fastpath = Fastpath::start(&instance);
+    instance.configure("[feed]\ndestination = \"127.0.0.1:7499\"\n");
+    let shown = || instance.sluice(&["status"]).out;
+    assert!(shown().contains("  feed 127.0.0.1:7499  "), "not said yet");
+    let own = fastpath.fast.tile(3);
+    own.set_kind(tile_kind::PROCESS);
+    own.counter(process::ack).set(2);
+    assert!(shown().contains("  ack durable  "), "{}", shown());
+    assert!(shown().contains("  feed none  "), "{}", shown());
+    let address = "239.1.1.1:7401";
+    own.counter(process::feed)
+        .set(address_number(address.parse().unwrap()));
+    assert!(
+        shown().contains(&format!("  feed {address}  ")),
+        "{}",
+        shown()
+    );
+    drop(fastpath);
+    assert!(shown().contains("  feed 127.0.0.1:7499  "), "{}", shown());
 }
 
 #[test]
@@ -300,6 +324,16 @@ fn a_range_or_a_session_can_be_printed() {
         .collect();
     assert_eq!(kinds, ["Accepted", "BookAdd"]);
 
+    for (args, says) in [
+        (["--from", "1000", "--to", "1001"], "ends before seq 1000"),
+        (["--from", "3", "--to", "2"], "--to 2 is before"),
+        (["--from", "1", "--session", "77"], "none of these frames"),
+    ] {
+        let printed = instance.sluice(&[&["journal", "print"], &args[..]].concat());
+        assert_eq!((printed.code, printed.out.as_str()), (0, ""), "{printed:?}");
+        assert!(printed.err.contains(says), "{printed:?}");
+    }
+
     let of_one = instance.sluice(&["journal", "print", "--session", "1", "--json"]);
     let lines: Vec<serde_json::Value> = of_one
         .out
@@ -338,6 +372,11 @@ fn damage_in_the_archive_is_refused_by_name() {
             .contains("NOT VALID: archive: 00000000000000000001.seg"),
         "{verified:?}"
     );
+    let verify = ["journal", "verify", "--archive-only"];
+    assert_eq!(instance.sluice_unread(&verify), Some(1));
+    // What only prints ends with its reader.
+    let print = ["config", "show"];
+    assert_eq!(instance.sluice_unread(&print), Some(0));
 }
 
 #[test]

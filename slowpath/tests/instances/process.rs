@@ -155,6 +155,7 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     fs::write(&first, &bytes).unwrap();
     let mut slowpath = instance.start_slowpath();
     slowpath.wait_for("alarm: the shadow engine stops: archive: 00000000000000000001.seg");
+    slowpath.wait_for("alarm: the store stops: archive: 00000000000000000001.seg");
     wait("it shows", || {
         instance.slow().shadow_state() == Some(ShadowState::Unreadable)
     });
@@ -166,6 +167,12 @@ fn a_frame_that_cannot_be_read_is_told_from_one_that_does_not_agree() {
     assert_eq!(slowpath.stop().code(), Some(1));
     let said = slowpath.said();
     assert!(said.contains("cannot read seq 2\n"), "{said}");
+    let (whole, refers) = (
+        "restore this segment from a copy",
+        "what to do was said before",
+    );
+    let count = |part: &str| said.matches(part).count();
+    assert_eq!((count(whole), count(refers)), (1, 1), "{said}");
     assert!(!said.contains("agree"), "{said}");
     bytes[200] ^= 1;
     fs::write(&first, &bytes).unwrap();

@@ -38,7 +38,7 @@ struct Content {
 fn content(url: &str) -> Content {
     let all = OrderFilter::default();
     storing::runtime().unwrap().block_on(async {
-        let store = Store::new(&Database::new(url).unwrap(), 1).unwrap();
+        let store = Store::new(&Database::new(url).unwrap(), 1);
         let trades = store.trades_of_market(MarketId(0), None, 500).await;
         let trades = trades.unwrap();
         let orders = store.orders(AccountId(1), all, None, 500).await.unwrap();
@@ -157,7 +157,7 @@ fn it_begins_behind_the_newest_snapshot_that_holds_and_has_the_same_rows() {
 /// The index of snapshots, the newest first: seq, and whether it is there. None before there are tables.
 fn indexed(instance: &Instance) -> Option<Vec<(u64, bool)>> {
     storing::runtime().unwrap().block_on(async {
-        let store = Store::new(&Database::new(&instance.config.store_url()).unwrap(), 1).unwrap();
+        let store = Store::new(&Database::new(&instance.config.store_url()).unwrap(), 1);
         let index = store.snapshots(None, 500).await;
         store.close().await;
         let index = index.ok()?.value;

@@ -24,6 +24,8 @@ pub(super) fn examples() -> Result<String> {
     for (example, more) in [
         ("place_and_cancel", &[][..]),
         ("small_maker", &["--seconds", "2"][..]),
+        ("stop_and_iceberg", &["--trade", "yes"][..]),
+        ("quoter", &["--seconds", "2"][..]),
         ("cancel_all", &[][..]),
     ] {
         let out = example_with(example, [&server, "1", "0", &secret], more)?;
@@ -34,6 +36,9 @@ pub(super) fn examples() -> Result<String> {
             "{example} ended with {}: {text}{errors}",
             out.status
         );
+        if example == "stop_and_iceberg" {
+            ensure_told(&text)?;
+        }
         let last = text.lines().last().unwrap_or("(nothing)");
         said = format!("{said}{example}: {last}; ");
         let nobody = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
@@ -69,6 +74,30 @@ pub(super) fn examples() -> Result<String> {
     }
     instance.stop()?;
     Ok(format!("{said}each failure is named"))
+}
+
+/// The iceberg trades in parts, and what it trades lets the stop arrive, which takes the rest of what it wants from it.
+fn ensure_told(text: &str) -> Result<()> {
+    let told: Vec<&str> = text
+        .lines()
+        .map(|line| line.split_once(": ").map_or(line, |(_, told)| told))
+        .collect();
+    for says in [
+        "10 lots for sale at 1000, of which everybody sees 3 at a time",
+        "waits, in no book, until a trade is at 1000 or above; then it buys 2 lots",
+        "3 lots traded at 1000, 7 left",
+        "1 lots traded at 1000, 6 left",
+        "waits no more",
+        "2 lots traded at 1000, 0 left",
+        "nothing of the stop was left to cancel",
+        "4 lots of the iceberg cancelled",
+    ] {
+        ensure!(
+            told.iter().any(|line| line.starts_with(says)),
+            "stop_and_iceberg does not say {says:?}: {text}"
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn example_with(

@@ -19,8 +19,8 @@ use super::{PLAN, counter, pace, settle, start, swarm};
 /// first time, and a deeper stack.
 const PAGE_FAULTS: u64 = 64;
 
-/// 1,000 accounts, 20,000 resting orders, then fills, cancels, duplicates, skipped numbers and
-/// garbage: no heap allocation after start, and of the tile's thread no system call but the
+/// 1,000 accounts, 20,000 resting orders, then fills, cancels, mass quotes, protections that are reached, duplicates,
+/// skipped numbers and garbage: no heap allocation after start, and of the tile's thread no system call but the
 /// port's, as strace sees it. The feed is on, and nobody listens to it.
 pub(super) fn closed_hot_path() -> Result<String> {
     let plan = Plan {
@@ -80,6 +80,7 @@ pub(super) fn closed_hot_path() -> Result<String> {
     );
     let tally = swarm.tally;
     ensure!(tally.fills > 0 && tally.canceled > 0 && tally.not_applied > 0 && tally.repeated > 0);
+    ensure!(tally.protected > 0, "no protection was reached: {tally:?}");
     instance.stop()?;
     Ok(format!(
         "{resting} resting, {tally:?}, {published} feed messages, {calls:?}, 0 allocations, {faults} page faults"
@@ -124,7 +125,9 @@ fn mixed_load(swarm: &mut Swarm, random: &mut Random, time: Duration) -> Result<
             1 => swarm.skip(place),
             2 => swarm.spoiled(place, |bytes| flip(bytes, random), false)?,
             3 => swarm.raw(&random.draw().to_le_bytes())?,
-            4..=8 => swarm.cancel(place, random.below(20) + 1)?,
+            4..=6 => swarm.cancel(place, random.below(20) + 1)?,
+            7 => swarm.mass_quote(place, 10_000, 10_001, random.below(32) + 1)?,
+            8 => swarm.protect(place, 1)?,
             9..=11 => swarm.order(place, u8::from(place % 2 == 0), 10_000, 3)?,
             _ => swarm.order(place, u8::from(place % 2 == 1), 10_000, 3)?,
         }

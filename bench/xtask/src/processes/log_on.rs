@@ -31,19 +31,32 @@ pub(super) fn run(plan: &Plan) -> Result<String> {
         Ok(ended.status.success())
     };
 
-    let session = open(&[&gateway, &wallet, &first])?;
+    let asked = |secret: &str| {
+        let named = [
+            ("--gateway", &*gateway),
+            ("--wallet", &*wallet),
+            ("--secret", secret),
+        ];
+        let words = named.iter().flat_map(|(name, value)| [*name, *value]);
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let again = |session: &str| [asked(&second), vec!["--session".into(), session.into()]].concat();
+    let session = open(&asked(&first))?;
     ensure!(trades(&session, &first)?, "the session does not trade");
-    let renewed = open(&[&gateway, &wallet, &second, &session])?;
+    let renewed = open(&again(&session))?;
     ensure!(renewed == session, "another session: {renewed}");
     ensure!(!trades(&session, &first)?, "the old key is still good");
     ensure!(trades(&session, &second)?, "the new key is not good");
 
     for (given, says) in [
-        (&[&gateway, &wallet, &second][..], "File exists"),
-        (&[&gateway, &wallet][..], "usage: log_on"),
+        (&asked(&second)[..], "File exists"),
+        (&asked(&second)[..4], "--secret is needed; --help says more"),
+        (
+            &[gateway.clone()][..],
+            "is not an option; --help lists them",
+        ),
     ] {
-        let given: Vec<&str> = given.iter().map(|word| word.as_str()).collect();
-        let errors = String::from_utf8_lossy(&example(&given)?.stderr).into_owned();
+        let errors = String::from_utf8_lossy(&example(given)?.stderr).into_owned();
         ensure!(
             errors.contains(says),
             "{given:?} does not say {says:?}: {errors}"
@@ -68,7 +81,7 @@ fn wallet_with_funds(instance: &Instance) -> Result<String> {
     Ok(wallet.display().to_string())
 }
 
-fn example(arguments: &[&str]) -> Result<Output> {
+fn example(arguments: &[String]) -> Result<Output> {
     Command::new("cargo")
         .current_dir(programs::workspace_root()?)
         .args([
@@ -86,7 +99,7 @@ fn example(arguments: &[&str]) -> Result<Output> {
 }
 
 /// Logs on; the session that the example names.
-fn open(arguments: &[&str]) -> Result<String> {
+fn open(arguments: &[String]) -> Result<String> {
     let out = example(arguments)?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let errors = String::from_utf8_lossy(&out.stderr).into_owned();

@@ -4,13 +4,14 @@ use client::Config;
 use domain::{MarketId, SessionId};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 use wire::auth::SessionSecret;
 
 /// What every example needs, as `--help` shows it.
-const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:9000
+const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:7400 or exchange.example:7400
   --session N      our session
   --secret FILE    its secret: 64 hexadecimal digits
   --market M       the market to trade in";
@@ -28,18 +29,29 @@ impl Arguments {
         own: &[&str],
         help: &str,
     ) -> Result<Option<Self>, Box<dyn Error>> {
+        let common = ["server", "session", "secret", "market"];
+        let names: Vec<&str> = common.iter().chain(own).copied().collect();
+        Self::read_only(about, &names, &format!("{COMMON}\n{help}"))
+    }
+
+    /// The same, of an example that has only the options `names`.
+    pub(crate) fn read_only(
+        about: &str,
+        names: &[&str],
+        help: &str,
+    ) -> Result<Option<Self>, Box<dyn Error>> {
         let mut words = std::env::args().skip(1);
         let mut given = BTreeMap::new();
         while let Some(word) = words.next() {
             if word == "--help" || word == "-h" {
                 #[expect(clippy::print_stdout, reason = "help goes to the terminal")]
                 {
-                    println!("{about}\n\nOptions:\n{COMMON}\n{help}");
+                    println!("{about}\n\nOptions:\n{help}");
                 }
                 return Ok(None);
             }
             let name = word.strip_prefix("--").unwrap_or_default();
-            if !own.contains(&name) && !["server", "session", "secret", "market"].contains(&name) {
+            if !names.contains(&name) {
                 return Err(format!("{word} is not an option; --help lists them").into());
             }
             let value = words.next().ok_or(format!("{word} needs a value"))?;
@@ -71,7 +83,8 @@ impl Arguments {
         self.given.get(name).map_or("", String::as_str)
     }
 
-    fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
+    /// An option's value, which must be given.
+    pub(crate) fn required<T: FromStr>(&self, name: &str) -> Result<T, Box<dyn Error>>
     where
         T::Err: Error + 'static,
     {
@@ -83,9 +96,19 @@ impl Arguments {
         Ok(value?)
     }
 
-    /// Where the exchange is.
+    /// Where the exchange is. Its port is one of IPv4, so that of a name's addresses such a one is taken first.
     pub(crate) fn server(&self) -> Result<SocketAddr, Box<dyn Error>> {
-        self.required("server")
+        let server: String = self.required("server")?;
+        let wrong = |problem: &dyn Display| {
+            format!(
+                "--server {server}: {problem}: write an address or a name, and a port, as in 127.0.0.1:7400"
+            )
+        };
+        let found = server.to_socket_addrs().map_err(|error| wrong(&error))?;
+        let found: Vec<SocketAddr> = found.collect();
+        let address = found.iter().find(|address| address.is_ipv4());
+        let address = address.or(found.first());
+        Ok(*address.ok_or_else(|| wrong(&"nobody has this name"))?)
     }
 
     /// Where to trade.

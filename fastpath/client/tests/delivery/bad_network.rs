@@ -6,7 +6,7 @@ use crate::random::Random;
 use client::{Config, Event, SendError, Session, Status};
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, MarketId, MassCancel, Nanos, NewOrder, OrderId,
-    OrderType, Price, Qty, Side, TimeInForce,
+    OrderType, Price, Qty, Quote, SetProtection, Side, TimeInForce,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -169,7 +169,16 @@ impl World {
         let client_order_id = ClientOrderId(1 + self.random.below(12));
         let price = Price(1 + self.random.next().cast_signed().rem_euclid(1000));
         let qty = Qty(1 + self.random.below(9));
-        let (number, message) = match self.random.below(24) {
+        let (number, message) = match self.random.below(28) {
+            24..=25 => return self.give_quotes(),
+            26 => {
+                let number = self.session.set_protection(&SetProtection::OFF);
+                let protection = order_entry::SetProtection {
+                    request: number.unwrap_or_default(),
+                    ..(&SetProtection::OFF).into()
+                };
+                (number, Message::SetProtection(protection))
+            }
             0 => {
                 let number = self.session.mass_cancel(&MassCancel::OWN);
                 let cancel = order_entry::MassCancel {
@@ -216,6 +225,40 @@ impl World {
                 let old = self.submitted.insert(number, message);
                 assert_eq!(old, None, "a number is given out once");
                 self.given += 1;
+            }
+            Err(SendError::NotEstablished) => assert!(!self.session.is_established()),
+            Err(SendError::TooManyUnanswered) => panic!("the window is wider than this test"),
+        }
+    }
+
+    /// Quotes up to 40 markets, which is more than a message has room for.
+    fn give_quotes(&mut self) {
+        let count = u32::try_from(1 + self.random.below(40)).unwrap();
+        let quote = |market| Quote {
+            quote_id: ClientOrderId(1 + self.random.below(12)),
+            bid_price: Price(10),
+            bid_qty: Qty(self.random.below(3)),
+            ask_price: Price(20),
+            ask_qty: Qty(self.random.below(3)),
+            market: MarketId(market),
+            ..Quote::PULL
+        };
+        let mut quotes: Vec<Quote> = (0..count).map(quote).collect();
+        if self.random.chance(500) {
+            let quote_id = quotes[0].quote_id;
+            for quote in &mut quotes {
+                quote.quote_id = quote_id;
+            }
+        }
+        match self.session.mass_quote(&quotes) {
+            Ok(numbers) => {
+                assert_eq!(numbers.end - numbers.start, u64::from(count));
+                self.given += u64::from(count);
+                for (number, quote) in numbers.zip(&quotes) {
+                    let message = Message::MassQuote(quote.into());
+                    let old = self.submitted.insert(number, message);
+                    assert_eq!(old, None, "a number is given out once");
+                }
             }
             Err(SendError::NotEstablished) => assert!(!self.session.is_established()),
             Err(SendError::TooManyUnanswered) => panic!("the window is wider than this test"),
@@ -274,6 +317,27 @@ impl World {
             "every outcome is known"
         );
         self.check_orders();
+        self.check_quotes();
+    }
+
+    fn check_quotes(&self) {
+        let (orders, quotes) = (self.session.orders(), &self.exchange.state.quotes);
+        for ((market, side), live) in quotes {
+            let order = orders.live().find(|order| order.order_id == live.order_id);
+            let order = order.expect("no quote is forgotten");
+            assert_eq!(
+                (order.quote, order.market.0, order.side as u8),
+                (true, *market, *side)
+            );
+            if order.certain {
+                assert_eq!((order.price, order.leaves), (live.price, live.quantity));
+                assert_eq!(orders.quote(order.market, order.side), Some(order));
+            }
+        }
+        for order in orders.live().filter(|order| order.certain && order.quote) {
+            let quoted = &quotes[&(order.market.0, order.side as u8)];
+            assert_eq!(order.order_id, quoted.order_id);
+        }
     }
 
     fn check_orders(&self) {
@@ -295,7 +359,7 @@ impl World {
                 assert_eq!(order.display_quantity, live.display);
             }
         }
-        for order in orders.live().filter(|order| order.certain) {
+        for order in orders.live().filter(|order| order.certain && !order.quote) {
             assert!(
                 self.exchange
                     .state
@@ -383,6 +447,6 @@ fn nothing_is_sent_twice_on_a_good_network() {
         }
     }
     let applied = u64::try_from(world.exchange.state.frames.len()).unwrap();
-    assert_eq!(applied, COMMANDS);
+    assert_eq!(applied, world.given);
     world.check();
 }

@@ -4,7 +4,7 @@ use crate::exchange::{Exchange, SESSION, secret};
 use client::{Config, Event, MAX_UNANSWERED, ReportsFrom, SendError, Session, Status};
 use domain::{
     CancelOrder, ClientOrderId, MarketId, MassCancel, Nanos, NewOrder, OrderId, OrderType, Price,
-    Qty, Side, TimeInForce,
+    Qty, Quote, SetProtection, Side, TimeInForce,
 };
 use wire::order_entry::{Challenge, Context, DatagramReader, DatagramWriter, Established, Message};
 
@@ -453,4 +453,98 @@ fn a_mass_cancel_is_answered_by_what_ends_it() {
         assert_eq!(session.unanswered(), 0);
         assert_eq!(session.orders().live().count(), 0);
     }
+}
+
+fn quotes(count: u32) -> Vec<Quote> {
+    let quote = |market| Quote {
+        quote_id: ClientOrderId(7),
+        bid_price: Price(10),
+        bid_qty: Qty(1),
+        ask_price: Price(20),
+        ask_qty: Qty(2),
+        market: MarketId(market),
+        ..Quote::PULL
+    };
+    (0..count).map(quote).collect()
+}
+
+/// The number of a datagram's first message, and how many it has.
+fn numbers(datagram: &[u8]) -> (u64, usize) {
+    let parsed = DatagramReader::parse(datagram).unwrap();
+    (parsed.context.next_seq_no, parsed.messages.count())
+}
+
+#[test]
+fn a_mass_quote_that_was_taken_in_part_goes_on_where_the_exchange_was_busy() {
+    let mut exchange = Exchange::new(1);
+    let mut now = START;
+    let mut session = fresh(ReportsFrom::Next);
+    talk(&mut session, &mut exchange, &mut now);
+    exchange.busy = 100;
+    assert_eq!(session.mass_quote(&quotes(40)), Ok(1..41));
+    let datagrams = transmit(&mut session, now);
+    let sent: Vec<_> = datagrams.iter().map(|it| numbers(it)).collect();
+    assert_eq!(sent, [(1, 32), (33, 8)]);
+    for datagram in datagrams {
+        for answer in exchange.feed(&datagram) {
+            session.feed(&answer, now);
+        }
+    }
+    exchange.busy = 0;
+    let taken = exchange.state.last_no;
+    assert!((1..32).contains(&taken), "{taken} were taken");
+    assert_eq!(session.unanswered() as u64, 40 - taken);
+    now.0 += 1_000_000;
+    let again: Vec<_> = transmit(&mut session, now);
+    assert_eq!(numbers(&again[0]).0, taken + 1);
+    for datagram in again {
+        for answer in exchange.feed(&datagram) {
+            session.feed(&answer, now);
+        }
+    }
+    assert_eq!(session.unanswered(), 0);
+    let frames = exchange.state.frames.iter().map(|frame| frame.number);
+    assert!(frames.eq(1..=40));
+    let ask = session.orders().quote(MarketId(39), Side::Sell).unwrap();
+    assert_eq!(
+        (ask.price, ask.leaves, ask.certain),
+        (Price(20), Qty(2), true)
+    );
+    assert_eq!(session.orders().get(ClientOrderId(7)), None);
+}
+
+#[test]
+fn a_mass_quote_is_given_as_a_whole_or_not_at_all() {
+    let mut exchange = Exchange::new(1);
+    let mut now = START;
+    let mut session = fresh(ReportsFrom::Next);
+    assert_eq!(
+        session.mass_quote(&quotes(1)),
+        Err(SendError::NotEstablished)
+    );
+    talk(&mut session, &mut exchange, &mut now);
+    let most = u32::try_from(MAX_UNANSWERED).unwrap();
+    let too_many = Err(SendError::TooManyUnanswered);
+    assert_eq!(session.mass_quote(&quotes(most + 1)), too_many);
+    assert_eq!(session.mass_quote(&quotes(0)), Ok(1..1));
+    assert_eq!(session.unanswered(), 0);
+    assert_eq!(session.mass_quote(&quotes(most)), Ok(1..MAX_UNANSWERED + 1));
+    assert_eq!(session.mass_quote(&quotes(1)), too_many);
+}
+
+#[test]
+fn a_protection_names_its_number() {
+    let (mut exchange, mut now) = used_exchange();
+    let mut session = fresh(ReportsFrom::Oldest);
+    talk(&mut session, &mut exchange, &mut now);
+    assert_eq!(session.set_protection(&SetProtection::OFF), Ok(6));
+    let events = talk(&mut session, &mut exchange, &mut now);
+    let Some(Event::Report { message, .. }) = events.last() else {
+        panic!("{events:?}")
+    };
+    let Message::ProtectionSet(set) = message else {
+        panic!("{message:?}")
+    };
+    assert_eq!((set.request, set.stamp.client_seq_no), (6, 6));
+    assert_eq!(session.unanswered(), 0);
 }

@@ -7,8 +7,8 @@ use wire::CONTROL_EPOCH;
 use wire::auth::{MacKeys, SessionSecret};
 use wire::order_entry::{
     AmendOrder, CancelOrder, Challenge, Context, DatagramReader, DatagramWriter, Established,
-    MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled,
-    OrderRejected, Refused, Stamp, Template, Triggered,
+    MassCanceled, MassQuote, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled,
+    OrderFilled, OrderRejected, ProtectionSet, Refused, Stamp, Template, Triggered,
 };
 
 pub(crate) const SESSION: SessionId = SessionId(3);
@@ -57,6 +57,8 @@ pub(crate) struct State {
     pub(crate) reports: Vec<Message>,
     pub(crate) frames: Vec<Frame>,
     pub(crate) live: BTreeMap<ClientOrderId, Live>,
+    /// What is quoted, by market and side.
+    pub(crate) quotes: BTreeMap<(u32, u8), Live>,
     seq: u64,
 }
 
@@ -345,6 +347,13 @@ impl Exchange {
                 self.cancel_all(stamp, cancel.request);
             }
             Message::MassCancel(_) => {}
+            Message::MassQuote(quote) => self.quote(stamp, quote),
+            Message::SetProtection(protection) => self.report(ProtectionSet {
+                stamp,
+                request: protection.request,
+                market_id: protection.market_id,
+                reserved: 0,
+            }),
             other => panic!("a client does not send {other:?}"),
         }
     }
@@ -401,6 +410,82 @@ impl Exchange {
             leaves_quantity: Qty(live.quantity.0 - live.filled),
             ..OrderAmended::default()
         });
+    }
+
+    fn quote(&mut self, stamp: Stamp, message: &MassQuote) {
+        let quote = &message.quote;
+        let bid = (quote.bid_price, quote.bid_quantity);
+        let ask = (quote.ask_price, quote.ask_quantity);
+        let before = self.state.reports.len();
+        for (side, (price, open)) in [(0, bid), (1, ask)] {
+            self.quote_side(stamp, message, side, price, open);
+        }
+        if self.state.reports.len() == before {
+            self.reject(stamp, message.quote_id, Reason::UnknownOrder);
+        }
+    }
+
+    fn quote_side(&mut self, stamp: Stamp, quote: &MassQuote, side: u8, price: Price, open: Qty) {
+        let (client_order_id, market_id) = (quote.quote_id, quote.quote.market_id);
+        let place = (market_id.0, side);
+        let old = self.state.quotes.get(&place).copied();
+        let live = old.unwrap_or(Live {
+            // No other order's: two may be made in a frame.
+            order_id: OrderId(self.state.seq + (u64::from(side + 1) << 32)),
+            price,
+            quantity: open,
+            filled: 0,
+            fees: 0,
+            expires: Nanos(0),
+            display: Qty(0),
+            trigger: Price(0),
+            side,
+        });
+        let order_id = live.order_id;
+        if open == Qty(0) {
+            if old.is_some() {
+                self.state.quotes.remove(&place);
+                self.report(OrderCanceled {
+                    stamp,
+                    order_id,
+                    client_order_id,
+                    quantity: live.quantity,
+                    reason: Reason::Requested.into(),
+                    ..OrderCanceled::default()
+                });
+            }
+            return;
+        }
+        let quoted = Live {
+            price,
+            quantity: open,
+            ..live
+        };
+        self.state.quotes.insert(place, quoted);
+        if old.is_some() {
+            self.report(OrderAmended {
+                stamp,
+                order_id,
+                client_order_id,
+                price,
+                quantity: open,
+                leaves_quantity: open,
+                market_id,
+                ..OrderAmended::default()
+            });
+        } else {
+            self.report(OrderAccepted {
+                stamp,
+                order_id,
+                client_order_id,
+                price,
+                quantity: open,
+                market_id,
+                side,
+                quote: 1,
+                ..OrderAccepted::default()
+            });
+        }
     }
 
     fn reject(&mut self, stamp: Stamp, client_order_id: ClientOrderId, reason: Reason) {

@@ -4,8 +4,8 @@
 use super::save::balance_record;
 use super::{
     AccountRecord, ArrivingRecord, AssetRecord, BalanceRecord, Head, KillSwitchRecord, LAYOUT,
-    MarketRecord, MassCancelRecord, OrderRecord, Pending, SessionRecord, StopRecord, SweepRecord,
-    UncrossingRecord,
+    MarketRecord, MassCancelRecord, OrderRecord, Pending, ProtectionRecord, SessionRecord,
+    StopRecord, SweepRecord, UncrossingRecord,
 };
 use crate::accounts::Day;
 use crate::auction::{Looking, Stage, Uncrossing};
@@ -21,9 +21,9 @@ use crate::sources::ServiceNumbers;
 use crate::stops::{Reach, Stop};
 use crate::sweep::Sweep;
 use domain::{
-    Amount, AssetId, ClientOrderId, Effects, Genesis, Limits, MarketId, MarketState, Nanos,
+    Amount, AssetId, ClientOrderId, Effects, Flag, Genesis, Limits, MarketId, MarketState, Nanos,
     NewOrder, OpenSession, OrderId, OrderType, Phase, Price, Qty, Reason, Scope, SelfTrade, Seq,
-    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce,
+    SessionId, SetFees, SetLimits, SetTier, Side, TimeInForce, Zero,
 };
 use zerocopy::TryFromBytes;
 
@@ -82,6 +82,7 @@ pub enum Section {
     MassCancel,
     Uncrossing,
     Arriving,
+    Protection,
 }
 
 /// What is wrong with a record.
@@ -114,20 +115,22 @@ pub enum Fault {
     Crossed,
     #[error("such an order does not sweep now")]
     Sweep,
-    #[error("its session's orders are no list")]
+    #[error("its session's orders, or its account's sessions, are no list")]
     List,
     #[error("no order's time has come")]
     Expiring,
     #[error("stops that are to arrive have not, or would have by now")]
     Stops,
+    #[error("it is no side of a quote, or no protection, that its session has there")]
+    Quote,
 }
 
-fn ensure(holds: bool, fault: Fault) -> Result<(), Fault> {
+pub(super) fn ensure(holds: bool, fault: Fault) -> Result<(), Fault> {
     if holds { Ok(()) } else { Err(fault) }
 }
 
 /// The records of one kind, one after another.
-struct Records<'a, T> {
+pub(super) struct Records<'a, T> {
     section: Section,
     bytes: &'a [u8],
     kind: core::marker::PhantomData<T>,
@@ -146,7 +149,10 @@ impl<'a, T: TryFromBytes> Records<'a, T> {
     }
 
     /// Reads each; `take` says what is wrong with it.
-    fn each(&self, mut take: impl FnMut(&T) -> Result<(), Fault>) -> Result<(), LoadError> {
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&T) -> Result<(), Fault>,
+    ) -> Result<(), LoadError> {
         for (index, bytes) in (0..).zip(self.bytes.chunks_exact(size_of::<T>())) {
             let record = T::try_read_from_bytes(bytes).map_err(|_| Fault::Field);
             record
@@ -162,10 +168,10 @@ impl<'a, T: TryFromBytes> Records<'a, T> {
 }
 
 /// Whether records come in increasing order of a key.
-struct Ascending<K>(Option<K>);
+pub(super) struct Ascending<K>(pub(super) Option<K>);
 
 impl<K: Ord + Copy> Ascending<K> {
-    fn check(&mut self, key: K) -> Result<(), Fault> {
+    pub(super) fn check(&mut self, key: K) -> Result<(), Fault> {
         ensure(self.0.is_none_or(|before| before < key), Fault::Order)?;
         self.0 = Some(key);
         Ok(())
@@ -209,6 +215,8 @@ impl Engine {
         engine.load_kill_switches(&switches)?;
         engine.load_limits(&Records::split(rest, Section::Limits, head.limits))?;
         engine.load_fees(&Records::split(rest, Section::Fees, head.fees))?;
+        let protections = Records::split(rest, Section::Protection, head.protections);
+        engine.load_protections(&protections, head.now)?;
         let sweeping = head.counts(Pending::Sweep);
         let swept = Records::split(rest, Section::Order, sweeping);
         engine.load_sweep(
@@ -343,7 +351,7 @@ impl Engine {
                 account: record.account,
                 delegation: record.delegation,
                 gate: record.gate,
-                pad: record.pad,
+                pad: [Zero::Zero; 7],
             };
             self.open_session(&open).map_err(Fault::Refused)?;
             let reports = 1..=record.next_report_no;
@@ -353,7 +361,46 @@ impl Engine {
             session.last_number = record.last_number;
             session.epoch_report_no = record.epoch_report_no;
             Ok(())
-        })
+        })?;
+        self.load_lists_of_sessions(records)
+    }
+
+    /// Links the sessions of each account: each stands before the one that it names, and one is the newest.
+    fn load_lists_of_sessions(
+        &mut self,
+        records: &Records<'_, SessionRecord>,
+    ) -> Result<(), LoadError> {
+        let mut has_newer = vec![false; self.sessions.len()];
+        for account in self.accounts.iter_mut().flatten() {
+            account.newest_session = NIL;
+        }
+        records.each(|record| {
+            self.session_state_mut(record.session).older_session = record.older;
+            if record.older == NIL {
+                return Ok(());
+            }
+            let older = self.session_or_none(SessionId(record.older));
+            let is_its = older.is_some_and(|older| older.account == record.account);
+            ensure(is_its, Fault::List)?;
+            let is_named_before = core::mem::replace(&mut has_newer[record.older as usize], true);
+            ensure(!is_named_before, Fault::List)
+        })?;
+        records.each(|record| {
+            if has_newer[record.session.0 as usize] {
+                return Ok(());
+            }
+            let newest = &mut self.account_state_mut(record.account).newest_session;
+            let is_first = core::mem::replace(newest, record.session.0) == NIL;
+            ensure(is_first, Fault::List)
+        })?;
+        let mut listed = 0;
+        for account in self.accounts.iter().flatten() {
+            let some = |id: u32| (id != NIL).then_some(id);
+            let older = |&id: &u32| some(self.session_state(SessionId(id)).older_session);
+            listed += core::iter::successors(some(account.newest_session), older).count();
+        }
+        // Whatever is in no list goes round in a circle.
+        ensure(listed == self.session_count(), Fault::List).map_err(Head::refuse)
     }
 
     /// Makes all funds available: the orders will hold theirs. They must add up.
@@ -397,7 +444,11 @@ impl Engine {
             ascending.check((record.market, record.side, rank, record.priority))?;
             let told = 1..head.next_feed_no;
             ensure(told.contains(&record.priority), Fault::Range)?;
-            self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
+            if record.quote.is_yes() {
+                self.put_back_quote(record, head.next_fresh_slot)?;
+            } else {
+                self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
+            }
             self.orders[record.id.slot()].priority = record.priority;
             self.join_queue(record.id.slot());
             Ok(())
@@ -436,9 +487,26 @@ impl Engine {
                 entered: record.entered,
             };
             let order = self.orders[order.id.slot()];
+            self.hold_for_waiting(&order, &stop)?;
             self.wait(&order, stop);
             Ok(())
         })
+    }
+
+    /// Sets aside what a stop holds beyond what it will hold when it has arrived.
+    fn hold_for_waiting(&mut self, order: &Order, stop: &Stop) -> Result<(), Fault> {
+        let market = *self.market_of_order(order.market());
+        let price = stop.price_of(order.side, order.price);
+        let counts = market.buy_hold(price, order.leaves).is_some();
+        ensure(counts, Fault::Quantity)?;
+        let (asset, held) = market.hold_of_waiting(order, stop);
+        let (_, already) = market.hold_of(order);
+        let more = held.checked_sub(already).ok_or(Fault::NotCovered)?;
+        let account = self.account_of(order.session);
+        let available = self.funds.balance(account, asset).available;
+        ensure(more <= available, Fault::NotCovered)?;
+        self.funds.hold(account, asset, more);
+        Ok(())
     }
 
     fn load_arriving(&mut self, records: &Records<'_, ArrivingRecord>) -> Result<(), LoadError> {
@@ -480,17 +548,17 @@ impl Engine {
     }
 
     /// Gives a live order its slot, its client order id and its hold.
-    fn put_back(
+    pub(super) fn put_back(
         &mut self,
         record: &OrderRecord,
         order_type: OrderType,
         next_fresh: u32,
     ) -> Result<(), Fault> {
-        let session = self.session(record.session).ok_or(Fault::Unknown)?;
+        ensure(!record.quote.is_yes(), Fault::Quote)?;
+        self.session(record.session).ok_or(Fault::Unknown)?;
         let market = *self.market(record.market_id()).ok_or(Fault::Unknown)?;
         let slot = record.id.slot();
-        let is_id = record.id >= OrderId::first(slot) && slot < next_fresh;
-        ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)?;
+        self.check_slot(record.id, next_fresh)?;
         let client_order_id = record.client_order_id;
         let known = self
             .client_ids
@@ -521,16 +589,30 @@ impl Engine {
         let command = command(record, order_type);
         let mut order = Order::new(record.id, record.session, &command, record.price);
         order.filled = record.filled;
-        let (asset, held) = market.hold_of(&order);
-        let available = self.funds.balance(session.account, asset).available;
-        ensure(held <= available, Fault::NotCovered)?;
-        self.funds.hold(session.account, asset, held);
-        self.orders.put_back(order);
-        self.account_state_mut(session.account).open_orders += 1;
+        self.put_back_with_hold(&order)?;
         self.client_ids.fill(vacancy, slot);
         self.note_end(&order, record.expires);
         self.orders.set_display(&order, record.display_qty);
         self.orders.hide(slot, record.hidden);
+        Ok(())
+    }
+
+    /// Whether such an id can have been given, and its slot is empty.
+    pub(super) fn check_slot(&self, id: OrderId, next_fresh: u32) -> Result<(), Fault> {
+        let slot = id.slot();
+        let is_id = id >= OrderId::first(slot) && slot < next_fresh;
+        ensure(is_id && self.orders[slot].id == OrderId::NONE, Fault::Slot)
+    }
+
+    /// Puts an order into its slot, and sets aside what it holds.
+    pub(super) fn put_back_with_hold(&mut self, order: &Order) -> Result<(), Fault> {
+        let account = self.account_of(order.session);
+        let (asset, held) = self.market_of_order(order.market()).hold_of(order);
+        let available = self.funds.balance(account, asset).available;
+        ensure(held <= available, Fault::NotCovered)?;
+        self.funds.hold(account, asset, held);
+        self.orders.put_back(*order);
+        self.account_state_mut(account).open_orders += 1;
         Ok(())
     }
 
@@ -590,7 +672,7 @@ impl Engine {
         records.each(|&KillSwitchRecord { scope, target, .. }| {
             ascending.check((scope, target))?;
             ensure(self.has_target(scope, target), Fault::Unknown)?;
-            let turned = self.kill_switches.turn_on(scope, target);
+            let turned = self.turn_switch(scope, target, Flag::Yes);
             turned.map_err(|_| Fault::Refused(Reason::KillSwitchTableFull))
         })
     }
@@ -766,7 +848,7 @@ impl Engine {
         };
         let is_killed = || {
             *wanted == Wanted::all(wanted.scope, wanted.target)
-                && self.kill_switches.is_on(wanted.scope, wanted.target)
+                && self.is_kill_switch_on(wanted.scope, wanted.target)
         };
         let reason = canceling.reason;
         let fits = reason == Reason::MassCancel
@@ -774,13 +856,12 @@ impl Engine {
             || reason == Reason::Delisted && has_ended(MarketState::Delisted)
             || reason == Reason::MarketClose && has_ended(MarketState::Closed);
         ensure(fits, Fault::Range)?;
-        let first = match wanted.scope {
-            Scope::Session => wanted.target,
-            Scope::Account | Scope::Firm | Scope::Everyone => 0,
-        };
-        let sessions = first..self.end_of_sessions(wanted);
-        ensure(sessions.contains(&canceling.next_session), Fault::Range)?;
         let next = SessionId(canceling.next_session);
+        let can_be_there = match wanted.scope {
+            Scope::Session | Scope::Account => self.belongs(next, wanted),
+            Scope::Firm | Scope::Everyone => next.0 < self.end_of_sessions(wanted),
+        };
+        ensure(can_be_there, Fault::Range)?;
         let is_its = canceling.next_order == NIL
             || self.belongs(next, wanted) && self.orders[canceling.next_order].session == next;
         ensure(is_its, Fault::Unknown)
@@ -840,7 +921,7 @@ fn stage_of(record: &UncrossingRecord) -> Stage {
 }
 
 /// The order as it was entered, as far as its slot shows it.
-fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
+pub(super) fn command(record: &OrderRecord, order_type: OrderType) -> NewOrder {
     NewOrder {
         client_order_id: record.client_order_id,
         price: record.price,
@@ -918,6 +999,7 @@ impl Head {
             of(self.kill_switches, size_of::<KillSwitchRecord>()),
             of(self.limits, size_of::<SetLimits>()),
             of(self.fees, size_of::<SetFees>()),
+            of(self.protections, size_of::<ProtectionRecord>()),
             of(
                 self.counts(Pending::MassCancel),
                 size_of::<MassCancelRecord>(),

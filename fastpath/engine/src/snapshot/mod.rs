@@ -5,14 +5,15 @@
 //! refused. What is no state (the layout of tables and ladders) is not in it.
 
 mod load;
+mod quotes;
 mod record;
 mod save;
 
 pub use load::{Fault, LoadError, Section};
 pub(crate) use record::{
     AccountRecord, ArrivingRecord, AssetRecord, BalanceRecord, Head, KillSwitchRecord, LAYOUT,
-    MarketRecord, MassCancelRecord, OrderRecord, Pending, SessionRecord, StopRecord, SweepRecord,
-    UncrossingRecord,
+    MarketRecord, MassCancelRecord, OrderRecord, Pending, ProtectionRecord, SessionRecord,
+    StopRecord, SweepRecord, UncrossingRecord,
 };
 
 #[cfg(doc)]

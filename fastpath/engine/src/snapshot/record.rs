@@ -9,7 +9,7 @@ use domain::{
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// The version of these layouts.
-pub(crate) const LAYOUT: u16 = 2;
+pub(crate) const LAYOUT: u16 = 3;
 
 /// What a frame had no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -66,7 +66,7 @@ record! {
         limits: u32,
         fees: u32,
         stops: u32,
-        pad2: [Zero; 4],
+        protections: u32,
     }
 }
 
@@ -114,7 +114,9 @@ record! {
         account: AccountId,
         delegation: Delegation,
         gate: Gate,
-        pad: [Zero; 7],
+        pad: [Zero; 3],
+        /// The session of its account that was opened next before it, or all ones.
+        older: u32,
         next_report_no: u64,
         last_number: u64,
         epoch_report_no: u64,
@@ -154,7 +156,8 @@ record! {
         self_trade: SelfTrade,
         self_trade_scope: SelfTradeScope,
         until_close: Flag,
-        pad: Zero,
+        /// Whether it is a side of a quote.
+        quote: Flag,
         /// Slot of the session's next older order, or all ones.
         older: u32,
     }
@@ -185,6 +188,23 @@ record! {
         target: u32,
         scope: Scope,
         pad: [Zero; 3],
+    }
+}
+
+record! {
+    /// The protection of a session's quotes in a market.
+    ProtectionRecord, 64 {
+        session: SessionId,
+        market: MarketId,
+        window: u64,
+        max_qty: Qty,
+        max_notional: Amount,
+        max_fills: u32,
+        /// Trades that were counted; without one the other counts are 0, too.
+        fills: u32,
+        begun: Nanos,
+        qty: Qty,
+        notional: Amount,
     }
 }
 

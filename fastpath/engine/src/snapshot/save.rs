@@ -31,7 +31,7 @@ pub(super) const NOTHING: Genesis = Genesis {
     max_levels: 0,
 };
 
-fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {
+pub(super) fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {
     body.extend_from_slice(record.as_bytes());
 }
 
@@ -59,7 +59,7 @@ impl OrderRecord {
             self_trade: order.instructions.self_trade(),
             self_trade_scope: order.instructions.self_trade_scope(),
             until_close: Flag::from(order.instructions.until_close()),
-            pad: Zero::Zero,
+            quote: Flag::from(order.instructions.is_quote()),
             older,
         }
     }
@@ -94,7 +94,7 @@ impl Engine {
         for id in self.orders.free_ids() {
             put(body, id);
         }
-        for (scope, target) in self.kill_switches.iter() {
+        for (scope, target) in self.kill_switches() {
             let record = KillSwitchRecord {
                 target,
                 scope,
@@ -104,6 +104,7 @@ impl Engine {
         }
         head.limits = self.save_limits(body);
         head.fees = self.save_fees(body);
+        self.save_protections(body);
         match &self.work {
             None | Some(Work::Expiring) => {}
             &Some(Work::Arriving(market)) => {
@@ -148,11 +149,11 @@ impl Engine {
             balances: 0,
             resting: 0,
             free: count(self.orders.free_ids().len()),
-            kill_switches: count(self.kill_switches.iter().count()),
+            kill_switches: count(self.kill_switches().count()),
             limits: 0,
             fees: 0,
             stops: 0,
-            pad2: [Zero::Zero; 4],
+            protections: count(self.protections().count()),
         }
     }
 
@@ -163,7 +164,8 @@ impl Engine {
                 account: session.account,
                 delegation: session.delegation,
                 gate: session.gate,
-                pad: [Zero::Zero; 7],
+                pad: [Zero::Zero; 3],
+                older: session.older_session,
                 next_report_no: session.next_report_no,
                 last_number: session.last_number,
                 epoch_report_no: session.epoch_report_no,

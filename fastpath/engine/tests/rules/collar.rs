@@ -94,6 +94,58 @@ fn a_breach_halts_the_market_if_it_is_to() {
 }
 
 #[test]
+fn only_an_order_that_would_have_been_taken_halts_the_market() {
+    let mut x = Exchange::new();
+    x.admin(collar(Reference::Set, 100, 50_000, true));
+    x.rest(1, limit(1, PLAIN, SELL, 104, 3));
+    let own = x.rest(0, limit(9, PLAIN, SELL, 105, 1));
+    let beyond = limit(1, PLAIN, BUY, 150, 4);
+    let aborts = NewOrder {
+        self_trade: SelfTrade::Abort,
+        ..beyond
+    };
+    let refused = [
+        (limit(1, PLAIN, BUY, 150, START), Reason::InsufficientFunds),
+        (post_only(beyond), Reason::WouldTrade),
+        (
+            fill_or_kill(limit(1, PLAIN, BUY, 150, 5)),
+            Reason::CannotFill,
+        ),
+        (aborts, Reason::WouldSelfTrade),
+    ];
+    for (order, reason) in refused {
+        assert_eq!(x.rejection(0, order), reason);
+    }
+    let events = x.enter(0, fill_or_kill(beyond));
+    assert!(matches!(
+        events[..],
+        [Event::Rejected(e), Event::MarketStateChanged(_)] if e.reason == Reason::PriceBeyondCollar
+    ));
+    assert!(x.engine.order(own).is_some());
+    assert_eq!(x.rejection(0, beyond), Reason::MarketHalted);
+}
+
+#[test]
+fn an_amendment_is_held_to_it_last_and_not_where_it_keeps_its_place() {
+    let mut x = Exchange::new();
+    let id = x.rest(0, limit(1, PLAIN, BUY, 150, 5));
+    x.admin(collar(Reference::Set, 100, 50_000, true));
+    assert!(matches!(
+        x.amend(0, id, 150, 3)[0],
+        Event::Amended(e) if e.kept_priority.is_yes()
+    ));
+    assert_eq!(
+        only_rejection(&x.amend(0, id, 150, START)),
+        Reason::InsufficientFunds
+    );
+    let events = x.amend(0, id, 150, 4);
+    assert!(matches!(
+        events[..],
+        [Event::Rejected(e), Event::MarketStateChanged(_)] if e.reason == Reason::PriceBeyondCollar
+    ));
+}
+
+#[test]
 fn what_does_not_go_together_is_no_collar() {
     let mut x = Exchange::new();
     for bad in [

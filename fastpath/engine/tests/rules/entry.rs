@@ -33,7 +33,7 @@ fn an_accepted_order_rests_with_its_hold() {
                 post_only: PostOnly::No,
                 self_trade: SelfTrade::Allow,
                 self_trade_scope: SelfTradeScope::Account,
-                pad: Zero::Zero,
+                quote: Flag::No,
             }),
             Event::BookAdd(BookAdd {
                 kind: EventKind::BookAdd,
@@ -198,6 +198,10 @@ fn the_first_failed_check_decides() {
     assert_eq!(x.rejection(0, post_only(unaffordable)), Reason::WouldTrade);
     assert_eq!(
         x.rejection(0, fill_or_kill(unaffordable)),
+        Reason::InsufficientFunds
+    );
+    assert_eq!(
+        x.rejection(0, fill_or_kill(limit(1, PLAIN, BUY, 100, 6))),
         Reason::CannotFill
     );
     assert_eq!(x.rejection(0, unaffordable), Reason::InsufficientFunds);

@@ -224,3 +224,29 @@ fn an_auction_trades_what_is_hidden() {
     assert_eq!(shown(&x, bid), (1, 3));
     assert_eq!(x.engine.order(ask), None);
 }
+
+#[test]
+fn without_funds_nobody_counts_what_is_hidden() {
+    let mut x = Exchange::unfunded(GENESIS);
+    x.fund(1, BASE, 10);
+    x.fund(0, QUOTE, 149);
+    x.rest(1, showing(1, limit(1, PLAIN, Side::Sell, 50, 6)));
+    // Two lots are what it can pay; six are there.
+    for qty in [4, 6, 7] {
+        for order in [
+            limit(1, PLAIN, Side::Buy, 50, qty),
+            market(1, PLAIN, Side::Buy, qty),
+        ] {
+            assert_eq!(
+                x.rejection(0, fill_or_kill(order)),
+                Reason::InsufficientFunds,
+                "{qty}"
+            );
+        }
+    }
+    x.fund(0, QUOTE, 500);
+    assert_eq!(
+        x.rejection(0, fill_or_kill(market(1, PLAIN, Side::Buy, 7))),
+        Reason::CannotFill
+    );
+}

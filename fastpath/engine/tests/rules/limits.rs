@@ -219,6 +219,10 @@ fn what_cannot_be_counted_is_above_every_limit() {
         x.rest(1, limit(1, PLAIN, SELL, 100, 1));
         assert_eq!(x.rejection(0, market(1, PLAIN, BUY, huge)), reason);
         let waits = stop(100, market(1, PLAIN, BUY, huge));
-        assert_eq!(x.rejection(0, waits), reason);
+        assert_eq!(
+            x.rejection(0, waits),
+            Reason::NotionalTooLarge,
+            "it would hold that"
+        );
     }
 }

@@ -57,7 +57,7 @@ fn what_is_meant_can_be_narrowed_and_widened() {
                 scope: Scope::Account,
                 ..own
             },
-            &[13, 12, 11, 21],
+            &[21, 13, 12, 11],
         ),
         (
             MassCancel {
@@ -80,7 +80,7 @@ fn what_is_meant_can_be_narrowed_and_widened() {
                 scope: Scope::Account,
                 ..own
             },
-            &[11, 21],
+            &[21, 11],
         ),
         (
             MassCancel {
@@ -168,13 +168,17 @@ fn a_long_one_goes_on_in_the_next_frames() {
 
 #[test]
 fn a_kill_switch_cancels_all_and_takes_nothing_but_cancels_until_it_is_off() {
-    for (scope, target) in [(Scope::Session, 1), (Scope::Account, 1), (Scope::Firm, 7)] {
+    for (scope, target, first) in [
+        (Scope::Session, 1, 13),
+        (Scope::Account, 1, 21),
+        (Scope::Firm, 7, 1),
+    ] {
         let mut x = with_orders();
         let events = x.apply(
             Source::ADMINISTRATION,
             kill_switch(scope, target, Flag::Yes),
         );
-        assert!(canceled(&events).starts_with(if scope == Scope::Firm { &[1] } else { &[13] }));
+        assert!(canceled(&events).starts_with(&[first]));
         assert_eq!(x.rejection(1, limit(3, PLAIN, BUY, 1, 1)), Reason::Killed);
         let also = x.enter(2, limit(3, PLAIN, BUY, 1, 1));
         assert_eq!(
@@ -191,7 +195,7 @@ fn a_kill_switch_cancels_all_and_takes_nothing_but_cancels_until_it_is_off() {
 fn a_session_can_kill_itself_and_only_others_revive_it() {
     let mut x = with_orders();
     let events = x.send(1, kill_switch(Scope::Account, 0, Flag::Yes));
-    assert_eq!(canceled(&events), [13, 12, 11, 21]);
+    assert_eq!(canceled(&events), [21, 13, 12, 11]);
     assert_eq!(last_count(&events), Some((1, 0, 4)));
     let events = x.send(1, kill_switch(Scope::Account, 0, Flag::No));
     assert_eq!(only_rejection(&events), Reason::NotPermitted);
@@ -234,6 +238,19 @@ fn there_is_room_for_so_many_switches() {
     }
     let one_more = kill_switch(Scope::Firm, 7, Flag::Yes);
     assert_eq!(x.admin(one_more), Reason::KillSwitchTableFull);
+    // All others stand elsewhere.
+    for (scope, target) in [
+        (Scope::Session, 1),
+        (Scope::Account, 1),
+        (Scope::Everyone, 0),
+    ] {
+        assert_eq!(x.admin(kill_switch(scope, target, Flag::Yes)), Reason::None);
+        assert!(x.engine.is_kill_switch_on(scope, target));
+        x.engine.check_invariants().expect("the state is sound");
+    }
+    let on: Vec<_> = x.engine.kill_switches().collect();
+    assert_eq!(on.len(), MAX_KILL_SWITCHES + 3);
+    assert!(on.is_sorted());
     assert_eq!(
         x.admin(kill_switch(Scope::Firm, 8, Flag::Yes)),
         Reason::None,

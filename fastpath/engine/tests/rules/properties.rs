@@ -119,9 +119,48 @@ fn named() -> impl Strategy<Value = (OrderId, ClientOrderId)> {
     ]
 }
 
+fn quoting() -> impl Strategy<Value = Command> {
+    let price = || often(95..106_i64, any::<i64>());
+    let qty = || often(0..20_u64, any::<u64>());
+    let quote = (
+        (price(), price()),
+        (qty(), qty()),
+        often(0..2_u32, any::<u32>()),
+        any::<bool>(),
+    );
+    let quote = quote.prop_map(|(prices, qtys, place, slides)| {
+        // Mostly not crossed.
+        let (bid, ask) = (prices.0.min(prices.1), prices.0.max(prices.1));
+        Command::Quote(Quote {
+            quote_id: ClientOrderId(1 + qtys.0 % 12),
+            bid_price: Price(bid),
+            bid_qty: Qty(qtys.0),
+            ask_price: Price(ask),
+            ask_qty: Qty(qtys.1),
+            market: MarketId(place),
+            slide: Flag::from(slides),
+            ..Quote::PULL
+        })
+    });
+    let limits = (0..40_u64, 0..3_000_u64, 0..4_u32);
+    let protection = (0..60_u64, limits, often(0..2_u32, any::<u32>()));
+    let protection = protection.prop_map(|(window, (qty, notional, fills), place)| {
+        Command::SetProtection(SetProtection {
+            request: 1,
+            window,
+            max_qty: Qty(qty),
+            max_notional: Amount(notional),
+            max_fills: fills,
+            market: MarketId(place),
+        })
+    });
+    prop_oneof![4 => quote, 1 => protection]
+}
+
 fn session_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         6 => new_order(),
+        5 => quoting(),
         2 => (named(), often(0..12_u64, any::<u64>())).prop_map(|((order_id, client_order_id), qty)| {
             Command::CancelOrder(CancelOrder { order_id, client_order_id, qty: Qty(qty) })
         }),
@@ -243,7 +282,7 @@ proptest! {
     #[test]
     fn commands_of_any_words_are_applied(
         bodies in prop::collection::vec(
-            (prop::sample::select(vec![1_u16, 2, 3, 4, 5, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
+            (prop::sample::select(vec![1_u16, 2, 3, 4, 5, 6, 7, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
              prop::array::uniform12(prop_oneof![0..3_u64, (0..3_u64).prop_map(|n| n << 32), any::<u64>()]),
              prop::sample::select(vec![0_u32, 1, 2, 3, 1 << 31, (1 << 31) + 1])),
             1..60,

@@ -4,6 +4,7 @@
 
 use crate::auction::set_state;
 use crate::exchange::*;
+use crate::quote::quote;
 use domain::*;
 use engine::{Engine, Fault, LoadError, Section};
 use std::path::Path;
@@ -51,6 +52,7 @@ fn states() -> Vec<(&'static str, Exchange)> {
         ("arriving", in_an_arrival()),
         ("waiting", with_stops()),
         ("arrived", in_a_sweep_of_a_stop()),
+        ("quoting", with_quotes()),
     ]
 }
 
@@ -193,6 +195,37 @@ fn with_stops() -> Exchange {
     x
 }
 
+/// Quotes of two sessions, one of which traded, and protections: one that counts, one that was reached, one without quotes.
+fn with_quotes() -> Exchange {
+    let mut x = Exchange::new();
+    for (session, market) in [(0, PLAIN), (0, FEES), (1, PLAIN), (2, FEES)] {
+        x.send(
+            session,
+            Command::SetProtection(SetProtection {
+                request: 1,
+                window: 5_000,
+                max_qty: Qty(9),
+                max_notional: Amount(900_000),
+                max_fills: 2,
+                market,
+            }),
+        );
+    }
+    x.quoting(0, quote(7, (98, 4), (102, 5)));
+    x.quoting(1, quote(7, (98, 4), (102, 5)));
+    x.quoting(
+        0,
+        Quote {
+            market: FEES,
+            ..quote(8, (98, 9), (102, 5))
+        },
+    );
+    x.enter(2, immediate(limit(1, PLAIN, Side::Buy, 102, 2)));
+    x.enter(2, immediate(limit(1, FEES, Side::Sell, 98, 4)));
+    x.enter(2, immediate(limit(1, FEES, Side::Sell, 98, 3)));
+    x
+}
+
 fn state_of_trading() -> Exchange {
     let mut x = Exchange::new();
     let gone = x.rest(1, limit(4, FEES, Side::Sell, 120, 2));
@@ -330,6 +363,8 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
 const ASSETS: usize = 152;
 const MARKETS: usize = ASSETS + 2 * 40;
 const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
+/// In a session's record.
+const OLDER: usize = SESSIONS + 92;
 const BALANCES: usize = SESSIONS + 3 * 120;
 const ORDERS: usize = BALANCES + 4 * 24;
 const ORDER: usize = 88;
@@ -391,6 +426,25 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         "an epoch's first report that was not sent yet"
     );
     assert_eq!(
+        set(OLDER + 2 * 120, 0),
+        record(Section::Session, 2, Fault::List),
+        "a session of another account"
+    );
+    assert_eq!(
+        set(OLDER + 2 * 120, 3),
+        record(Section::Session, 2, Fault::List),
+        "no session"
+    );
+    let two_newest = harmed(|body| body[OLDER + 2 * 120..][..4].fill(u8::MAX));
+    assert_eq!(two_newest, record(Section::Session, 2, Fault::List));
+    let in_a_circle = harmed(|body| body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]));
+    assert_eq!(in_a_circle, record(Section::Head, 0, Fault::List));
+    let the_other_way = harmed(|body| {
+        body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]);
+        body[OLDER + 2 * 120..][..4].fill(u8::MAX);
+    });
+    assert_eq!(the_other_way, None, "another order of opening is a state");
+    assert_eq!(
         set(BALANCES + 28, 2),
         record(Section::Balance, 1, Fault::Unknown)
     );
@@ -436,6 +490,81 @@ fn funds_orders_and_slots_that_do_not_fit_together_are_refused_by_name() {
     assert_eq!(twice, record(Section::FreeSlot, 1, Fault::Slot));
     let live = harmed(|body| body[FREE] = body[ORDERS]);
     assert_eq!(live, record(Section::FreeSlot, 0, Fault::Slot));
+}
+
+/// Of the state `quoting`: bids of sessions 0 and 1, asks of sessions 0 and 1, and at the end four protections.
+#[test]
+fn quotes_and_protections_that_do_not_fit_together_are_refused_by_name() {
+    let body = save(&with_quotes().engine);
+    let harmed = |harm: &dyn Fn(&mut Vec<u8>)| {
+        let mut body = body.clone();
+        harm(&mut body);
+        load("quoting", &body).err()
+    };
+    let set = |at: usize, byte: u8| harmed(&|body| body[at] = byte);
+    let of_order = |index, fault| record(Section::Order, index, fault);
+    assert_eq!(set(ORDERS + 79, 1), of_order(0, Fault::Range), "post-only");
+    assert_eq!(set(ORDERS + 80, 1), of_order(0, Fault::Range), "self-trade");
+    assert_eq!(set(ORDERS + 48, 9), of_order(0, Fault::Range), "it ends");
+    assert_eq!(set(ORDERS + 56, 9), of_order(0, Fault::Range), "an iceberg");
+    let second_bid = ORDERS + ORDER + 72;
+    assert_eq!(
+        set(second_bid, 0),
+        of_order(1, Fault::Quote),
+        "a second bid"
+    );
+    let ask = ORDERS + 2 * ORDER;
+    assert_eq!(set(ask + 32, 9), of_order(2, Fault::Quote), "another id");
+    assert_eq!(set(ask + 8, 98), of_order(2, Fault::Quote), "at its bid");
+    let protections = body.len() - 4 * 64;
+    let of_protection = |index, fault| record(Section::Protection, index, fault);
+    let [reached, counts, _, last] = [0, 1, 2, 3].map(|index| protections + index * 64);
+    let no_window = harmed(&|body| body[counts + 8..counts + 16].fill(0));
+    assert_eq!(no_window, of_protection(1, Fault::Range));
+    let no_limit = harmed(&|body| body[counts + 16..counts + 36].fill(0));
+    assert_eq!(no_limit, of_protection(1, Fault::Range));
+    assert_eq!(set(last, 9), of_protection(3, Fault::Unknown));
+    assert_eq!(set(last, 0), of_protection(3, Fault::Order));
+    assert_eq!(
+        set(counts + 46, 9),
+        of_protection(1, Fault::Range),
+        "begun later than now"
+    );
+    assert_eq!(
+        set(counts + 36, 0),
+        of_protection(1, Fault::Range),
+        "lots of no trade"
+    );
+    assert_eq!(
+        set(counts + 36, 3),
+        of_protection(1, Fault::Range),
+        "fewer lots than trades"
+    );
+    assert_eq!(
+        set(counts + 36, 2),
+        of_protection(1, Fault::Quote),
+        "reached, with quotes"
+    );
+    assert_eq!(set(reached + 32, 9), None, "reached no longer");
+    // A stop or an order that sweeps is no quote.
+    let mut waiting = save(&with_stops().engine);
+    let (end, orders) = (waiting.len(), with_stops().engine.orders().count());
+    let stops = (ORDERS..end).find(|at| waiting[*at..].starts_with(&104_i64.to_le_bytes()));
+    let trigger = stops.expect("one has this trigger price");
+    assert!(orders > 3);
+    waiting[trigger - 5] = 1;
+    let refused = load("waiting", &waiting).err();
+    assert!(
+        matches!(
+            refused,
+            Some(LoadError::Record {
+                section: Section::Stop,
+                fault: Fault::Quote,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
 }
 
 /// Bytes that this build must read for ever, or call by another layout.

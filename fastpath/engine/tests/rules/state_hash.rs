@@ -60,11 +60,12 @@ fn key(byte: u64) -> [u64; 4] {
     [byte * 0x0101_0101_0101_0101; 4]
 }
 
-fn session_record(id: u64, account: u64, reports: u64, last: u64) -> u64 {
+/// `older` is the id of the session of its account before it, and 1; 0: none.
+fn session_record(id: u64, account: u64, reports: u64, last: u64, older: u64) -> u64 {
     let words = [
         &[id, account],
         &key(id)[..],
-        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1],
+        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1, older],
     ];
     record(Tag::Session, &words.concat())
 }
@@ -98,9 +99,9 @@ fn the_hash_is_the_sum_of_the_records() {
         record(Tag::Balance, &[0, 1, START - 3_006, 0]),
         record(Tag::Balance, &[1, 0, START - 700, 400]),
         record(Tag::Balance, &[1, 1, START + 2_997, 0]),
-        session_record(0, 0, 3, 1),
-        session_record(1, 1, 5, 3),
-        session_record(2, 1, 1, 0),
+        session_record(0, 0, 3, 1, 0),
+        session_record(1, 1, 5, 3, 0),
+        session_record(2, 1, 1, 0, 2),
         record(Tag::Source, &[1, 10]),
         record(Tag::Source, &[2, 4]),
         record(Tag::Order, &order.concat()),

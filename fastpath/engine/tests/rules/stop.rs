@@ -39,7 +39,7 @@ fn a_stop_waits_unseen_and_holds_what_it_may_need() {
     let buy = wait(&mut x, 0, stop_limit(105, limit(1, PLAIN, BUY, 110, 3)));
     let sell = wait(&mut x, 0, stop(95, market(2, PLAIN, SELL, 4)));
     let other = wait(&mut x, 0, stop(106, market(3, PLAIN, BUY, 5)));
-    assert_eq!(x.balance(0, QUOTE), (START - 330, 330));
+    assert_eq!(x.balance(0, QUOTE), (START - 860, 860), "330 and 530");
     assert_eq!(x.balance(0, BASE), (START - 4, 4));
     assert_eq!(x.engine.depth(PLAIN, BUY, 9), []);
     assert_eq!(x.engine.order(buy).unwrap().trigger_price, Price(105));
@@ -277,6 +277,45 @@ fn a_stop_that_waits_can_be_amended_and_cut() {
     assert_eq!(x.balance(0, BASE), (START - 2, 2));
     let events = x.amend(0, id, 120, 0);
     assert_eq!(canceled(&events), Some((Reason::AmendedToFilled, 1)));
+}
+
+#[test]
+fn one_without_a_limit_that_buys_holds_its_worst_price_or_its_trigger() {
+    let mut x = Exchange::unfunded(GENESIS);
+    for asset in [BASE, QUOTE] {
+        x.fund(1, asset, START);
+    }
+    x.fund(0, QUOTE, 1_000);
+    let worst = NewOrder {
+        price: Price(120),
+        ..market(1, PLAIN, BUY, 5)
+    };
+    let id = wait(&mut x, 0, stop(105, worst));
+    assert_eq!(x.balance(0, QUOTE), (400, 600));
+    let other = market(2, PLAIN, BUY, 4);
+    assert_eq!(x.rejection(0, stop(105, other)), Reason::InsufficientFunds);
+    assert_eq!(
+        x.rejection(0, stop(100, worst)),
+        Reason::DuplicateClientOrderId
+    );
+    wait(&mut x, 0, stop(100, other));
+    assert_eq!(x.balance(0, QUOTE), (0, 1_000));
+    x.amend(0, id, 7, 2);
+    assert_eq!(x.balance(0, QUOTE), (360, 640));
+    assert_eq!(
+        only_rejection(&x.amend(0, id, 7, 6)),
+        Reason::InsufficientFunds
+    );
+    x.engine.check_invariants().unwrap();
+    // It arrives, has its 400 back, and pays what it takes.
+    x.rest(1, limit(1, PLAIN, SELL, 100, 1));
+    x.rest(1, limit(2, PLAIN, SELL, 101, 9));
+    x.enter(1, limit(3, PLAIN, BUY, 100, 1));
+    let (events, _) = x.finish_sweep();
+    assert_eq!(arrived(&events), [2]);
+    assert_eq!(x.balance(0, QUOTE), (1_000 - 240 - 404, 240));
+    x.cancel(0, id);
+    assert_eq!(x.balance(0, QUOTE), (596, 0));
 }
 
 #[test]

@@ -12,10 +12,10 @@ use domain::{
     DelistMarket, Deposit, Effects, EngineVersion, EventKind, Fill, FirmId, Flag, Gate, Genesis,
     KillSwitch, Limits, Liquidity, MarketDefined, MarketId, MarketState, MarketStateChanged,
     MassCancel, MassCanceled, Nanos, NewOrder, NotApplied, OpenSession, OrderId, OrderType,
-    Outcome, Phase, PhaseChanged, PostOnly, Price, Qty, Reason, Recovered, Reference, Rejected,
-    Scope, SelfTrade, SelfTradePrevented, SelfTradeScope, Seq, SessionId, SetCollar, SetFees,
-    SetLimits, SetMarketState, SetTier, Side, Sides, Source, StateHash, TimeInForce, Timer, Trade,
-    Triggered, Uncrossed, Zero,
+    Outcome, Phase, PhaseChanged, PostOnly, Price, ProtectionReached, ProtectionSet, Qty, Quote,
+    Reason, Recovered, Reference, Rejected, Scope, SelfTrade, SelfTradePrevented, SelfTradeScope,
+    Seq, SessionId, SetCollar, SetFees, SetLimits, SetMarketState, SetProtection, SetTier, Side,
+    Sides, Source, StateHash, TimeInForce, Timer, Trade, Triggered, Uncrossed, Zero,
 };
 use journal::{
     Chain, Frame, FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName, Segments, encode,
@@ -81,6 +81,24 @@ fn session_commands() -> Vec<Command> {
             scope: Scope::Firm,
             on: Flag::Yes,
             pad: [Zero::Zero; 2],
+        }),
+        Command::Quote(Quote {
+            quote_id: ClientOrderId(33),
+            bid_price: Price(97),
+            bid_qty: Qty(4),
+            ask_price: Price(99),
+            ask_qty: Qty(5),
+            market: MarketId(3),
+            slide: Flag::Yes,
+            pad: [Zero::Zero; 3],
+        }),
+        Command::SetProtection(SetProtection {
+            request: 34,
+            window: 1_000_000,
+            max_qty: Qty(6),
+            max_notional: Amount(7),
+            max_fills: 8,
+            market: MarketId(3),
         }),
     ]
 }
@@ -234,7 +252,7 @@ fn push_private(effects: &mut Effects) {
         post_only: PostOnly::Slide,
         self_trade: SelfTrade::Abort,
         self_trade_scope: SelfTradeScope::Firm,
-        pad: Zero::Zero,
+        quote: Flag::Yes,
     });
     effects.push(&Rejected {
         kind: EventKind::Rejected,
@@ -330,6 +348,25 @@ fn push_of_rules(effects: &mut Effects) {
         price: Price(5),
         market,
         pad2: [Zero::Zero; 4],
+    });
+    effects.push(&ProtectionSet {
+        kind: EventKind::ProtectionSet,
+        pad: [Zero::Zero; 3],
+        session,
+        report_no,
+        request: 34,
+        market,
+        pad2: [Zero::Zero; 4],
+    });
+    effects.push(&ProtectionReached {
+        kind: EventKind::ProtectionReached,
+        pad: [Zero::Zero; 3],
+        session,
+        report_no,
+        qty: Qty(6),
+        notional: Amount(7),
+        fills: 8,
+        market,
     });
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 pub(crate) mod market;
 pub(crate) mod own;
+pub(crate) mod quotes;
 pub(crate) mod waiting;
 
 use domain::{
@@ -362,6 +363,7 @@ pub(crate) fn full() -> Vec<Letter> {
         accounts::full(),
         market::full(),
         waiting::full(),
+        quotes::full(),
     ]
     .concat()
 }
@@ -383,6 +385,7 @@ pub(crate) fn sound() -> Vec<Letter> {
         accounts::sound(),
         market::sound(),
         waiting::sound(),
+        quotes::sound(),
     ]
     .concat()
 }

@@ -3,6 +3,7 @@
 use crate::{
     operator,
     pair::START,
+    quotes,
     stream::{Kind, Number, Step, Stream, Target, Ticks, Wish},
     world,
 };
@@ -537,6 +538,7 @@ fn misplaced() -> impl Strategy<Value = Step> {
         operator::commands(),
         Just(cancel),
         Just(amend),
+        quotes::misplaced(),
     ];
     (sources, numbers(), commands).prop_map(|(source, number, command)| Step::Other {
         source,
@@ -561,6 +563,8 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         4 => ladders(),
         14 => cancels(),
         30 => amends(),
+        24 => quotes::quotes(),
+        7 => quotes::protections(),
         3 => mass_cancels(),
         6 => kill_switches(),
         4 => from(Source::DEPOSITS, deposits()),

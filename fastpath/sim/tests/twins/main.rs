@@ -2,7 +2,7 @@
 //!
 //! What is checked after every frame is in `pair` (the two against each other) and `observer`
 //! (both against what anyone outside can work out from commands and events). `scenarios`,
-//! `self_trades`, `mass_cancels`, `money` and `auctions` hold what docs/ENGINE.md says by hand-written
+//! `self_trades`, `mass_cancels`, `money`, `auctions` and `quotes` hold what docs/ENGINE.md says by hand-written
 //! example, `random` and `long` whole streams of commands, `mutants` the
 //! proof that a broken rule would be seen, `snapshots` the fast engine saved and loaded within a
 //! stream. Every short sequence of commands is played by the tests of `scenario`.
@@ -17,6 +17,7 @@ mod notation;
 mod observer;
 mod operator;
 mod pair;
+mod quotes;
 mod random;
 mod scenarios;
 mod self_trades;

@@ -261,6 +261,36 @@ fn a_walk_over_many_looks_goes_on_in_frames_of_its_own() {
     }
 }
 
+/// An account's sessions are linked: it does not matter how many others there are.
+#[test]
+fn a_walk_over_an_account_looks_at_its_own_sessions_alone() {
+    let most = u32::try_from(MAX_LOOKS).expect("small");
+    for (sessions, frames) in [(most, 1), (most + 1, 2), (2 * most + 1, 3)] {
+        let plain = world();
+        let mut floor = Floor::new(&World {
+            genesis: Genesis {
+                max_sessions: 6_000,
+                ..plain.genesis
+            },
+            // Account 1 has the first of all.
+            sessions: [vec![1], vec![0; sessions as usize]].concat(),
+            ..plain
+        });
+        let source = Source::ADMINISTRATION;
+        for (account, frames) in [(0, frames), (1, 1)] {
+            let number = floor.pair.last_number(source) + 1;
+            let all = all_of(Scope::Account, account);
+            let said = floor.pair.submit(source, number, all);
+            let said = said.expect("the twins agree");
+            let walked = said.iter().filter(|frame| {
+                let is_recovered = matches!(frame.request.command, Command::Recovered(_));
+                !is_recovered
+            });
+            assert_eq!(walked.count(), frames, "{sessions} of account {account}");
+        }
+    }
+}
+
 #[test]
 fn a_kill_switch_cancels_and_takes_no_more_until_it_is_turned_off() {
     let mut floor = Floor::new(&world());
@@ -270,10 +300,10 @@ fn a_kill_switch_cancels_and_takes_no_more_until_it_is_turned_off() {
     assert_eq!(
         floor.says(0, switch(Scope::Account, 0, true)),
         [
-            "s0 r2 canceled o0.1 1: KillSwitch",
-            "f5 delete o0.1",
             "s2 r2 canceled o1.1 1: KillSwitch",
-            "f6 delete o1.1",
+            "f5 delete o1.1",
+            "s0 r2 canceled o0.1 1: KillSwitch",
+            "f6 delete o0.1",
             "s0 r3 mass canceled 2 of request 5",
         ]
     );
@@ -318,7 +348,7 @@ fn a_kill_switch_cancels_and_takes_no_more_until_it_is_turned_off() {
 }
 
 #[test]
-fn there_is_room_for_so_many_kill_switches() {
+fn there_is_room_for_the_kill_switches_of_so_many_firms() {
     let mut floor = Floor::new(&World::plain(1));
     let most = u32::try_from(MAX_KILL_SWITCHES).expect("small");
     let operator = Source::ADMINISTRATION;
@@ -326,15 +356,18 @@ fn there_is_room_for_so_many_kill_switches() {
         let said = floor.from(operator, switch(Scope::Firm, firm, true));
         assert_eq!(said, ["KillSwitch: None"]);
     }
-    let one_more = switch(Scope::Session, 0, true);
+    let one_more = switch(Scope::Firm, most + 1, true);
     assert_eq!(
         floor.from(operator, one_more),
         ["KillSwitch: KillSwitchTableFull"]
     );
-    assert_eq!(
-        floor.says(0, one_more),
-        ["s0 r1 rejected KillSwitch o0.0 c5: KillSwitchTableFull"]
-    );
+    // Sessions, accounts and everyone need no room.
+    let own = switch(Scope::Session, 0, true);
+    assert_eq!(floor.says(0, own), ["s0 r1 mass canceled 0 of request 5"]);
+    for (scope, target) in [(Scope::Account, 1), (Scope::Everyone, 0)] {
+        let said = floor.from(operator, switch(scope, target, true));
+        assert_eq!(said, ["KillSwitch: None"]);
+    }
     // One that is on already needs no room.
     let again = switch(Scope::Firm, most, true);
     assert_eq!(floor.from(operator, again), ["KillSwitch: None"]);

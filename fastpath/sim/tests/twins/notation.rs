@@ -48,6 +48,10 @@ pub(crate) fn line(event: &Event) -> String {
         ),
         Event::MassCanceled(e) => format!("mass canceled {} of request {}", e.count, e.request),
         Event::Triggered(e) => format!("triggered {} @{}", id(e.order_id), e.price),
+        Event::ProtectionSet(e) => format!("protection set by {}", e.request),
+        Event::ProtectionReached(e) => {
+            format!("protection reached {} {} {}", e.qty, e.notional, e.fills)
+        }
         Event::BookAdd(e) => format!("add {:?} {} {}@{}", e.side, id(e.order_id), e.qty, e.price),
         Event::BookReduce(e) => format!("reduce {} to {}", id(e.order_id), e.leaves),
         Event::BookDelete(e) => format!("delete {}", id(e.order_id)),

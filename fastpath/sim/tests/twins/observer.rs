@@ -2,7 +2,7 @@
 //! books, the numbers of reports. It knows the fields of the events and none of the rules, so a
 //! mistake that both engines share is still seen when it breaks a sum.
 
-use crate::pair::Difference;
+use crate::{pair::Difference, quotes::Quoted};
 use domain::{
     AccountId, Amount, AssetId, Command, CreateMarket, Event, Fill, Flag, MarketId, MarketState,
     MarketStateChanged, OpenSession, OrderId, Outcome, Price, Qty, Reason, Request,
@@ -41,6 +41,7 @@ pub(crate) struct Observer {
     pub(crate) live: BTreeMap<OrderId, (SessionId, Qty)>,
     /// Stops that wait.
     waiting: BTreeSet<OrderId>,
+    quoted: Quoted,
     accounts: u32,
     states: BTreeMap<MarketId, MarketState>,
     auction: Option<Auction>,
@@ -54,7 +55,7 @@ pub(crate) struct Observer {
     mass_canceled: u64,
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Difference> {
+pub(crate) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Difference> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
@@ -102,7 +103,7 @@ impl Observer {
             }
             self.follow(request, event)?;
         }
-        Ok(())
+        self.quoted.observe(request, events)
     }
 
     fn follow(&mut self, request: &Request, event: &Event) -> Result<(), Difference> {
@@ -152,6 +153,8 @@ impl Observer {
             Event::Uncrossed(e) => self.begin_auction(e)?,
             Event::Rejected(_)
             | Event::NotApplied(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
             | Event::Outcome(_)
@@ -202,6 +205,8 @@ impl Observer {
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::Trade(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
@@ -242,6 +247,8 @@ impl Observer {
             | Command::AmendOrder(_)
             | Command::MassCancel(_)
             | Command::KillSwitch(_)
+            | Command::Quote(_)
+            | Command::SetProtection(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)

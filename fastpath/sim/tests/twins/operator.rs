@@ -96,7 +96,7 @@ fn set_limits() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn set_fees() -> impl Strategy<Value = Command> {
+pub(crate) fn set_fees() -> impl Strategy<Value = Command> {
     let markets = prop_oneof![
         6 => (0..3_u32).prop_map(MarketId), 3 => Just(MarketId::ANY), 1 => Just(MarketId(9))
     ];

@@ -71,6 +71,8 @@ fn outcomes(
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::MarketStateChanged(_)
             | Event::Uncrossed(_)
             | Event::BookAdd(_)
@@ -126,6 +128,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::Unfilled,
                 R::FundsExhausted,
                 R::WouldSelfTrade,
+                R::Protection,
                 R::LookAheadTooLong,
                 R::Killed,
                 R::SelfTrade,
@@ -160,6 +163,49 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::WouldSelfTrade,
                 R::Killed,
                 R::SelfTrade,
+            ],
+        ),
+        (
+            C::Quote,
+            &[
+                R::CancelOnly,
+                R::DelegationExpired,
+                R::Killed,
+                R::UnknownMarket,
+                R::MarketHalted,
+                R::MarketCancelOnly,
+                R::MarketClosed,
+                R::MarketDelisted,
+                R::InvalidClientOrderId,
+                R::QuoteCrossed,
+                R::PriceOutOfRange,
+                R::QuantityBelowMinimum,
+                R::Protected,
+                R::WouldTrade,
+                R::PriceBeyondCollar,
+                R::NotionalTooLarge,
+                R::BeyondDelegation,
+                R::QuantityAboveLimit,
+                R::NotionalAboveLimit,
+                R::TooManyOpenOrders,
+                R::PositionAboveLimit,
+                R::VolumeAboveLimit,
+                R::OrderTableFull,
+                R::QuoteTableFull,
+                R::InsufficientFunds,
+                R::UnknownOrder,
+                R::Requested,
+                R::UnknownSession,
+            ],
+        ),
+        (
+            C::SetProtection,
+            &[
+                R::DelegationExpired,
+                R::UnknownMarket,
+                R::InvalidProtection,
+                R::QuoteTableFull,
+                R::UnknownSession,
             ],
         ),
         (
@@ -310,6 +356,8 @@ const EVENTS: &[&str] = &[
     "SelfTradePrevented",
     "MassCanceled",
     "Triggered",
+    "ProtectionSet",
+    "ProtectionReached",
     "BookAdd",
     "BookReduce",
     "BookDelete",

@@ -276,14 +276,26 @@ fn fill_or_kill_fills_or_is_refused() {
     floor.says(0, sell(1, 2, 10));
     floor.says(0, sell(2, 3, 11));
     let kill = |client, qty| at_market(client, Side::Buy, qty, TimeInForce::FillOrKill);
+    // What is there costs more than there is, so nobody hears that it is too little.
     assert_eq!(
         floor.says(1, kill(1, 6)),
-        ["s1 r1 rejected NewOrder o0.0 c1: CannotFill"]
+        ["s1 r1 rejected NewOrder o0.0 c1: InsufficientFunds"]
     );
     // Four cost 42 and a fee of 4; five cost 53 and 5, of 54.
     assert_eq!(
         floor.says(1, kill(1, 5)),
         ["s1 r2 rejected NewOrder o0.0 c1: InsufficientFunds"]
+    );
+    let worst = |price| {
+        Command::NewOrder(NewOrder {
+            order_type: OrderType::Market,
+            time_in_force: TimeInForce::FillOrKill,
+            ..order(1, Side::Buy, 6, price)
+        })
+    };
+    assert_eq!(
+        floor.says(1, worst(10)),
+        ["s1 r3 rejected NewOrder o0.0 c1: CannotFill"]
     );
     let said = floor.says(1, kill(1, 4));
     assert_eq!(said.len(), 1 + 2 * 3);

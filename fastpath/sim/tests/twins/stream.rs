@@ -8,7 +8,7 @@ use crate::{
 };
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, Command, Flag, KillSwitch, MarketId, MarketState,
-    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Scope, SelfTrade,
+    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Quote, Scope, SelfTrade,
     SelfTradeScope, SessionId, SetCollar, Side, Source, TimeInForce, Timer, Zero,
 };
 use std::fmt;
@@ -129,6 +129,15 @@ pub(crate) enum Step {
         qty: u64,
         renamed: u64,
     },
+    /// What a session bids and asks.
+    Quote {
+        session: u32,
+        number: Number,
+        /// Without prices.
+        command: Quote,
+        /// Of the bid and of the ask.
+        prices: [Ticks; 2],
+    },
     MassCancel {
         source: Source,
         number: Number,
@@ -182,13 +191,14 @@ impl fmt::Debug for Stream {
             deposits,
             decimals,
             settings,
+            first,
             ..
         } = &self.world;
         writeln!(
             f,
             "  {assets} assets of decimals {decimals:?}, {accounts} accounts"
         )?;
-        for command in settings {
+        for command in first.iter().chain(settings) {
             writeln!(f, "  {command:?}")?;
         }
         writeln!(
@@ -319,6 +329,7 @@ impl Step {
             Self::New { number, .. }
             | Self::Cancel { number, .. }
             | Self::Amend { number, .. }
+            | Self::Quote { number, .. }
             | Self::MassCancel { number, .. }
             | Self::Other { number, .. } => matches!(number, Number::Final),
             Self::Ladder { .. }
@@ -380,6 +391,7 @@ impl Step {
             | Self::Cancel { .. }
             | Self::Amend { .. }
             | Self::Collar { .. }
+            | Self::Quote { .. }
             | Self::MassCancel { .. }
             | Self::Other { .. } => {
                 let (source, number, command) = self.request(pair);
@@ -445,6 +457,7 @@ impl Step {
             Self::New { .. }
             | Self::Cancel { .. }
             | Self::Amend { .. }
+            | Self::Quote { .. }
             | Self::MassCancel { .. }
             | Self::Other { .. }
             | Self::Collar { .. }
@@ -506,6 +519,20 @@ impl Step {
                 let command = self.of_an_order(pair, session);
                 (Source::of_session(session), *number, command)
             }
+            Self::Quote {
+                session,
+                number,
+                command,
+                prices,
+            } => {
+                let [bid, ask] = prices.map(|ticks| ticks.price(pair, command.market, None));
+                let command = Command::Quote(Quote {
+                    bid_price: bid,
+                    ask_price: ask,
+                    ..*command
+                });
+                (Source::of_session(SessionId(*session)), *number, command)
+            }
             Self::MassCancel {
                 source,
                 number,
@@ -547,28 +574,27 @@ impl Step {
                 qty,
                 client,
                 ..
-            } => Command::NewOrder(NewOrder {
-                client_order_id: ClientOrderId(*client),
-                price: price.price(pair, MarketId(*market), None),
-                qty: Qty(*qty),
-                market: MarketId(*market),
-                side: *side,
-                order_type: *order_type,
-                time_in_force: *time_in_force,
-                post_only: *post_only,
-                min_qty: Qty(wish.min_qty),
-                self_trade: wish.self_trade,
-                self_trade_scope: wish.scope,
-                display_qty: Qty(wish.display),
-                expires: Nanos(
-                    wish.ends_in
-                        .map_or(0, |span| pair.clock.saturating_add(span)),
-                ),
-                trigger_price: wish
-                    .trigger
-                    .map_or(Price(0), |ticks| ticks.price(pair, MarketId(*market), None)),
-                ..NewOrder::PLAIN
-            }),
+            } => {
+                let at = |ticks: Ticks| ticks.price(pair, MarketId(*market), None);
+                let end = |span| pair.clock.saturating_add(span);
+                Command::NewOrder(NewOrder {
+                    client_order_id: ClientOrderId(*client),
+                    price: at(*price),
+                    qty: Qty(*qty),
+                    market: MarketId(*market),
+                    side: *side,
+                    order_type: *order_type,
+                    time_in_force: *time_in_force,
+                    post_only: *post_only,
+                    min_qty: Qty(wish.min_qty),
+                    self_trade: wish.self_trade,
+                    self_trade_scope: wish.scope,
+                    display_qty: Qty(wish.display),
+                    expires: Nanos(wish.ends_in.map_or(0, end)),
+                    trigger_price: wish.trigger.map_or(Price(0), at),
+                    ..NewOrder::PLAIN
+                })
+            }
             Self::Cancel { target, qty, .. } => {
                 let (order_id, client_order_id) = target.ids(pair, session);
                 Command::CancelOrder(CancelOrder {
@@ -595,7 +621,8 @@ impl Step {
                     new_client_order_id: ClientOrderId(*renamed),
                 })
             }
-            Self::MassCancel { .. }
+            Self::Quote { .. }
+            | Self::MassCancel { .. }
             | Self::Other { .. }
             | Self::Ladder { .. }
             | Self::Ending { .. }

@@ -50,6 +50,8 @@ impl Terms {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) genesis: Genesis,
+    /// What the operator sets before there is any market.
+    pub(crate) first: Option<Command>,
     pub(crate) assets: u32,
     /// Of each asset, over and over.
     pub(crate) decimals: Vec<u8>,
@@ -57,6 +59,8 @@ pub(crate) struct World {
     pub(crate) accounts: u32,
     /// The account of each session.
     pub(crate) sessions: Vec<u32>,
+    /// Whether the last of them is opened first.
+    pub(crate) last_opens_first: bool,
     /// The id of one more session, of account 0, with many that do not exist before it.
     pub(crate) far_session: Option<u32>,
     /// What each session may do, over and over.
@@ -107,6 +111,7 @@ impl World {
                 max_orders: 64,
                 max_levels: 128,
             },
+            first: None,
             assets: 2,
             decimals: vec![6],
             markets: vec![Terms {
@@ -123,6 +128,7 @@ impl World {
             }],
             accounts: 2,
             sessions: vec![0, 1],
+            last_opens_first: false,
             far_session: None,
             delegations: vec![Delegation::unlimited([7; 32])],
             deposits: vec![funds],
@@ -151,7 +157,7 @@ impl World {
                 owner: [u8::try_from(id).expect("small"); 32],
             })
         });
-        let sessions = (0..)
+        let mut sessions: Vec<_> = (0..)
             .zip(&self.sessions)
             .zip(self.delegations.iter().cycle())
             .map(|((id, account), delegation)| {
@@ -159,7 +165,11 @@ impl World {
                     delegation: *delegation,
                     ..open_session(id, *account)
                 })
-            });
+            })
+            .collect();
+        if self.last_opens_first {
+            sessions.reverse();
+        }
         let far = self
             .far_session
             .map(|id| Command::OpenSession(open_session(id, 0)));
@@ -174,6 +184,7 @@ impl World {
                 });
         [Command::Genesis(self.genesis)]
             .into_iter()
+            .chain(self.first)
             .chain(assets)
             .chain(markets)
             .chain(accounts)
@@ -289,7 +300,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
             ),
             prop::array::uniform5(slack()),
             orders,
-            far_sessions,
+            (far_sessions, any::<bool>()),
+            prop::option::of(operator::set_fees()),
         )
             .prop_map(
                 move |(
@@ -299,7 +311,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                     (deposits, decimals, settings),
                     slack,
                     max_orders,
-                    far_session,
+                    (far_session, last_opens_first),
+                    first,
                 )| {
                     let levels: u32 = markets.iter().map(|terms| terms.price_levels).sum();
                     let most_sessions = far_session.map_or(sessions.len(), |id| id as usize + 1);
@@ -313,10 +326,12 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                     };
                     World {
                         genesis,
+                        first,
                         assets,
                         markets,
                         accounts,
                         sessions,
+                        last_opens_first,
                         far_session,
                         delegations,
                         deposits,

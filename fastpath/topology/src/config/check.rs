@@ -262,6 +262,12 @@ impl Config {
         );
         within(
             found,
+            "engine.clock_jump_ms",
+            self.engine.clock_jump_ms,
+            0..=86_400_000,
+        );
+        within(
+            found,
             "archive.segment_mib",
             self.archive.segment_mib.into(),
             1..=4096,

@@ -3,7 +3,7 @@
 
 use super::{Account, Capacity, Deposit, Fees, Genesis, Market, Session, Symbol};
 use crate::error::{Findings, Invalid, require};
-use domain::{Amount, CreateAsset, CreateMarket, MAX_TIERS, OrderId, Price, Qty, SetFees};
+use domain::{Amount, CreateAsset, CreateMarket, MAX_TIERS, OrderId, Price, SetFees};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Genesis {
@@ -158,6 +158,14 @@ impl Fees {
         );
         let within = !is_rebate || self.maker_fee_ppm.unsigned_abs() <= most;
         require(within, key("maker_fee_ppm"), problem)?;
+        for (field, fee) in [
+            ("maker_fee_ppm", i64::from(self.maker_fee_ppm)),
+            ("taker_fee_ppm", self.taker_fee_ppm.into()),
+        ] {
+            let most = CreateMarket::MAX_FEE_PPM;
+            let problem = format!("{fee} is out of range: a fee is at most {most}");
+            require(fee <= i64::from(most), key(field), problem)?;
+        }
         let meant = |market: &&Market| self.market.is_none_or(|id| id == market.id);
         for market in markets.iter().filter(meant) {
             let list = i64::from(market.maker_fee_ppm);
@@ -250,16 +258,26 @@ impl Market {
     /// The smallest order can be paid at every price, its fee included.
     fn check_notional(&self, key: String) -> Result<(), Invalid> {
         let highest = self.price_min + i64::from(self.price_levels) - 1;
-        let notional = Amount::notional(Price(highest), Qty(self.min_qty), self.tick_value);
-        let rate = self.maker_fee_ppm.max(self.taker_fee_ppm);
-        let paid = notional.and_then(|notional| notional.0.checked_add(notional.fee(rate).0));
         let problem = format!(
             "{} is too much: the smallest order (min_qty {}) at the highest price ({highest}) with its fee must fit 64 \
              bits, so use less of one of them",
             self.tick_value, self.min_qty
         );
-        require(paid.is_some(), key, problem)
+        require(smallest_order_fits(&self.command()), key, problem)
     }
+}
+
+/// Whether the smallest order of a market can be paid at every price, its fee included: else none is taken there.
+#[must_use]
+pub fn smallest_order_fits(terms: &CreateMarket) -> bool {
+    let highest = i64::from(terms.price_levels)
+        .checked_sub(1)
+        .and_then(|levels| terms.price_min.0.checked_add(levels));
+    let notional = highest
+        .and_then(|highest| Amount::notional(Price(highest), terms.min_qty, terms.tick_value));
+    let rate = terms.maker_fee_ppm.max(terms.taker_fee_ppm);
+    let paid = notional.and_then(|notional| notional.0.checked_add(notional.fee(rate).0));
+    paid.is_some()
 }
 
 impl Session {

@@ -12,16 +12,7 @@ impl Message {
     #[must_use]
     pub fn public(stamp: Stamp, event: &Event) -> Option<Self> {
         Some(match event {
-            Event::BookAdd(event) => Self::BookAdd(BookAdd {
-                stamp,
-                order_id: event.order_id,
-                price: event.price,
-                quantity: event.qty,
-                market_id: event.market,
-                side: event.side as u8,
-                reserved: 0,
-                reserved2: 0,
-            }),
+            Event::BookAdd(event) => Self::BookAdd(added(stamp, event)),
             Event::BookReduce(event) => Self::BookReduce(BookReduce {
                 stamp,
                 order_id: event.order_id,
@@ -77,9 +68,24 @@ impl Message {
             | Event::SelfTradePrevented(_)
             | Event::MassCanceled(_)
             | Event::Triggered(_)
+            | Event::ProtectionSet(_)
+            | Event::ProtectionReached(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })
+    }
+}
+
+fn added(stamp: Stamp, event: &domain::BookAdd) -> BookAdd {
+    BookAdd {
+        stamp,
+        order_id: event.order_id,
+        price: event.price,
+        quantity: event.qty,
+        market_id: event.market,
+        side: event.side as u8,
+        reserved: 0,
+        reserved2: 0,
     }
 }
 

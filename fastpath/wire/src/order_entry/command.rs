@@ -1,7 +1,8 @@
 //! What a client sends, as a command; and a command as what a client sends.
 
 use super::message::{
-    AmendOrder, CancelOrder, KillSwitch, MassCancel, Message, NewOrder, Template,
+    AmendOrder, CancelOrder, KillSwitch, MassCancel, MassQuote, Message, NewOrder, QuoteEntry,
+    SetProtection, Template,
 };
 use core::fmt;
 use domain::{Command, Zero};
@@ -124,6 +125,35 @@ impl TryFrom<&KillSwitch> for domain::KillSwitch {
     }
 }
 
+impl TryFrom<&MassQuote> for domain::Quote {
+    type Error = NotACommand;
+    fn try_from(message: &MassQuote) -> Result<Self, NotACommand> {
+        Ok(Self {
+            quote_id: message.quote_id,
+            bid_price: message.quote.bid_price,
+            bid_qty: message.quote.bid_quantity,
+            ask_price: message.quote.ask_price,
+            ask_qty: message.quote.ask_quantity,
+            market: message.quote.market_id,
+            slide: enumeration(message.slide, Template::MassQuote, "slide")?,
+            pad: [Zero::Zero; 3],
+        })
+    }
+}
+
+impl From<&SetProtection> for domain::SetProtection {
+    fn from(message: &SetProtection) -> Self {
+        Self {
+            request: message.request,
+            window: message.window,
+            max_qty: message.max_quantity,
+            max_notional: message.max_notional,
+            max_fills: message.max_fills,
+            market: message.market_id,
+        }
+    }
+}
+
 impl From<&domain::NewOrder> for NewOrder {
     fn from(order: &domain::NewOrder) -> Self {
         Self {
@@ -197,6 +227,40 @@ impl From<&domain::KillSwitch> for KillSwitch {
     }
 }
 
+impl From<&domain::Quote> for MassQuote {
+    fn from(quote: &domain::Quote) -> Self {
+        Self {
+            quote_id: quote.quote_id,
+            slide: quote.slide as u8,
+            reserved: 0,
+            reserved2: 0,
+            reserved3: 0,
+            quotes: QuoteEntry::ALONE,
+            quote: QuoteEntry {
+                bid_price: quote.bid_price,
+                bid_quantity: quote.bid_qty,
+                ask_price: quote.ask_price,
+                ask_quantity: quote.ask_qty,
+                market_id: quote.market,
+                reserved: 0,
+            },
+        }
+    }
+}
+
+impl From<&domain::SetProtection> for SetProtection {
+    fn from(protection: &domain::SetProtection) -> Self {
+        Self {
+            request: protection.request,
+            window: protection.window,
+            max_quantity: protection.max_qty,
+            max_notional: protection.max_notional,
+            max_fills: protection.max_fills,
+            market_id: protection.market,
+        }
+    }
+}
+
 impl Message {
     /// The command that a client's message asks for.
     ///
@@ -211,6 +275,8 @@ impl Message {
             Self::AmendOrder(message) => Ok(Command::AmendOrder(message.into())),
             Self::MassCancel(message) => Ok(Command::MassCancel(message.try_into()?)),
             Self::KillSwitch(message) => Ok(Command::KillSwitch(message.try_into()?)),
+            Self::MassQuote(message) => Ok(Command::Quote(message.try_into()?)),
+            Self::SetProtection(message) => Ok(Command::SetProtection(message.into())),
             Self::Context(_)
             | Self::Hello(_)
             | Self::Challenge(_)
@@ -227,6 +293,8 @@ impl Message {
             | Self::SelfTradePrevented(_)
             | Self::MassCanceled(_)
             | Self::Triggered(_)
+            | Self::ProtectionSet(_)
+            | Self::ProtectionReached(_)
             | Self::Unknown { .. } => Err(NotACommand::Unsupported {
                 template_id: self.template_id(),
             }),

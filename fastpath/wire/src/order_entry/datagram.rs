@@ -2,8 +2,10 @@
 
 use super::NotACommand;
 use super::message::{
-    Block, Context, KillSwitch, MassCancel, Message, NewOrder, SCHEMA_ID, Template, takes_number,
+    Block, Context, GroupSize, KillSwitch, MAX_QUOTES, MassCancel, MassQuote, Message, NewOrder,
+    QuoteEntry, SCHEMA_ID, Template, takes_number,
 };
+use super::quotes::{ENTRIES, Quotes};
 use crate::auth::{Mac, MacKey};
 use crate::sbe::MessageHeader;
 use crate::{CONTROL_EPOCH, MAX_DATAGRAM};
@@ -40,6 +42,12 @@ pub enum DecodeError {
         /// Of which template.
         template_id: u16,
     },
+    /// A group without entries, with more than a message may have, or with entries that are too short or no
+    /// multiple of 8.
+    InvalidGroup {
+        /// Of which template.
+        template_id: u16,
+    },
     /// The datagram ends within a message.
     CutOff,
     /// An enumeration of a client's message holds an unknown value.
@@ -72,6 +80,10 @@ impl fmt::Display for DecodeError {
             Self::ShortBlock { template_id } => {
                 write!(f, "template {template_id}: the block is too short")
             }
+            Self::InvalidGroup { template_id } => write!(
+                f,
+                "template {template_id}: a group has 1 to {MAX_QUOTES} entries, of its version's length at least, in multiples of 8 bytes"
+            ),
             Self::CutOff => f.write_str("the datagram ends within a message"),
             Self::InvalidField(field) => field.fmt(f),
             Self::WrongEpoch { template_id } => write!(
@@ -119,8 +131,14 @@ impl DatagramReader {
         while !rest.is_empty() {
             let (template_id, block, after) = split_block(rest)?;
             check_block(&context, template_id, block)?;
-            numbered += u64::from(takes_number(template_id));
-            rest = after;
+            if template_id == Template::MassQuote.number() {
+                let quotes;
+                (quotes, rest) = Quotes::split(block, after)?;
+                numbered += quotes.check()?;
+            } else {
+                numbered += u64::from(takes_number(template_id));
+                rest = after;
+            }
         }
         let last = context.next_seq_no.checked_add(numbered);
         if last.is_none() || (numbered > 0 && context.next_seq_no == 0) {
@@ -130,6 +148,7 @@ impl DatagramReader {
             context,
             messages: Messages {
                 rest: blocks,
+                quotes: Quotes::default(),
                 next_no: context.next_seq_no,
             },
         })
@@ -207,6 +226,8 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         | Template::Refused
         | Template::CancelOrder
         | Template::AmendOrder
+        | Template::MassQuote
+        | Template::SetProtection
         | Template::OrderAccepted
         | Template::OrderRejected
         | Template::OrderFilled
@@ -215,7 +236,9 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         | Template::NotApplied
         | Template::SelfTradePrevented
         | Template::MassCanceled
-        | Template::Triggered => !control,
+        | Template::Triggered
+        | Template::ProtectionSet
+        | Template::ProtectionReached => !control,
     };
     if belongs {
         Ok(())
@@ -245,7 +268,7 @@ pub struct Datagram<'a> {
     pub messages: Messages<'a>,
 }
 
-/// A message of a datagram.
+/// A message of a datagram; of a mass quote one quote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbered {
     /// Its number, if it is an application message.
@@ -257,6 +280,8 @@ pub struct Numbered {
 /// The messages of a well-formed datagram, in order.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
+    /// Of the mass quote that was begun, those that come next.
+    quotes: Quotes<'a>,
     rest: &'a [u8],
     next_no: u64,
 }
@@ -265,7 +290,21 @@ impl Messages<'_> {
     /// Whether none is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.rest.is_empty() && self.quotes.is_empty()
+    }
+
+    fn next_message(&mut self) -> Option<Message> {
+        if let Some(quote) = self.quotes.next() {
+            return Some(quote.into());
+        }
+        // `parse` went over these bytes, so only their end gives an error here.
+        let (template_id, block, rest) = split_block(self.rest).ok()?;
+        if template_id == Template::MassQuote.number() {
+            (self.quotes, self.rest) = Quotes::split(block, rest).ok()?;
+            return self.quotes.next().map(Message::from);
+        }
+        self.rest = rest;
+        Message::from_block(template_id, block)
     }
 }
 
@@ -273,11 +312,8 @@ impl Iterator for Messages<'_> {
     type Item = Numbered;
 
     fn next(&mut self) -> Option<Numbered> {
-        // `parse` went over these bytes, so only their end gives an error here.
-        let (template_id, block, rest) = split_block(self.rest).ok()?;
-        let message = Message::from_block(template_id, block)?;
-        self.rest = rest;
-        let number = takes_number(template_id).then_some(self.next_no);
+        let message = self.next_message()?;
+        let number = message.takes_number().then_some(self.next_no);
         if number.is_some() {
             self.next_no = self.next_no.saturating_add(1);
         }
@@ -302,6 +338,8 @@ impl core::error::Error for NoRoom {}
 pub struct DatagramWriter<'a> {
     buffer: &'a mut [u8],
     length: usize,
+    /// Where the mass quote stands with which the datagram ends so far, if it does.
+    quotes: Option<usize>,
 }
 
 impl<'a> DatagramWriter<'a> {
@@ -319,6 +357,7 @@ impl<'a> DatagramWriter<'a> {
         let mut writer = Self {
             buffer: &mut buffer[..room],
             length: 0,
+            quotes: None,
         };
         writer
             .push(&context)
@@ -347,16 +386,57 @@ impl<'a> DatagramWriter<'a> {
         self.write(template, message.block())
     }
 
-    fn write(&mut self, template: Template, block: &[u8]) -> Result<(), NoRoom> {
+    fn write(&mut self, template: Template, message: &[u8]) -> Result<(), NoRoom> {
+        let is_quote = template == Template::MassQuote;
+        if let Some(at) = self
+            .quotes
+            .filter(|at| is_quote && self.shares(*at, message))
+        {
+            return self.join(at, &message[ENTRIES..]);
+        }
         let at = self.length + MessageHeader::BYTES;
-        let end = at + block.len();
+        let end = at + message.len();
         if end + Mac::BYTES > self.buffer.len() {
             return Err(NoRoom);
         }
         self.buffer[self.length..at].copy_from_slice(template.header().as_bytes());
-        self.buffer[at..end].copy_from_slice(block);
+        self.buffer[at..end].copy_from_slice(message);
         self.length = end;
+        self.quotes = is_quote.then_some(at);
+        if is_quote {
+            self.count_quotes(at);
+        }
         Ok(())
+    }
+
+    /// Adds an entry to the mass quote at `at`.
+    fn join(&mut self, at: usize, entry: &[u8]) -> Result<(), NoRoom> {
+        let end = self.length + entry.len();
+        if end + Mac::BYTES > self.buffer.len() {
+            return Err(NoRoom);
+        }
+        self.buffer[self.length..end].copy_from_slice(entry);
+        self.length = end;
+        self.count_quotes(at);
+        Ok(())
+    }
+
+    /// Whether a quote has the block of the mass quote at `at`, with which the datagram ends so far, and room in it.
+    fn shares(&self, at: usize, quote: &[u8]) -> bool {
+        let block = &self.buffer[at..at + MassQuote::LENGTH];
+        block == &quote[..MassQuote::LENGTH] && self.quotes_from(at) < MAX_QUOTES as usize
+    }
+
+    fn quotes_from(&self, at: usize) -> usize {
+        (self.length - at - ENTRIES) / size_of::<QuoteEntry>()
+    }
+
+    fn count_quotes(&mut self, at: usize) {
+        let size = GroupSize {
+            num_in_group: u32::try_from(self.quotes_from(at)).expect("no more than fit"),
+            ..QuoteEntry::ALONE
+        };
+        self.buffer[at + MassQuote::LENGTH..at + ENTRIES].copy_from_slice(size.as_bytes());
     }
 
     /// Adds the MAC and gives the datagram's bytes in the buffer.

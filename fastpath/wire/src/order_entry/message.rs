@@ -1,4 +1,4 @@
-//! The messages: one fixed block of little-endian integers each.
+//! The messages: one fixed block of little-endian integers each, and behind one of them a group.
 //!
 //! Identifiers and numbers have the domain's types, which hold any bits. Enumerations stay the
 //! integers that arrived, because a newer peer may send values that this version does not know:
@@ -260,6 +260,112 @@ message! {
     }
 }
 
+/// Most quotes of one message: as many as a datagram has room for.
+pub const MAX_QUOTES: u32 = 32;
+
+/// Opens the group of a message: entries of one length, one after another.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct GroupSize {
+    /// Bytes of an entry; a multiple of 8.
+    pub block_length: u32,
+    /// How many.
+    pub num_in_group: u32,
+}
+
+impl GroupSize {
+    /// The fields that it puts before the entries.
+    pub const FIELDS: &'static [Field] = fields!(GroupSize {
+        block_length: u32,
+        num_in_group: u32,
+    });
+}
+
+/// What is quoted in one market.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct QuoteEntry {
+    /// In ticks; not looked at if `bid_quantity` is 0.
+    pub bid_price: Price,
+    /// Lots that are to be open from now on; 0: none.
+    pub bid_quantity: Qty,
+    /// In ticks; not looked at if `ask_quantity` is 0.
+    pub ask_price: Price,
+    /// Lots that are to be open from now on; 0: none.
+    pub ask_quantity: Qty,
+    /// Where.
+    pub market_id: MarketId,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl QuoteEntry {
+    /// Its fields.
+    pub const FIELDS: &'static [Field] = fields!(QuoteEntry {
+        bid_price: Price,
+        bid_quantity: Qty,
+        ask_price: Price,
+        ask_quantity: Qty,
+        market_id: MarketId,
+        reserved: u32,
+    });
+    /// How a group of one begins.
+    pub const ALONE: GroupSize = GroupSize {
+        block_length: 40,
+        num_in_group: 1,
+    };
+}
+
+const _: () = assert!(size_of::<QuoteEntry>() == QuoteEntry::ALONE.block_length as usize);
+
+message! {
+    /// Client: what it quotes in a market from now on, instead of what it quoted there before.
+    ///
+    /// Each quote has a number of its own, and so each is a message of its own here. On the wire those that follow each
+    /// other and have the same block share it: up to [`MAX_QUOTES`] stand in one message, which the writer makes of
+    /// them and the reader takes apart.
+    MassQuote, block 16, group 48 {
+        /// The owner's id for it; not 0, unless nothing is to be quoted any more.
+        quote_id: ClientOrderId,
+        /// A [`domain::Flag`]: whether a side that would trade goes one tick away from the other side of the book,
+        /// instead of being refused.
+        slide: u8,
+        /// Zero.
+        reserved: u8,
+        /// Zero.
+        reserved2: u16,
+        /// Zero.
+        reserved3: u32,
+        /// [`QuoteEntry::ALONE`].
+        quotes: GroupSize,
+        /// What and where.
+        quote: QuoteEntry,
+    }
+}
+
+message! {
+    /// Client: after how many trades its quotes in a market are cancelled; the counters are empty from now on. A limit
+    /// of 0: none.
+    SetProtection, block 40 {
+        /// Stands in the report that it was done; any number.
+        request: u64,
+        /// How long trades are counted together, in nanoseconds from the first of them on; 0 if there is no limit.
+        window: u64,
+        /// Lots.
+        max_quantity: Qty,
+        /// Base units of the quote asset.
+        max_notional: Amount,
+        /// Trades.
+        max_fills: u32,
+        /// Where.
+        market_id: MarketId,
+    }
+}
+
 message! {
     /// Report: an order was accepted. A stop waits, until a [`Triggered`] tells that it arrives.
     OrderAccepted, block 104 {
@@ -293,8 +399,10 @@ message! {
         self_trade: u8,
         /// A [`domain::SelfTradeScope`].
         self_trade_scope: u8,
+        /// A [`domain::Flag`]: whether it is a side of a quote.
+        quote: u8,
         /// Zero.
-        reserved: u16,
+        reserved: u8,
         /// Zero.
         reserved2: u32,
     }
@@ -307,7 +415,8 @@ message! {
         stamp: Stamp,
         /// The id that the message named, or none.
         order_id: OrderId,
-        /// The id that the message named, or 0; of a mass cancel or kill switch its `request`.
+        /// The id that the message named, or 0; of a quote its id, of a mass cancel, kill switch or protection its
+        /// `request`.
         client_order_id: ClientOrderId,
         /// A [`domain::Reason`].
         reason: u16,
@@ -470,6 +579,37 @@ message! {
     }
 }
 
+message! {
+    /// Report: the protection of the session's quotes in a market is as it asked, and the counters are empty.
+    ProtectionSet, block 48 {
+        /// Where and why.
+        stamp: Stamp,
+        /// As in the message.
+        request: u64,
+        /// In which market.
+        market_id: MarketId,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+message! {
+    /// Report: so much of the session's quotes in a market has traded that they are cancelled, and no others are taken
+    /// there until the protection is set anew.
+    ProtectionReached, block 56 {
+        /// Where and why.
+        stamp: Stamp,
+        /// Lots that have traded in the window.
+        quantity: Qty,
+        /// What these were worth, in base units of the quote asset.
+        notional: Amount,
+        /// Trades in the window.
+        fills: u32,
+        /// In which market.
+        market_id: MarketId,
+    }
+}
+
 impl Context {
     /// Flag: the numbers in this datagram were sent before.
     pub const RETRANSMISSION: u16 = 1;
@@ -514,6 +654,8 @@ templates! {
     AmendOrder = 18,
     MassCancel = 19,
     KillSwitch = 20,
+    MassQuote = 21,
+    SetProtection = 22,
     OrderAccepted = 32,
     OrderRejected = 33,
     OrderFilled = 34,
@@ -523,6 +665,8 @@ templates! {
     SelfTradePrevented = 38,
     MassCanceled = 39,
     Triggered = 40,
+    ProtectionSet = 41,
+    ProtectionReached = 42,
 }
 
 impl Message {
@@ -545,6 +689,8 @@ impl Message {
             Self::SelfTradePrevented(report) => Some(&report.stamp),
             Self::MassCanceled(report) => Some(&report.stamp),
             Self::Triggered(report) => Some(&report.stamp),
+            Self::ProtectionSet(report) => Some(&report.stamp),
+            Self::ProtectionReached(report) => Some(&report.stamp),
             Self::Context(_)
             | Self::Hello(_)
             | Self::Challenge(_)
@@ -557,6 +703,8 @@ impl Message {
             | Self::AmendOrder(_)
             | Self::MassCancel(_)
             | Self::KillSwitch(_)
+            | Self::MassQuote(_)
+            | Self::SetProtection(_)
             | Self::Unknown { .. } => None,
         }
     }

@@ -3,6 +3,7 @@
 mod command;
 mod datagram;
 mod message;
+mod quotes;
 mod report;
 
 pub use crate::sbe::{Field, MessageHeader};

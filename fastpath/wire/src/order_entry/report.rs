@@ -2,7 +2,8 @@
 
 use super::message::{
     MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled,
-    OrderRejected, SelfTradePrevented, Stamp, Template, Triggered,
+    OrderRejected, ProtectionReached, ProtectionSet, SelfTradePrevented, Stamp, Template,
+    Triggered,
 };
 use domain::{CommandKind, Event, Nanos, Seq, SessionId, Source};
 
@@ -58,6 +59,19 @@ impl Message {
                 count: event.count,
             }),
             Event::Triggered(event) => Self::Triggered(triggered(frame, event)),
+            Event::ProtectionSet(event) => Self::ProtectionSet(ProtectionSet {
+                stamp: frame.for_session(event.session),
+                request: event.request,
+                market_id: event.market,
+                reserved: 0,
+            }),
+            Event::ProtectionReached(event) => Self::ProtectionReached(ProtectionReached {
+                stamp: frame.for_session(event.session),
+                quantity: event.qty,
+                notional: event.notional,
+                fills: event.fills,
+                market_id: event.market,
+            }),
             Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -90,6 +104,7 @@ fn accepted(frame: &FrameStamp, event: &domain::Accepted) -> OrderAccepted {
         post_only: event.post_only as u8,
         self_trade: event.self_trade as u8,
         self_trade_scope: event.self_trade_scope as u8,
+        quote: event.quote as u8,
         reserved: 0,
         reserved2: 0,
     }
@@ -113,6 +128,8 @@ fn template_of(command: CommandKind) -> Option<Template> {
         CommandKind::AmendOrder => Some(Template::AmendOrder),
         CommandKind::MassCancel => Some(Template::MassCancel),
         CommandKind::KillSwitch => Some(Template::KillSwitch),
+        CommandKind::Quote => Some(Template::MassQuote),
+        CommandKind::SetProtection => Some(Template::SetProtection),
         CommandKind::Continue
         | CommandKind::Timer
         | CommandKind::Checkpoint

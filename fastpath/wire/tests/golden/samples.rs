@@ -2,13 +2,13 @@
 //! them: what the golden vectors are made of.
 
 use domain::{
-    Flag, Liquidity, OrderType, PostOnly, Reason, Scope, SelfTrade, SelfTradeScope, SessionId,
-    Side, Sides, TimeInForce,
+    ClientOrderId, Flag, Liquidity, MarketId, OrderType, PostOnly, Price, Qty, Reason, Scope,
+    SelfTrade, SelfTradeScope, SessionId, Side, Sides, TimeInForce,
 };
 use wire::auth::{HostSecret, MacKeys};
 use wire::order_entry::{
-    CancelOrder, Challenge, Context, DatagramWriter, Field, Hello, Message, NewOrder, NotApplied,
-    OrderAccepted, Refused, Stamp, Template,
+    CancelOrder, Challenge, Context, DatagramWriter, Field, GroupSize, Hello, MAX_QUOTES,
+    MassQuote, Message, NewOrder, NotApplied, OrderAccepted, QuoteEntry, Refused, Stamp, Template,
 };
 use zerocopy::TryFromBytes;
 
@@ -42,6 +42,10 @@ pub(crate) fn flat_fields(template: Template) -> Vec<Field> {
         .flat_map(|field| {
             if field.name == "stamp" {
                 Stamp::FIELDS
+            } else if field.name == "quotes" {
+                GroupSize::FIELDS
+            } else if field.name == "quote" && field.size == size_of::<QuoteEntry>() {
+                QuoteEntry::FIELDS
             } else {
                 core::slice::from_ref(field)
             }
@@ -79,13 +83,16 @@ fn value(field: &Field, values: Values) -> (u64, String) {
         "self_trade_scope" => named::<SelfTradeScope>(values, 1, 1),
         "scope" => named::<Scope>(values, 3, 2),
         "sides" => named::<Sides>(values, 2, 1),
-        "kept_priority" | "on" | "fee_is_rebate" => named::<Flag>(values, 1, 1),
+        "kept_priority" | "on" | "fee_is_rebate" | "slide" | "quote" => named::<Flag>(values, 1, 1),
         "liquidity" => named::<Liquidity>(values, 1, 1),
         "reason" => named::<Reason>(values, 306, 12),
         "flags" if values == Values::Smallest => (0, String::new()),
         "flags" => (1, "Retransmission".to_owned()),
-        "reserved" | "reserved2" => (0, "0".to_owned()),
-        "price" | "lowest_price" | "highest_price" | "trigger_price" => {
+        "reserved" | "reserved2" | "reserved3" => (0, "0".to_owned()),
+        "block_length" => (40, "40".to_owned()),
+        "num_in_group" => (1, "1".to_owned()),
+        "price" | "lowest_price" | "highest_price" | "trigger_price" | "bid_price"
+        | "ask_price" => {
             let price = match values {
                 Values::Smallest => i64::MIN,
                 Values::Largest => i64::MAX,
@@ -186,6 +193,25 @@ pub(crate) fn context(epoch: u32, next_seq_no: u64, flags: u16) -> Context {
     }
 }
 
+/// A quote in the market `market`, whose bytes are not those of its neighbours.
+pub(crate) fn quote(quote_id: u64, market: u32) -> MassQuote {
+    let word = u64::from(market) + 1;
+    MassQuote {
+        quote_id: ClientOrderId(quote_id),
+        slide: 1,
+        quotes: QuoteEntry::ALONE,
+        quote: QuoteEntry {
+            bid_price: Price(word.cast_signed() << 8),
+            bid_quantity: Qty(word << 16),
+            ask_price: Price(word.cast_signed() << 24),
+            ask_quantity: Qty(word << 32),
+            market_id: MarketId(market),
+            reserved: 0,
+        },
+        ..MassQuote::default()
+    }
+}
+
 fn telling(template: Template) -> Message {
     sample(template, Values::Telling).message
 }
@@ -221,6 +247,25 @@ fn client_datagrams() -> Vec<DatagramSample> {
                 NewOrder::default().into(),
             ],
         },
+        DatagramSample {
+            name: "client-quotes",
+            context: context(2, 12, 0),
+            messages: (0..MAX_QUOTES)
+                .map(|market| quote(5, market).into())
+                .collect(),
+        },
+        DatagramSample {
+            name: "client-quotes-and-others",
+            context: context(2, 12, 0),
+            messages: vec![
+                NewOrder::default().into(),
+                quote(5, 0).into(),
+                quote(5, 1).into(),
+                quote(6, 2).into(),
+                telling(Template::SetProtection),
+                quote(6, 3).into(),
+            ],
+        },
     ]
 }
 
@@ -250,6 +295,14 @@ fn exchange_datagrams() -> Vec<DatagramSample> {
                 telling(Template::MassCanceled),
                 telling(Template::Triggered),
                 NotApplied::default().into(),
+            ],
+        },
+        DatagramSample {
+            name: "exchange-protection",
+            context: context(2, 1, 0),
+            messages: vec![
+                telling(Template::ProtectionSet),
+                telling(Template::ProtectionReached),
             ],
         },
         DatagramSample {

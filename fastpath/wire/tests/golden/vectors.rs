@@ -3,16 +3,17 @@
 //! `WRITE_VECTORS=1 cargo test -p wire --test golden` writes them anew; a change of an existing one is
 //! a change of the wire. `sbe_test.py` reads them with the schema alone.
 
-use crate::samples::{DatagramSample, Sample, datagrams, keys, samples};
+use crate::samples::{DatagramSample, Expected, Sample, datagrams, keys, samples};
 use core::fmt::Write;
 use domain::{
-    ClientOrderId, Flag, MarketId, Nanos, OrderId, OrderType, PostOnly, Price, Qty, Reason, Scope,
-    SelfTrade, SelfTradeScope, Seq, SessionId, Side, Sides, Source, TimeInForce, Zero,
+    Amount, ClientOrderId, Flag, MarketId, Nanos, OrderId, OrderType, PostOnly, Price, Qty, Reason,
+    Scope, SelfTrade, SelfTradeScope, Seq, SessionId, Side, Sides, Source, TimeInForce, Zero,
 };
 use std::path::PathBuf;
 use wire::order_entry::{
-    DatagramReader, FrameStamp, KillSwitch, MassCancel, Message, MessageHeader, NewOrder,
-    NotACommand, OrderAccepted, OrderRejected, Refused, Stamp, Template,
+    DatagramReader, FrameStamp, KillSwitch, MassCancel, MassQuote, Message, MessageHeader,
+    NewOrder, NotACommand, OrderAccepted, OrderRejected, ProtectionReached, ProtectionSet, Refused,
+    Stamp, Template,
 };
 use zerocopy::IntoBytes;
 
@@ -43,21 +44,29 @@ pub(crate) fn camel(snake: &str) -> String {
     name
 }
 
-/// All numbers are strings, because JSON's are not 64 bits wide.
+/// All numbers are strings, because JSON's are not 64 bits wide. A group is the list of its entries.
 fn expected_values(samples: &[Sample]) -> String {
     let messages = samples.iter().map(|sample| {
-        let fields = sample.expected.iter().map(|expected| {
+        let field = |expected: &Expected| {
+            let name = camel(expected.field);
+            format!("      \"{name}\": \"{}\"", expected.value)
+        };
+        let is_group = |expected: &Expected| expected.field == "block_length";
+        let mut parts = sample.expected.split(is_group);
+        let block = parts.next().unwrap_or_default().iter().map(field);
+        let groups = parts.map(|group| {
+            // How many there are says the length of the list.
+            let entry = group[1..].iter().map(field);
             format!(
-                "      \"{}\": \"{}\"",
-                camel(expected.field),
-                expected.value
+                "      \"quotes\": [{{\n{}\n      }}]",
+                entry.collect::<Vec<_>>().join(",\n")
             )
         });
         format!(
             "  \"{}\": {{\n    \"message\": \"{:?}\",\n    \"values\": {{\n{}\n    }}\n  }}",
             sample.name,
             sample.template,
-            fields.collect::<Vec<_>>().join(",\n")
+            block.chain(groups).collect::<Vec<_>>().join(",\n")
         )
     });
     format!("{{\n{}\n}}\n", messages.collect::<Vec<_>>().join(",\n"))
@@ -255,13 +264,44 @@ fn a_mass_cancel_and_a_kill_switch_are_the_domains() {
     );
 }
 
+#[test]
+fn a_quote_and_a_protection_are_the_domains() {
+    let quote = domain::Quote {
+        quote_id: ClientOrderId(1),
+        bid_price: Price(-2),
+        bid_qty: Qty(3),
+        ask_price: Price(4),
+        ask_qty: Qty(5),
+        market: MarketId(6),
+        slide: Flag::Yes,
+        pad: [Zero::Zero; 3],
+    };
+    assert_eq!(
+        Message::MassQuote((&quote).into()).command(),
+        Ok(domain::Command::Quote(quote))
+    );
+    let protection = domain::SetProtection {
+        request: 1,
+        window: 2,
+        max_qty: Qty(3),
+        max_notional: Amount(4),
+        max_fills: 5,
+        market: MarketId(6),
+    };
+    assert_eq!(
+        Message::SetProtection((&protection).into()).command(),
+        Ok(domain::Command::SetProtection(protection))
+    );
+}
+
 /// The first value of each enumeration that nobody knows.
 #[test]
 fn what_no_client_of_this_version_says_is_no_command() {
     let order = NewOrder::default();
     let cancel = MassCancel::default();
     let switch = KillSwitch::default();
-    let wrong: [(Message, &str); 10] = [
+    let quote = MassQuote::default();
+    let wrong: [(Message, &str); 11] = [
         (NewOrder { side: 2, ..order }.into(), "side"),
         (
             NewOrder {
@@ -307,6 +347,7 @@ fn what_no_client_of_this_version_says_is_no_command() {
         (MassCancel { sides: 3, ..cancel }.into(), "sides"),
         (KillSwitch { scope: 4, ..switch }.into(), "scope"),
         (KillSwitch { on: 2, ..switch }.into(), "on"),
+        (MassQuote { slide: 2, ..quote }.into(), "slide"),
     ];
     for (message, field) in wrong {
         let template = Template::try_from(message.template_id()).unwrap();
@@ -390,7 +431,7 @@ fn a_fill_keeps_every_field() {
         price: Price(14),
         qty: Qty(15),
         leaves: Qty(16),
-        fee: domain::Amount(17),
+        fee: Amount(17),
         market: MarketId(18),
         is_rebate: Flag::Yes,
         pad2: [Zero::Zero; 3],
@@ -486,7 +527,7 @@ fn an_accepted_order_keeps_every_field() {
         post_only: PostOnly::Slide,
         self_trade: SelfTrade::Abort,
         self_trade_scope: SelfTradeScope::Firm,
-        pad: Zero::Zero,
+        quote: Flag::Yes,
     });
     let Some(Message::OrderAccepted(report)) = Message::report(&OTHERS_FRAME, &event) else {
         panic!("an acceptance is reported as accepted")
@@ -496,7 +537,8 @@ fn an_accepted_order_keeps_every_field() {
     assert_eq!((report.market_id.0, report.side), (15, 1));
     let options = [report.order_type, report.time_in_force, report.post_only];
     assert_eq!(options, [3, 4, 2]);
-    assert_eq!((report.self_trade, report.self_trade_scope), (5, 1));
+    let options = [report.self_trade, report.self_trade_scope, report.quote];
+    assert_eq!(options, [5, 1, 1]);
     assert_eq!((report.expires.0, report.display_quantity.0), (16, 17));
     assert_eq!(report.trigger_price.0, 18);
 }
@@ -568,6 +610,47 @@ fn the_end_of_a_mass_cancel_keeps_every_field() {
     };
     assert_eq!((report.request, report.count), (11, 12));
     assert_eq!(report.stamp, OTHERS_FRAME.for_session(SessionId(1)));
+}
+
+#[test]
+fn what_is_told_of_a_protection_keeps_every_field() {
+    let set = domain::Event::ProtectionSet(domain::ProtectionSet {
+        kind: domain::EventKind::ProtectionSet,
+        pad: [Zero::Zero; 3],
+        session: SessionId(1),
+        report_no: 10,
+        request: 11,
+        market: MarketId(12),
+        pad2: [Zero::Zero; 4],
+    });
+    let expected = ProtectionSet {
+        stamp: OTHERS_FRAME.for_session(SessionId(1)),
+        request: 11,
+        market_id: MarketId(12),
+        reserved: 0,
+    };
+    assert_eq!(Message::report(&OTHERS_FRAME, &set), Some(expected.into()));
+    let reached = domain::Event::ProtectionReached(domain::ProtectionReached {
+        kind: domain::EventKind::ProtectionReached,
+        pad: [Zero::Zero; 3],
+        session: SessionId(1),
+        report_no: 10,
+        qty: Qty(11),
+        notional: Amount(12),
+        fills: 13,
+        market: MarketId(14),
+    });
+    let expected = ProtectionReached {
+        stamp: OTHERS_FRAME.for_session(SessionId(1)),
+        quantity: Qty(11),
+        notional: Amount(12),
+        fills: 13,
+        market_id: MarketId(14),
+    };
+    assert_eq!(
+        Message::report(&OTHERS_FRAME, &reached),
+        Some(expected.into())
+    );
 }
 
 #[test]

@@ -1,19 +1,23 @@
 //! Order entry.
 
 use crate::xml::{
-    Place, camel, check_header, check_messages, check_names, documented_fields, domain_values,
-    tags, values,
+    Place, camel, check_header, check_messages, check_names, composite, documented_fields,
+    domain_values, entry_length, tags, values,
 };
 use domain::{
     Flag, Liquidity, OrderType, PostOnly, Reason, Scope, SelfTrade, SelfTradeScope, Side, Sides,
     TimeInForce,
 };
-use wire::order_entry::{Context, Field, MessageHeader, SCHEMA_ID, Stamp, Template, VERSION};
+use wire::order_entry::{
+    Context, Field, GroupSize, MAX_QUOTES, MessageHeader, QuoteEntry, SCHEMA_ID, Stamp, Template,
+    VERSION,
+};
 
 const SCHEMA: &str = include_str!("../../schema/order-entry.xml");
 const DOCUMENT: &str = include_str!("../../../../docs/WIRE.md");
 
-/// Name, offset and size of every field of a block; a stamp is taken apart.
+/// Name, offset and size of every field of a block; a stamp is taken apart, and a quote, whose fields count from its
+/// start.
 fn layout(fields: &[Field]) -> Vec<Place> {
     fields
         .iter()
@@ -21,6 +25,8 @@ fn layout(fields: &[Field]) -> Vec<Place> {
             if field.name == "stamp" {
                 assert_eq!((field.offset, field.size), (0, size_of::<Stamp>()));
                 Stamp::FIELDS
+            } else if field.name == "quote" && field.size == size_of::<QuoteEntry>() {
+                QuoteEntry::FIELDS
             } else {
                 core::slice::from_ref(field)
             }
@@ -46,6 +52,22 @@ fn the_schema_describes_the_structs() {
     check_header(SCHEMA, SCHEMA_ID, VERSION);
     check_names(SCHEMA);
     assert_eq!(MessageHeader::BYTES, 8);
+    let group = GroupSize::FIELDS.iter().map(|field| camel(field.name));
+    assert!(group.eq(composite(SCHEMA, "groupSize", "uint32")));
+    assert_eq!(entry_length(SCHEMA), size_of::<QuoteEntry>());
+}
+
+/// The document's table has what is in the block; the group has a sentence of its own.
+#[test]
+fn the_document_describes_the_group() {
+    let group = |before: &str| {
+        let text = DOCUMENT.split(before).nth(1).unwrap();
+        documented_fields(text.split('`').next().unwrap())
+    };
+    let size = group("the group `quotes` opens with `");
+    assert_eq!(size, layout(GroupSize::FIELDS));
+    let entry = group(&format!("1 to {MAX_QUOTES} entries, each `"));
+    assert_eq!(entry, layout(QuoteEntry::FIELDS));
 }
 
 #[test]
@@ -98,7 +120,9 @@ fn the_document_describes_the_structs() {
         if text.starts_with("stamp,") {
             fields.splice(0..0, stamp.iter().cloned());
         }
-        assert_eq!(fields, layout(template.fields()), "{name}");
+        let block = layout(template.fields()).into_iter();
+        let block = block.take_while(|(_, offset, _)| *offset < template.block_length());
+        assert!(block.eq(fields), "{name}");
         found += 1;
     }
     assert_eq!(found, Template::ALL.len());

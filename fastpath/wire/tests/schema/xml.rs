@@ -157,7 +157,10 @@ pub(crate) fn documented_fields(text: &str) -> Vec<Place> {
     fields
 }
 
-/// Every message of the schema; checks on the way that its fields are numbered and typed.
+/// Bytes of what opens a group.
+const GROUP_SIZE: usize = 8;
+
+/// Every message of the schema, a group behind its fields as one field and then those of an entry; checks on the way that its fields are numbered and typed.
 fn messages(schema: &str) -> Vec<Layout> {
     let sizes = type_sizes(schema);
     let mut messages: Vec<Layout> = Vec::new();
@@ -169,6 +172,11 @@ fn messages(schema: &str) -> Vec<Layout> {
                 tag.number("blockLength"),
                 Vec::new(),
             ));
+        } else if tag.name == "group" {
+            let (_, _, length, fields) = messages.last_mut().expect("groups stand in messages");
+            assert_eq!(tag.number("id"), fields.len() + 1, "{tag:?}");
+            assert_eq!(tag.get("dimensionType"), "groupSize");
+            fields.push((tag.get("name").to_owned(), *length, GROUP_SIZE));
         } else if tag.name == "field" {
             let fields = &mut messages.last_mut().expect("fields stand in messages").3;
             let size = sizes.get(tag.get("type"));
@@ -185,18 +193,49 @@ pub(crate) fn check_messages(schema: &str, structs: &[Layout]) {
     assert_eq!(messages(schema), structs);
     for (message, _, length, fields) in structs {
         let mut end = 0;
+        let mut length = *length;
         for (name, offset, size) in fields {
+            if *offset == 0 && end > 0 {
+                // The fields of an entry count from its start.
+                assert_eq!(end, length + GROUP_SIZE, "{message}");
+                (end, length) = (0, entry_length(schema));
+            }
             assert_eq!(*offset, end, "{message}.{name}");
             assert_eq!(offset % size, 0, "{message}.{name} is aligned");
             end = offset + size;
         }
-        assert_eq!(end, *length, "{message}");
+        assert_eq!(end, length, "{message}");
     }
 }
 
-/// Namespace, byte order, id, version and header are what our structs have.
-pub(crate) fn check_header(schema: &str, id: u16, version: u16) {
+/// The bytes of an entry of the schema's only group.
+pub(crate) fn entry_length(schema: &str) -> usize {
     let tags = tags(schema);
+    let mut groups = tags.iter().filter(|tag| tag.name == "group");
+    let length = groups.next().expect("a group").number("blockLength");
+    assert!(groups.next().is_none(), "one group");
+    length
+}
+
+/// The names of a composite's types, each of which is of this primitive type.
+pub(crate) fn composite(schema: &str, name: &str, primitive: &str) -> Vec<String> {
+    let tags = tags(schema);
+    let types = tags
+        .iter()
+        .skip_while(|tag| !(tag.name == "composite" && tag.get("name") == name))
+        .skip(1)
+        .take_while(|tag| tag.name == "type" && tag.get("name").starts_with(char::is_lowercase));
+    types
+        .map(|tag| {
+            assert_eq!(tag.get("primitiveType"), primitive, "{tag:?}");
+            tag.get("name").to_owned()
+        })
+        .collect()
+}
+
+/// Namespace, byte order, id, version and header are what our structs have.
+pub(crate) fn check_header(xml: &str, id: u16, version: u16) {
+    let tags = tags(xml);
     let schema = tags.iter().find(|tag| tag.name == "sbe:messageSchema");
     let schema = schema.unwrap();
     assert_eq!(
@@ -207,16 +246,9 @@ pub(crate) fn check_header(schema: &str, id: u16, version: u16) {
     assert_eq!(schema.get("byteOrder"), "littleEndian");
     assert_eq!(schema.number("id"), usize::from(id));
     assert_eq!(schema.number("version"), usize::from(version));
-    let header: Vec<_> = tags
-        .iter()
-        .skip_while(|tag| tag.name != "composite")
-        .skip(1)
-        .take(4)
-        .map(|tag| (tag.get("name"), tag.get("primitiveType")))
-        .collect();
     assert_eq!(
-        header,
-        ["blockLength", "templateId", "schemaId", "version"].map(|name| (name, "uint16"))
+        composite(xml, "messageHeader", "uint16"),
+        ["blockLength", "templateId", "schemaId", "version"]
     );
 }
 
@@ -225,6 +257,9 @@ pub(crate) fn check_names(schema: &str) {
     let mut names = Vec::new();
     for tag in tags(schema) {
         match tag.name.as_str() {
+            "group" => {
+                tag.get("description");
+            }
             "set" | "enum" | "sbe:message" => {
                 names.push(tag.get("name").to_owned());
                 tag.get("description");
@@ -232,6 +267,8 @@ pub(crate) fn check_names(schema: &str) {
             "validValue" | "choice" => {
                 tag.get("description");
             }
+            // The parts of a composite are its own.
+            "type" if tag.get("name").starts_with(char::is_lowercase) => {}
             "type" => names.push(tag.get("name").to_owned()),
             "?xml" | "types" | "composite" | "field" | "sbe:messageSchema" => {}
             other => panic!("the schema does without <{other}>"),

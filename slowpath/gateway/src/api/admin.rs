@@ -2,7 +2,7 @@
 
 use crate::administration::administer;
 use crate::api::users::{asset_of, ensure_done};
-use crate::api::{Page, Paging};
+use crate::api::{self, Page, Paging};
 use crate::auth::token::{role_name, role_of};
 use crate::auth::{Auditor, Caller, Operator, is_named_operator, wallet_of};
 use crate::choices::ApiMarketState;
@@ -10,6 +10,7 @@ use crate::delegation;
 use crate::deposits::{self, RequestId};
 use crate::live::now;
 use crate::membership;
+use crate::notation;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::state::{App, Body, Path, Query};
@@ -19,11 +20,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{
-    Amount, AssetId, Command, CreateAsset, CreateMarket, Deposit, FirmId, MarketId, MarketState,
-    Nanos, Price, Qty, Seq, Source, Zero,
+    AccountId, AssetId, Command, CommandKind, CreateAsset, CreateMarket, Deposit, FirmId, MarketId,
+    MarketState, Nanos, Price, Qty, Seq, Source, Zero,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use store::{Role, RoleGiven};
+use topology::smallest_order_fits;
 use utoipa::ToSchema;
 
 /// What was journalled.
@@ -81,6 +84,7 @@ async fn make_asset(
     caller: &Caller,
     new: &NewAsset,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
+    ensure_decimals(new.decimals)?;
     let _one_at_a_time = app.registering.lock().await;
     let name = padded(&new.symbol)?;
     let (taken, next) = app.live.read(|engine, _| {
@@ -103,6 +107,16 @@ async fn make_asset(
         symbol: name,
     });
     made(app, caller, command, next).await
+}
+
+fn ensure_decimals(decimals: u8) -> Result<(), Problem> {
+    let most = CreateAsset::MAX_DECIMALS;
+    if decimals <= most {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!(
+        "decimals: {decimals} is out of range, use 0 to {most}"
+    )))
 }
 
 fn ensure_new(taken: bool, what: &str, name: &str) -> Result<(), Problem> {
@@ -207,7 +221,7 @@ async fn make_market(
     let next = app
         .live
         .read(|engine, _| engine.market_ids().map(|id| id.0 + 1).max().unwrap_or(0));
-    let command = Command::CreateMarket(CreateMarket {
+    let terms = CreateMarket {
         market: MarketId(next),
         base,
         quote,
@@ -221,8 +235,56 @@ async fn make_market(
         symbol: name,
         state: new.state.map_or(MarketState::Continuous, MarketState::from),
         pad: [Zero::Zero; 7],
-    });
-    made(app, caller, command, next).await
+    };
+    ensure_terms(&terms)?;
+    made(app, caller, Command::CreateMarket(terms), next).await
+}
+
+/// Refuses what no market can have, by the field's name: what the engine refuses, and a market in which it would refuse
+/// every order at some price, as a genesis file's check does.
+fn ensure_terms(terms: &CreateMarket) -> Result<(), Problem> {
+    let require = |holds: bool, problem: String| match holds {
+        true => Ok(()),
+        false => Err(Problem::invalid(problem)),
+    };
+    require(
+        terms.base != terms.quote,
+        "quote: this is the base too, use two assets".to_owned(),
+    )?;
+    for (field, fee) in [
+        ("maker_fee_ppm", terms.maker_fee_ppm),
+        ("taker_fee_ppm", terms.taker_fee_ppm),
+    ] {
+        let most = CreateMarket::MAX_FEE_PPM;
+        require(
+            fee <= most,
+            format!("{field}: {fee} is out of range, use 0 to {most}, which is all of it"),
+        )?;
+    }
+    for (field, value) in [
+        ("tick_value", terms.tick_value),
+        ("lot_size", terms.lot_size),
+        ("min_quantity", terms.min_qty.0),
+        ("price_levels", terms.price_levels.into()),
+    ] {
+        require(value > 0, format!("{field}: this is 0, use at least 1"))?;
+    }
+    let (lowest, levels) = (terms.price_min.0, terms.price_levels);
+    // All but the prices is said by now, and the engine's own rule has the last word.
+    require(
+        terms.is_within_limits(),
+        format!(
+            "price_min: {lowest} with {levels} price_levels: the lowest price must be at least 1 and the highest fit 63 bits"
+        ),
+    )?;
+    require(
+        smallest_order_fits(terms),
+        format!(
+            "tick_value: {} is too much: the smallest order (min_quantity {}) at the highest price with its fee must \
+             fit 64 bits, so use less of one of them",
+            terms.tick_value, terms.min_qty.0
+        ),
+    )
 }
 
 /// A new account.
@@ -277,9 +339,11 @@ async fn make_account(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credit {
-    /// The owner's wallet, base58.
+    /// The owner's wallet, base58; or else `account`.
     #[schema(min_length = 32, max_length = 44)]
-    wallet: String,
+    wallet: Option<String>,
+    /// The account's number: of one that no wallet owns as well.
+    account: Option<u32>,
     /// The asset's symbol.
     #[schema(max_length = 16)]
     asset: String,
@@ -288,6 +352,28 @@ pub(crate) struct Credit {
     /// The operators' name for this deposit: it is made once, however often it is asked for.
     #[schema(pattern = "^[A-Za-z0-9._-]{1,64}$")]
     request_id: String,
+}
+
+impl Credit {
+    /// The account that is meant.
+    fn credited(&self, app: &App) -> Result<AccountId, Problem> {
+        match (&self.wallet, self.account) {
+            (Some(text), None) => {
+                let account = app.live.hub().account_of(&wallet_of(text)?);
+                account.ok_or_else(|| Problem::not_found("account of wallet", text))
+            }
+            (None, Some(number)) => {
+                let account = AccountId(number);
+                let exists = app.live.read(|engine, _| engine.account(account).is_some());
+                exists
+                    .then_some(account)
+                    .ok_or_else(|| Problem::not_found("account", number))
+            }
+            (None, None) | (Some(_), Some(_)) => Err(Problem::invalid(
+                "name whom to credit: either wallet or account, the account's number",
+            )),
+        }
+    }
 }
 
 /// Credits an account, once for a request id: repeated, it is answered as the first time.
@@ -303,13 +389,11 @@ pub(crate) async fn deposit(
     Body(new): Body<Credit>,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
     let request = RequestId::of_operators(&new.request_id)?;
-    let wallet = wallet_of(&new.wallet)?;
-    let account = app.live.hub().account_of(&wallet);
-    let account = account.ok_or_else(|| Problem::not_found("account of wallet", &new.wallet))?;
+    let account = new.credited(&app)?;
     let deposit = Deposit {
         account,
         asset: asset_of(&app, &new.asset)?,
-        amount: Amount(new.amount.0),
+        amount: api::amount(new.amount)?,
     };
     let seq = deposits::make(&app, caller.wallet, deposit, Some(request), || Ok(())).await?;
     let (id, sequence) = (account.0, U64(seq.0));
@@ -466,6 +550,9 @@ pub(crate) struct AuditRow {
     timestamp: U64,
     /// What was asked.
     command: String,
+    /// The command's fields, by the names that `sluice journal print --json` has: numbers of 64 bits are strings.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
     /// 0, or why it was refused.
     reason: u16,
     /// Wallet of whoever asked, base58: an operator, or a user who logged on for the first time or asked for test
@@ -497,11 +584,28 @@ pub(crate) async fn audit(
             sequence: U64(one.seq.0),
             timestamp: U64(one.time.0),
             command: format!("{:?}", one.command),
+            fields: fields_of(one.command, &one.payload),
             reason: one.reason.into(),
             asked_by: one.asked_by.map(wallet_text),
         },
     );
     Ok(Json(page))
+}
+
+/// A journalled command's fields by their names; none if its body is not one of this version.
+fn fields_of(kind: CommandKind, body: &[u8]) -> Map<String, Value> {
+    let (words, _) = body.as_chunks();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let command = Command::decode(kind, &words).ok();
+    let record = command.and_then(|command| serde_json::to_value(notation::command(&command)).ok());
+    match record {
+        Some(Value::Object(mut fields)) => {
+            // The row says it already.
+            fields.remove("kind");
+            fields
+        }
+        _ => Map::new(),
+    }
 }
 
 /// A snapshot of the exchange's state.
@@ -555,4 +659,102 @@ pub(crate) async fn snapshots(
         },
     );
     Ok(Json(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Amount, SetTier};
+    use serde_json::json;
+
+    #[test]
+    fn a_row_of_the_audit_has_the_commands_fields() {
+        let command = Command::Deposit(Deposit {
+            account: AccountId(3),
+            asset: AssetId(1),
+            amount: Amount(1 << 60),
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(
+            Value::Object(fields),
+            json!({ "account": 3, "asset": 1, "amount": (1_u64 << 60).to_string() })
+        );
+        let command = Command::SetTier(SetTier {
+            account: AccountId(3),
+            tier: 2,
+        });
+        let fields = fields_of(command.kind(), command.body());
+        assert_eq!(Value::Object(fields), json!({ "account": 3, "tier": 2 }));
+        // Another version's.
+        assert_eq!(fields_of(command.kind(), &[0; 64]), Map::new());
+    }
+
+    /// Which field is named as the one that cannot be.
+    fn named(refused: Result<(), Problem>) -> Option<String> {
+        let problem = refused.err()?;
+        assert_eq!(problem.status(), 422);
+        let problem: Value = json!(problem);
+        assert_eq!(problem["code"], "invalid-request");
+        let (field, _) = problem["detail"].as_str()?.split_once(':')?;
+        Some(field.to_owned())
+    }
+
+    #[test]
+    fn a_market_that_cannot_be_is_refused_by_the_fields_name() {
+        let fine = CreateMarket {
+            market: MarketId(0),
+            base: AssetId(0),
+            quote: AssetId(1),
+            maker_fee_ppm: 0,
+            taker_fee_ppm: 1_000_000,
+            price_levels: 1 << 10,
+            tick_value: 1 << 40,
+            lot_size: 1,
+            min_qty: Qty(1),
+            price_min: Price(1),
+            symbol: [b'A'; 16],
+            state: MarketState::Continuous,
+            pad: [Zero::Zero; 7],
+        };
+        assert_eq!(named(ensure_terms(&fine)), None);
+        let mut wrong = [fine; 11];
+        wrong[0].quote = AssetId(0);
+        wrong[1].maker_fee_ppm = 1_000_001;
+        wrong[2].taker_fee_ppm = 1_000_001;
+        wrong[3].tick_value = 0;
+        wrong[4].lot_size = 0;
+        wrong[5].min_qty = Qty(0);
+        wrong[6].price_levels = 0;
+        wrong[7].price_min = Price(0);
+        wrong[8].price_min = Price(i64::MAX);
+        // Twice 2^63, of which half is the fee, is just too much.
+        wrong[9].tick_value = 1 << 53;
+        wrong[10].min_qty = Qty(1 << 13);
+        let fields = wrong.map(|terms| named(ensure_terms(&terms)).unwrap_or_default());
+        assert_eq!(
+            fields,
+            [
+                "quote",
+                "maker_fee_ppm",
+                "taker_fee_ppm",
+                "tick_value",
+                "lot_size",
+                "min_quantity",
+                "price_levels",
+                "price_min",
+                "price_min",
+                "tick_value",
+                "tick_value",
+            ]
+        );
+    }
+
+    #[test]
+    fn decimals_and_amounts_that_cannot_be_are_refused_by_their_names() {
+        assert_eq!(named(ensure_decimals(18)), None);
+        assert_eq!(named(ensure_decimals(19)).as_deref(), Some("decimals"));
+        let amount = |units| named(api::amount(U64(units)).map(drop));
+        assert_eq!(amount(1), None);
+        assert_eq!(amount(0).as_deref(), Some("amount"));
+    }
 }

@@ -122,6 +122,7 @@ pub(crate) async fn cancel_all(
 ) -> Result<Json<CancelledAll>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
+    app.limits.order(&caller.wallet)?;
     let prices = [which.price_min, which.price_max];
     let range = Range::of(&app, which.market.as_deref(), which.side, prices)?;
     let request = which.request.unwrap_or_default().0;
@@ -158,6 +159,7 @@ pub(crate) async fn kill(
 ) -> Result<Json<CancelledAll>, Problem> {
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
+    app.limits.order(&caller.wallet)?;
     let scope = stop.scope;
     let request = stop.request.unwrap_or_default().0;
     let command = switch(request, scope.into(), 0, true);
@@ -187,13 +189,12 @@ fn cancelled(
         let owner = Some(wallet(caller.wallet));
         order.view(&hub.symbol(order.market), owner)
     };
-    let (mut cancelled, mut count) = (Vec::new(), None);
+    let mut count = None;
     for event in &done.events {
         match event {
             Event::Rejected(refused) if refused.session == member.session => {
                 return Err(Problem::refused(refused.reason));
             }
-            Event::Canceled(gone) => cancelled.extend(hub.known(gone.order_id).map(view)),
             Event::MassCanceled(ended) => count = Some(ended.count),
             _ => {}
         }
@@ -202,7 +203,7 @@ fn cancelled(
         Problem::unknown_outcome("the command was applied and does not say what it did")
     })?;
     Ok(CancelledAll {
-        cancelled,
+        cancelled: done.cancelled.iter().copied().map(view).collect(),
         count: U64(count),
         sequence: U64(done.seq.0),
     })

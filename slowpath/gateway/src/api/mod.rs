@@ -5,7 +5,10 @@ pub(crate) mod log_on;
 pub(crate) mod market;
 pub(crate) mod market_states;
 pub(crate) mod mass;
+pub(crate) mod new_order;
 pub(crate) mod orders;
+pub(crate) mod protection;
+pub(crate) mod quotes;
 pub(crate) mod sessions;
 pub(crate) mod system;
 pub(crate) mod tiers;
@@ -14,7 +17,7 @@ pub(crate) mod users;
 use crate::number::{I64, U64};
 use crate::problem::Problem;
 use crate::state::App;
-use domain::Price;
+use domain::{Amount, Price};
 use serde::{Deserialize, Serialize};
 use store::At;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -108,6 +111,14 @@ pub(crate) fn bound(name: &str, ticks: Option<I64>) -> Result<Price, Problem> {
     }
 }
 
+/// At least one base unit.
+pub(crate) fn amount(U64(units): U64) -> Result<Amount, Problem> {
+    match units {
+        0 => Err(Problem::invalid("amount: use at least 1 base unit")),
+        units => Ok(Amount(units)),
+    }
+}
+
 /// A number in a path, a query or a cursor.
 pub(crate) fn number(text: &str) -> Result<u64, Problem> {
     let digits = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -158,6 +169,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(orders::place, mass::cancel_all))
         .routes(routes!(mass::kill))
+        .routes(routes!(quotes::place, quotes::pull))
+        .routes(routes!(protection::set, protection::list))
         .routes(routes!(orders::get, orders::modify, orders::cancel))
         .routes(routes!(orders::outcome, orders::cancel_by_client_id))
         .routes(routes!(market::orderbook))

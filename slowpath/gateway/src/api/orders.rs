@@ -1,65 +1,35 @@
 //! Orders: enter, change, cancel, ask what became of them.
 
+use crate::api::new_order::PlaceOrder;
 use crate::api::number;
 use crate::auth::{Caller, Membership};
-use crate::choices::{ApiSelfTrade, ApiSelfTradeScope, ApiTimeInForce};
 use crate::desk::{Done, Reserved};
 use crate::live::now;
 use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
+use crate::report::ApiReport;
 use crate::state::{App, Body, Path, Query};
-use crate::view::{ApiOrder, ApiOrderType, ApiReport, ApiSide, ApiStatus, wallet};
-use axum::Json;
+use crate::timeout::SentAs;
+use crate::view::{ApiOrder, ApiStatus, Tracked, reason_name, wallet};
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use domain::{
-    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, Nanos, NewOrder, OrderId,
-    OrderType, Price, Qty, Reason, Zero,
+    AccountId, AmendOrder, CancelOrder, ClientOrderId, Command, Event, OrderId, Price, Qty, Reason,
 };
 use serde::{Deserialize, Serialize};
 use store::Outcome;
 use utoipa::{IntoParams, ToSchema};
 
-/// A new order.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlaceOrder {
-    /// The market's symbol; may be left out if there is only one.
-    market: Option<String>,
-    /// Your id for it, not 0, never used before by you: what makes it safe to ask again. One is made if
-    /// you give none.
-    client_order_id: Option<U64>,
-    side: ApiSide,
-    order_type: ApiOrderType,
-    /// Ticks. Of a `Market` order or `Stop` the worst at which it trades, any if it is left out; needed for every other.
-    price: Option<I64>,
-    /// Lots.
-    quantity: U64,
-    /// `GoodTillCancelled` unless said otherwise; a market order needs `ImmediateOrCancel` or `FillOrKill`.
-    time_in_force: Option<ApiTimeInForce>,
-    /// When it ends, UTC nanoseconds: with `GoodTillTime` and no other.
-    expires_at: Option<U64>,
-    /// Ticks: a trade at it, or above it if the stop buys, below it if it sells, lets the order arrive. Of a stop and no
-    /// other.
-    trigger_price: Option<I64>,
-    /// Lots that everybody sees of it at a time, of an order that stays; 0, or left out: all.
-    display_quantity: Option<U64>,
-    /// Lots that must trade on arrival, or it is refused; 0, or left out: any.
-    min_quantity: Option<U64>,
-    /// What happens where it meets one of your own orders; left out: they trade (`None`).
-    self_trade_behavior: Option<ApiSelfTrade>,
-    /// Which orders are your own: `Account` unless said otherwise.
-    self_trade_scope: Option<ApiSelfTradeScope>,
-}
-
 /// A change of an order.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModifyOrder {
-    /// New price, ticks. Of a `Stop` it is not looked at.
-    price: I64,
-    /// New total quantity, lots, the filled ones included; no more than those cancels the rest.
-    quantity: U64,
+    /// New price, ticks; left out: the one that it has. Of a `Stop` it is not looked at.
+    price: Option<I64>,
+    /// New total quantity, lots, the filled ones included; no more than those cancels the rest. Left out: the one that it
+    /// has when this is asked for.
+    quantity: Option<U64>,
     /// Your id for it from now on, not 0, never used before by you; left out: the one that it has.
     new_client_order_id: Option<U64>,
 }
@@ -89,6 +59,7 @@ pub(crate) struct Applied {
 pub(crate) async fn place(
     State(app): State<App>,
     caller: Caller,
+    Extension(sent_as): Extension<SentAs>,
     Body(order): Body<PlaceOrder>,
 ) -> Result<(StatusCode, Json<Applied>), Problem> {
     app.live.ensure_live()?;
@@ -100,59 +71,25 @@ pub(crate) async fn place(
         Some(U64(id)) => ClientOrderId(id),
         None => ClientOrderId(fresh_id()?),
     };
-    let (order_type, post_only) = order.order_type.parts();
-    let price = price_of(order.price, order_type)?;
+    let entered = order.entered(market, client_order_id)?;
     let _reserved = match order.client_order_id {
-        Some(_) => Some(reserve(&app, member, client_order_id).await?),
-        None => None,
+        Some(_) => reserve(&app, member, client_order_id).await?,
+        // Nobody used it; kept all the same, so that what becomes of it can be asked for.
+        None => keep(&app, member, client_order_id)?,
     };
-    let command = Command::NewOrder(NewOrder {
-        client_order_id,
-        price,
-        qty: Qty(order.quantity.0),
-        market,
-        side: order.side.into(),
-        order_type,
-        time_in_force: order
-            .time_in_force
-            .unwrap_or(ApiTimeInForce::GoodTillCancelled)
-            .into(),
-        post_only,
-        min_qty: Qty(order.min_quantity.unwrap_or_default().0),
-        expires: Nanos(order.expires_at.unwrap_or_default().0),
-        display_qty: Qty(order.display_quantity.unwrap_or_default().0),
-        trigger_price: Price(order.trigger_price.map_or(0, |price| price.0)),
-        self_trade: order
-            .self_trade_behavior
-            .unwrap_or(ApiSelfTrade::None)
-            .into(),
-        self_trade_scope: order
-            .self_trade_scope
-            .unwrap_or(ApiSelfTradeScope::Account)
-            .into(),
-        pad: [Zero::Zero; 6],
-    });
-    let done = app.live.command(member.source(), command).await?;
-    let applied = applied(&app, &caller, member, &done)?;
+    sent_as.say(client_order_id);
+    let done = app
+        .live
+        .command(member.source(), Command::NewOrder(entered))
+        .await;
+    let refused = |reason| Problem::refused_order(reason, &entered);
+    let applied = done.and_then(|done| applied_or(&app, &caller, member, &done, refused));
+    let applied = applied.map_err(|problem| problem.of_order(client_order_id))?;
     Ok((StatusCode::CREATED, Json(applied)))
 }
 
-/// The price that goes with the type of an order.
-fn price_of(given: Option<I64>, order_type: OrderType) -> Result<Price, Problem> {
-    match given {
-        Some(I64(ticks)) => Ok(Price(ticks)),
-        None if !order_type.has_limit() => Ok(Price(0)),
-        None => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "price-missing",
-            "The order has no price",
-            "price is missing: an order other than a Market order or Stop needs one, in ticks",
-        )),
-    }
-}
-
 /// An id that nobody used: the time, in nanoseconds, with a random end.
-fn fresh_id() -> Result<u64, Problem> {
+pub(crate) fn fresh_id() -> Result<u64, Problem> {
     let random = getrandom::u64().map_err(|error| {
         Problem::unavailable(format!("the system gives no random bytes: {error}"))
     })?;
@@ -166,8 +103,15 @@ async fn reserve(
     member: Membership,
     id: ClientOrderId,
 ) -> Result<Reserved<'_>, Problem> {
+    let reserved = keep(app, member, id)?;
+    ensure_unused(app, member, id).await?;
+    Ok(reserved)
+}
+
+/// Keeps a client order id, unless an order with it is under way.
+fn keep(app: &App, member: Membership, id: ClientOrderId) -> Result<Reserved<'_>, Problem> {
     let reserved = app.live.desk().reserve(member.source(), id);
-    let reserved = reserved.ok_or_else(|| {
+    reserved.ok_or_else(|| {
         Problem::conflict(
             "client-order-id-under-way",
             "An order with this client order id is under way",
@@ -177,9 +121,7 @@ async fn reserve(
                 id.0, id.0
             ),
         )
-    })?;
-    ensure_unused(app, member, id).await?;
-    Ok(reserved)
+    })
 }
 
 async fn ensure_unused(app: &App, member: Membership, id: ClientOrderId) -> Result<(), Problem> {
@@ -227,6 +169,17 @@ fn applied(
     member: Membership,
     done: &Done,
 ) -> Result<Applied, Problem> {
+    applied_or(app, caller, member, done, Problem::refused)
+}
+
+/// The same, with a refusal as `refused` puts it.
+fn applied_or(
+    app: &App,
+    caller: &Caller,
+    member: Membership,
+    done: &Done,
+    refused: impl FnOnce(Reason) -> Problem,
+) -> Result<Applied, Problem> {
     let own = |event: &&Event| {
         event
             .report()
@@ -235,11 +188,11 @@ fn applied(
     let mut reports = Vec::new();
     for event in done.events.iter().filter(own) {
         if let Event::Rejected(rejected) = event {
-            return Err(Problem::refused(rejected.reason));
+            return Err(refused(rejected.reason));
         }
-        reports.extend(ApiReport::of(event));
+        reports.extend(ApiReport::of(event, |market| app.live.hub().symbol(market)));
     }
-    let order = done.order.ok_or_else(|| {
+    let order = done.orders.first().ok_or_else(|| {
         Problem::unknown_outcome(
             "the command was applied and says nothing of an order of this session",
         )
@@ -260,8 +213,8 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
     }
 }
 
-/// Refuses an order that is not a live one of the caller's session here.
-fn ensure_own(app: &App, member: Membership, id: OrderId) -> Result<(), Problem> {
+/// A live order of the caller's session here; every other is refused.
+fn own(app: &App, member: Membership, id: OrderId) -> Result<Tracked, Problem> {
     let order = app.live.hub().order(id);
     let order = order.filter(|order| order.account == member.account);
     let order = order.ok_or_else(|| Problem::not_found("live order of yours", id.0))?;
@@ -271,7 +224,7 @@ fn ensure_own(app: &App, member: Membership, id: OrderId) -> Result<(), Problem>
             id.0, order.session.0
         )));
     }
-    Ok(())
+    Ok(order)
 }
 
 /// One order.
@@ -333,9 +286,9 @@ pub(crate) fn owner_of(app: &App, account: domain::AccountId) -> Option<[u8; 32]
         .filter(|owner| *owner != [0; 32])
 }
 
-/// Changes price and quantity of a live order, and perhaps your id for it.
+/// Changes price or quantity of a live order, or your id for it: what you name of them, and nothing else.
 ///
-/// It keeps its place in the queue if only its quantity becomes smaller. A stop goes on waiting for its trigger price. With `new_client_order_id` this can be asked for
+/// `quantity` is the total, the lots that have traded included. The order keeps its place in the queue if only its quantity becomes smaller. A stop goes on waiting for its trigger price. With `new_client_order_id` this can be asked for
 /// again: once it is done, the id is used, and the second time is refused.
 #[utoipa::path(put, path = "/api/v1/orders/{order_id}", tag = "orders", request_body = ModifyOrder,
     security(("bearer" = [])),
@@ -354,7 +307,19 @@ pub(crate) async fn modify(
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
     let order_id = order_id(&id)?;
-    ensure_own(&app, member, order_id)?;
+    let live = own(&app, member, order_id)?;
+    if change.price.is_none() && change.quantity.is_none() && change.new_client_order_id.is_none() {
+        return Err(Problem::invalid(
+            "name what changes: price, quantity or new_client_order_id",
+        ));
+    }
+    if live.quote {
+        return Err(Problem::conflict(
+            "order-is-quote",
+            "The order is a side of your quote",
+            "change it by POST /api/v1/quotes, which says what you quote from now on",
+        ));
+    }
     let new_id = ClientOrderId(change.new_client_order_id.unwrap_or_default().0);
     let _reserved = match change.new_client_order_id {
         Some(U64(0)) => {
@@ -368,8 +333,8 @@ pub(crate) async fn modify(
     let command = Command::AmendOrder(AmendOrder {
         order_id,
         client_order_id: ClientOrderId(0),
-        price: Price(change.price.0),
-        qty: Qty(change.quantity.0),
+        price: change.price.map_or(live.price, |price| Price(price.0)),
+        qty: change.quantity.map_or(live.qty, |quantity| Qty(quantity.0)),
         new_client_order_id: new_id,
     });
     let done = app.live.command(member.source(), command).await?;
@@ -417,7 +382,7 @@ pub(crate) async fn cancel(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     let (order_id, qty) = (order_id(&id)?, how_much.lots()?);
-    ensure_own(&app, member, order_id)?;
+    own(&app, member, order_id)?;
     cancel_one(&app, &caller, member, (order_id, qty))
         .await
         .map(Json)
@@ -449,6 +414,9 @@ pub(crate) struct OrderOutcome {
     /// The reason code, if it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<u16>,
+    /// The same by its name, as problems have it in `code`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_name: Option<String>,
     status: ApiStatus,
     /// Engine sequence number at which this is so.
     sequence: U64,
@@ -533,6 +501,7 @@ impl OrderOutcome {
             status: order.status,
             order: Some(order),
             reason: None,
+            reason_name: None,
             sequence: U64(sequence),
         }
     }
@@ -543,6 +512,7 @@ impl OrderOutcome {
             status: ApiStatus::Rejected,
             order: None,
             reason: Some(u16::from(reason)),
+            reason_name: reason_name(reason),
             sequence: U64(sequence),
         }
     }
@@ -577,7 +547,7 @@ pub(crate) async fn cancel_by_client_id(
     let gone = || Problem::not_found("live order of yours with client order id", id.0);
     let order = order_of(&app, member, id).ok_or_else(gone)?;
     // One that has ended is named as it was asked for.
-    ensure_own(&app, member, order).map_err(|problem| match problem.status() {
+    own(&app, member, order).map_err(|problem| match problem.status() {
         404 => gone(),
         _ => problem,
     })?;

@@ -2,20 +2,20 @@
 
 use crate::live::{Standing, now};
 use crate::number::U64;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusals};
 use crate::state::App;
 use crate::view::ApiMarket;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::Phase;
+use domain::{AccountId, ClientOrderId, Phase, SessionId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// How the exchange is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Status {
-    /// `starting`, `open`, `cancel-only` or `stopped`.
+    /// `starting`, `open`, `cancel-only` (for some seconds after a restart) or `stopped`.
     state: String,
     /// The instance's name.
     instance: String,
@@ -38,7 +38,7 @@ pub(crate) struct Status {
 
 /// How the exchange is.
 #[utoipa::path(get, path = "/api/v1/system/status", tag = "system",
-    responses((status = 200, description = "the state", body = Status)))]
+    responses((status = 200, description = "the state", body = Status), Refusals))]
 pub(crate) async fn status(State(app): State<App>) -> Json<Status> {
     let history = app.store.last_seq().await.ok();
     let standing = app.live.standing();
@@ -67,7 +67,7 @@ pub(crate) async fn status(State(app): State<App>) -> Json<Status> {
 
 /// Markets and the units of their numbers.
 #[utoipa::path(get, path = "/api/v1/system/markets", tag = "system",
-    responses((status = 200, description = "markets", body = Vec<ApiMarket>)))]
+    responses((status = 200, description = "markets", body = Vec<ApiMarket>), Refusals))]
 pub(crate) async fn markets(State(app): State<App>) -> Json<Vec<ApiMarket>> {
     Json(all_markets(&app))
 }
@@ -107,7 +107,7 @@ pub(crate) struct PublicConfig {
 
 /// Public configuration: units, fees, limits.
 #[utoipa::path(get, path = "/api/v1/system/config", tag = "system",
-    responses((status = 200, description = "configuration", body = PublicConfig)))]
+    responses((status = 200, description = "configuration", body = PublicConfig), Refusals))]
 pub(crate) async fn config(State(app): State<App>) -> Json<PublicConfig> {
     let registration = match app.config.registration {
         topology::Registration::Open => "open",
@@ -132,7 +132,9 @@ pub(crate) async fn health() -> (StatusCode, &'static str) {
 /// Whether orders can be entered and answers are current.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     app.live.ensure_open()?;
-    if let Err(error) = app.store.last_seq().await {
+    // What an order with a client order id is looked for in before it is taken: tables may be damaged one by one.
+    let of_nobody = (AccountId(u32::MAX), SessionId(u32::MAX));
+    if let Err(error) = app.store.outcome(of_nobody, ClientOrderId(0)).await {
         return Err(match app.store_is_open() {
             true => error.into(),
             // Its thread says if that does not pass.

@@ -12,8 +12,8 @@ use crate::view::{decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
 use domain::{
-    AccountId, AccountView, Amount, CollectFees, Command, Flag, Limits, MAX_TIERS, MarketId, Nanos,
-    Qty, Scope, SetFees, SetLimits, SetTier, Zero,
+    AccountId, AccountView, Amount, CollectFees, Command, CreateMarket, Flag, Limits, MAX_TIERS,
+    MarketId, Nanos, Qty, Scope, SetFees, SetLimits, SetTier, Zero,
 };
 use engine::Engine;
 use serde::{Deserialize, Serialize};
@@ -133,23 +133,19 @@ pub(crate) fn standing_of(
 }
 
 fn stopped_by(engine: &Engine, id: AccountId, account: &AccountView) -> Vec<ApiScope> {
-    let is_its = |scope: Scope, target: u32| match scope {
-        Scope::Session => {
-            let session = engine.session(domain::SessionId(target));
-            session.is_some_and(|session| session.account == id)
-        }
-        Scope::Account => target == id.0,
-        Scope::Firm => target == account.firm.0,
-        Scope::Everyone => true,
-    };
-    let on = engine.kill_switches();
-    let mut scopes: Vec<Scope> = on
-        .filter(|(scope, target)| is_its(*scope, *target))
-        .map(|(scope, _)| scope)
-        .collect();
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes.into_iter().map(ApiScope::from).collect()
+    let is_on = |scope, target| engine.is_kill_switch_on(scope, target);
+    let mut sessions = engine.sessions_of(id);
+    let scopes = [
+        (
+            Scope::Session,
+            sessions.any(|session| is_on(Scope::Session, session.0)),
+        ),
+        (Scope::Account, is_on(Scope::Account, id.0)),
+        (Scope::Firm, is_on(Scope::Firm, account.firm.0)),
+        (Scope::Everyone, is_on(Scope::Everyone, 0)),
+    ];
+    let on = scopes.into_iter().filter(|&(_, is_on)| is_on);
+    on.map(|(scope, _)| ApiScope::from(scope)).collect()
 }
 
 /// An account as operators see it.
@@ -382,6 +378,17 @@ fn ensure_fees(app: &App, new: &NewFees, market: MarketId) -> Result<(), Problem
             "maker_fee_ppm: {} is out of range, a rebate is at most {most}",
             new.maker_fee_ppm
         )));
+    }
+    let most = CreateMarket::MAX_FEE_PPM;
+    for (field, fee) in [
+        ("maker_fee_ppm", i64::from(new.maker_fee_ppm)),
+        ("taker_fee_ppm", new.taker_fee_ppm.into()),
+    ] {
+        if fee > i64::from(most) {
+            return Err(Problem::invalid(format!(
+                "{field}: {fee} is out of range, a fee is at most {most}"
+            )));
+        }
     }
     app.live.read(|engine, _| {
         let meant = |id: &MarketId| market == MarketId::ANY || *id == market;

@@ -1,7 +1,7 @@
 //! A user's orders, trades, account and balances; test funds.
 
 use crate::api::tiers::{Standing, standing_of};
-use crate::api::{Page, Paging, number};
+use crate::api::{self, Page, Paging, number};
 use crate::auth::{Caller, wallet_of};
 use crate::choices::ApiSelfTrade;
 use crate::deposits::{self, RequestId};
@@ -11,7 +11,7 @@ use crate::state::{App, Body, Path, Query};
 use crate::view::{ApiOrder, ApiSide, ApiStatus, ApiTrade, decimal, symbol, wallet};
 use axum::Json;
 use axum::extract::State;
-use domain::{AccountId, Amount, AssetId, Deposit, Event, Flag, OrderId, Reason, Seq};
+use domain::{AccountId, AssetId, Deposit, Event, Flag, OrderId, Reason, Seq};
 use serde::{Deserialize, Serialize};
 use store::{OrderCursor, OrderFilter, OrderStatus};
 use utoipa::{IntoParams, ToSchema};
@@ -394,25 +394,26 @@ pub(crate) async fn faucet(
     app.live.ensure_live()?;
     let member = caller.membership(&app)?;
     app.limits.order(&caller.wallet)?;
-    let (account, asset, amount) = (member.account, asset_of(&app, &wish.asset)?, wish.amount.0);
+    let (account, asset) = (member.account, asset_of(&app, &wish.asset)?);
+    let amount = api::amount(wish.amount)?;
     let id = wish.request_id.as_deref();
     let request = id.map(|id| RequestId::of_user(caller.wallet, id));
     let request = request.transpose()?;
     let deposit = Deposit {
         account,
         asset,
-        amount: Amount(amount),
+        amount,
     };
     let mut taken = false;
     let take = || {
-        app.given.take(account, asset, amount)?;
+        app.given.take(account, asset, amount.0)?;
         taken = true;
         Ok(())
     };
     let made = deposits::make(&app, caller.wallet, deposit, request, take).await;
     let never_comes = |problem: &Problem| !problem.is_unknown_outcome();
     if taken && made.as_ref().is_err_and(never_comes) {
-        app.given.put_back(account, asset, amount);
+        app.given.put_back(account, asset, amount.0);
     }
     made?;
     Ok(Json(balances_of(&app, account)))

@@ -149,11 +149,24 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
         .headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    header
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or_else(|| {
-            Problem::unauthenticated("send the access token as `Authorization: Bearer TOKEN`")
-        })
+    token_of(header)
+}
+
+/// The token of a header.
+fn token_of(header: Option<&str>) -> Result<&str, Problem> {
+    let token = header
+        .map(str::trim_end)
+        .filter(|value| *value != "Bearer")
+        .map(|value| value.strip_prefix("Bearer "));
+    match token {
+        Some(Some(token)) => Ok(token),
+        Some(None) => Err(Problem::unauthenticated(
+            "send the access token as `Authorization: Bearer TOKEN`",
+        )),
+        None => Err(Problem::unauthenticated(
+            "no token was sent: send the access token as `Authorization: Bearer TOKEN`",
+        )),
+    }
 }
 
 impl FromRequestParts<App> for Caller {
@@ -191,5 +204,30 @@ impl FromRequestParts<App> for Leaving {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let claims = app.tokens.check_time(bearer(parts)?, Instant::now());
         Caller::of_claims(app, claims).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::token_of;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_sends_no_token_is_told_so() {
+        assert_eq!(token_of(Some("Bearer a.b.c")).unwrap(), "a.b.c");
+        for (header, is_empty) in [
+            (None, true),
+            (Some("Bearer"), true),
+            (Some("Bearer "), true),
+            (Some("Basic x"), false),
+        ] {
+            let problem = json!(token_of(header).unwrap_err());
+            let detail = problem["detail"].as_str().unwrap();
+            assert_eq!(
+                detail.starts_with("no token was sent"),
+                is_empty,
+                "{header:?}"
+            );
+        }
     }
 }

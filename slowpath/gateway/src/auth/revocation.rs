@@ -20,10 +20,17 @@ impl Unwritten {
     }
 }
 
-/// Ends a log-on. If the store does not take it now, it is written later: [`write_rest`].
+/// Ends a log-on. If the store does not take it now, it is written later: [`write_rest`]. One that has ended and is
+/// written costs nobody anything.
 pub(crate) async fn end(app: &App, family: u64) -> Result<(), StoreError> {
-    // First, as the request may be given up at any wait.
-    app.unwritten.lock().insert(family);
+    {
+        let mut unwritten = app.unwritten.lock();
+        if app.tokens.is_revoked(family) && !unwritten.contains(&family) {
+            return Ok(());
+        }
+        // First, as the request may be given up at any wait.
+        unwritten.insert(family);
+    }
     app.tokens.revoke(family, Instant::now());
     write(app, family).await
 }

@@ -55,7 +55,7 @@ pub(crate) struct Tokens {
     began: (Instant, u64),
     /// Families that were revoked, until when their access tokens would have been valid.
     revoked: Mutex<BTreeMap<u64, Instant>>,
-    /// Changes whenever a family was revoked.
+    /// Changes whenever another family was revoked.
     told: watch::Sender<()>,
 }
 
@@ -146,9 +146,12 @@ impl Tokens {
     pub(crate) fn revoke(&self, family: u64, at: Instant) {
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
         revoked.retain(|_, until| *until > at);
-        revoked.insert(family, at + Duration::from_secs(self.lifetime + 1));
+        let before = revoked.insert(family, at + Duration::from_secs(self.lifetime + 1));
         drop(revoked);
-        self.told.send_replace(());
+        // Every WebSocket hears it: nobody must be able to make that happen again and again.
+        if before.is_none() {
+            self.told.send_replace(());
+        }
     }
 
     /// Says when a family was revoked.
@@ -208,6 +211,8 @@ mod tests {
         tokens.revoke(claims.family().unwrap(), begin);
         assert!(told.has_changed().unwrap());
         told.mark_unchanged();
+        tokens.revoke(claims.family().unwrap(), begin);
+        assert!(!told.has_changed().unwrap(), "it had ended before");
         assert!(tokens.check(&token, begin).is_none());
         assert!(tokens.check_time(&token, second(59)).is_some());
         assert!(tokens.check_time(&token, second(60)).is_none());

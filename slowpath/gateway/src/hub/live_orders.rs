@@ -68,6 +68,7 @@ mod tests {
             self_trade_scope: SelfTradeScope::Account,
             expires: domain::Nanos(0),
             trigger_price: Price(0),
+            quote: false,
             waits: false,
             display_qty: Qty::ZERO,
             hidden: Qty::ZERO,

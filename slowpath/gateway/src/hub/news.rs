@@ -42,8 +42,17 @@ pub(crate) fn told(engine: &Engine, market: MarketId, name: String, news: &News)
     told
 }
 
+/// A market as the stream of all markets begins with it.
+pub(crate) fn at_first(engine: &Engine, market: MarketId, name: String) -> Value {
+    let mut shown = shown(engine, market, name);
+    let last = engine.market_state(market).map(|(_, price)| price);
+    let last = last.filter(|price| *price != Price(0));
+    shown["last_price"] = json!(last.map(|price| price.0.to_string()));
+    shown
+}
+
 /// A market as the stream of all markets shows it.
-pub(crate) fn shown(engine: &Engine, market: MarketId, name: String) -> Value {
+fn shown(engine: &Engine, market: MarketId, name: String) -> Value {
     let price = |price: Option<Price>| price.map(|price| price.0.to_string());
     let state = engine.market_state(market);
     json!({

@@ -55,7 +55,7 @@ pub(super) async fn gateway(
     }
     let live = Live::new(shadow, Box::new(ring), false);
     live.stand(Standing::Live);
-    let store = Store::new(&database, 1).unwrap();
+    let store = Store::new(&database, 1);
     let mut config = Config::default();
     config.gateway.bind = ([127, 0, 0, 1], 0).into();
     let measures = Measures::new().unwrap();

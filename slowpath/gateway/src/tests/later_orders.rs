@@ -51,6 +51,12 @@ fn enter(exchange: &mut Exchange) {
             trigger_price: Price(101),
             ..stop(5, 0)
         },
+        // One that names the worst price at which it trades.
+        NewOrder {
+            order_type: OrderType::Stop,
+            trigger_price: Price(102),
+            ..stop(6, 104)
+        },
     ] {
         exchange.order(1, order);
     }
@@ -74,17 +80,18 @@ async fn what_was_there_before_is_told_like_what_came_since() {
     let followed = told(&office.app);
     assert_eq!(
         words(&followed, "hidden_quantity"),
-        ["7", "0", "0", "0", "0"]
+        ["7", "0", "0", "0", "0", "0"]
     );
     let (new, waiting) = ("New", "Waiting");
     assert_eq!(
         words(&followed, "status"),
-        [new, new, new, waiting, waiting]
+        [new, new, new, waiting, waiting, waiting]
     );
     assert_eq!(
         words(&followed, "order_type"),
-        ["Limit", "Limit", "Limit", "StopLimit", "Stop"]
+        ["Limit", "Limit", "Limit", "StopLimit", "Stop", "Stop"]
     );
+    assert_eq!(words(&followed, "price")[4..], ["0", "104"]);
     assert_eq!(begun_again(&office.exchange, "waiting.db").await, followed);
 
     // It trades with four lots of the iceberg, and the first stop arrives.
@@ -98,10 +105,10 @@ async fn what_was_there_before_is_told_like_what_came_since() {
     let mut followed = told(&office.app);
     assert_eq!(
         words(&followed, "hidden_quantity"),
-        ["4", "0", "0", "0", "0"]
+        ["4", "0", "0", "0", "0", "0"]
     );
     assert_eq!(followed[0]["remaining_quantity"], "6");
-    assert_eq!(words(&followed, "status")[3..], [new, waiting]);
+    assert_eq!(words(&followed, "status")[3..], [new, waiting, waiting]);
     // Of one that waits no more the engine knows nothing but its limit.
     (followed[3]["order_type"], followed[3]["trigger_price"]) = (json!("Limit"), json!("0"));
     assert_eq!(begun_again(&office.exchange, "arrived.db").await, followed);

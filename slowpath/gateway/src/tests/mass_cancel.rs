@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::lagging_history::{MEMBER, buy};
 use crate::desk::Done;
 use domain::{Command, Event, MAX_CANCELS, MassCancel, Reason, SessionId, Source};
+use std::collections::BTreeSet;
 
 fn canceled(done: &Done) -> usize {
     let gone =
@@ -38,6 +39,13 @@ async fn it_is_answered_when_the_last_order_is_gone() {
     office.tell();
     let done = answer.await.unwrap().unwrap();
     assert_eq!((done.seq.0, canceled(&done)), (last as u64, orders));
+    // What it did is told whole, also what nobody remembers any more.
+    let ids: BTreeSet<u64> = done
+        .cancelled
+        .iter()
+        .map(|order| order.client_order_id.0)
+        .collect();
+    assert_eq!(ids, (1..=orders as u64).collect());
 }
 
 #[tokio::test]

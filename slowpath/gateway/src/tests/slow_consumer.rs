@@ -54,7 +54,10 @@ struct Market {
     live: Live,
     address: SocketAddr,
     orders: u64,
-    _runtime: tokio::runtime::Runtime,
+    /// What the store has not been given.
+    behind: Vec<Vec<u64>>,
+    projector: Projector,
+    runtime: tokio::runtime::Runtime,
     _folder: TempDir,
 }
 
@@ -73,22 +76,21 @@ impl Market {
         let mut config = Config::default();
         config.gateway.bind = ([127, 0, 0, 1], 0).into();
         let database = Database::new(&url).unwrap();
-        let gateway = runtime.block_on(async {
+        let (gateway, projector) = runtime.block_on(async {
             let mut projector = Projector::open(&database, SHARD).await.unwrap();
             for frame in exchange.frames_of(1, exchange.frames.len()) {
                 projector.take(&frame).unwrap();
             }
             projector.write().await.unwrap();
-            projector.close().await.unwrap();
-            let store = Store::new(&database, 1).unwrap();
-            Gateway::new(
+            let store = Store::new(&database, 1);
+            let gateway = Gateway::new(
                 &config,
                 &[1; 32],
                 live.clone(),
                 store,
                 Measures::new().unwrap(),
-            )
-            .unwrap()
+            );
+            (gateway.unwrap(), projector)
         });
         let address = gateway.address().unwrap();
         runtime.spawn(gateway.serve(std::future::pending()));
@@ -97,10 +99,13 @@ impl Market {
             live,
             address,
             orders: 0,
-            _runtime: runtime,
+            behind: Vec::new(),
+            projector,
+            runtime,
             _folder: folder,
         };
         market.tell();
+        market.behind.clear();
         market.live.stand(Standing::Live);
         market
     }
@@ -115,6 +120,15 @@ impl Market {
                 batch.told(&frame);
             }
         });
+        self.behind.extend(frames);
+    }
+
+    /// Gives the store the frames that it has not been given.
+    fn project(&mut self) {
+        for words in self.behind.drain(..) {
+            self.projector.take(&Frame::parse(&words).unwrap()).unwrap();
+        }
+        self.runtime.block_on(self.projector.write()).unwrap();
     }
 
     fn trade(&mut self, trades: u64) {
@@ -208,6 +222,8 @@ fn whoever_does_not_read_is_told_and_disconnected_and_costs_nobody_else() {
     let mut first_round = 0;
     for round in 0..ROUNDS {
         market.trade(ROUND);
+        // The memory is to be the subscribers', and nobody asks for the history.
+        market.behind.clear();
         // A reader misses nothing, however many others do not read.
         for _ in 0..ROUND {
             assert_eq!(trade(&mut reader), Ok(expected));
@@ -237,6 +253,32 @@ fn whoever_does_not_read_is_told_and_disconnected_and_costs_nobody_else() {
         assert!(begin.elapsed() < LONG, "it is still connected");
         std::thread::sleep(Duration::from_millis(20));
     }
+    market.trade(1);
+    assert_eq!(trade(&mut reader), Ok(expected));
+}
+
+/// Its streams go on while another waits for a store that is behind; that one then begins without a hole.
+#[test]
+fn whoever_reads_is_not_too_slow_while_a_stream_waits_for_the_history() {
+    let mut market = Market::open();
+    let mut reader = market.subscribe();
+    market.trade(1);
+    assert_eq!(trade(&mut reader), Ok(1));
+    let again = r#"{"type":"Subscribe","subscription":{"type":"Trades","market":"SOL/USDC"}}"#;
+    reader.send(Message::text(again)).unwrap();
+    let mut expected = 2;
+    for _ in 0..3 {
+        market.trade(ROUND);
+        for _ in 0..ROUND {
+            assert_eq!(trade(&mut reader), Ok(expected));
+            expected += 1;
+        }
+    }
+    market.project();
+    let begun = text(&mut reader);
+    assert_eq!(begun["type"], "Subscribed", "{begun}");
+    assert_eq!(begun["sequence"], (expected - 1).to_string());
+    assert_eq!(trade(&mut reader), Ok(expected - 1), "the snapshot");
     market.trade(1);
     assert_eq!(trade(&mut reader), Ok(expected));
 }

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     instance: Instance,
 
     /// Empty what is derived from the journal, so that the slowpath makes it again. Users, their roles
-    /// and tokens stay. The slowpath must not run.
+    /// and tokens stay. The slowpath must not run. A SQLite file that is damaged has to be moved away instead.
     #[arg(long)]
     rebuild: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         Ok::<_, StoreError>((before, emptied))
     };
     let (before, emptied) = runtime.block_on(work).map_err(|error| {
-        let advice = if matches!(error, StoreError::Database(_)) {
+        let advice = if matches!(error, StoreError::Database(_)) && !error.is_damage() {
             "; the database must be there and let this user in, or store.url name another"
         } else {
             ""

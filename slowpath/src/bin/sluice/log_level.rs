@@ -17,7 +17,7 @@ use std::process::ExitCode;
 #[command(after_long_help = "\
 Examples:
   sluice log-level                           show it
-  sluice log-level info,gateway=debug        every request, for as long as it is looked into
+  sluice log-level info,gateway=debug        every request, over restarts too, until it is changed again
   sluice log-level --configured              as the configuration says
 
 Exit codes:

@@ -5,10 +5,11 @@
 
 mod config;
 mod decimal;
+mod host;
 mod init_db;
 mod journal;
 mod log_level;
-mod notation;
+mod output;
 mod process;
 mod session_secret;
 mod snapshot;
@@ -19,6 +20,7 @@ mod validate_config;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use output::{Output, note};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,6 +60,26 @@ enum Command {
     LogLevel(log_level::Arguments),
 }
 
+impl Command {
+    /// Whether it does or judges something, whoever reads what it prints: its exit code is the answer then. What only
+    /// prints ends when its reader has seen enough.
+    fn answers_by_code(&self) -> bool {
+        match self {
+            Self::Status(arguments) => !arguments.goes_on(),
+            Self::Start(_)
+            | Self::Stop(_)
+            | Self::Journal(journal::Command::Verify(_))
+            | Self::Snapshot(_)
+            | Self::InitDb(_)
+            | Self::ValidateConfig(_)
+            | Self::LogLevel(_) => true,
+            Self::Journal(journal::Command::Print(_))
+            | Self::SessionSecret(_)
+            | Self::Config(_) => false,
+        }
+    }
+}
+
 /// Which instance.
 #[derive(Args, Debug)]
 pub(crate) struct Instance {
@@ -77,27 +99,35 @@ pub(crate) const WRONG: u8 = 1;
 /// Exit code if it cannot be told.
 pub(crate) const UNKNOWN: u8 = 2;
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the reason of a failure goes to the terminal"
-)]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let by_code = arguments.command.answers_by_code();
     let is_status = matches!(arguments.command, Command::Status(_));
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let failed = if is_status { UNKNOWN } else { WRONG };
+    let mut out = io::BufWriter::new(Output::new(io::stdout().lock(), by_code));
     let ended = run(arguments.command, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
     match ended {
-        Ok(code) => code,
+        Ok(code) => match out.get_mut().lost() {
+            Some(error) => {
+                note(format_args!("sluice: cannot write: {error}"));
+                if code == ExitCode::SUCCESS {
+                    ExitCode::from(failed)
+                } else {
+                    code
+                }
+            }
+            None => code,
+        },
         // Whoever reads our output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // What was found until then.
             let _ignored = out.flush();
-            eprintln!("sluice: {error:#}");
-            ExitCode::from(if is_status { UNKNOWN } else { WRONG })
+            note(format_args!("sluice: {error:#}"));
+            ExitCode::from(failed)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `sluice validate-config`.
 
-use crate::{Instance, WRONG};
+use crate::{Instance, WRONG, host};
 use anyhow::Result;
 use clap::Args;
 use slowpath::host_cpus;
@@ -13,8 +13,10 @@ use topology::{Config, ConfigError};
 ///
 /// Everything that is wrong is said, one a line: the file with line and column, or the environment variable; the key;
 /// what is wrong and what to do. The environment counts (SLUICE_SECTION__KEY), as it does for the processes. So do the
-/// files of certificate and key. CPUs that this machine does not have are a warning, because the files may be
-/// another's.
+/// files of certificate and key. Then it is looked whether this machine has what they take: the folder of the store's
+/// file, memory, addresses, free ports. CPUs that this machine does not have are a warning, because the files may be
+/// another's; so are ports that a running process of this instance has, memory that is only not free now, and what an
+/// instance of profile production hardly wants. Nothing is changed, and no port is taken.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -22,8 +24,8 @@ Examples:
   sluice validate-config sluice.toml             the same
 
 Exit codes:
-  0  both files are valid
-  1  something is wrong with one of them, or it cannot be read
+  0  both files are valid, and this machine has what they take
+  1  something is wrong with one of them, or it cannot be read, or a start would fail here
 
 Next: `sluice config show --config sluice.toml` shows what is in force and where each value comes from;
 `sluice start` starts it.")]
@@ -62,6 +64,7 @@ fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
         return Ok(ExitCode::from(WRONG));
     }
     let (genesis, cores) = (config.load_genesis()?, config.cores.len());
+    let found = host::look(&config, &genesis);
     writeln!(
         out,
         "{} is valid: profile {}, instance {}, shard {}, {cores} core{}",
@@ -78,8 +81,20 @@ fn check(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
         genesis.commands().len()
     )?;
     writeln!(out, "archive in {}", config.archive_dir().display())?;
+    for doubt in config.doubts(&genesis) {
+        writeln!(out, "warning: {doubt}")?;
+    }
     for absent in host_cpus::absent(&config) {
         writeln!(out, "warning: {absent}; `sluice start` refuses it here")?;
     }
-    Ok(ExitCode::SUCCESS)
+    for warning in &found.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for wrong in &found.wrong {
+        writeln!(out, "{wrong}; `sluice start` fails here")?;
+    }
+    Ok(match found.wrong.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(WRONG),
+    })
 }

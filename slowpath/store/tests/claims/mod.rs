@@ -4,10 +4,37 @@ use crate::exchange::{BEGIN, Exchange, SHARD};
 use crate::tables::{assert_same, busy, dump};
 use domain::{Nanos, Seq, Source};
 use journal::Frame;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use store::{
     Asked, Batch, Database, Projection, ROTATION_REPEAT, RefreshToken, Role, RoleGiven, Rotation,
     Store, StoreError, Writer,
 };
+
+/// A future that is dropped at its `left`th step.
+pub(crate) struct CutOff<F> {
+    work: Pin<Box<F>>,
+    left: usize,
+}
+
+impl<F> CutOff<F> {
+    pub(crate) fn new(work: F, left: usize) -> Self {
+        let work = Box::pin(work);
+        Self { work, left }
+    }
+}
+
+impl<F: Future> Future for CutOff<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        self.work.as_mut().poll(context).map(Some)
+    }
+}
 
 fn batch_of(exchange: &Exchange, from: u64, to: usize) -> Batch {
     let (mut projection, mut batch) = (Projection::new(SHARD), Batch::default());
@@ -166,6 +193,40 @@ pub(crate) async fn a_token_is_exchanged_once(store: &Store) {
     assert_eq!(store.forget_tokens(Nanos(late.0 + 1)).await.unwrap(), 3);
 }
 
+/// After a statement that was refused, and after a caller that gave up, what is answered is there for others.
+pub(crate) async fn what_follows_an_error_is_committed(store: &Store, other: &Store) {
+    let token = RefreshToken {
+        hash: [70; 32],
+        family: 70,
+        wallet: [70; 32],
+        issued: BEGIN,
+        expires: Nanos(BEGIN.0 + 1_000),
+        used: None,
+        revoked: None,
+    };
+    store.add_token(&token, 9).await.unwrap();
+    for twice in [71, 72] {
+        let refused = store.add_token(&token, 9).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Database(_)), "{refused}");
+        store
+            .user_or_new([twice; 32], Role::Auditor, BEGIN)
+            .await
+            .unwrap();
+        assert_eq!(other.role([twice; 32]).await.unwrap(), Role::Auditor);
+    }
+    for steps in 0..8 {
+        let wallet = [80 + u8::try_from(steps).unwrap(); 32];
+        let given_up = store.user_or_new([79; 32], Role::Auditor, BEGIN);
+        let _given_up = CutOff::new(given_up, steps).await;
+        store
+            .user_or_new(wallet, Role::Auditor, BEGIN)
+            .await
+            .unwrap();
+        assert_eq!(other.role(wallet).await.unwrap(), Role::Auditor);
+    }
+    store.forget_tokens(Nanos(u64::MAX)).await.unwrap();
+}
+
 /// Whoever asks for an exchange again gets the same, for a while and until what it gave is used.
 pub(crate) async fn an_exchange_is_repeated_only_for_whom_the_answer_was_lost(store: &Store) {
     let at = |number| Nanos(BEGIN.0 + number);
@@ -237,7 +298,7 @@ pub(crate) async fn commands_have_the_names_of_those_who_asked(url: &str) {
     let (mut writer, _) = Writer::open(&database, SHARD).await.unwrap();
     let frames = exchange.frames.len();
     writer.write(&batch_of(&exchange, 1, frames)).await.unwrap();
-    let store = Store::new(&database, 1).unwrap();
+    let store = Store::new(&database, 1);
     let all = store.audited(None, 500).await.unwrap().value;
     let journalled: Vec<_> = exchange
         .frames_of(1, frames)

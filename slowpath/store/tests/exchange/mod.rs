@@ -4,9 +4,9 @@ use domain::{
     AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, CollectFees,
     Command, Continue, CreateAccount, CreateAsset, CreateMarket, Delegation, Deposit, Effects,
     FirmId, Flag, Gate, Genesis, KillSwitch, MarketId, MarketState, MassCancel, Nanos, NewOrder,
-    OpenSession, OrderId, OrderType, PostOnly, Price, Qty, Request, Scope, SelfTrade,
-    SelfTradeScope, SessionId, SetFees, SetMarketState, Side, Source, Stamp, TimeInForce, Timer,
-    Zero,
+    OpenSession, OrderId, OrderType, PostOnly, Price, Qty, Quote, Request, Scope, SelfTrade,
+    SelfTradeScope, SessionId, SetFees, SetMarketState, SetProtection, Side, Source, Stamp,
+    TimeInForce, Timer, Zero,
 };
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
@@ -196,6 +196,11 @@ impl Exchange {
                 self.order(session, order);
             }
         }
+        match bits(58, 16) {
+            0 | 1 => self.quote(session, word),
+            2 => self.protect(session, word),
+            _ => {}
+        }
     }
 
     pub(crate) fn set_state(&mut self, market: u32, state: MarketState) {
@@ -266,6 +271,43 @@ impl Exchange {
             amount: Amount(amount),
         };
         self.apply(Source::ADMINISTRATION, Command::CollectFees(command));
+    }
+
+    /// Quotes around a price, or one side of it, or pulls what is quoted.
+    fn quote(&mut self, session: u32, word: u64) {
+        let bits = |from: u32, count: u64| (word >> from) % count;
+        let middle = 104 + price_of(bits(24, 8));
+        let command = Quote {
+            // Now and then the one that an order has.
+            quote_id: ClientOrderId(self.next_client_id.saturating_sub(bits(28, 3)).max(1)),
+            bid_price: Price(middle - 1 - price_of(bits(30, 3))),
+            bid_qty: Qty(bits(34, 8)),
+            ask_price: Price(middle + price_of(bits(37, 3))),
+            ask_qty: Qty(bits(40, 8)),
+            market: MarketId(u32::from(bits(44, 4) == 0)),
+            slide: Flag::from(bits(46, 2) == 0),
+            pad: [Zero::Zero; 3],
+        };
+        self.quotes(session, command);
+    }
+
+    pub(crate) fn quotes(&mut self, session: u32, quote: Quote) {
+        let source = Source::of_session(SessionId(session));
+        self.apply(source, Command::Quote(quote));
+    }
+
+    /// Protects what a session quotes, or ends that.
+    fn protect(&mut self, session: u32, word: u64) {
+        let max_fills = u32::try_from((word >> 24) % 4).expect("small");
+        let command = SetProtection {
+            request: word,
+            window: if max_fills == 0 { 0 } else { 60 * SECOND },
+            max_fills,
+            market: MarketId(u32::from((word >> 44).is_multiple_of(4))),
+            ..SetProtection::OFF
+        };
+        let source = Source::of_session(SessionId(session));
+        self.apply(source, Command::SetProtection(command));
     }
 
     fn random_order(&mut self, kind: u64, word: u64) -> NewOrder {

@@ -4,8 +4,8 @@ use crate::exchange::Exchange;
 use crate::{limit, of_small};
 use domain::{
     AccountId, AmendOrder, Amount, ClientOrderId, Command, Event, Flag, MarketId, MarketState,
-    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Reason, SelfTrade,
-    SelfTradeScope, SessionId, Side, Source, TimeInForce, Timer,
+    MassCancel, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Quote, Reason,
+    SelfTrade, SelfTradeScope, SessionId, SetProtection, Side, Source, TimeInForce, Timer,
 };
 use store::{OrderFilter, OrderStatus, Outcome, Store};
 
@@ -335,5 +335,81 @@ fn an_order_has_its_end_and_what_is_shown_of_it() {
                 (OrderStatus::Canceled, reason)
             );
         }
+    });
+}
+
+/// All private events of a session.
+async fn reports(store: &Store, session: u32) -> Vec<Event> {
+    let reports = store.reports(SessionId(session), 1, 100).await;
+    let reports = reports.unwrap().value.into_iter();
+    reports.map(|report| report.event).collect()
+}
+
+/// A session quotes under a protection of two lots, then at another price, then so that it is refused.
+fn quoting() -> Exchange {
+    let mut exchange = exchange();
+    let protection = SetProtection {
+        request: 5,
+        window: 1_000,
+        max_qty: Qty(2),
+        ..SetProtection::OFF
+    };
+    exchange.apply(
+        Source::of_session(SessionId(0)),
+        Command::SetProtection(protection),
+    );
+    for (id, ask_price) in [(7, 101), (8, 102), (9, 99)] {
+        let quote = Quote {
+            quote_id: ClientOrderId(id),
+            bid_price: Price(99),
+            bid_qty: Qty(3),
+            ask_price: Price(ask_price),
+            ask_qty: Qty(4),
+            ..Quote::PULL
+        };
+        exchange.quotes(0, quote);
+    }
+    exchange
+}
+
+#[test]
+fn a_side_of_a_quote_is_an_order_that_no_client_order_id_finds() {
+    of_small(&quoting(), async |store| {
+        let all = store.orders(AccountId(0), OrderFilter::default(), None, 10);
+        let told = |order: &store::Order| {
+            let quote = (order.quote, order.client_order_id.0);
+            let open = (order.price.0, order.leaves.0, order.status);
+            (order.side, quote, open)
+        };
+        let mut sides: Vec<_> = all.await.unwrap().value.iter().map(told).collect();
+        sides.sort_by_key(|(.., open)| open.0);
+        let (by, new) = ((Flag::Yes, 8), OrderStatus::New);
+        let bid = (Side::Buy, by, (99, 3, new));
+        assert_eq!(sides, [bid, (Side::Sell, by, (102, 4, new))]);
+        for id in [5, 7, 8, 9] {
+            let owner = (AccountId(0), SessionId(0));
+            let outcome = store.outcome(owner, ClientOrderId(id)).await.unwrap();
+            assert_eq!(outcome.value, None, "{id}");
+        }
+    });
+}
+
+#[test]
+fn quotes_end_when_their_protection_is_reached() {
+    let mut exchange = quoting();
+    exchange.order(1, limit(1, Side::Sell, 99, 2));
+    of_small(&exchange, async |store| {
+        let all = store.orders(AccountId(0), OrderFilter::default(), None, 10);
+        for order in all.await.unwrap().value {
+            let filled = if order.side == Side::Buy { 2 } else { 0 };
+            let ended = (order.status, order.reason, order.filled);
+            let expected = (OrderStatus::Canceled, Reason::Protection, Qty(filled));
+            assert_eq!(ended, expected, "{:?}", order.side);
+        }
+        let reports = reports(store, 0).await;
+        let set = |event: &Event| matches!(event, Event::ProtectionSet(e) if e.request == 5);
+        let reached =
+            |event: &Event| matches!(event, Event::ProtectionReached(e) if e.qty == Qty(2));
+        assert!(reports.iter().any(set) && reports.iter().any(reached));
     });
 }

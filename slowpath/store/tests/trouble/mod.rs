@@ -1,35 +1,16 @@
 //! Databases that are killed, full, locked, deleted: no hole, no double.
 
-use crate::exchange::{Exchange, SHARD};
+use crate::claims::CutOff;
+use crate::exchange::{BEGIN, Exchange, SHARD};
 use crate::tables::{assert_same, bring_up, busy, dump, run};
 use crate::{Place, limit, sql};
-use domain::{Effects, MAX_FILLS, MarketState, Side, Stamp};
+use domain::{CommandKind, Effects, MAX_FILLS, MarketState, Side, Source, Stamp};
 use engine::Engine;
 use journal::Chain;
 use sqlx::{Connection as _, Executor as _};
 use std::path::Path;
-use std::pin::Pin;
 use std::process::Command;
-use std::task::{Context, Poll};
-use store::{Database, Projector, StoreError, Written};
-
-/// A future that is dropped at its `left`th step.
-struct CutOff<F> {
-    work: Pin<Box<F>>,
-    left: usize,
-}
-
-impl<F: Future> Future for CutOff<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        self.left -= 1;
-        self.work.as_mut().poll(context).map(Some)
-    }
-}
+use store::{Asked, Database, Projector, Role, Store, StoreError, Written};
 
 async fn whole(exchange: &Exchange) -> (Place, usize) {
     let place = Place::new();
@@ -48,9 +29,8 @@ fn a_writer_that_ends_at_any_step_leaves_no_hole_and_no_double() {
         let place = Place::new();
         let mut cut = 0;
         for steps in 0.. {
-            let work = Box::pin(bring_up(&place.url, &exchange, frames, 37));
-            let ended = CutOff { work, left: steps };
-            match ended.await {
+            let work = bring_up(&place.url, &exchange, frames, 37);
+            match CutOff::new(work, steps).await {
                 None => cut += 1,
                 Some(ended) => {
                     ended.unwrap();
@@ -394,5 +374,157 @@ fn rows_of_a_frame_that_is_there_already_are_refused_by_the_tables_too() {
         let mut after = dump(&place.url).await;
         after.insert("system", before["system"].clone());
         assert_same(&before, &after);
+    });
+}
+
+/// What the gateway writes before it sends a deposit.
+fn asked(number: u64) -> Asked {
+    Asked {
+        source: Source::DEPOSITS,
+        number,
+        command: CommandKind::Deposit,
+        payload: vec![7],
+        wallet: [7; 32],
+        time: BEGIN,
+        request: Some(format!("request {number}")),
+    }
+}
+
+async fn is_asked(store: &Store, number: u64) -> bool {
+    let found = store.asked_as(&format!("request {number}")).await.unwrap();
+    found == Some(asked(number))
+}
+
+/// As on a full disk: SQLite takes the whole transaction back by itself.
+#[test]
+fn what_is_kept_after_sqlite_took_back_a_transaction_is_on_disk() {
+    let place = Place::new();
+    run(async {
+        bring_up(&place.url, &busy(28, 60), 60, 60).await.unwrap();
+        let store = place.store();
+        store.add_asked(&asked(1)).await.unwrap();
+        sql(
+            &place.url,
+            "CREATE TRIGGER full BEFORE INSERT ON asked BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+        )
+        .await;
+        for number in [2, 3] {
+            let full = store.add_asked(&asked(number)).await.unwrap_err();
+            assert!(
+                full.can_pass() && full.to_string().contains("full"),
+                "{full}"
+            );
+        }
+        sql(&place.url, "DROP TRIGGER full").await;
+        store.add_asked(&asked(4)).await.unwrap();
+        // Neither the row nor the lock is kept back from others.
+        let other = place.store();
+        for (number, is_kept) in [(1, true), (2, false), (3, false), (4, true)] {
+            assert_eq!(is_asked(&other, number).await, is_kept, "{number}");
+        }
+        other.add_asked(&asked(5)).await.unwrap();
+        assert!(is_asked(&store, 5).await);
+    });
+}
+
+#[test]
+fn what_the_gateway_keeps_on_a_full_disk_is_refused_and_later_on_disk() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("not run: only root may mount the small file system that this fills");
+        return;
+    };
+    // Room for the tables, and for some rows.
+    assert!(disk.mount_with("remount,size=2m"));
+    let url = format!("sqlite:{}", disk.path().join("store.db").display());
+    let database = Database::new(&url).unwrap();
+    run(async {
+        store::prepare(&database, SHARD).await.unwrap();
+        let store = Store::new(&database, 1);
+        let large = |number: u64| Asked {
+            payload: vec![7; 30_000],
+            ..asked(number)
+        };
+        let mut kept = 0;
+        let full = loop {
+            match store.add_asked(&large(kept)).await {
+                Ok(()) => kept += 1,
+                Err(full) => break full,
+            }
+        };
+        assert!(kept > 0 && full.to_string().contains("full"), "{full}");
+        for number in 100..103 {
+            store.add_asked(&large(number)).await.unwrap_err();
+        }
+        assert!(disk.mount_with("remount,size=64m"));
+        store.add_asked(&asked(200)).await.unwrap();
+        let other = Store::new(&database, 1);
+        assert!(is_asked(&other, 200).await && !is_asked(&other, 100).await);
+        other.add_asked(&asked(201)).await.unwrap();
+    });
+}
+
+#[test]
+fn what_the_gateway_keeps_is_never_kept_in_a_file_that_was_deleted() {
+    let place = Place::new();
+    let exchange = busy(28, 60);
+    run(async {
+        bring_up(&place.url, &exchange, 60, 60).await.unwrap();
+        let database = Database::new(&place.url).unwrap();
+        let store = place.store();
+        store.add_asked(&asked(1)).await.unwrap();
+        store.role([7; 32]).await.unwrap();
+        for more in ["", "-wal", "-shm"] {
+            let mut file = database.file().unwrap().into_os_string();
+            file.push(more);
+            // The log is gone with the last other connection, or not.
+            let _gone = std::fs::remove_file(file);
+        }
+        let gone = [
+            store.add_asked(&asked(2)).await.map(drop),
+            store.role([7; 32]).await.map(drop),
+        ];
+        for gone in gone {
+            let gone = gone.unwrap_err();
+            assert!(
+                matches!(gone, StoreError::Gone(_)) && gone.can_pass(),
+                "{gone}"
+            );
+        }
+        let without_tables = store.add_asked(&asked(2)).await.unwrap_err();
+        assert!(without_tables.can_pass(), "{without_tables}");
+        bring_up(&place.url, &exchange, 60, 60).await.unwrap();
+        store.add_asked(&asked(2)).await.unwrap();
+        assert_eq!(store.role([7; 32]).await.unwrap(), Role::User);
+        let other = place.store();
+        assert!(is_asked(&other, 2).await && !is_asked(&other, 1).await);
+    });
+}
+
+#[test]
+fn a_damaged_file_is_said_to_be_and_what_helps() {
+    let exchange = busy(28, 60);
+    run(async {
+        for damage in [0, 100] {
+            let place = Place::new();
+            bring_up(&place.url, &exchange, 60, 60).await.unwrap();
+            let database = Database::new(&place.url).unwrap();
+            let file = database.file().unwrap();
+            // All of it is in the file then, and nothing in its log.
+            sql(&place.url, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+            let mut bytes = std::fs::read(&file).unwrap();
+            // The head of the file, or the first page's.
+            bytes[damage..damage + 8].fill(0xee);
+            std::fs::write(&file, bytes).unwrap();
+            let refused = store::empty(&database, SHARD).await.unwrap_err();
+            assert!(
+                refused.is_damage() && refused.to_string().contains("move it"),
+                "{refused}"
+            );
+            let kept = place.store().add_asked(&asked(1)).await.unwrap_err();
+            assert!(kept.is_damage(), "{kept}");
+        }
+        let nowhere = Database::new("sqlite:/nowhere/store.db").unwrap();
+        let refused = store::empty(&nowhere, SHARD).await.unwrap_err();
+        assert!(!refused.is_damage(), "{refused}");
     });
 }

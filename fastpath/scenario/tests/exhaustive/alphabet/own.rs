@@ -181,6 +181,11 @@ fn kill_switches() -> Vec<Letter> {
     letters
 }
 
+/// The operator turns off, or on again, what a session says.
+pub(super) fn kill(session: u32, on: Flag) -> Letter {
+    operator(switch(Scope::Session, session, on))
+}
+
 /// In every way that is different here.
 pub(super) fn full() -> Vec<Letter> {
     let mut letters = demanding();

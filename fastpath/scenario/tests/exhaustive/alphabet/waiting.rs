@@ -1,8 +1,8 @@
 //! Orders that wait for something: for their end, for a trade at their trigger, or hidden lots for those that are shown.
 
 use super::{
-    ANY_PRICE, FILLS, Kind, Letter, RESTS, amend, cancel, ladder, market, new, order, own::with,
-    timer,
+    ANY_PRICE, FILLS, Kind, Letter, RESTS, amend, cancel, deposit, empty, ladder, market, new,
+    order, own::with, timer,
 };
 use domain::{
     ClientOrderId, MarketState, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty,
@@ -180,6 +180,19 @@ pub(crate) fn iceberg_alone() -> Vec<Letter> {
 /// Behind a ladder: another iceberg, and a stop that takes more than a frame.
 pub(super) fn of_a_ladder() -> Vec<Letter> {
     vec![long_iceberg(20), with(0, stop(STOP, Side::Buy, 10, 33, 0))]
+}
+
+/// Two stops that whoever takes the ask triggers. That which is farther away was entered first; the other has a worst
+/// price. Both set aside what many letters have not.
+pub(crate) fn farther_first() -> Vec<Letter> {
+    let mut letters = empty(6);
+    letters.extend([
+        deposit(0, 1, 1_000),
+        with(0, stop(STOP, Side::Buy, 12, 1, 0)),
+        with(0, stop(STOP, Side::Buy, 11, 2, 12)),
+        new(1, RESTS, Side::Sell, 1, 12),
+    ]);
+    letters
 }
 
 /// Arrives with the lowest limit.

@@ -2,10 +2,11 @@
 
 use crate::Instance;
 use crate::decimal::Decimal;
-use crate::notation::{self, Record};
+use crate::output::note;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use domain::{Seq, SessionId, Source, Utc};
+use gateway::notation::{self, Record};
 use journal::Frame;
 use serde::Serialize;
 use slowpath::attach;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
     verbatim_doc_comment,
     after_long_help = "\
 Exit codes:
-  0  printed, up to the last frame or the last asked for
+  0  printed, up to the last frame or the last asked for; if there was nothing to print, that is said
   1  something cannot be read; it is said what
 
 Next: `sluice journal verify` says whether all of it is right."
@@ -66,7 +67,6 @@ struct Line {
 }
 
 /// Prints it.
-#[expect(clippy::print_stderr, reason = "notes do not mix with the frames")]
 pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<ExitCode> {
     let config = arguments.instance.load()?;
     let memory = attach::journal_reader(&config)?;
@@ -83,26 +83,48 @@ pub(crate) fn run(arguments: &Arguments, out: &mut impl io::Write) -> Result<Exi
         );
     }
     if memory.is_none() {
-        eprintln!("note: there is no journal memory of this boot; this is the archive alone");
+        note(format_args!(
+            "note: there is no journal memory of this boot; this is the archive alone"
+        ));
     }
     let first = Seq(arguments.from.max(1));
     let mut frames = Follower::new(archive, config.instance.shard, memory, first);
     let last = Seq(arguments.to.unwrap_or(u64::MAX));
+    let mut printed = false;
     while frames.next_seq() <= last {
         let Some(frame) = frames.next(|| Seq(u64::MAX))? else {
             break;
         };
         if let Some(line) = line(&frame, arguments.session.map(SessionId)) {
             print(&line, arguments.json, out)?;
+            printed = true;
         }
     }
+    if !printed {
+        note(format_args!(
+            "note: {}",
+            nothing(first, last, frames.next_seq())
+        ));
+    }
     if let Some(torn) = frames.torn() {
-        eprintln!(
+        note(format_args!(
             "note: the archive ends with {} bytes of an unfinished write, {}",
             torn.bytes, torn.at
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why nothing was printed of what was asked for; `next` is the frame that was looked for last.
+fn nothing(first: Seq, last: Seq, next: Seq) -> String {
+    if last < first {
+        return format!("there is nothing to print: --to {last} is before the first seq, {first}");
+    }
+    if next == first {
+        return format!("there is nothing to print: the journal ends before seq {first}");
+    }
+    "there is nothing to print: none of these frames is of this session or reported to it"
+        .to_owned()
 }
 
 /// What of a frame is to be printed, if anything: for a session its own commands with all that they

@@ -1,6 +1,7 @@
 //! `sluice journal verify`.
 
 use crate::decimal::Decimal;
+use crate::output::note;
 use crate::{Instance, WRONG};
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -150,10 +151,9 @@ fn verify(config: &Config, memory: Option<LogReader>, from_snapshot: bool) -> Re
 
 /// Goes behind the newest snapshot that holds, if there is one; says of which seq. The reader then
 /// stands before its frame.
-#[expect(clippy::print_stderr, reason = "notes do not mix with the result")]
 fn begin(config: &Config, archive: &mut ArchiveReader, shadow: &mut Shadow) -> Result<Seq> {
     let newest = snapshotting::newest(config, archive, Seq(u64::MAX), |name, error| {
-        eprintln!("note: snapshot {name} is not used: {error}");
+        note(format_args!("note: snapshot {name} is not used: {error}"));
     })?;
     let seq = match newest {
         Some((header, engine)) => {
@@ -167,7 +167,6 @@ fn begin(config: &Config, archive: &mut ArchiveReader, shadow: &mut Shadow) -> R
 }
 
 /// Replays everything, or what a snapshot does not cover; says how the walk ended.
-#[expect(clippy::print_stderr, reason = "progress does not mix with the result")]
 fn walk(
     config: &Config,
     memory: Option<LogReader>,
@@ -200,7 +199,7 @@ fn walk(
         }
         if said.elapsed() >= PROGRESS {
             said = Instant::now();
-            eprintln!("verified to seq {seq}, {trades} trades");
+            note(format_args!("verified to seq {seq}, {trades} trades"));
         }
     }
     Ok(recovery.finish())

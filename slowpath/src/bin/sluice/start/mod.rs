@@ -1,8 +1,10 @@
 //! `sluice start`.
 
+mod full_disk;
 mod restart;
 mod supervisor;
 
+use crate::output::note;
 use crate::process::{Role, Seen};
 use crate::{Instance, WRONG};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -37,8 +39,8 @@ Examples:
 
 Exit codes:
   0  what it started was ready and, in the foreground, has stopped in order
-  1  both run already, or one did not become ready, does not answer or left something undone; it is said
-     which and why. With --detach also: it was interrupted before they were ready
+  1  both run already, or a disk is full, or one did not become ready, does not answer or left something
+     undone; it is said which and why. With --detach also: it was interrupted before they were ready
 
 Next: `sluice status` shows how they are, `sluice stop` stops them, docs/OPERATING.md has the rest.")]
 pub(crate) struct Arguments {
@@ -69,6 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(absent.is_empty(), "{}", absent.join("\n"));
     gateway::check_tls(&config).map_err(anyhow::Error::msg)?;
     let missing = missing(&config)?;
+    if let Some(full) = full_disk::full(&config) {
+        bail!("{full}; nothing was started");
+    }
     let file = &arguments.instance.config;
     let mut supervisor = Supervisor::new(&config, file, programs(arguments)?, arguments.detach);
     let limit = Duration::from_secs(arguments.wait);
@@ -93,7 +98,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Err(error) => {
             // What it says about stopping does not matter beside why it had to.
             let _stopped = supervisor.stop();
-            return Err(error);
+            return match full_disk::full(&config) {
+                // Then whatever else they would have said is not there, or follows from it.
+                Some(full) => Err(anyhow::anyhow!("{full}; what was started is stopped again")),
+                None => Err(error),
+            };
         }
     }
     let all_answer = supervisor.tell_ready(&asked);
@@ -156,7 +165,6 @@ fn programs(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 /// Says something for people: on standard error, because standard output is the processes'.
-#[expect(clippy::print_stderr, reason = "what this command does")]
 fn tell(line: &str) {
-    eprintln!("sluice: {line}");
+    note(format_args!("sluice: {line}"));
 }

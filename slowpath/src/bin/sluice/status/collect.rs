@@ -14,7 +14,8 @@ use shm::{
 use slowpath::attach::{self, Region};
 pub(crate) use slowpath::life::Life;
 use slowpath::{counters, metrics, serving};
-use topology::instruments::{matching, net, out, process, stage, tile_kind};
+use std::net::SocketAddrV4;
+use topology::instruments::{matching, net, numbered_address, out, process, stage, tile_kind};
 use topology::{Ack, Config};
 
 /// Most frames that are read to estimate how full the journal memory is.
@@ -27,7 +28,7 @@ pub(crate) struct Status {
     pub(crate) shard: u16,
     /// None if there is no journal.
     pub(crate) epoch: Option<Decimal>,
-    /// `sequenced` or `durable`.
+    /// `sequenced` or `durable`, as the running fastpath began; as configured if none runs.
     pub(crate) ack: &'static str,
     /// Where orders come in, as the fastpath has it; as configured before it has run.
     pub(crate) port: String,
@@ -35,7 +36,7 @@ pub(crate) struct Status {
     pub(crate) gateway: Option<String>,
     /// Where the slowpath serves figures; none: it does not.
     pub(crate) metrics: Option<String>,
-    /// Where the public feed goes; none: nowhere.
+    /// Where the public feed goes; none: nowhere. From where `ack` is.
     pub(crate) feed: Option<String>,
     /// `healthy`, `wrong` or `unknown`.
     pub(crate) health: &'static str,
@@ -60,6 +61,7 @@ pub(crate) struct Journal {
     pub(crate) this_boot: bool,
     pub(crate) head: Decimal,
     pub(crate) oldest: Decimal,
+    /// For frames, as `memory.journal_mib` has it; their index is beside it.
     pub(crate) bytes: Decimal,
     pub(crate) frame_capacity: Decimal,
     /// How much of the memory is waiting for the archive, estimated from some of its frames.
@@ -77,6 +79,12 @@ pub(crate) struct Fastpath {
     pub(crate) ring_faults: Decimal,
     /// Heap allocations after start-up.
     pub(crate) allocations: Decimal,
+    /// Last seq of the journal as the process found it.
+    pub(crate) recovered_seq: Decimal,
+    /// Times that the system's time was found to have stepped.
+    pub(crate) clock_jumps: Decimal,
+    /// Whether it differs from the exchange's clock now.
+    pub(crate) clock_is_off: bool,
     pub(crate) tiles: Vec<Tile>,
     pub(crate) stages: Vec<Stage>,
 }
@@ -176,46 +184,50 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
         // Before the pid: what has ended is said of the pid before.
         let said = slow.process_state();
         let life = Life::of(&memory, said, slow.pid());
-        Some((slow, life))
+        Some((slow, life, memory.header().boot_id() == boot_id))
     });
     let fast = fast.and_then(|memory| {
         let fast = view(FastView::new(memory.clone()), &mut unknown)?;
         let said = fast.process_state();
         let pid = memory.header().pid();
-        Some((fast, Life::of(&memory, said, pid), pid))
+        let this_boot = memory.header().boot_id() == boot_id;
+        Some((fast, Life::of(&memory, said, pid), pid, this_boot))
     });
     let epoch = journal
         .as_ref()
         .map(|memory| Decimal(memory.header().epoch()));
-    let durable = slow.as_ref().map_or(0, |(slow, _)| slow.durable_seq());
+    let durable = slow.as_ref().map_or(0, |(slow, ..)| slow.durable_seq());
     let journal = journal.and_then(|memory| {
         let this_boot = memory.header().boot_id() == boot_id;
         view(Journal::of(&memory, this_boot, durable), &mut unknown)
     });
-    let head = journal
-        .as_ref()
-        .filter(|journal| journal.this_boot)
-        .map(|journal| journal.head.0);
-    let newest = crate::snapshot::newest_seq(config);
-    let newest = view(newest, &mut unknown).flatten();
+    let head = journal.as_ref().filter(|journal| journal.this_boot);
+    let head = head.map(|journal| journal.head.0);
+    let newest = view(crate::snapshot::newest_seq(config), &mut unknown).flatten();
+    let (ack, feed) = promises(config, fast.as_ref());
     let mut status = Status {
         instance: config.instance.name.clone(),
         shard: config.instance.shard,
         epoch,
-        ack: match config.instance.ack {
-            Ack::Sequenced => "sequenced",
-            Ack::Durable => "durable",
-        },
+        ack,
         port: port(config, fast.as_ref().map(|(fast, ..)| fast)),
         gateway: gateway_of(config, slow.as_ref()),
         metrics: metrics_of(config, slow.as_ref()),
-        feed: config.feed.destination.map(|to| to.to_string()),
+        feed: feed.map(|to| to.to_string()),
         health: "",
         problems,
         unknown,
         journal,
-        fastpath: fast.map(|(fast, life, pid)| Fastpath::of(&fast, life, pid, head)),
-        slowpath: slow.map(|(slow, life)| Slowpath::of(&slow, life, head, config.store.enabled)),
+        fastpath: fast.map(|(fast, life, pid, this_boot)| {
+            let mut fastpath = Fastpath::of(&fast, life, pid, head);
+            fastpath.forget_ages_unless(this_boot);
+            fastpath
+        }),
+        slowpath: slow.map(|(slow, life, this_boot)| {
+            let mut slowpath = Slowpath::of(&slow, life, head, config.store.enabled);
+            slowpath.heartbeat_age_ns = slowpath.heartbeat_age_ns.filter(|_| this_boot);
+            slowpath
+        }),
         snapshot: newest.map(|seq| Progress::of(seq.0, head)),
     };
     judge::judge(&mut status);
@@ -225,29 +237,50 @@ pub(crate) fn collect(config: &Config) -> Result<Status> {
 /// The address that orders come in by: of a port that the system chose, if the fastpath has said which.
 fn port(config: &Config, fast: Option<&FastView>) -> String {
     let mut address = config.port.bind;
-    let tiles = fast
-        .into_iter()
-        .flat_map(|fast| (0..TILES).filter_map(|slot| fast.tile(slot)));
-    let process = tiles
-        .into_iter()
-        .find(|tile| tile.kind == tile_kind::PROCESS);
-    let number = process.map_or(0, |tile| tile.counters[process::order_port]);
+    let number = fast.map_or(0, |fast| own_count(fast, process::order_port));
     if let Some(number) = u16::try_from(number).ok().filter(|number| *number != 0) {
         address.set_port(number);
     }
     address.to_string()
 }
 
+/// What reports promise and where the feed goes: as the running fastpath began, for the file may say something else
+/// by now; as configured if none runs.
+fn promises(
+    config: &Config,
+    fast: Option<&(FastView, Life, u64, bool)>,
+) -> (&'static str, Option<SocketAddrV4>) {
+    let running = fast.filter(|(_, life, ..)| *life == Life::Running);
+    let running = running.map(|(fast, ..)| fast);
+    let feed = || running.and_then(|fast| numbered_address(own_count(fast, process::feed)));
+    match (
+        running.map_or(0, |fast| own_count(fast, process::ack)),
+        config.instance.ack,
+    ) {
+        (1, _) => ("sequenced", feed()),
+        (2, _) => ("durable", feed()),
+        (_, Ack::Sequenced) => ("sequenced", config.feed.destination),
+        (_, Ack::Durable) => ("durable", config.feed.destination),
+    }
+}
+
+/// A counter of the fastpath's own block; 0 if there is none yet.
+fn own_count(fast: &FastView, number: usize) -> u64 {
+    let mut tiles = (0..TILES).filter_map(|slot| fast.tile(slot));
+    let process = tiles.find(|tile| tile.kind == tile_kind::PROCESS);
+    process.map_or(0, |tile| tile.counters[number])
+}
+
 /// Where the gateway of a slowpath that runs listens.
-fn gateway_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
-    let (slow, life) = slow?;
+fn gateway_of(config: &Config, slow: Option<&(SlowView, Life, bool)>) -> Option<String> {
+    let (slow, life, _) = slow?;
     let address = serving::address(config, slow).filter(|_| *life == Life::Running)?;
     Some(format!("{}://{address}", config.gateway.scheme()))
 }
 
 /// Where a slowpath that runs serves figures.
-fn metrics_of(config: &Config, slow: Option<&(SlowView, Life)>) -> Option<String> {
-    let (slow, life) = slow?;
+fn metrics_of(config: &Config, slow: Option<&(SlowView, Life, bool)>) -> Option<String> {
+    let (slow, life, _) = slow?;
     let address = metrics::address(config, slow).filter(|_| *life == Life::Running)?;
     Some(format!("http://{address}/metrics"))
 }
@@ -326,7 +359,7 @@ impl Journal {
             this_boot,
             head: Decimal(head),
             oldest: Decimal(oldest),
-            bytes: Decimal(memory.bytes() as u64),
+            bytes: Decimal(words * 8),
             frame_capacity: Decimal(frame_capacity),
             fill_per_mille: fill,
         })
@@ -353,6 +386,7 @@ impl Fastpath {
         let tiles: Vec<TileView> = (0..TILES).filter_map(|slot| fast.tile(slot)).collect();
         let process = tiles.iter().find(|tile| tile.kind == tile_kind::PROCESS);
         let sequencing = tiles.iter().find(|tile| tile.kind == tile_kind::MATCH);
+        let own = |number: usize| process.map_or(0, |tile| tile.counters[number]);
         let faults = |number: usize| Decimal(sequencing.map_or(0, |tile| tile.counters[number]));
         Self {
             pid: Decimal(pid),
@@ -360,13 +394,24 @@ impl Fastpath {
             out: Progress::of(fast.out_seq(), head),
             gate_faults: faults(matching::gate_faults),
             ring_faults: faults(matching::ring_faults),
-            allocations: Decimal(process.map_or(0, |tile| tile.counters[process::allocations])),
+            allocations: Decimal(own(process::allocations)),
+            recovered_seq: Decimal(own(process::recovered_seq)),
+            clock_jumps: Decimal(own(process::clock_jumps)),
+            clock_is_off: own(process::clock_in_trouble) != 0,
             tiles: tiles.iter().map(Tile::of).collect(),
             stages: stage::NAMES
                 .iter()
                 .enumerate()
                 .filter_map(|(number, name)| Stage::of(fast, number, name))
                 .collect(),
+        }
+    }
+
+    /// Heartbeats are times since the boot of the machine in which they were written.
+    fn forget_ages_unless(&mut self, this_boot: bool) {
+        if !this_boot {
+            let tiles = self.tiles.iter_mut();
+            tiles.for_each(|tile| tile.heartbeat_age_ns = None);
         }
     }
 }

@@ -54,6 +54,13 @@ fn judge_fastpath(fastpath: &Fastpath, problems: &mut Vec<String>) {
     }
     if fastpath.state == Life::Running {
         judge_serving(fastpath, problems);
+        if fastpath.clock_is_off {
+            problems.push(
+                "the system's time has stepped; the exchange's goes on as before, and nothing ends before its time: set \
+                 the system's clock right, or see docs/OPERATING.md, \"When the clock steps\""
+                    .to_owned(),
+            );
+        }
     }
     // A ring that was once impossible is not read again by this fastpath.
     for (faults, what, remedy) in [

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// ended with an error (`failed`), or killed.
 ///
 /// Exit code 0: healthy. 1: something is wrong (a process does not run or is silent for more than 2 s, the
-/// shadow engine does not agree, the archive fails, the gateway does not listen, progress was impossible, the region of a
+/// shadow engine does not agree, the archive fails, the gateway does not listen, the system's time has stepped, progress was impossible, the region of a
 /// process that runs is gone). 2: it cannot be told, because
 /// configuration or regions are missing, or this user may not read them.
 #[derive(Args, Debug)]
@@ -45,6 +45,13 @@ pub(crate) struct Arguments {
     /// Look again every so many seconds, until interrupted.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     watch: Option<u64>,
+}
+
+impl Arguments {
+    /// Whether it looks again and again.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.watch.is_some()
+    }
 }
 
 /// Shows it once, or again and again.

@@ -5,6 +5,10 @@ use crate::decimal::Decimal;
 use std::fmt::Write as _;
 use std::io;
 
+/// Nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+/// From here on people say minutes.
+const TWO_MINUTES: u64 = 120 * SECOND;
 /// Columns that lines of counters keep to.
 const COLUMNS: usize = 100;
 
@@ -47,13 +51,11 @@ pub(crate) fn render(status: &Status, out: &mut impl io::Write) -> io::Result<()
     }
     if let Some(slowpath) = &status.slowpath {
         writeln!(out)?;
-        let life = life(slowpath.state);
-        let age = age(slowpath.heartbeat_age_ns);
-        line(
-            out,
-            "slowpath",
-            &format!("pid {} {life}, heartbeat {age}", slowpath.pid),
-        )?;
+        let mut text = who(slowpath.pid, slowpath.state);
+        if slowpath.state != Life::Absent {
+            let _ = write!(text, ", heartbeat {}", age(slowpath.heartbeat_age_ns));
+        }
+        line(out, "slowpath", &text)?;
         counts(&slowpath.counters, out)?;
         let gateway = status.gateway.as_deref().unwrap_or("none");
         line(out, "gateway", gateway)?;
@@ -84,7 +86,7 @@ fn render_progress(slowpath: &Slowpath, out: &mut impl io::Write) -> io::Result<
     line(out, "archived", &progress(slowpath.archived))?;
     line(out, "durable", &progress(slowpath.durable))?;
     let shadow = &slowpath.shadow;
-    let mut text = format!("{} {}", progress(shadow.progress), shadow.state);
+    let mut text = format!("{}, {}", progress(shadow.progress), shadow.state);
     if let Some(seq) = shadow.diverged_seq.or(shadow.unreadable_seq) {
         let _ = write!(text, " at seq {seq}");
     }
@@ -97,16 +99,18 @@ fn render_progress(slowpath: &Slowpath, out: &mut impl io::Write) -> io::Result<
 fn render_fastpath(fastpath: &Fastpath, out: &mut impl io::Write) -> io::Result<()> {
     writeln!(out)?;
     let text = format!(
-        "pid {} {}, {} allocations after start, faults: gate {}, ring {}",
-        fastpath.pid,
-        life(fastpath.state),
+        "{}, recovered to seq {}, {} allocations after start, faults: gate {}, ring {}, clock {}",
+        who(fastpath.pid, fastpath.state),
+        fastpath.recovered_seq,
         fastpath.allocations,
         fastpath.gate_faults,
-        fastpath.ring_faults
+        fastpath.ring_faults,
+        fastpath.clock_jumps
     );
     line(out, "fastpath", &text)?;
-    for tile in &fastpath.tiles {
-        render_tile(tile, out)?;
+    // What the process itself counts stands in the line above.
+    for tile in fastpath.tiles.iter().filter(|tile| tile.is_polling()) {
+        render_tile(tile, fastpath.state, out)?;
     }
     writeln!(
         out,
@@ -119,27 +123,33 @@ fn render_fastpath(fastpath: &Fastpath, out: &mut impl io::Write) -> io::Result<
     Ok(())
 }
 
-fn render_tile(tile: &Tile, out: &mut impl io::Write) -> io::Result<()> {
-    if tile.is_polling() {
-        writeln!(
-            out,
-            "  {:<8} {:<7} heartbeat {}, busy {} of {} polls",
-            tile.kind,
-            tile.state,
-            age(tile.heartbeat_age_ns),
-            percent(tile.busy_per_mille),
-            tile.polls
-        )?;
-    } else {
-        writeln!(out, "  {:<8}", tile.kind)?;
-    }
+fn render_tile(tile: &Tile, life: Life, out: &mut impl io::Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {:<8} {:<7} heartbeat {:<15} busy {:>7} of {} polls",
+        tile.kind,
+        tile_state(tile.state, life),
+        age(tile.heartbeat_age_ns),
+        percent(tile.busy_per_mille),
+        tile.polls
+    )?;
     counts(&tile.counters, out)
+}
+
+/// A tile of a process that was killed still says that it runs.
+fn tile_state(said: &'static str, life: Life) -> &'static str {
+    if life != Life::Running && matches!(said, "boot" | "run") {
+        return "gone";
+    }
+    said
 }
 
 /// Counters that are not 0, as many on a line as fit.
 fn counts(counts: &[Count], out: &mut impl io::Write) -> io::Result<()> {
     let mut text = String::new();
-    for Count { name, count } in counts.iter().filter(|count| count.count > Decimal(0)) {
+    // A port is no count, and stands in the address that is shown.
+    let counts = counts.iter().filter(|count| !count.name.ends_with("_port"));
+    for Count { name, count } in counts.filter(|count| count.count > Decimal(0)) {
         let next = format!("  {name} {count}");
         if !text.is_empty() && text.len() + next.len() > COLUMNS - 8 {
             writeln!(out, "        {}", text.trim_start())?;
@@ -191,6 +201,16 @@ fn life(state: Life) -> &'static str {
     }
 }
 
+/// Which process, and how it is.
+fn who(pid: Decimal, state: Life) -> String {
+    match state {
+        Life::Absent => "has never run".to_owned(),
+        Life::Running | Life::Stopped | Life::Unfinished | Life::Failed | Life::Killed => {
+            format!("pid {pid} {}", life(state))
+        }
+    }
+}
+
 fn age(age: Option<Decimal>) -> String {
     age.map_or("never".to_owned(), |age| format!("{} ago", span(age.0)))
 }
@@ -204,10 +224,21 @@ fn span(nanos: u64) -> String {
     let (unit, name) = match nanos {
         0..1_000 => return format!("{nanos} ns"),
         1_000..1_000_000 => (1_000, "µs"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
+        1_000_000..SECOND => (1_000_000, "ms"),
+        SECOND..TWO_MINUTES => (SECOND, "s"),
+        _ => return long_span(nanos / SECOND),
     };
     format!("{}.{} {name}", nanos / unit, nanos % unit * 10 / unit)
+}
+
+/// The two largest units of a time from two minutes on.
+fn long_span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min {} s", seconds % 60),
+        (0, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +249,55 @@ mod tests {
     fn spans_and_shares_are_short() {
         let spans = [0, 999, 1_000, 1_999_999, 61_300_000_000].map(span);
         assert_eq!(spans, ["0 ns", "999 ns", "1.0 µs", "1.9 ms", "61.3 s"]);
+        let long = [120, 3_599, 3_600, 90_061, 1_000_000].map(|seconds| span(seconds * SECOND));
+        let says = [
+            "2 min 0 s",
+            "59 min 59 s",
+            "1 h 0 min",
+            "1 d 1 h",
+            "11 d 13 h",
+        ];
+        assert_eq!(long, says);
         assert_eq!([0, 7, 1000].map(percent), ["0.0 %", "0.7 %", "100.0 %"]);
+    }
+
+    #[test]
+    fn tiles_line_up_and_those_of_a_dead_process_are_gone() {
+        let text = |heartbeat, busy_per_mille, life| {
+            let tile = Tile {
+                kind: "net",
+                state: "run",
+                heartbeat_age_ns: heartbeat,
+                polls: Decimal(7),
+                busy_polls: Decimal(0),
+                busy_per_mille,
+                counters: Vec::new(),
+            };
+            let mut out = Vec::new();
+            render_tile(&tile, life, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let column = |text: &str| text.chars().take_while(|c| *c != '%').count();
+        let live = text(Some(Decimal(900)), 3, Life::Running);
+        assert!(
+            live.contains("net      run     heartbeat 900 ns ago"),
+            "{live}"
+        );
+        for (age, busy, life) in [
+            (Some(Decimal(3_599 * SECOND)), 1_000, Life::Killed),
+            (Some(Decimal(1_500)), 25, Life::Stopped),
+            (None, 0, Life::Failed),
+        ] {
+            let dead = text(age, busy, life);
+            assert!(dead.contains("net      gone    heartbeat "), "{dead}");
+            assert_eq!(column(&dead), column(&live), "{dead}{live}");
+        }
+    }
+
+    #[test]
+    fn who_never_ran_has_no_pid() {
+        assert_eq!(who(Decimal(0), Life::Absent), "has never run");
+        assert_eq!(who(Decimal(7), Life::Killed), "pid 7 dead");
     }
 
     #[test]

@@ -5,13 +5,13 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::fmt;
 
 /// A command or an event.
-pub(crate) struct Record {
+pub struct Record {
     kind: &'static str,
     fields: Vec<(&'static str, Value)>,
 }
 
 /// A field.
-pub(crate) enum Value {
+enum Value {
     /// At most 32 bits: a number in JSON too.
     Small(u32),
     /// More: a string of digits in JSON.
@@ -114,14 +114,17 @@ macro_rules! record {
     };
 }
 
-/// A command.
-pub(crate) fn command(command: &Command) -> Record {
+/// A command, for people and programs.
+#[must_use]
+pub fn command(command: &Command) -> Record {
     match command {
         Command::NewOrder(_)
         | Command::CancelOrder(_)
         | Command::AmendOrder(_)
         | Command::MassCancel(_)
-        | Command::KillSwitch(_) => entry(command),
+        | Command::KillSwitch(_)
+        | Command::Quote(_)
+        | Command::SetProtection(_) => entry(command),
         Command::Genesis(_)
         | Command::CreateAsset(_)
         | Command::CreateMarket(_)
@@ -319,12 +322,44 @@ fn entry(command: &Command) -> Record {
             target = c.target,
             on = word(c.on),
         ),
+        Command::Quote(_) | Command::SetProtection(_) => quoting(command),
         other => unreachable!("{other:?} is no command of a session"),
     }
 }
 
-/// An event.
-pub(crate) fn event(event: &Event) -> Record {
+/// What a market maker sends.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn quoting(command: &Command) -> Record {
+    match command {
+        Command::Quote(c) => record!(
+            "Quote",
+            quote_id = c.quote_id.0,
+            market = c.market.0,
+            bid_price = c.bid_price.0,
+            bid_qty = c.bid_qty.0,
+            ask_price = c.ask_price.0,
+            ask_qty = c.ask_qty.0,
+            slide = word(c.slide),
+        ),
+        Command::SetProtection(c) => record!(
+            "SetProtection",
+            request = c.request,
+            market = c.market.0,
+            window = c.window,
+            max_qty = c.max_qty.0,
+            max_notional = c.max_notional.0,
+            max_fills = c.max_fills,
+        ),
+        other => unreachable!("{other:?} quotes nothing"),
+    }
+}
+
+/// An event, for people and programs.
+#[must_use]
+pub fn event(event: &Event) -> Record {
     match event {
         Event::Outcome(e) => {
             record!(
@@ -353,7 +388,9 @@ pub(crate) fn event(event: &Event) -> Record {
         | Event::NotApplied(_)
         | Event::SelfTradePrevented(_)
         | Event::MassCanceled(_)
-        | Event::Triggered(_) => report(event),
+        | Event::Triggered(_)
+        | Event::ProtectionSet(_)
+        | Event::ProtectionReached(_) => report(event),
     }
 }
 
@@ -515,7 +552,35 @@ fn report(event: &Event) -> Record {
             request = e.request,
             count = e.count,
         ),
+        Event::ProtectionSet(_) | Event::ProtectionReached(_) => protection(event),
         other => unreachable!("{other:?} is for no session"),
+    }
+}
+
+/// A session's quotes are protected, or were.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller's match names all the others"
+)]
+fn protection(event: &Event) -> Record {
+    match event {
+        Event::ProtectionSet(e) => record!(
+            "ProtectionSet",
+            session = e.session.0,
+            report_no = e.report_no,
+            request = e.request,
+            market = e.market.0,
+        ),
+        Event::ProtectionReached(e) => record!(
+            "ProtectionReached",
+            session = e.session.0,
+            report_no = e.report_no,
+            market = e.market.0,
+            qty = e.qty.0,
+            notional = e.notional.0,
+            fills = e.fills,
+        ),
+        other => unreachable!("{other:?} is of no protection"),
     }
 }
 
@@ -544,6 +609,7 @@ fn beginning(event: &Event) -> Record {
             trigger_price = e.trigger_price.0,
             self_trade = word(e.self_trade),
             self_trade_scope = word(e.self_trade_scope),
+            quote = word(e.quote),
         ),
         Event::Triggered(e) => record!(
             "Triggered",
