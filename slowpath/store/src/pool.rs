@@ -15,6 +15,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Longest wait for a connection.
@@ -68,11 +69,7 @@ impl Pool {
                 return Ok(self.0.handed_out(connected, turn));
             }
         }
-        let database = &self.0.database;
-        let mut connected = Connected {
-            connection: database.connect(self.0.purpose).await?,
-            file: database.file_id(),
-        };
+        let mut connected = self.0.connect().await?;
         self.0.begin_on(&mut connected).await?;
         Ok(self.0.handed_out(connected, turn))
     }
@@ -102,6 +99,17 @@ impl std::fmt::Debug for Pool {
 impl Inner {
     fn lock(&self) -> MutexGuard<'_, Vec<Connected>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> Result<Connected, StoreError> {
+        let before = self.database.file_id();
+        let connection = self.database.connect(self.purpose).await?;
+        let file = self.database.file_id();
+        // Replaced meanwhile: which of both it has, nobody knows.
+        if before.is_some() && before != file {
+            return Err(StoreError::Gone(self.database.name()));
+        }
+        Ok(Connected { connection, file })
     }
 
     fn take_idle(&self) -> Result<Option<Connected>, StoreError> {
@@ -140,38 +148,65 @@ impl Inner {
         turn: OwnedSemaphorePermit,
     ) -> Transaction {
         Transaction {
-            connected,
+            begun: Some(Begun { connected, turn }),
             pool: Arc::clone(self),
-            turn,
         }
     }
 }
 
 /// A connection with a transaction, which [`Transaction::commit`] ends. If it is dropped, nothing was written, and the
-/// connection is closed.
+/// connection is closed; its turn comes back when the database has taken back what was not committed, so that no two
+/// transactions of one turn overlap.
 pub(crate) struct Transaction {
-    connected: Connected,
+    /// None once it has ended.
+    begun: Option<Begun>,
     pool: Arc<Inner>,
+}
+
+struct Begun {
+    connected: Connected,
     turn: OwnedSemaphorePermit,
 }
+
+/// Why a transaction has a connection.
+const BEGUN: &str = "only its end takes the connection";
 
 impl Transaction {
     /// Ends it. After an error of one of its statements, drop it instead.
     ///
     /// # Errors
     /// What the database says, or [`StoreError::Gone`]: then it may or may not have been written.
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let Self {
-            mut connected,
-            pool,
-            turn,
-        } = self;
-        connected.connection.execute("COMMIT").await?;
-        pool.ensure_there(&connected)?;
-        pool.lock().push(connected);
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        // It stays here until then: whoever gives up waiting lets it drop.
+        self.execute("COMMIT").await?;
+        let Begun { connected, turn } = self.begun.take().expect(BEGUN);
+        self.pool.ensure_there(&connected)?;
+        self.pool.lock().push(connected);
         // Whoever has the next turn finds it.
         drop(turn);
         Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(Begun { connected, turn }) = self.begun.take() else {
+            return;
+        };
+        // Without a runtime the process ends.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            let mut connection = connected.connection;
+            let end = async {
+                // It waits for what is still under way. That it fails is nothing new.
+                let _rolled_back = connection.execute("ROLLBACK").await;
+                let _closed = connection.close().await;
+            };
+            let _too_long = tokio::time::timeout(PATIENCE, end).await;
+            drop(turn);
+        });
     }
 }
 
@@ -179,12 +214,12 @@ impl Deref for Transaction {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.connected.connection
+        &self.begun.as_ref().expect(BEGUN).connected.connection
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.connected.connection
+        &mut self.begun.as_mut().expect(BEGUN).connected.connection
     }
 }

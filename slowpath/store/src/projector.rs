@@ -234,8 +234,12 @@ impl Projector {
 }
 
 async fn connect(database: &Database, shard: u16) -> Result<(Connected, Resume), StoreError> {
+    let before = database.file_id();
     let (writer, prepared) = within(Writer::open(database, shard)).await?;
     let file = database.file_id();
+    if before.is_some() && before != file {
+        return Err(StoreError::Gone(database.name()));
+    }
     Ok((Connected { writer, file }, prepared.resume))
 }
 
