@@ -18,13 +18,14 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::response::Response;
 use domain::{MarketId, Seq, SessionId};
 use engine::Engine;
-use opening::{Pending, opened};
+use opening::{Opening, opened};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -109,7 +110,7 @@ pub(crate) async fn upgrade(State(app): State<App>, upgrade: WebSocketUpgrade) -
                 app,
                 socket,
                 streams: StreamMap::new(),
-                opening: None,
+                opening: JoinSet::new(),
                 member: None,
                 caller: None,
             };
@@ -135,7 +136,7 @@ struct Connection {
     /// By name.
     streams: StreamMap<String, Updates>,
     /// A stream that waits for the history, beside those that go on. What the client says meanwhile waits for it.
-    opening: Option<Pending>,
+    opening: JoinSet<Opening>,
     member: Option<Membership>,
     caller: Option<Caller>,
     /// Changes when some log-on was ended.
@@ -146,6 +147,8 @@ impl Connection {
     async fn run(mut self) {
         let _open = self.app.measures.websocket();
         let end = self.serve().await;
+        // What still waits for the history waits for nobody.
+        self.opening.abort_all();
         if let End::Told(code, reason) = end {
             let message = json!({ "type": "Error", "code": reason });
             let closing = async {
@@ -184,12 +187,11 @@ impl Connection {
                     None => Ok(()),
                 },
                 opening = opened(&mut self.opening) => {
-                    self.opening = None;
                     let open = self.open(opening).await;
                     heard = Instant::now();
                     open
                 }
-                message = self.socket.recv(), if self.opening.is_none() => {
+                message = self.socket.recv(), if self.opening.is_empty() => {
                     if second.elapsed() >= Duration::from_secs(1) {
                         (second, asked) = (Instant::now(), 0);
                     }

@@ -10,12 +10,14 @@ use crate::view::{ApiOrder, ApiTrade, wallet};
 use domain::{Event, MarketId, OrderId, SessionId};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long the history may take to catch up with a resumed stream.
 const HISTORY_PATIENCE: Duration = Duration::from_secs(10);
+/// Time between two looks at it, which lags by some 100 ms.
+const HISTORY_LOOK: Duration = Duration::from_millis(25);
 /// Most trades that are sent again.
 const TRADES_AGAIN: usize = 5000;
 
@@ -30,15 +32,14 @@ pub(super) struct Opening {
     found: Result<Vec<store::Trade>, Problem>,
 }
 
-/// One that waits.
-pub(super) type Pending = Pin<Box<dyn Future<Output = Opening> + Send>>;
-
 /// Comes when the history has what a stream begins with; never if none waits for it.
-pub(super) async fn opened(opening: &mut Option<Pending>) -> Opening {
-    match opening {
-        Some(opening) => opening.await,
-        None => std::future::pending().await,
+pub(super) async fn opened(opening: &mut JoinSet<Opening>) -> Opening {
+    while let Some(opened) = opening.join_next().await {
+        if let Ok(opened) = opened {
+            return opened;
+        }
     }
+    std::future::pending().await
 }
 
 /// Streams that begin with what the history has.
@@ -46,14 +47,16 @@ impl Connection {
     /// Lets a stream wait for the history. `now` is its number.
     pub(super) fn wait(&mut self, stream: Stream, after: Option<u64>, now: u64) {
         let app = self.app.clone();
-        self.opening = Some(Box::pin(async move {
+        // A task of its own, because it holds one of the few turns of the store, and a client that reads slowly would
+        // keep the connection from going on with it.
+        self.opening.spawn(async move {
             Opening {
                 stream,
                 after,
                 now,
                 found: Self::found(&app, stream, after).await,
             }
-        }));
+        });
     }
 
     /// What a stream begins with, once the history has all that the shadow engine has now. Nothing here tells the client
@@ -127,7 +130,7 @@ impl Connection {
                     "the history is too far behind to begin this stream: subscribe again later",
                 ));
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(HISTORY_LOOK).await;
         }
     }
 
