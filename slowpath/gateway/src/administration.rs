@@ -5,6 +5,7 @@ use crate::desk::Done;
 use crate::live::{Answer, now};
 use crate::problem::Problem;
 use crate::state::App;
+use crate::upkeep::within;
 use domain::{Command, Source};
 use store::Asked;
 
@@ -46,7 +47,7 @@ pub(crate) async fn send(
             time: now(),
             request: request.clone(),
         };
-        app.store.add_asked(&asked).await?;
+        within(app.store.add_asked(&asked)).await?;
         // Numbers that never came may have been given up meanwhile: then it is another one.
         if let Some(answer) = app.live.send_as(source, number, command)? {
             return Ok(answer);

@@ -93,7 +93,9 @@ impl App {
             .read(|engine, _| engine.market_ids().take(2).collect::<Vec<_>>());
         match (markets.pop(), markets.pop()) {
             (Some(market), None) => Ok(market),
-            _ => Err(Problem::invalid("name the market: `?market=SYMBOL`")),
+            _ => Err(Problem::invalid(
+                "market: there are several, so name one; /api/v1/system/markets lists them",
+            )),
         }
     }
 }

@@ -5,12 +5,16 @@ use crate::live::now;
 use crate::state::App;
 use crate::view::wallet;
 use std::time::Duration;
+use store::StoreError;
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// Time between two looks at what is to be done.
 const LOOK: Duration = Duration::from_secs(1);
 /// Time between two times that expired refresh tokens are forgotten; the first is at start.
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// Longest wait for the store, as long as a request has unless configured.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs for as long as the gateway serves.
 pub(crate) async fn run(app: &App) {
@@ -23,13 +27,21 @@ pub(crate) async fn run(app: &App) {
     let (mut look, mut hourly) = (every(LOOK), every(HOUR));
     loop {
         let done = tokio::select! {
-            _ = look.tick() => revocation::write_rest(app).await,
-            _ = hourly.tick() => app.store.forget_tokens(now()).await.map(drop),
+            _ = look.tick() => within(revocation::write_rest(app)).await,
+            _ = hourly.tick() => within(app.store.forget_tokens(now())).await.map(drop),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the store does not take what ends log-ons; it is tried on");
         }
     }
+}
+
+/// Gives up work of the store that nobody waits for who would give it up: it holds the only turn of its kind.
+pub(crate) async fn within<T>(
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.unwrap_or(Err(StoreError::Silent(PATIENCE.as_secs())))
 }
 
 fn every(period: Duration) -> Interval {

@@ -264,8 +264,8 @@ pub(crate) async fn refresh(
         .await?;
     match rotation {
         Rotation::Rotated(token) if revocation::has_ended(&app, token.family) => {
-            // The store did not have it yet.
-            revocation::end(&app, token.family).await?;
+            // The store did not have it yet, or does not have it any more.
+            revocation::end_again(&app, token.family).await?;
             Err(ended())
         }
         Rotation::Rotated(token) => Ok(Json(tokens(&app, &token, role, next))),

@@ -8,9 +8,10 @@ use crate::number::{I64, U64};
 use crate::problem::{Problem, Refusals};
 use crate::report::ApiReport;
 use crate::state::{App, Body, Query};
+use crate::timeout::SentAs;
 use crate::view::{ApiOrder, wallet};
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use domain::{
     ClientOrderId, Command, Event, Flag, MarketId, Price, Qty, Quote, Reason, Side, Zero,
 };
@@ -197,6 +198,7 @@ impl QuotedIn {
 pub(crate) async fn place(
     State(app): State<App>,
     caller: Caller,
+    Extension(sent_as): Extension<SentAs>,
     Body(asked): Body<PlaceQuotes>,
 ) -> Result<Json<Quoted>, Problem> {
     app.live.ensure_live()?;
@@ -214,9 +216,11 @@ pub(crate) async fn place(
         None => ClientOrderId(fresh_id()?),
     };
     let quotes = asked.entered(&app, quote_id)?;
+    sent_as.say(quote_id);
+    let quotes = quote(&app, &caller, member, &quotes).await;
     Ok(Json(Quoted {
         quote_id: U64(quote_id.0),
-        quotes: quote(&app, &caller, member, &quotes).await?,
+        quotes: quotes.map_err(|problem| problem.of_order(quote_id))?,
     }))
 }
 

@@ -35,6 +35,12 @@ pub(crate) async fn end(app: &App, family: u64) -> Result<(), StoreError> {
     write(app, family).await
 }
 
+/// Ends a log-on of which the store has just shown that it lacks the end, whether or not that was written before.
+pub(crate) async fn end_again(app: &App, family: u64) -> Result<(), StoreError> {
+    app.unwritten.lock().insert(family);
+    end(app, family).await
+}
+
 /// Whether a log-on was ended, as far as its tokens may still come.
 pub(crate) fn has_ended(app: &App, family: u64) -> bool {
     app.tokens.is_revoked(family) || app.unwritten.lock().contains(&family)
