@@ -144,9 +144,11 @@ impl Quoter {
             }
             Event::Missed { from, count, .. } => {
                 println!("{count} reports from {from} on can no longer be had");
+                // That a protection was reached may be among them.
+                self.is_protected = false;
             }
-            // Quoting anew says all that there is to say.
-            Event::OutcomeUnknown { .. } => {}
+            // Quoting anew says all that there is to say of quotes, but a protection may not be set.
+            Event::OutcomeUnknown { .. } => self.is_protected = false,
             Event::Refused(refused) => println!("refused: {}", refusal::reason(refused.reason)),
         }
     }

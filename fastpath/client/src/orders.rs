@@ -6,7 +6,7 @@ use domain::{
 use std::collections::{BTreeMap, VecDeque};
 use wire::order_entry::{
     Message, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled, OrderRejected,
-    SelfTradePrevented, Triggered,
+    SelfTradePrevented, Template, Triggered,
 };
 use zerocopy::TryFromBytes;
 
@@ -127,10 +127,11 @@ impl Orders {
     /// The live order of one side of what is quoted in a market.
     #[must_use]
     pub fn quote(&self, market: MarketId, side: Side) -> Option<&Order> {
-        // If reports are missing, one before it may seem to live still.
-        let newest = self.live.values().rev();
-        let mut quotes = newest.filter(|order| order.quote);
-        quotes.find(|order| order.market == market && order.side == side)
+        let quotes = self.live.values().filter(|order| order.quote);
+        // If reports are missing, one before it may seem to live still. (Ids say nothing of age: slots are used again.)
+        quotes
+            .filter(|order| order.market == market && order.side == side)
+            .max_by_key(|order| order.accepted_by)
     }
 
     /// All live orders, by the exchange's id.
@@ -269,7 +270,13 @@ impl Orders {
     /// nothing: which order has it may be among what is missing.)
     fn rejected(&mut self, report: &OrderRejected) {
         if report.reason == u16::from(domain::Reason::UnknownOrder) {
-            let unknown = |order: &Order| order.order_id == report.order_id && !order.certain;
+            // A quote cannot be amended, and lives all the same.
+            let is_amendment = report.refused_template_id == Template::AmendOrder.number();
+            let unknown = |order: &Order| {
+                order.order_id == report.order_id
+                    && !order.certain
+                    && !(order.quote && is_amendment)
+            };
             self.live.retain(|_, order| !unknown(order));
         }
     }
@@ -425,6 +432,34 @@ mod tests {
             reason: domain::Reason::UnknownOrder.into(),
             ..OrderRejected::default()
         })
+    }
+
+    #[test]
+    fn the_quote_that_lives_is_the_one_that_was_accepted_last() {
+        let mut orders = of(&[(1, quoted(SECOND, Side::Buy))]);
+        orders.missed();
+        // Its slot was never used before, so its id is lower.
+        orders.report(3, &quoted(FIRST, Side::Buy));
+        let quote = orders.quote(MarketId(5), Side::Buy);
+        assert_eq!(quote.map(|order| order.order_id), Some(FIRST));
+    }
+
+    #[test]
+    fn a_quote_lives_whose_amendment_was_refused() {
+        let mut orders = of(&[(1, quoted(FIRST, Side::Buy))]);
+        orders.missed();
+        let refused = |template: Template| {
+            Message::OrderRejected(OrderRejected {
+                order_id: FIRST,
+                reason: domain::Reason::UnknownOrder.into(),
+                refused_template_id: template.number(),
+                ..OrderRejected::default()
+            })
+        };
+        orders.report(3, &refused(Template::AmendOrder));
+        assert_eq!(orders.live().count(), 1);
+        orders.report(4, &refused(Template::CancelOrder));
+        assert_eq!(orders.live().count(), 0);
     }
 
     fn of(reports: &[(u64, Message)]) -> Orders {
