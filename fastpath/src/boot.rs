@@ -95,10 +95,11 @@ pub(crate) fn boot(config: &Config, begun: &Begun) -> Result<Machine> {
         };
         Some(Early { port, replayed })
     };
-    let (regions, locks) = open_regions(config, begun)?;
-    say_where(&regions.journal);
-    begun.made(&regions)?;
-    let machine = start(config, &regions, (locks, claim), early);
+    let machine = open_regions(config, begun).and_then(|(regions, locks)| {
+        say_where(&regions.journal);
+        begun.made(&regions)?;
+        start(config, &regions, (locks, claim), early)
+    });
     if machine.is_err() {
         begun.refused();
     }
@@ -505,7 +506,8 @@ fn ahead_of_clock(ahead: u64) -> Option<String> {
     (ahead > SECOND).then(|| {
         format!(
             "warning: engine time is {seconds} s ahead of this machine's clock, because the journal was written \
-             under a clock that was ahead, or this one is behind: set the clock right and start again; until \
+             under a clock that was ahead, or this one is behind: set the clock right and start again \
+             (with engine.clock_jump_ms = 0 for that start, if an alarm then says that the system's time is ahead); until \
              the clock has caught up every time in journal, reports and feed is ahead by this much"
         )
     })
@@ -622,6 +624,8 @@ fn assemble(
     process.set(process::epoch, u64::from(epoch));
     process.set(process::recovered_seq, recovered_seq);
     process.set(process::utc_at_boot, Clock::utc_at_boot());
+    // What the last process found says nothing of this one's clock.
+    process.set(process::clock_in_trouble, 0);
     process.set(process::order_port, u64::from(port.port));
     process.set(
         process::ack,

@@ -166,11 +166,13 @@ impl Begun {
         Ok(())
     }
 
-    /// The start is refused.
+    /// The start is refused: what it has begun, whoever refused it has seen to.
     pub(crate) fn refused(&self) {
-        if let Stage::Made { fast, .. } = &*self.stage() {
+        let mut stage = self.stage();
+        if let Stage::Made { fast, .. } = &*stage {
             fast.set_process_state(ProcessState::Failed);
         }
+        *stage = Stage::Nothing;
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {

@@ -12,7 +12,7 @@ use shm::{Heap, RingProducer};
 pub(crate) const SESSION_SHARE: u32 = 16;
 const _: () = assert!(
     SESSION_SHARE as usize * 4 <= REPLY_BURST,
-    "a turn of the out tile serves four sessions that use all of their share"
+    "a burst has room for four sessions that use all of their share"
 );
 
 /// Why a reply was given up. The client hears nothing and asks again.

@@ -23,10 +23,17 @@ impl<T: Transmit> OutTile<T> {
     /// message is on its way there is nothing to say.
     pub(crate) fn outcome(&mut self, session: SessionId, number: u64) -> Result<(), NotSent> {
         let window = self.windows.session(session).ok_or(NotSent::Unreachable)?;
-        if number > window.last_applied {
+        let is_applied = number <= window.last_applied;
+        let seq = is_applied
+            .then(|| self.windows.frame_of_number(session, number, self.noted))
+            .flatten();
+        if seq.is_none() {
+            // A mass quote that is sent again asks for many of these: each counts as a frame that is read.
+            self.resend_budget = self.resend_budget.saturating_sub(1);
+        }
+        if !is_applied {
             return Ok(());
         }
-        let seq = self.windows.frame_of_number(session, number, self.noted);
         let words = seq.and_then(|seq| self.read_again(seq));
         let frame = words.and_then(|words| parse(&self.again[..words], &self.counters));
         // A window's entry may be so old that it names a newer frame.
