@@ -98,23 +98,23 @@ fn a_folder_in_which_others_may_replace_it_is_refused() {
 /// Only root can make a file another's; for another user the same is asked from the other side.
 #[test]
 fn a_file_or_folder_of_another_user_is_refused() {
-    const NOBODY: u32 = 65_534;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("host.secret");
     let secret = load_or_create(&path).unwrap();
     let own = fs::metadata(&path).unwrap().uid();
+    let other = own + 1;
     if own == 0 {
         for given in [path.as_path(), folder.path()] {
-            chown(given, Some(NOBODY), None).unwrap();
+            chown(given, Some(other), None).unwrap();
             let error = load_or_create(&path).expect_err("it is another user's");
-            let says = format!("{} belongs to user {NOBODY}", given.display());
+            let says = format!("{} belongs to user {other}", given.display());
             assert!(error.to_string().contains(&says), "{error}");
             // The operator reads what the processes' user made.
-            assert_eq!(load_or_create_of(&path, NOBODY).unwrap(), secret);
+            assert_eq!(load_or_create_of(&path, other).unwrap(), secret);
             chown(given, Some(0), None).unwrap();
         }
     } else {
-        let error = load_or_create_of(&path, NOBODY).expect_err("it is another user's");
+        let error = load_or_create_of(&path, other).expect_err("it is another user's");
         assert!(matches!(error, SecretError::Foreign { .. }), "{error}");
     }
     assert_eq!(load_or_create(&path).unwrap(), secret);
