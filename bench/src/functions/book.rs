@@ -95,6 +95,18 @@ impl Book {
         requests
     }
 
+    /// So many times what the sequencer sends, with consecutive numbers.
+    pub(super) fn checkpoints(&self, count: u64, command: Command) -> Vec<Request> {
+        let first = self.request_of(Source::SEQUENCER, command);
+        let numbers = (0..count).map(|n| first.source_seq + n);
+        numbers
+            .map(|source_seq| Request {
+                source_seq,
+                ..first
+            })
+            .collect()
+    }
+
     fn request_of(&self, source: Source, command: Command) -> Request {
         Request {
             source,

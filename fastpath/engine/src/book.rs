@@ -257,10 +257,10 @@ impl Book {
                 Side::Sell => side_of_book.best.min(price),
             };
         } else {
-            orders[ahead].next = slot;
+            orders.set_next(ahead, slot);
         }
-        orders[slot].prev = ahead;
-        orders[slot].next = NIL;
+        orders.set_prev(slot, ahead);
+        orders.set_next(slot, NIL);
     }
 
     /// Takes lots of a resting order off its level, shown ones and hidden ones; the order itself is the caller's to change.
@@ -292,12 +292,12 @@ impl Book {
         if prev == NIL {
             level.head = next;
         } else {
-            orders[prev].next = next;
+            orders.set_next(prev, next);
         }
         if next == NIL {
             level.tail = prev;
         } else {
-            orders[next].prev = prev;
+            orders.set_prev(next, prev);
         }
         if level.head == NIL {
             self.free_price(ladders, side, price);

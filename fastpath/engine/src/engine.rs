@@ -14,9 +14,10 @@ use crate::quoted::QuotedTable;
 use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
+use crate::table::Table;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis,
-    MarketId, Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis, MarketId,
+    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -81,13 +82,13 @@ pub struct Engine {
     pub(crate) next_feed_no: u64,
     pub(crate) services: ServiceNumbers,
     pub(crate) genesis: Option<Genesis>,
-    pub(crate) assets: Vec<Option<Asset>>,
-    pub(crate) markets: Vec<Option<Market>>,
-    pub(crate) accounts: Vec<Option<Account>>,
+    pub(crate) assets: Table<Asset>,
+    pub(crate) markets: Table<Market>,
+    pub(crate) accounts: Table<Account>,
     pub(crate) limits: LimitsTable,
     /// That of `now`.
     pub(crate) day: Day,
-    pub(crate) sessions: Vec<Option<Session>>,
+    pub(crate) sessions: Table<Session>,
     /// Behind the highest id of a session that exists.
     pub(crate) sessions_end: u32,
     pub(crate) funds: Funds,
@@ -130,12 +131,12 @@ impl Engine {
             next_feed_no: 1,
             services: ServiceNumbers::default(),
             genesis: None,
-            assets: Vec::new(),
-            markets: Vec::new(),
-            accounts: Vec::new(),
+            assets: Table::with_capacity(0),
+            markets: Table::with_capacity(0),
+            accounts: Table::with_capacity(0),
             limits: LimitsTable::with_capacity(0),
             day: Day::of(Nanos(0)),
-            sessions: Vec::new(),
+            sessions: Table::with_capacity(0),
             sessions_end: 0,
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
@@ -311,12 +312,6 @@ impl Engine {
         self.session_state(session).account
     }
 
-    pub(crate) fn asset_state_mut(&mut self, asset: AssetId) -> &mut Asset {
-        self.assets[asset.0 as usize]
-            .as_mut()
-            .expect("markets have assets that exist")
-    }
-
     pub(crate) fn session_or_none(&self, session: SessionId) -> Option<&Session> {
         self.sessions.get(session.0 as usize)?.as_ref()
     }
@@ -324,12 +319,6 @@ impl Engine {
     pub(crate) fn session_state(&self, session: SessionId) -> &Session {
         self.sessions[session.0 as usize]
             .as_ref()
-            .expect("only sessions that exist are admitted or own orders")
-    }
-
-    pub(crate) fn session_state_mut(&mut self, session: SessionId) -> &mut Session {
-        self.sessions[session.0 as usize]
-            .as_mut()
             .expect("only sessions that exist are admitted or own orders")
     }
 }

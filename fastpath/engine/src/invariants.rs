@@ -30,8 +30,8 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), BrokenInvari
 
 impl Engine {
     /// Checks that funds are conserved, holds add up, queues are linked and in order of priority,
-    /// bitmaps and best prices are true, no book is crossed, slots are either live or free, and
-    /// every live order is found by its client order id.
+    /// bitmaps and best prices are true, no book is crossed, slots are either live or free,
+    /// every live order is found by its client order id, and the hash that is kept is that of the state.
     ///
     /// # Errors
     /// [`BrokenInvariant`] says what does not hold.
@@ -44,7 +44,19 @@ impl Engine {
                 self.check_book(id, market, &mut queued)?;
             }
         }
-        self.check_slots(&queued)
+        self.check_slots(&queued)?;
+        self.check_hash()
+    }
+
+    /// Checks that what is kept of the state's hash is what the state has.
+    ///
+    /// # Errors
+    /// [`BrokenInvariant`] says what both are.
+    pub fn check_hash(&self) -> Result<(), BrokenInvariant> {
+        let (kept, anew) = (self.state_hash(), self.state_hash_anew());
+        ensure(kept == anew, || {
+            format!("the hash that is kept is {kept:016x}, that of the state {anew:016x}")
+        })
     }
 
     fn check_funds(&self) -> Result<(), BrokenInvariant> {
@@ -335,6 +347,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Session;
     use domain::{
         Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
         FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, Source, Stamp,
@@ -498,7 +511,7 @@ mod tests {
     fn a_crossed_book_is_seen() {
         let what = broken_by(|engine| {
             let slot = 2;
-            let market = engine.markets[0].as_mut().expect("exists");
+            let market = engine.markets.loose(0);
             market
                 .book
                 .leave(&mut engine.ladders, &mut engine.orders, slot);
@@ -511,7 +524,7 @@ mod tests {
             let paid = Amount(55);
             engine.funds.credit(AccountId(0), AssetId(1), paid);
             engine.funds.hold(AccountId(0), AssetId(1), paid);
-            engine.assets[1].as_mut().expect("exists").deposited = paid;
+            *engine.assets.hot(1).deposited = paid;
         });
         assert!(what.contains("is crossed"), "{what}");
     }
@@ -519,11 +532,12 @@ mod tests {
     #[test]
     fn a_session_that_its_account_does_not_know_is_seen() {
         let what = broken_by(|engine| {
-            engine.account_state_mut(AccountId(0)).newest_session = NIL;
+            *engine.accounts.loose(0).newest_session = NIL;
         });
         assert!(what.contains("0 are in lists of accounts"), "{what}");
         let what = broken_by(|engine| {
-            engine.session_state_mut(SessionId(0)).older_session = 0;
+            let harm = |session: &mut Session| session.older_session = 0;
+            engine.sessions.change(0, harm);
         });
         assert!(what.contains("listed twice"), "{what}");
     }

@@ -1,9 +1,11 @@
 //! The order slab: one cache line per live order, found by the slot in its id.
 
+use crate::hash::record;
+use crate::kept::{Kept, KeptStack};
 use core::ops::{Index, IndexMut};
 use domain::{
     ClientOrderId, MarketId, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, SelfTrade,
-    SelfTradeScope, SessionId, Side, TimeInForce,
+    SelfTradeScope, SessionId, Side, Tag, TimeInForce,
 };
 
 /// No slot: the end of a queue.
@@ -17,6 +19,7 @@ pub(crate) struct Instructions(u8);
 
 impl Instructions {
     const NONE: Self = Self(0);
+    const EXTRAS: u8 = 1 << 7;
     /// Of a side of a quote.
     pub(crate) const QUOTE: Self = Self(0b11);
 
@@ -43,7 +46,7 @@ impl Instructions {
 
     /// Whether it may end at a time, have hidden lots, or wait for a trade.
     pub(crate) fn has_extras(self) -> bool {
-        self.0 & 1 << 7 != 0
+        self.0 & Self::EXTRAS != 0
     }
 
     pub(crate) fn post_only(self) -> PostOnly {
@@ -162,6 +165,15 @@ impl Order {
             .expect("an order was refused unless all of it could be counted")
     }
 
+    /// Session, market, side and instructions, as one word of its record.
+    fn whose_and_how(&self) -> u64 {
+        let Instructions(instructions) = self.instructions;
+        u64::from(self.session.0)
+            | u64::from(self.market) << 32
+            | (self.side as u64) << 48
+            | u64::from(instructions) << 56
+    }
+
     pub(crate) fn market_number(&self) -> u16 {
         self.market
     }
@@ -199,6 +211,10 @@ pub(crate) struct Orders {
     free: Vec<OrderId>,
     next_fresh: u32,
     live: u32,
+    /// Of the orders, by slot, and of their links.
+    kept: Kept,
+    /// Of the bottom of `free`.
+    kept_free: KeptStack,
 }
 
 impl Orders {
@@ -211,6 +227,8 @@ impl Orders {
             free: Vec::with_capacity(max_orders as usize),
             next_fresh: 0,
             live: 0,
+            kept: Kept::new(),
+            kept_free: KeptStack::default(),
         }
     }
 
@@ -226,15 +244,18 @@ impl Orders {
 
     /// Takes a slot: the id of the order to be put there, or `None` if there is none left.
     pub(crate) fn take(&mut self) -> Option<OrderId> {
-        if self.is_full() {
-            return None;
-        }
-        self.live += 1;
-        Some(self.free.pop().unwrap_or_else(|| {
+        let id = if let Some(id) = self.free.pop() {
+            self.kept_free.popped(&self.free, id);
+            id
+        } else if (self.next_fresh as usize) < self.slots.len() {
             let id = OrderId::first(self.next_fresh);
             self.next_fresh += 1;
             id
-        }))
+        } else {
+            return None;
+        };
+        self.live += 1;
+        Some(id)
     }
 
     /// Gives back the slot of an order that is done. A slot whose generations are used up is
@@ -244,8 +265,13 @@ impl Orders {
         self[id.slot()].id = OrderId::NONE;
         self.live -= 1;
         if let Some(successor) = id.successor() {
-            self.free.push(successor);
+            self.push_free(successor);
         }
+    }
+
+    pub(crate) fn push_free(&mut self, id: OrderId) {
+        self.free.push(id);
+        self.kept_free.pushed(&self.free);
     }
 
     /// Slot of the order that the session entered next before this one, or [`NIL`].
@@ -260,19 +286,18 @@ impl Orders {
 
     /// Puts an order before `newest`, the first of its session's list, or [`NIL`] of an empty one.
     pub(crate) fn link(&mut self, slot: u32, newest: u32) {
-        self.links[slot as usize] = Link {
-            older: newest,
-            newer: NIL,
-        };
+        self.links[slot as usize] = Link::NONE;
         if newest != NIL {
-            self.links[newest as usize].newer = slot;
+            self.join(slot, newest);
         }
     }
 
-    /// Two neighbours of a list that is put together in any order: one was entered next before the other.
+    /// Two neighbours of a list that is put together in any order: one was entered next before the other, which has
+    /// none before it as yet.
     pub(crate) fn join(&mut self, slot: u32, older: u32) {
         self.links[slot as usize].older = older;
         self.links[older as usize].newer = slot;
+        self.kept.add(hash_of_link(slot, older));
     }
 
     /// Takes an order out of its list. Whether it was the newest of it.
@@ -280,11 +305,65 @@ impl Orders {
         let Link { older, newer } = self.links[slot as usize];
         if older != NIL {
             self.links[older as usize].newer = newer;
+            self.kept.remove(hash_of_link(slot, older));
         }
         if newer != NIL {
             self.links[newer as usize].older = older;
+            let after = if older == NIL {
+                0
+            } else {
+                hash_of_link(newer, older)
+            };
+            self.kept.exchange_record(hash_of_link(newer, slot), after);
         }
         newer == NIL
+    }
+
+    /// Says who is behind an order in its queue, which is no part of its record.
+    pub(crate) fn set_next(&mut self, slot: u32, next: u32) {
+        self.slots[slot as usize].next = next;
+    }
+
+    /// Says who is ahead of an order in its queue, which is no part of its record.
+    pub(crate) fn set_prev(&mut self, slot: u32, prev: u32) {
+        self.slots[slot as usize].prev = prev;
+    }
+
+    /// Sees to it that an order is out of the sum, to be changed.
+    #[inline]
+    fn open(&mut self, slot: u32) {
+        if !self.kept.has_out(slot) {
+            self.take_out(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, slot: u32) {
+        let (slots, icebergs) = (&self.slots[..], &self.icebergs[..]);
+        self.kept
+            .take_out(slot, |slot| hash_of_order(slots, icebergs, slot));
+    }
+
+    /// The sum of the hashes of all orders, their lists, and the free list.
+    pub(crate) fn hash(&self) -> u64 {
+        let orders = self
+            .kept
+            .sum(|slot| hash_of_order(&self.slots, &self.icebergs, slot));
+        orders.wrapping_add(self.kept_free.sum(&self.free))
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        let orders = self.iter().map(|order| {
+            let slot = order.id.slot();
+            let link = match self.older(slot) {
+                NIL => 0,
+                older => hash_of_link(slot, older),
+            };
+            hash_of_order(&self.slots, &self.icebergs, slot).wrapping_add(link)
+        });
+        let free = KeptStack::default().sum(&self.free);
+        orders.fold(free, u64::wrapping_add)
     }
 
     /// How much of an order the book shows.
@@ -304,6 +383,7 @@ impl Orders {
     /// Of an order that has just come into its slot.
     pub(crate) fn set_display(&mut self, order: &Order, display: Qty) {
         if order.instructions.has_extras() {
+            self.open(order.id.slot());
             self.icebergs[order.id.slot() as usize] = Iceberg {
                 display,
                 hidden: Qty::ZERO,
@@ -313,7 +393,8 @@ impl Orders {
 
     /// Hides so many lots of an order, and shows the rest.
     pub(crate) fn hide(&mut self, slot: u32, hidden: Qty) {
-        if self[slot].instructions.has_extras() {
+        if self.slots[slot as usize].instructions.has_extras() {
+            self.open(slot);
             self.icebergs[slot as usize].hidden = hidden;
         }
     }
@@ -338,7 +419,7 @@ impl Orders {
     /// `next_fresh`, each once, and that there are so many slots.
     pub(crate) fn restore(&mut self, next_fresh: u32, free: impl Iterator<Item = OrderId>) {
         self.next_fresh = next_fresh;
-        self.free.extend(free);
+        free.for_each(|id| self.push_free(id));
     }
 
     /// Puts an order into its slot, which is used and empty.
@@ -373,11 +454,50 @@ impl Orders {
             .iter()
             .filter(|order| order.id != OrderId::NONE)
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn push_free(&mut self, id: OrderId) {
-        self.free.push(id);
+/// An order's record, and that of what the book shows of it. An empty slot has none.
+#[inline]
+fn hash_of_order(slots: &[Order], icebergs: &[Iceberg], slot: u32) -> u64 {
+    let order = &slots[slot as usize];
+    if order.id == OrderId::NONE {
+        return 0;
     }
+    // Of the instructions all but the bit that only says where to look.
+    const EXTRAS: u64 = (Instructions::EXTRAS as u64) << 56;
+    let whose_and_how = order.whose_and_how();
+    let hash = record(
+        Tag::Order,
+        [
+            order.id.0,
+            whose_and_how & !EXTRAS,
+            order.price.0.cast_unsigned(),
+            order.leaves.0,
+            order.filled.0,
+            order.client_order_id.0,
+            order.priority,
+        ],
+    );
+    if whose_and_how & EXTRAS == 0 {
+        return hash;
+    }
+    hash.wrapping_add(hash_of_iceberg(slot, icebergs[slot as usize]))
+}
+
+#[cold]
+fn hash_of_iceberg(slot: u32, iceberg: Iceberg) -> u64 {
+    if iceberg == Iceberg::NONE {
+        return 0;
+    }
+    record(
+        Tag::Iceberg,
+        [u64::from(slot), iceberg.display.0, iceberg.hidden.0],
+    )
+}
+
+/// The session of an order entered another one next before it.
+fn hash_of_link(slot: u32, older: u32) -> u64 {
+    record(Tag::Older, [u64::from(slot) << 32 | u64::from(older)])
 }
 
 impl Index<u32> for Orders {
@@ -389,6 +509,7 @@ impl Index<u32> for Orders {
 
 impl IndexMut<u32> for Orders {
     fn index_mut(&mut self, slot: u32) -> &mut Order {
+        self.open(slot);
         &mut self.slots[slot as usize]
     }
 }

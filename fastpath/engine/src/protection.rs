@@ -93,14 +93,24 @@ impl Engine {
             let named = (OrderId::NONE, ClientOrderId(command.request));
             return self.report_rejected(session, CommandKind::SetProtection, named, reason, out);
         }
-        let protection = Protection::of(command);
-        if protection.is_on() {
-            self.quoted_or_new(session, command.market).protection = protection;
-        } else if let Some(quoted) = self.quoted.find_mut(session, command.market) {
-            quoted.protection = protection;
-            self.drop_if_empty(session, command.market);
-        }
+        self.protect_quotes(session, command.market, Protection::of(command));
         self.report_protection_set(session, command, out);
+    }
+
+    /// Gives a session's quotes in a market this protection; there is room for it.
+    pub(crate) fn protect_quotes(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+        protection: Protection,
+    ) {
+        if protection.is_on() {
+            self.note_quoted(session, market);
+        }
+        if let Some(known) = self.quoted.protection_mut(session, market) {
+            *known = protection;
+            self.drop_if_empty(session, market);
+        }
     }
 
     fn check_protection(&self, session: SessionId, command: &SetProtection) -> Result<(), Reason> {
@@ -122,11 +132,13 @@ impl Engine {
         let notional = self
             .market_of_order(market)
             .notional(terms.price, terms.qty);
-        let quoted = self.quoted.find_mut(session, market);
-        let Some(quoted) = quoted.filter(|quoted| quoted.protection.is_on()) else {
+        let quoted = self.quoted.find(session, market);
+        if !quoted.is_some_and(|quoted| quoted.protection.is_on()) {
+            return 0;
+        }
+        let Some(protection) = self.quoted.protection_mut(session, market) else {
             return 0;
         };
-        let protection = &mut quoted.protection;
         protection.count(now, terms.qty, notional.expect(FITS));
         if !protection.is_reached() {
             return 0;

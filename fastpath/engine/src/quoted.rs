@@ -1,5 +1,7 @@
 //! Which sessions quote in which markets, or have a protection there: a hash table of (session, market).
 
+use crate::hash::{hash_of_protection, sum};
+use crate::kept::Kept;
 use crate::orders::NIL;
 use crate::protection::Protection;
 use domain::{MAX_QUOTED, MarketId, SessionId, Side};
@@ -20,7 +22,7 @@ impl Quoted {
         (slot != NIL).then_some(slot)
     }
 
-    pub(crate) fn set_slot(&mut self, side: Side, slot: Option<u32>) {
+    fn set_slot(&mut self, side: Side, slot: Option<u32>) {
         self.slots[side as usize] = slot.unwrap_or(NIL);
     }
 
@@ -43,6 +45,8 @@ pub(crate) struct QuotedTable {
     unused: Vec<u32>,
     most: usize,
     key: u64,
+    /// Of the protections, by index of their entries.
+    kept: Kept,
 }
 
 impl QuotedTable {
@@ -55,6 +59,7 @@ impl QuotedTable {
             unused: Vec::with_capacity(most),
             most,
             key,
+            kept: Kept::new(),
         }
     }
 
@@ -99,13 +104,45 @@ impl QuotedTable {
         self.entries.get(index as usize)
     }
 
-    pub(crate) fn find_mut(&mut self, session: SessionId, market: MarketId) -> Option<&mut Quoted> {
+    /// Says which order is a side of a quote, in an entry that is there.
+    pub(crate) fn set_slot(
+        &mut self,
+        (session, market): (SessionId, MarketId),
+        side: Side,
+        slot: Option<u32>,
+    ) {
         let index = self.places[self.place(session, market)];
-        self.entries.get_mut(index as usize)
+        self.entries[index as usize].set_slot(side, slot);
+    }
+
+    /// The protection of an entry, to be changed.
+    pub(crate) fn protection_mut(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+    ) -> Option<&mut Protection> {
+        let index = self.places[self.place(session, market)];
+        let Self { entries, kept, .. } = self;
+        if index != NIL && !kept.has_out(index) {
+            kept.take_out(index, |index| hash_of_protection(&entries[index as usize]));
+        }
+        let entry = entries.get_mut(index as usize)?;
+        Some(&mut entry.protection)
+    }
+
+    /// The sum of the hashes of all protections.
+    pub(crate) fn hash(&self) -> u64 {
+        self.kept
+            .sum(|index| hash_of_protection(&self.entries[index as usize]))
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        sum(self.iter().map(hash_of_protection))
     }
 
     /// A new entry, empty. The caller has found that it is not there, and that there is room.
-    pub(crate) fn insert(&mut self, session: SessionId, market: MarketId) -> &mut Quoted {
+    pub(crate) fn insert(&mut self, session: SessionId, market: MarketId) {
         let entry = Quoted {
             session,
             market,
@@ -118,12 +155,11 @@ impl QuotedTable {
             u32::try_from(self.entries.len() - 1).expect("there are no more than 2^16")
         });
         self.places[place] = index;
-        let new = &mut self.entries[index as usize];
-        *new = entry;
-        new
+        // Neither it nor what was there has a protection.
+        self.entries[index as usize] = entry;
     }
 
-    /// Takes an entry out, which is there. Those behind it that would no longer be found move up.
+    /// Takes an entry out, which is there and has no protection. Those behind it that would no longer be found move up.
     pub(crate) fn remove(&mut self, session: SessionId, market: MarketId) {
         let mut hole = self.place(session, market);
         self.unused.push(self.places[hole]);
@@ -175,7 +211,8 @@ mod tests {
                 if model.remove(&(session, market)).is_some() {
                     table.remove(session, market);
                 } else if !table.is_full() {
-                    table.insert(session, market).set_slot(Side::Sell, Some(slot));
+                    table.insert(session, market);
+                    table.set_slot((session, market), Side::Sell, Some(slot));
                     model.insert((session, market), slot);
                 }
                 prop_assert_eq!(table.len(), model.len());

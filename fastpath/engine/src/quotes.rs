@@ -250,8 +250,9 @@ impl Engine {
         let market = self.market_of_order(command.market);
         let (asset, amount) = market.hold_of(&order);
         self.funds.hold(account, asset, amount);
-        let quoted = self.quoted_or_new(session, command.market);
-        quoted.set_slot(side.side, Some(slot));
+        self.note_quoted(session, command.market);
+        let key = (session, command.market);
+        self.quoted.set_slot(key, side.side, Some(slot));
         self.report_accepted(&order, &new, side.price, out);
         self.rest(slot);
         self.publish_add(&order, out);
@@ -290,23 +291,19 @@ impl Engine {
         self.quoted.find(session, market)?.slot(side)
     }
 
-    /// What a session has in a market; there is room for it.
-    pub(crate) fn quoted_or_new(&mut self, session: SessionId, market: MarketId) -> &mut Quoted {
+    /// A session is to have something in a market; there is room for it.
+    pub(crate) fn note_quoted(&mut self, session: SessionId, market: MarketId) {
         if self.quoted.find(session, market).is_none() {
-            self.session_state_mut(session).quoted += 1;
+            *self.sessions.loose(session.0).quoted += 1;
             self.quoted.insert(session, market);
         }
-        let quoted = self.quoted.find_mut(session, market);
-        quoted.expect("it was there, or was put there")
     }
 
     /// A quote's order is done.
     #[inline(never)]
     pub(crate) fn forget_quote(&mut self, order: &Order) {
-        let quoted = self.quoted.find_mut(order.session, order.market());
-        quoted
-            .expect("a quote that lives is known")
-            .set_slot(order.side, None);
+        let key = (order.session, order.market());
+        self.quoted.set_slot(key, order.side, None);
         self.drop_if_empty(order.session, order.market());
     }
 
@@ -314,7 +311,7 @@ impl Engine {
         let quoted = self.quoted.find(session, market);
         if quoted.is_some_and(Quoted::is_empty) {
             self.quoted.remove(session, market);
-            self.session_state_mut(session).quoted -= 1;
+            *self.sessions.loose(session.0).quoted -= 1;
         }
     }
 }

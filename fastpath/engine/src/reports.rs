@@ -37,9 +37,9 @@ impl Engine {
     }
 
     fn take_report_no(&mut self, session: SessionId) -> u64 {
-        let session = self.session_state_mut(session);
-        let no = session.next_report_no;
-        session.next_report_no += 1;
+        let next = self.sessions.hot(session.0).next_report_no;
+        let no = *next;
+        *next += 1;
         no
     }
 

@@ -122,9 +122,7 @@ impl Engine {
 
     /// Puts an order into the queue of its price, as it is.
     pub(crate) fn join_queue(&mut self, slot: u32) {
-        let market = self.markets[self.orders[slot].market().0 as usize]
-            .as_mut()
-            .expect("orders stand in markets that exist");
+        let market = self.markets.loose(self.orders[slot].market().0);
         market.book.join(&mut self.ladders, &mut self.orders, slot);
     }
 
