@@ -1,6 +1,7 @@
 //! The engine's state and the way of a request through it.
 
 use crate::accounts::{Account, Day, LimitsTable};
+use crate::attestation::Entered;
 use crate::auction::Uncrossing;
 use crate::book::Ladders;
 use crate::client_ids::ClientIds;
@@ -90,6 +91,8 @@ pub struct Engine {
     pub(crate) sessions: Vec<Option<Session>>,
     /// Behind the highest id of a session that exists.
     pub(crate) sessions_end: u32,
+    /// By session.
+    pub(crate) entered: Vec<Entered>,
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
@@ -137,6 +140,7 @@ impl Engine {
             day: Day::of(Nanos(0)),
             sessions: Vec::new(),
             sessions_end: 0,
+            entered: Vec::new(),
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
@@ -221,6 +225,7 @@ impl Engine {
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
             Command::Quote(command) => self.quote(session, command, out),
             Command::SetProtection(command) => self.set_protection(session, command, out),
+            Command::Attest(command) => self.attest(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -239,6 +244,7 @@ impl Engine {
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Deposit(_) => {
                 self.report_not_for_sessions(session, command.kind(), out);
             }
@@ -258,7 +264,8 @@ impl Engine {
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
             | Command::Quote(_)
-            | Command::SetProtection(_) => Err(Reason::UnknownSession),
+            | Command::SetProtection(_)
+            | Command::Attest(_) => Err(Reason::UnknownSession),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),
@@ -272,6 +279,7 @@ impl Engine {
             Command::SetFees(command) => self.set_fees(command),
             Command::CollectFees(command) => self.collect_fees(command),
             Command::SetCollar(command) => self.set_collar(command),
+            Command::ConfirmAttestation(command) => self.confirm_attestation(command),
             Command::Deposit(command) => self.deposit(command),
         };
         Self::report_outcome(command.kind(), result.err().unwrap_or(Reason::None), out);

@@ -3,6 +3,7 @@
 //! A check between replicas. It reads all that lives, so it belongs between bursts of work.
 
 use crate::accounts::Account;
+use crate::attestation::Entered;
 use crate::auction::{Stage, Uncrossing};
 use crate::engine::{Asset, Engine, Session, Work};
 use crate::fees::Rates;
@@ -58,7 +59,8 @@ impl Engine {
             self.hash_of_accounts(),
             self.hash_of_tiers(),
             self.hash_of_balances(),
-            sum(existing(&self.sessions).map(|(id, session)| hash_of_session(id, session))),
+            sum(existing(&self.sessions)
+                .map(|(id, session)| hash_of_session(id, session, self.entered(SessionId(id))))),
             self.hash_of_services(),
             sum(self.orders.iter().map(|order| self.hash_of_order(order))),
             sum(free.map(|(position, id)| record(Tag::FreeSlot, [position, id.0]))),
@@ -299,6 +301,7 @@ fn hash_of_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
             limits.max_order_notional,
             limits.max_position,
             limits.max_daily_volume,
+            limits.max_unattested_notional,
             u64::from(limits.max_open_orders),
         ],
     )
@@ -355,7 +358,7 @@ fn hash_of_balance(account: AccountId, asset: AssetId, balance: Balance) -> u64 
     )
 }
 
-fn hash_of_session(id: u32, session: &Session) -> u64 {
+fn hash_of_session(id: u32, session: &Session, entered: Entered) -> u64 {
     let delegation = &session.delegation;
     let key: [u64; 4] = words(&delegation.public_key);
     let exchange: [u64; 4] = words(&delegation.exchange_key);
@@ -380,6 +383,8 @@ fn hash_of_session(id: u32, session: &Session) -> u64 {
             session.epoch_report_no,
             // Behind the last id there is none: the end of a list is 0.
             u64::from(session.older_session.wrapping_add(1)),
+            entered.all,
+            entered.unattested,
         ],
     )
 }

@@ -130,6 +130,8 @@ impl NaiveEngine {
                 terms,
                 next_report_no,
                 epoch_report_no,
+                entered,
+                unattested,
                 opened: _,
             } = session;
             let older = self.session_before(terms.session);
@@ -148,6 +150,8 @@ impl NaiveEngine {
                         last,
                         *epoch_report_no,
                         older.map_or(0, |older| u64::from(older.0) + 1),
+                        *entered,
+                        *unattested,
                     ]),
             )
         }))
@@ -343,6 +347,7 @@ fn hash_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
         limits.max_order_notional,
         limits.max_position,
         limits.max_daily_volume,
+        limits.max_unattested_notional,
         u64::from(limits.max_open_orders),
     ];
     record(Tag::Limits, words)

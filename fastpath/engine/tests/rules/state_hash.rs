@@ -65,7 +65,7 @@ fn session_record(id: u64, account: u64, reports: u64, last: u64, older: u64) ->
     let words = [
         &[id, account],
         &key(id)[..],
-        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1, older],
+        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1, older, 0, 0],
     ];
     record(Tag::Session, &words.concat())
 }
