@@ -212,7 +212,8 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::CollectFees(_)
         | Command::SetMarketState(_)
         | Command::SetCollar(_)
-        | Command::DelistMarket(_) => request.source == Source::ADMINISTRATION,
+        | Command::DelistMarket(_)
+        | Command::ConfirmAttestation(_) => request.source == Source::ADMINISTRATION,
         Command::OpenSession(open) => {
             request.source == Source::ADMINISTRATION && has_owner(engine, open.account)
         }
@@ -228,7 +229,8 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::CancelOrder(_)
         | Command::AmendOrder(_)
         | Command::Quote(_)
-        | Command::SetProtection(_) => is_of_gateway(engine, request.source),
+        | Command::SetProtection(_)
+        | Command::Attest(_) => is_of_gateway(engine, request.source),
         Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)

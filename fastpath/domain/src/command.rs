@@ -45,6 +45,7 @@ pub enum CommandKind {
     KillSwitch = 5,
     Quote = 6,
     SetProtection = 7,
+    Attest = 8,
     Continue = 16,
     Timer = 17,
     Checkpoint = 18,
@@ -63,6 +64,7 @@ pub enum CommandKind {
     SetMarketState = 42,
     SetCollar = 43,
     DelistMarket = 44,
+    ConfirmAttestation = 45,
     Deposit = 48,
 }
 
@@ -291,6 +293,15 @@ impl SetProtection {
     #[must_use]
     pub fn has_limit(&self) -> bool {
         self.max_qty > Qty::ZERO || self.max_notional > Amount::ZERO || self.max_fills > 0
+    }
+}
+
+record! {
+    /// The session's word, by the key that its account's owner delegated to, that all of its commands which stand before
+    /// this one in the journal are its own. The engine does not look at the signature.
+    Attest {
+        /// Ed25519, of the session's running hash (docs/WIRE.md).
+        signature: [u8; 64],
     }
 }
 
@@ -580,6 +591,8 @@ pub struct Limits {
     pub max_position: u64,
     /// Notional of its trades on one day (UTC), with the order that is checked, in whole units of the quote asset.
     pub max_daily_volume: u64,
+    /// What a session may have entered and not attested, in whole units of the quote assets.
+    pub max_unattested_notional: u64,
     /// Live orders.
     pub max_open_orders: u32,
     /// Zero.
@@ -685,6 +698,18 @@ record! {
 }
 
 record! {
+    /// The exchange has checked a session's signature: up to a level, what the session has entered is its own.
+    ConfirmAttestation {
+        /// Whose.
+        session: crate::SessionId,
+        /// Zero.
+        pad: [Zero; 4],
+        /// That of the `AttestationNoted` which the `Attest` was answered with.
+        level: u64,
+    }
+}
+
+record! {
     /// Pays out fees to an account: the exchange's own.
     CollectFees {
         /// To whom.
@@ -707,6 +732,7 @@ pub enum Command {
     KillSwitch(KillSwitch),
     Quote(Quote),
     SetProtection(SetProtection),
+    Attest(Attest),
     Continue(Continue),
     Timer(Timer),
     Checkpoint(Checkpoint),
@@ -725,6 +751,7 @@ pub enum Command {
     SetMarketState(SetMarketState),
     SetCollar(SetCollar),
     DelistMarket(DelistMarket),
+    ConfirmAttestation(ConfirmAttestation),
     Deposit(Deposit),
 }
 
@@ -782,6 +809,7 @@ impl CommandKind {
             Self::KillSwitch => size_of::<KillSwitch>(),
             Self::Quote => size_of::<Quote>(),
             Self::SetProtection => size_of::<SetProtection>(),
+            Self::Attest => size_of::<Attest>(),
             Self::Continue => size_of::<Continue>(),
             Self::Timer => size_of::<Timer>(),
             Self::Checkpoint => size_of::<Checkpoint>(),
@@ -800,6 +828,7 @@ impl CommandKind {
             Self::SetMarketState => size_of::<SetMarketState>(),
             Self::SetCollar => size_of::<SetCollar>(),
             Self::DelistMarket => size_of::<DelistMarket>(),
+            Self::ConfirmAttestation => size_of::<ConfirmAttestation>(),
             Self::Deposit => size_of::<Deposit>(),
         };
         bytes / 8
@@ -818,6 +847,7 @@ impl Command {
             Self::KillSwitch(_) => CommandKind::KillSwitch,
             Self::Quote(_) => CommandKind::Quote,
             Self::SetProtection(_) => CommandKind::SetProtection,
+            Self::Attest(_) => CommandKind::Attest,
             Self::Continue(_) => CommandKind::Continue,
             Self::Timer(_) => CommandKind::Timer,
             Self::Checkpoint(_) => CommandKind::Checkpoint,
@@ -836,6 +866,7 @@ impl Command {
             Self::SetMarketState(_) => CommandKind::SetMarketState,
             Self::SetCollar(_) => CommandKind::SetCollar,
             Self::DelistMarket(_) => CommandKind::DelistMarket,
+            Self::ConfirmAttestation(_) => CommandKind::ConfirmAttestation,
             Self::Deposit(_) => CommandKind::Deposit,
         }
     }
@@ -851,6 +882,7 @@ impl Command {
             Self::KillSwitch(body) => body.as_bytes(),
             Self::Quote(body) => body.as_bytes(),
             Self::SetProtection(body) => body.as_bytes(),
+            Self::Attest(body) => body.as_bytes(),
             Self::Continue(body) => body.as_bytes(),
             Self::Timer(body) => body.as_bytes(),
             Self::Checkpoint(body) => body.as_bytes(),
@@ -869,6 +901,7 @@ impl Command {
             Self::SetMarketState(body) => body.as_bytes(),
             Self::SetCollar(body) => body.as_bytes(),
             Self::DelistMarket(body) => body.as_bytes(),
+            Self::ConfirmAttestation(body) => body.as_bytes(),
             Self::Deposit(body) => body.as_bytes(),
         }
     }
@@ -897,6 +930,7 @@ impl Command {
             CommandKind::KillSwitch => Self::KillSwitch(read(kind, bytes)?),
             CommandKind::Quote => Self::Quote(read(kind, bytes)?),
             CommandKind::SetProtection => Self::SetProtection(read(kind, bytes)?),
+            CommandKind::Attest => Self::Attest(read(kind, bytes)?),
             CommandKind::Continue => Self::Continue(read(kind, bytes)?),
             CommandKind::Timer => Self::Timer(read(kind, bytes)?),
             CommandKind::Checkpoint => Self::Checkpoint(read(kind, bytes)?),
@@ -915,6 +949,7 @@ impl Command {
             CommandKind::SetMarketState => Self::SetMarketState(read(kind, bytes)?),
             CommandKind::SetCollar => Self::SetCollar(read(kind, bytes)?),
             CommandKind::DelistMarket => Self::DelistMarket(read(kind, bytes)?),
+            CommandKind::ConfirmAttestation => Self::ConfirmAttestation(read(kind, bytes)?),
             CommandKind::Deposit => Self::Deposit(read(kind, bytes)?),
         })
     }

@@ -1,10 +1,10 @@
 //! The buffer that an engine writes its events into, and the reader of such words.
 
 use crate::event::{
-    Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, Event, EventKind,
-    EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled, NotApplied, Outcome,
-    PhaseChanged, ProtectionReached, ProtectionSet, Rejected, SelfTradePrevented, StateHash, Trade,
-    Triggered, Uncrossed,
+    Accepted, Amended, AttestationNoted, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
+    Event, EventKind, EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled,
+    NotApplied, Outcome, PhaseChanged, ProtectionReached, ProtectionSet, Rejected,
+    SelfTradePrevented, StateHash, Trade, Triggered, Uncrossed,
 };
 use core::fmt;
 use zerocopy::{IntoBytes, TryFromBytes};
@@ -203,6 +203,9 @@ impl<'a> Events<'a> {
             EventKind::ProtectionReached => {
                 Event::ProtectionReached(self.take::<ProtectionReached>()?)
             }
+            EventKind::AttestationNoted => {
+                Event::AttestationNoted(self.take::<AttestationNoted>()?)
+            }
             EventKind::BookAdd => Event::BookAdd(self.take::<BookAdd>()?),
             EventKind::BookReduce => Event::BookReduce(self.take::<BookReduce>()?),
             EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
@@ -269,7 +272,7 @@ mod tests {
         );
     }
 
-    const KINDS: [EventKind; 22] = [
+    const KINDS: [EventKind; 23] = [
         EventKind::Accepted,
         EventKind::Rejected,
         EventKind::Fill,
@@ -281,6 +284,7 @@ mod tests {
         EventKind::Triggered,
         EventKind::ProtectionSet,
         EventKind::ProtectionReached,
+        EventKind::AttestationNoted,
         EventKind::BookAdd,
         EventKind::BookReduce,
         EventKind::BookDelete,

@@ -37,6 +37,7 @@ pub enum Tag {
     Older = 25,
     Expiry = 26,
     Stop = 27,
+    Entered = 28,
 }
 
 /// The hash of one record, word by word. Each step is a bijection of the running value and of the

@@ -109,6 +109,8 @@ pub enum Reason {
     QuoteTableFull = 40,
     /// A protection with limits and no window, or with a window and no limits.
     InvalidProtection = 41,
+    /// The session would have entered more than it may without an attestation.
+    UnattestedAboveLimit = 42,
 
     /// The id is in use, or at or above the capacity.
     InvalidId = 100,
@@ -211,6 +213,6 @@ mod tests {
             }
         }
         assert_eq!(Reason::try_from(16), Ok(Reason::CancelOnly));
-        assert_eq!(Reason::try_from(42), Err(UnknownReason(42)));
+        assert_eq!(Reason::try_from(43), Err(UnknownReason(43)));
     }
 }

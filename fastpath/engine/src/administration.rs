@@ -1,6 +1,7 @@
 //! Genesis, and what is made after it: assets, markets, accounts, sessions, deposits.
 
 use crate::accounts::{Account, LimitsTable};
+use crate::attestation::EnteredTable;
 use crate::book::{Book, Ladders};
 use crate::client_ids::ClientIds;
 use crate::engine::{Asset, Engine, Session};
@@ -35,6 +36,7 @@ impl Engine {
         self.accounts = Table::with_capacity(genesis.max_accounts);
         self.limits = LimitsTable::with_capacity(genesis.max_accounts);
         self.sessions = Table::with_capacity(genesis.max_sessions);
+        self.entered = EnteredTable::with_capacity(genesis.max_sessions);
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);

@@ -1,6 +1,7 @@
 //! The engine's state and the way of a request through it.
 
 use crate::accounts::{Account, Day, LimitsTable};
+use crate::attestation::EnteredTable;
 use crate::auction::Uncrossing;
 use crate::book::Ladders;
 use crate::client_ids::ClientIds;
@@ -91,6 +92,7 @@ pub struct Engine {
     pub(crate) sessions: Table<Session>,
     /// Behind the highest id of a session that exists.
     pub(crate) sessions_end: u32,
+    pub(crate) entered: EnteredTable,
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
@@ -138,6 +140,7 @@ impl Engine {
             day: Day::of(Nanos(0)),
             sessions: Table::with_capacity(0),
             sessions_end: 0,
+            entered: EnteredTable::with_capacity(0),
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
@@ -222,6 +225,7 @@ impl Engine {
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
             Command::Quote(command) => self.quote(session, command, out),
             Command::SetProtection(command) => self.set_protection(session, command, out),
+            Command::Attest(command) => self.attest(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -240,6 +244,7 @@ impl Engine {
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Deposit(_) => {
                 self.report_not_for_sessions(session, command.kind(), out);
             }
@@ -259,7 +264,8 @@ impl Engine {
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
             | Command::Quote(_)
-            | Command::SetProtection(_) => Err(Reason::UnknownSession),
+            | Command::SetProtection(_)
+            | Command::Attest(_) => Err(Reason::UnknownSession),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),
@@ -273,6 +279,7 @@ impl Engine {
             Command::SetFees(command) => self.set_fees(command),
             Command::CollectFees(command) => self.collect_fees(command),
             Command::SetCollar(command) => self.set_collar(command),
+            Command::ConfirmAttestation(command) => self.confirm_attestation(command),
             Command::Deposit(command) => self.deposit(command),
         };
         Self::report_outcome(command.kind(), result.err().unwrap_or(Reason::None), out);

@@ -67,6 +67,8 @@ impl Engine {
             new_orders: 1,
         };
         self.check_limits(market, &measured)?;
+        let account = self.account_state(state.account);
+        let entered = self.check_unattested(session, account, || market.volume_of(reckoned))?;
         let id = command.client_order_id;
         let Err(vacancy) = self.client_ids.look_up(&self.orders, session, id) else {
             return Err(Reason::DuplicateClientOrderId);
@@ -92,6 +94,7 @@ impl Engine {
             account: state.account,
             price: arrival.price,
             hold,
+            entered,
             vacancy,
             rests_at_once: !arrival.trades && command.time_in_force.rests(),
         })
@@ -134,6 +137,7 @@ impl Engine {
         self.note_end(&order, command.expires);
         let (asset, amount) = entrant.hold;
         self.funds.hold(entrant.account, asset, amount);
+        self.count_entered(session, entrant.entered);
         self.report_accepted(&order, command, entrant.price, out);
         if command.order_type.waits() {
             return self.wait(&order, Stop::of(seq, command));
@@ -167,6 +171,8 @@ struct Entrant {
     price: Price,
     /// What it sets aside, and of which asset.
     hold: (AssetId, Amount),
+    /// Counts for what the session has not attested.
+    entered: u64,
     /// Where its client order id will stand.
     vacancy: Vacancy,
     /// It trades with nobody and stays.

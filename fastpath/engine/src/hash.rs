@@ -49,6 +49,7 @@ impl Engine {
             .wrapping_add(self.limits.hash())
             .wrapping_add(self.kill_switches.hash())
             .wrapping_add(self.sessions.hash())
+            .wrapping_add(self.entered.hash())
             .wrapping_add(self.funds.hash())
             .wrapping_add(self.orders.hash())
             .wrapping_add(self.expiries.hash())
@@ -67,6 +68,7 @@ impl Engine {
             .wrapping_add(self.hash_of_limits_anew())
             .wrapping_add(self.kill_switches.hash_anew())
             .wrapping_add(self.sessions.hash_anew())
+            .wrapping_add(self.entered.hash_anew())
             .wrapping_add(self.funds.hash_anew())
             .wrapping_add(self.orders.hash_anew())
             .wrapping_add(self.expiries.hash_anew())
@@ -213,6 +215,7 @@ pub(crate) fn hash_of_limits(of_account: u64, target: u32, limits: &Limits) -> u
             limits.max_order_notional,
             limits.max_position,
             limits.max_daily_volume,
+            limits.max_unattested_notional,
             u64::from(limits.max_open_orders),
         ],
     )

@@ -37,6 +37,7 @@
 mod accounts;
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
 mod bitmap;
 mod book;

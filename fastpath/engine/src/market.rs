@@ -89,6 +89,11 @@ impl Market {
         notional.0 / (self.quote_unit / MILLION)
     }
 
+    /// [`Market::volume`] of a notional, or nothing if there is no price to reckon with.
+    pub(crate) fn volume_of(&self, notional: Option<Amount>) -> u64 {
+        notional.map_or(0, |notional| self.volume(notional))
+    }
+
     /// Whether an order that would trade on arrival is refused for it.
     pub(crate) fn must_not_trade(&self, post_only: PostOnly) -> bool {
         post_only.is_on() || self.state == MarketState::PostOnly

@@ -30,6 +30,11 @@ impl Wanted {
     fn is_new(&self) -> bool {
         self.is_asked_for() && self.before.is_none()
     }
+
+    /// Whether the order that was this side keeps its place.
+    fn stays(&self, order: &Order) -> bool {
+        self.price == order.price && self.qty <= order.leaves
+    }
 }
 
 impl Engine {
@@ -37,8 +42,10 @@ impl Engine {
         let done = if command.is_pull() {
             self.pull(session, command.market, out)
         } else {
-            self.check_quote(session, command)
-                .map(|sides| self.set_quote(session, command, sides, out))
+            self.check_quote(session, command).map(|(sides, entered)| {
+                self.count_entered(session, entered);
+                self.set_quote(session, command, sides, out);
+            })
         };
         if let Err(reason) = done {
             let named = (OrderId::NONE, command.quote_id);
@@ -63,8 +70,13 @@ impl Engine {
         Ok(())
     }
 
-    /// What bid and ask are to be, or the first reason against it.
-    fn check_quote(&self, session: SessionId, command: &Quote) -> Result<[Wanted; 2], Reason> {
+    /// What bid and ask are to be, and what of them counts for what the session has not attested; or the first reason
+    /// against it.
+    fn check_quote(
+        &self,
+        session: SessionId,
+        command: &Quote,
+    ) -> Result<([Wanted; 2], u64), Reason> {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
@@ -104,6 +116,8 @@ impl Engine {
             };
             self.check_limits(market, &measured)?;
         }
+        let account = self.account_state(state.account);
+        let entered = self.check_unattested(session, account, || self.volume_of(market, &sides))?;
         if !self.orders.have_room_for(new_orders) {
             return Err(Reason::OrderTableFull);
         }
@@ -114,7 +128,21 @@ impl Engine {
         for side in asked_for() {
             market.within_collar(side.side, OrderType::Limit, side.price)?;
         }
-        Ok(sides)
+        Ok((sides, entered))
+    }
+
+    /// Of the sides that do not stay in their place, together.
+    fn volume_of(&self, market: &Market, sides: &[Wanted; 2]) -> u64 {
+        let stays = |side: &Wanted| {
+            let before = side.before.map(|slot| &self.orders[slot]);
+            before.is_some_and(|order| side.stays(order))
+        };
+        let entering = sides
+            .iter()
+            .filter(|side| side.is_asked_for() && !stays(side));
+        entering
+            .map(|side| market.volume_of(market.notional(side.price, side.qty)))
+            .fold(0, u64::saturating_add)
     }
 
     /// Bid and ask, as the command has them.
@@ -270,7 +298,7 @@ impl Engine {
         changed.client_order_id = quote_id;
         changed.price = side.price;
         changed.leaves = side.qty;
-        if changed.price == order.price && changed.leaves <= order.leaves {
+        if side.stays(&order) {
             return self.amend_in_place(slot, changed, out);
         }
         changed.priority = 0;

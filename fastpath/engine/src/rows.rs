@@ -214,14 +214,14 @@ pub(crate) struct Numbers<'a> {
 }
 
 /// What a session has now.
-pub(crate) struct Entered<'a> {
+pub(crate) struct Live<'a> {
     pub(crate) newest_order: &'a mut u32,
     pub(crate) quoted: &'a mut u16,
 }
 
 impl Row for Session {
     type Hot<'a> = Numbers<'a>;
-    type Loose<'a> = Entered<'a>;
+    type Loose<'a> = Live<'a>;
 
     fn hot(&mut self) -> Numbers<'_> {
         Numbers {
@@ -230,8 +230,8 @@ impl Row for Session {
         }
     }
 
-    fn loose(&mut self) -> Entered<'_> {
-        Entered {
+    fn loose(&mut self) -> Live<'_> {
+        Live {
             newest_order: &mut self.newest_order,
             quoted: &mut self.quoted,
         }

@@ -113,6 +113,11 @@ const KINDS: &[Kind] = &[
         "SESSION protection-reached",
         &["qty", "notional", "fills", "market", "report"],
     ),
+    kind(
+        Class::Answers,
+        "SESSION attestation-noted",
+        &["level", "report"],
+    ),
     kind(Class::Answers, "done COMMAND", &[]),
     kind(Class::Answers, "refused COMMAND REASON", &[]),
     kind(Class::Answers, "hash", &["value"]),
@@ -422,6 +427,9 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::Triggered(e) => triggered(e, names),
             Event::ProtectionSet(e) => protection_set(e, names),
             Event::ProtectionReached(e) => protection_reached(e, names),
+            Event::AttestationNoted(e) => {
+                text(format!("{} attestation-noted", to(e.session))).with("level", e.level)
+            }
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

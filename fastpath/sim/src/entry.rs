@@ -33,8 +33,8 @@ impl NaiveEngine {
         seq: Seq,
         out: &mut Effects,
     ) {
-        let new = match self.check_new(session, new) {
-            Ok(new) => new,
+        let (new, volume) = match self.check_new(session, new) {
+            Ok(checked) => checked,
             Err(reason) => {
                 let ids = (OrderId::NONE, new.client_order_id);
                 self.report_rejected(session, CommandKind::NewOrder, ids, reason, out);
@@ -56,6 +56,7 @@ impl NaiveEngine {
             });
         }
         self.orders.push(order);
+        self.count_entered(session, volume);
         self.report_accepted(&order, &new, out);
         if order.stop.is_some() {
             return;
@@ -98,8 +99,8 @@ impl NaiveEngine {
         }
     }
 
-    /// The order at the price with which it goes on.
-    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<NewOrder, Reason> {
+    /// The order at the price with which it goes on, and what is not attested of it.
+    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<(NewOrder, u64), Reason> {
         ensure(self.accepts_orders(), Reason::CancelOnly)?;
         self.check_delegation_lasts(session)?;
         ensure(!self.is_killed(session), Reason::Killed)?;
@@ -123,7 +124,7 @@ impl NaiveEngine {
         self.check_size(market, Self::reckoned_at(&new), new.qty)?;
         let limit = new.order_type.has_limit().then_some(new.price);
         self.check_delegation_covers(session, market, limit, new.qty)?;
-        self.check_limits(&Intent {
+        let intent = Intent {
             account: self.sessions[&session].terms.account,
             market: new.market,
             side: new.side,
@@ -137,7 +138,10 @@ impl NaiveEngine {
             qty: new.qty,
             leaves: new.qty,
             new_orders: 1,
-        })?;
+        };
+        self.check_limits(&intent)?;
+        let volume = self.open_volume(&intent);
+        self.check_unattested(session, volume)?;
         ensure(
             !self.has_client_id(session, new.client_order_id)
                 || self.is(Mutant::DuplicateClientOrderId),
@@ -149,7 +153,7 @@ impl NaiveEngine {
         }
         self.check_arriving(&self.arriving(session, &new), &new)?;
         collar?;
-        Ok(new)
+        Ok((new, volume))
     }
 
     /// Checks 13 and 14: funds, and what it demands of the other side.

@@ -128,6 +128,8 @@ impl NaiveEngine {
                 terms,
                 next_report_no,
                 epoch_report_no,
+                entered,
+                unattested,
                 opened: _,
             } = session;
             let older = self.session_before(terms.session);
@@ -148,7 +150,7 @@ impl NaiveEngine {
                         older.map_or(0, |older| u64::from(older.0) + 1),
                     ]),
             );
-            sum([session, numbers])
+            sum([session, numbers, hash_entered(id, *entered, *unattested)])
         }))
     }
 
@@ -371,6 +373,7 @@ fn hash_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
         limits.max_order_notional,
         limits.max_position,
         limits.max_daily_volume,
+        limits.max_unattested_notional,
         u64::from(limits.max_open_orders),
     ];
     record(Tag::Limits, words)
@@ -427,4 +430,11 @@ fn hash_market(market: &Market) -> u64 {
         ),
         record(Tag::Trading, trading),
     ])
+}
+
+fn hash_entered(session: u64, entered: u64, unattested: u64) -> u64 {
+    if entered == 0 && unattested == 0 {
+        return 0;
+    }
+    record(Tag::Entered, [session, entered, unattested])
 }

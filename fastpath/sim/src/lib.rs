@@ -12,6 +12,7 @@
 
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
 mod book;
 mod collar;

@@ -305,11 +305,25 @@ pub enum Mutant {
     ProtectionIsForAllMarkets,
     /// A frame has room for however many protections.
     ProtectionTakesNoRoom,
+    /// Nothing that an amendment or a quote asks for has to be attested.
+    AmendmentsNeedNoAttestation,
+    /// What keeps its place has to be attested anew.
+    KeptPlacesEnterAgain,
+    /// Each side of a quote has the limit of what is not attested for itself.
+    SidesAreAttestedApart,
+    /// Without a limit it is counted all the same what is not attested.
+    CountsWithoutALimit,
+    /// An attestation counts before it is checked.
+    AttestationsNeedNoCheck,
+    /// An attestation that covers less than an earlier one takes the difference back.
+    OldAttestationsCount,
+    /// A revoked key cannot attest what it has done.
+    RevokedMayNotAttest,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 151] = [
+    pub const ALL: [Self; 158] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -461,5 +475,12 @@ impl Mutant {
         Self::ProtectionSparesOtherSide,
         Self::ProtectionIsForAllMarkets,
         Self::ProtectionTakesNoRoom,
+        Self::AmendmentsNeedNoAttestation,
+        Self::KeptPlacesEnterAgain,
+        Self::SidesAreAttestedApart,
+        Self::CountsWithoutALimit,
+        Self::AttestationsNeedNoCheck,
+        Self::OldAttestationsCount,
+        Self::RevokedMayNotAttest,
     ];
 }

@@ -36,6 +36,7 @@ impl NaiveEngine {
     pub(crate) fn quote(&mut self, session: SessionId, quote: &Quote, out: &mut Effects) {
         match self.check_quote(session, quote) {
             Ok(legs) => {
+                self.count_entered(session, self.entering(session, quote.market, &legs));
                 for leg in self.in_order(legs) {
                     self.set_leg(session, quote, leg, out);
                 }
@@ -106,6 +107,7 @@ impl NaiveEngine {
         for leg in asked() {
             self.check_leg_size(session, market, leg, counted)?;
         }
+        self.check_legs_unattested(session, quote.market, &legs)?;
         self.check_room(session, quote.market, news)?;
         for leg in asked() {
             self.check_leg_funds(session, market, leg)?;
@@ -199,9 +201,13 @@ impl NaiveEngine {
         if self.is(Mutant::QuotesBeyondLimits) {
             return Ok(());
         }
-        self.check_limits(&Intent {
+        self.check_limits(&self.leg_intent(session, market.terms.market, leg, news))
+    }
+
+    fn leg_intent(&self, session: SessionId, market: MarketId, leg: &Leg, news: usize) -> Intent {
+        Intent {
             account: self.sessions[&session].terms.account,
-            market: market.terms.market,
+            market,
             side: leg.side,
             order_type: OrderType::Limit,
             price: leg.price,
@@ -209,7 +215,36 @@ impl NaiveEngine {
             qty: leg.qty,
             leaves: leg.qty,
             new_orders: if leg.is_new() { news } else { 0 },
-        })
+        }
+    }
+
+    /// What is not attested of the sides, together: all of those that do not keep their place.
+    fn entering(&self, session: SessionId, market: MarketId, legs: &[Leg]) -> u64 {
+        legs.iter()
+            .filter(|leg| leg.is_asked_for())
+            .map(|leg| {
+                let stays = |old: Order| leg.price == old.price && leg.qty <= old.leaves;
+                let intent = self.leg_intent(session, market, leg, 0);
+                self.amended_volume(&intent, leg.old.is_some_and(stays))
+            })
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The last part of check 10.
+    fn check_legs_unattested(
+        &self,
+        session: SessionId,
+        market: MarketId,
+        legs: &[Leg; 2],
+    ) -> Result<(), Reason> {
+        if self.is(Mutant::SidesAreAttestedApart) {
+            for leg in legs {
+                let volume = self.entering(session, market, &[*leg]);
+                self.check_unattested(session, volume)?;
+            }
+            return Ok(());
+        }
+        self.check_unattested(session, self.entering(session, market, legs))
     }
 
     /// Checks 11 and 12: there is a slot for each order that is new, and an entry for the session and the market.

@@ -147,6 +147,9 @@ pub struct Tier {
     /// Notional of an account's trades on one day (UTC), in whole units of the quote assets.
     #[serde(default = "Tier::max_daily_volume", deserialize_with = "field::units")]
     pub max_daily_volume: u64,
+    /// What a session may have entered and not attested, in whole units of the quote assets.
+    #[serde(default, deserialize_with = "field::units")]
+    pub max_unattested_notional: u64,
     /// Live orders of an account.
     #[serde(default = "Tier::max_open_orders")]
     pub max_open_orders: u32,
@@ -160,6 +163,7 @@ impl Default for Tier {
             max_order_notional: Self::max_order_notional(),
             max_position: 0,
             max_daily_volume: Self::max_daily_volume(),
+            max_unattested_notional: 0,
             max_open_orders: Self::max_open_orders(),
         }
     }
@@ -359,6 +363,7 @@ impl Tier {
                 max_order_notional: self.max_order_notional,
                 max_position: self.max_position,
                 max_daily_volume: self.max_daily_volume,
+                max_unattested_notional: self.max_unattested_notional,
                 max_open_orders: self.max_open_orders,
                 pad: [Zero::Zero; 4],
             },

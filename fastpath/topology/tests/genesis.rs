@@ -131,6 +131,7 @@ fn limits(tier: u32, qty: u64, position: u64) -> Command {
             max_order_notional: 1_000_000,
             max_position: position,
             max_daily_volume: 10_000_000,
+            max_unattested_notional: 0,
             max_open_orders: 100,
             pad: [Zero::Zero; 4],
         },

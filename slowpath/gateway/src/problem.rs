@@ -294,7 +294,8 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::NotionalAboveLimit
         | Reason::TooManyOpenOrders
         | Reason::PositionAboveLimit
-        | Reason::VolumeAboveLimit => of_limits(reason),
+        | Reason::VolumeAboveLimit
+        | Reason::UnattestedAboveLimit => of_limits(reason),
         Reason::MarketHalted
         | Reason::MarketCancelOnly
         | Reason::MarketClosed
@@ -394,6 +395,10 @@ fn of_limits(reason: Reason) -> &'static str {
         Reason::PositionAboveLimit => {
             "use a smaller quantity: you would own more of the asset than max_position of \
              GET /api/v1/users/me/account"
+        }
+        Reason::UnattestedAboveLimit => {
+            "orders by HTTP cannot be attested, and max_unattested_notional of GET /api/v1/users/me/account is the most \
+             without it: ask the operator for another limit, or trade by the binary port"
         }
         _ => {
             "use a smaller quantity, or wait for 00:00 UTC: with volume_today it comes to more than max_daily_volume of \

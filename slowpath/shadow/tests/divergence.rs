@@ -211,6 +211,7 @@ fn rewrite(effects: &mut Effects, change: impl Fn(&mut Event)) {
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

@@ -8,6 +8,7 @@ use super::{
     StopRecord, SweepRecord, UncrossingRecord,
 };
 use crate::accounts::Day;
+use crate::attestation::Entered;
 use crate::auction::{Looking, Stage, Uncrossing};
 use crate::book::crosses;
 use crate::collar::Collar;
@@ -361,6 +362,13 @@ impl Engine {
                 session.last_number = record.last_number;
                 session.epoch_report_no = record.epoch_report_no;
             });
+            self.entered.set(
+                record.session,
+                Entered {
+                    all: record.entered,
+                    unattested: record.unattested,
+                },
+            );
             Ok(())
         })?;
         self.load_lists_of_sessions(records)

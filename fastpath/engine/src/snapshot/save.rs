@@ -159,6 +159,7 @@ impl Engine {
 
     fn save_sessions(&self, body: &mut Vec<u8>) {
         for (id, session) in existing(&self.sessions) {
+            let entered = self.entered(SessionId(id));
             let record = SessionRecord {
                 session: SessionId(id),
                 account: session.account,
@@ -169,6 +170,8 @@ impl Engine {
                 next_report_no: session.next_report_no,
                 last_number: session.last_number,
                 epoch_report_no: session.epoch_report_no,
+                entered: entered.all,
+                unattested: entered.unattested,
             };
             put(body, &record);
         }

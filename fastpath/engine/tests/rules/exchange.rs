@@ -205,6 +205,14 @@ pub(crate) fn set_limits(of_account: bool, target: u32, limits: Limits) -> Comma
     })
 }
 
+pub(crate) fn confirm(session: u32, level: u64) -> Command {
+    Command::ConfirmAttestation(ConfirmAttestation {
+        session: SessionId(session),
+        pad: [Zero::Zero; 4],
+        level,
+    })
+}
+
 pub(crate) fn set_tier(account: u32, tier: u32) -> Command {
     Command::SetTier(SetTier {
         account: AccountId(account),

@@ -9,6 +9,7 @@
 
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
 mod cancel;
 mod collar;

@@ -250,6 +250,7 @@ fn state_of_trading() -> Exchange {
         max_order_notional: 2_000_000,
         max_position: 3_000_000,
         max_daily_volume: 4_000_000,
+        max_unattested_notional: 5_000_000,
         max_open_orders: 20,
         ..Limits::default()
     };
@@ -263,6 +264,9 @@ fn state_of_trading() -> Exchange {
     ] {
         assert_eq!(x.admin(command), Reason::None);
     }
+    x.enter(0, immediate(limit(9, FEES, Side::Buy, 60, 2)));
+    let entered = x.engine.session(SessionId(0)).unwrap().entered;
+    assert_eq!(x.admin(confirm(0, entered - 1)), Reason::None);
     x.sequencer(recovered(3, 500));
     x.enter(0, limit(8, PLAIN, Side::Buy, 1, 3));
     x
@@ -365,7 +369,8 @@ const MARKETS: usize = ASSETS + 2 * 40;
 const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
 /// In a session's record.
 const OLDER: usize = SESSIONS + 92;
-const BALANCES: usize = SESSIONS + 3 * 120;
+const SESSION: usize = 136;
+const BALANCES: usize = SESSIONS + 3 * SESSION;
 const ORDERS: usize = BALANCES + 4 * 24;
 const ORDER: usize = 88;
 const FREE: usize = ORDERS + 4 * ORDER;
@@ -376,7 +381,7 @@ fn trading() -> Vec<u8> {
     let body = save(&x.engine);
     assert_eq!(
         (name, body.len()),
-        ("trading", FREE + 2 * 8 + 2 * 8 + 2 * 48 + 16)
+        ("trading", FREE + 2 * 8 + 2 * 8 + 2 * 56 + 16)
     );
     body
 }
@@ -417,7 +422,7 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         record(Section::Market, 0, Fault::Refused(Reason::UnknownReference))
     );
     assert_eq!(
-        set(SESSIONS + 120, 0),
+        set(SESSIONS + SESSION, 0),
         record(Section::Session, 1, Fault::Order)
     );
     assert_eq!(
@@ -426,22 +431,22 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         "an epoch's first report that was not sent yet"
     );
     assert_eq!(
-        set(OLDER + 2 * 120, 0),
+        set(OLDER + 2 * SESSION, 0),
         record(Section::Session, 2, Fault::List),
         "a session of another account"
     );
     assert_eq!(
-        set(OLDER + 2 * 120, 3),
+        set(OLDER + 2 * SESSION, 3),
         record(Section::Session, 2, Fault::List),
         "no session"
     );
-    let two_newest = harmed(|body| body[OLDER + 2 * 120..][..4].fill(u8::MAX));
+    let two_newest = harmed(|body| body[OLDER + 2 * SESSION..][..4].fill(u8::MAX));
     assert_eq!(two_newest, record(Section::Session, 2, Fault::List));
-    let in_a_circle = harmed(|body| body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]));
+    let in_a_circle = harmed(|body| body[OLDER + SESSION..][..4].copy_from_slice(&[2, 0, 0, 0]));
     assert_eq!(in_a_circle, record(Section::Head, 0, Fault::List));
     let the_other_way = harmed(|body| {
-        body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]);
-        body[OLDER + 2 * 120..][..4].fill(u8::MAX);
+        body[OLDER + SESSION..][..4].copy_from_slice(&[2, 0, 0, 0]);
+        body[OLDER + 2 * SESSION..][..4].fill(u8::MAX);
     });
     assert_eq!(the_other_way, None, "another order of opening is a state");
     assert_eq!(

@@ -2,6 +2,7 @@
 //! with three prices.
 
 mod accounts;
+pub(crate) mod attestation;
 pub(crate) mod market;
 pub(crate) mod own;
 pub(crate) mod quotes;
@@ -364,6 +365,7 @@ pub(crate) fn full() -> Vec<Letter> {
         market::full(),
         waiting::full(),
         quotes::full(),
+        attestation::full(),
     ]
     .concat()
 }
@@ -386,6 +388,7 @@ pub(crate) fn sound() -> Vec<Letter> {
         market::sound(),
         waiting::sound(),
         quotes::sound(),
+        attestation::sound(),
     ]
     .concat()
 }

@@ -54,6 +54,7 @@ impl Seen {
             Event::Triggered(e) => (e.kind, Reason::None),
             Event::ProtectionSet(e) => (e.kind, Reason::None),
             Event::ProtectionReached(e) => (e.kind, Reason::None),
+            Event::AttestationNoted(e) => (e.kind, Reason::None),
         };
         self.kinds.insert(kind as u8);
         self.reasons.insert(reason.into());
@@ -205,7 +206,7 @@ fn length(normal: u32, long: u32) -> u32 {
     }
 }
 
-const KINDS: [EventKind; 22] = [
+const KINDS: [EventKind; 23] = [
     EventKind::Accepted,
     EventKind::Rejected,
     EventKind::Fill,
@@ -217,6 +218,7 @@ const KINDS: [EventKind; 22] = [
     EventKind::Triggered,
     EventKind::ProtectionSet,
     EventKind::ProtectionReached,
+    EventKind::AttestationNoted,
     EventKind::BookAdd,
     EventKind::BookReduce,
     EventKind::BookDelete,
@@ -332,6 +334,15 @@ fn every_longer_sequence_of_quotes_among_others() {
 }
 
 #[test]
+fn every_longer_sequence_of_what_has_to_be_attested() {
+    all(
+        &alphabet::attestation::limited(4),
+        &alphabet::attestation::small(),
+        length(4, 5),
+    );
+}
+
+#[test]
 fn every_short_sequence_of_quotes_beyond_a_frame() {
     for makers in [29, 30, 31] {
         let beginning = alphabet::quotes::behind_a_ladder(makers);
@@ -373,7 +384,9 @@ type Sequences = (Vec<Letter>, Vec<Letter>, u32);
 
 /// What shows broken rules, the quick ones first.
 fn revealing() -> Vec<Sequences> {
-    use alphabet::{empty, full, market, own, quotes, small, sound, sweepers, waiting};
+    use alphabet::{
+        attestation, empty, full, market, own, quotes, small, sound, sweepers, waiting,
+    };
     vec![
         (alphabet::ladder(33), sweepers(), 1),
         (waiting::iceberg_alone(), sweepers(), 1),
@@ -393,6 +406,7 @@ fn revealing() -> Vec<Sequences> {
         (quotes::protected(), quotes::small(), 3),
         (quotes::protected(), market::small(), 3),
         (empty(1), quotes::full(), 2),
+        (attestation::limited(4), attestation::small(), 3),
         (empty(4), quotes::small(), 4),
         (empty(4), quotes::among_others(), 4),
         (alphabet::busy(), full(), 1),

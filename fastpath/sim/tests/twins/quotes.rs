@@ -161,6 +161,7 @@ impl Quoted {
             | Event::MassCanceled(_)
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
+            | Event::AttestationNoted(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

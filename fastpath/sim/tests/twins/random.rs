@@ -73,6 +73,7 @@ fn outcomes(
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::MarketStateChanged(_)
             | Event::Uncrossed(_)
             | Event::BookAdd(_)
@@ -116,6 +117,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::TooManyOpenOrders,
                 R::PositionAboveLimit,
                 R::VolumeAboveLimit,
+                R::UnattestedAboveLimit,
                 R::MarketHalted,
                 R::MarketCancelOnly,
                 R::MarketClosed,
@@ -154,6 +156,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::QuantityAboveLimit,
                 R::NotionalAboveLimit,
                 R::VolumeAboveLimit,
+                R::UnattestedAboveLimit,
                 R::MarketHalted,
                 R::MarketCancelOnly,
                 R::MarketClosed,
@@ -190,6 +193,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::TooManyOpenOrders,
                 R::PositionAboveLimit,
                 R::VolumeAboveLimit,
+                R::UnattestedAboveLimit,
                 R::OrderTableFull,
                 R::QuoteTableFull,
                 R::InsufficientFunds,
@@ -230,6 +234,16 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::NotPermitted,
                 R::KillSwitchTableFull,
                 R::KillSwitch,
+            ],
+        ),
+        (C::Attest, &[R::UnknownSession]),
+        (
+            C::ConfirmAttestation,
+            &[
+                R::None,
+                R::NotInitialised,
+                R::UnknownReference,
+                R::UnknownSession,
             ],
         ),
         (
@@ -358,6 +372,7 @@ const EVENTS: &[&str] = &[
     "Triggered",
     "ProtectionSet",
     "ProtectionReached",
+    "AttestationNoted",
     "BookAdd",
     "BookReduce",
     "BookDelete",

@@ -30,6 +30,11 @@ fn quote(session: u32, bid: Half, ask: Half) -> Letter {
     by(session, Command::Quote(of(bid, ask)))
 }
 
+/// Of one lot each, apart.
+pub(super) fn both_sides() -> Letter {
+    quote(0, (1, 10), (1, 12))
+}
+
 fn slide(session: u32, bid: Half, ask: Half) -> Letter {
     let quote = Quote {
         slide: Flag::Yes,
