@@ -291,6 +291,14 @@ impl NaiveEngine {
     }
 }
 
+/// A slot's record, if anything is in its other words.
+fn record_unless_empty<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
+    if words[1..].iter().all(|&word| word == 0) {
+        return 0;
+    }
+    record(tag, words)
+}
+
 /// What few orders have.
 fn hash_extras(order: &Order) -> u64 {
     let slot = u64::from(order.id.slot());
@@ -306,12 +314,8 @@ fn hash_extras(order: &Order) -> u64 {
         record(Tag::Stop, words)
     });
     sum([
-        (order.display.0 != 0 || order.hidden.0 != 0)
-            .then(|| record(Tag::Iceberg, iceberg))
-            .unwrap_or_default(),
-        (order.expires.0 != 0)
-            .then(|| record(Tag::Expiry, expiry))
-            .unwrap_or_default(),
+        record_unless_empty(Tag::Iceberg, iceberg),
+        record_unless_empty(Tag::Expiry, expiry),
         stop.unwrap_or_default(),
     ])
 }
