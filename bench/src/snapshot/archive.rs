@@ -42,6 +42,8 @@ impl Size {
             max_sessions: self.sessions,
             max_orders: self.orders + 1,
             max_levels: LEVELS,
+            max_pages: Genesis::enough_pages(self.orders + 1, 1, LEVELS),
+            pad: [Zero::Zero; 4],
         }
     }
 
@@ -49,13 +51,14 @@ impl Size {
     pub(super) fn genesis_text(&self) -> String {
         let genesis = self.genesis();
         format!(
-            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\n",
+            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\nmax_pages = {}\n",
             genesis.max_assets,
             genesis.max_markets,
             genesis.max_accounts,
             genesis.max_sessions,
             genesis.max_orders,
-            genesis.max_levels
+            genesis.max_levels,
+            genesis.max_pages
         )
     }
 

@@ -121,6 +121,7 @@ impl Engine {
         if amended.price == order.price && amended.leaves <= order.leaves {
             return Ok((slot, Amendment::Keep(amended)));
         }
+        self.check_page(market, order.side, price)?;
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }

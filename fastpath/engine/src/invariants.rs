@@ -30,7 +30,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), BrokenInvari
 
 impl Engine {
     /// Checks that funds are conserved, holds add up, queues are linked and in order of priority,
-    /// bitmaps and best prices are true, no book is crossed, slots are either live or free, and
+    /// bitmaps, pages and best prices are true, no book is crossed, slots are either live or free, and
     /// every live order is found by its client order id.
     ///
     /// # Errors
@@ -44,6 +44,7 @@ impl Engine {
                 self.check_book(id, market, &mut queued)?;
             }
         }
+        self.ladders.check_pages().map_err(BrokenInvariant)?;
         self.check_slots(&queued)
     }
 
@@ -374,6 +375,8 @@ mod tests {
                 max_sessions: 1,
                 max_orders: 4,
                 max_levels: 20,
+                max_pages: 2,
+                pad: [Zero::Zero; 4],
             }),
             asset(0),
             asset(1),

@@ -9,7 +9,7 @@ use domain::{
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// The version of these layouts.
-pub(crate) const LAYOUT: u16 = 3;
+pub(crate) const LAYOUT: u16 = 4;
 
 /// What a frame had no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -36,7 +36,7 @@ macro_rules! record {
 
 record! {
     /// Counters, capacities, and how many records of each kind follow.
-    Head, 152 {
+    Head, 160 {
         layout: u16,
         version: u16,
         epoch: u32,

@@ -108,6 +108,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::NotionalTooLarge,
                 R::DuplicateClientOrderId,
                 R::OrderTableFull,
+                R::LevelTableFull,
                 R::WouldTrade,
                 R::CannotFill,
                 R::InsufficientFunds,
@@ -141,6 +142,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
         (
             C::AmendOrder,
             &[
+                R::LevelTableFull,
                 R::CancelOnly,
                 R::DelegationExpired,
                 R::BeyondDelegation,
@@ -191,6 +193,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::PositionAboveLimit,
                 R::VolumeAboveLimit,
                 R::OrderTableFull,
+                R::LevelTableFull,
                 R::QuoteTableFull,
                 R::InsufficientFunds,
                 R::UnknownOrder,
