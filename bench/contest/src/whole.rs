@@ -76,6 +76,8 @@ impl<'a> Whole<'a> {
             max_sessions: owners,
             max_orders: orders,
             max_levels: markets * LEVELS,
+            max_pages: Genesis::enough_pages(orders, markets, markets * LEVELS),
+            pad: [Zero::Zero; 4],
         };
         self.administer(Command::Genesis(genesis));
         for asset in 0..2 {
@@ -302,7 +304,7 @@ fn market_of(market: u32) -> CreateMarket {
 }
 
 /// An upper bound of the orders that rest at a time.
-fn most_live(workload: &Workload) -> u32 {
+pub(crate) fn most_live(workload: &Workload) -> u32 {
     let mut live = 0_u32;
     let mut most = 1;
     for command in &workload.commands {

@@ -162,6 +162,8 @@ fn commands() -> impl Iterator<Item = (Source, Command)> {
         max_sessions: SESSIONS + 1,
         max_orders: 1 << 17,
         max_levels: 65_536,
+        max_pages: Genesis::enough_pages(1 << 17, 1, 65_536),
+        pad: [Zero::Zero; 4],
     });
     let market = stage::market(PLACE.market, 65_536, 10, 1_000_000);
     let accounts = (1..=SESSIONS).flat_map(|id| {

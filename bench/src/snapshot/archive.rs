@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use domain::{
     AssetId, Checkpoint, ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder,
-    OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 use journal::{FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName};
@@ -55,6 +55,12 @@ impl Size {
         (AssetId(base), AssetId(other + u32::from(other >= base)))
     }
 
+    /// Enough for all prices that are drawn: as a genesis that over-commits.
+    fn pages(&self) -> u32 {
+        let enough = Genesis::enough_pages(self.orders + 1, self.markets, self.markets * LEVELS);
+        enough.min(2 * self.markets * (FARTHEST / 64 + 2))
+    }
+
     fn genesis(&self) -> Genesis {
         Genesis {
             max_assets: self.assets(),
@@ -63,6 +69,8 @@ impl Size {
             max_sessions: self.sessions,
             max_orders: self.orders + 1,
             max_levels: self.markets * LEVELS,
+            max_pages: self.pages(),
+            pad: [Zero::Zero; 4],
         }
     }
 
@@ -70,13 +78,14 @@ impl Size {
     pub(super) fn genesis_text(&self) -> String {
         let genesis = self.genesis();
         format!(
-            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\n",
+            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\nmax_pages = {}\n",
             genesis.max_assets,
             genesis.max_markets,
             genesis.max_accounts,
             genesis.max_sessions,
             genesis.max_orders,
-            genesis.max_levels
+            genesis.max_levels,
+            genesis.max_pages
         )
     }
 

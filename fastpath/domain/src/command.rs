@@ -364,8 +364,12 @@ record! {
         max_sessions: u32,
         /// Live orders; at most [`OrderId::MAX_SLOTS`].
         max_orders: u32,
-        /// Price levels of all markets together.
+        /// Prices of all markets together.
         max_levels: u32,
+        /// Pages of 64 price levels of one side, of all markets together: one is taken where orders rest.
+        max_pages: u32,
+        /// Zero.
+        pad: [Zero; 4],
     }
 }
 
@@ -381,8 +385,28 @@ impl Genesis {
     /// Most balances: accounts times assets.
     pub const MAX_BALANCES: u64 = 1 << 28;
 
-    /// Whether every capacity is at least 1 and no more than a shard can address: the constants above,
-    /// [`OrderId::MAX_SLOTS`] orders and as many levels.
+    /// Most prices of all markets together.
+    pub const MAX_LEVELS: u32 = 1 << 30;
+    /// Most pages of price levels.
+    pub const MAX_PAGES: u32 = 1 << 27;
+
+    /// Pages with which no order is ever refused for want of one: a page of each side for every 64 prices that a market
+    /// begins, or one for each order and two that amending a quote takes before it gives its old ones back.
+    #[must_use]
+    pub const fn enough_pages(max_orders: u32, max_markets: u32, max_levels: u32) -> u32 {
+        let of_orders = max_orders.saturating_add(2);
+        let of_levels = (max_levels / 64)
+            .saturating_add(max_markets)
+            .saturating_mul(2);
+        if of_orders < of_levels {
+            of_orders
+        } else {
+            of_levels
+        }
+    }
+
+    /// Whether every capacity is at least 1 and no more than a shard can address: the constants above, and
+    /// [`OrderId::MAX_SLOTS`] orders.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
         let within = |capacity: u32, limit: u32| (1..=limit).contains(&capacity);
@@ -392,7 +416,8 @@ impl Genesis {
             && within(self.max_sessions, Self::MAX_SESSIONS)
             && self.balances() <= Self::MAX_BALANCES
             && within(self.max_orders, OrderId::MAX_SLOTS)
-            && within(self.max_levels, OrderId::MAX_SLOTS)
+            && within(self.max_levels, Self::MAX_LEVELS)
+            && within(self.max_pages, Self::MAX_PAGES)
     }
 
     /// Balances that these capacities make: accounts times assets.
@@ -1128,7 +1153,9 @@ mod tests {
             max_accounts: 1 << 12,
             max_sessions: 1 << 24,
             max_orders: OrderId::MAX_SLOTS,
-            max_levels: 1 << 26,
+            max_levels: 1 << 30,
+            max_pages: 1 << 27,
+            pad: [Zero::Zero; 4],
         };
         assert!(largest.is_within_limits());
         for beyond in [
@@ -1163,7 +1190,15 @@ mod tests {
                 ..largest
             },
             Genesis {
-                max_levels: u32::MAX,
+                max_levels: (1 << 30) + 1,
+                ..largest
+            },
+            Genesis {
+                max_pages: 0,
+                ..largest
+            },
+            Genesis {
+                max_pages: (1 << 27) + 1,
                 ..largest
             },
         ] {

@@ -118,7 +118,7 @@ pub enum Reason {
     UnknownReference = 101,
     /// A parameter is outside its range.
     InvalidParameter = 102,
-    /// No room for the price levels of another market.
+    /// No room for the price levels of another market, or for an order at a price near which none rests.
     LevelTableFull = 103,
     /// The asset's total would be beyond what can be counted.
     SupplyTooLarge = 104,

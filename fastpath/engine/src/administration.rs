@@ -43,7 +43,13 @@ impl Engine {
         self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
-        self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
+        let Genesis {
+            max_markets,
+            max_levels,
+            max_pages,
+            ..
+        } = *genesis;
+        self.ladders = Ladders::with_capacity(max_markets, max_levels, max_pages);
         Ok(())
     }
 
@@ -80,7 +86,7 @@ impl Engine {
         if !terms.is_within_limits() {
             return Err(Reason::InvalidParameter);
         }
-        if terms.price_levels as usize > self.ladders.free() {
+        if terms.price_levels > self.ladders.free() {
             return Err(Reason::LevelTableFull);
         }
         let unit = |id: AssetId| {

@@ -132,6 +132,7 @@ impl Engine {
             return Ok((slot, Amendment::Keep(amended)));
         }
         let entered = self.check_amended_unattested(market, &order, &measured)?;
+        self.check_page(market, order.side, price)?;
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }

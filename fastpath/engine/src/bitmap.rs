@@ -13,6 +13,11 @@ pub(crate) struct Bitmap {
     depth: u8,
 }
 
+/// Words of 64 places each that so many bitmaps of together `places` places need at most.
+pub(crate) fn words_of(bitmaps: usize, places: usize) -> usize {
+    places / 64 + bitmaps
+}
+
 /// The words of all bitmaps: allocated once, handed out in order.
 pub(crate) struct BitmapPool {
     words: Vec<u64>,
@@ -78,16 +83,17 @@ impl Bitmap {
         }
     }
 
-    /// Frees a place.
-    pub(crate) fn remove(&self, pool: &mut BitmapPool, mut place: u32) {
-        for &start in self.layers() {
+    /// Frees a place. Whether it was the last one taken of its 64.
+    pub(crate) fn remove(&self, pool: &mut BitmapPool, mut place: u32) -> bool {
+        for (layer, &start) in self.layers().iter().enumerate() {
             let (word, bit) = at(start, place);
             pool.words[word] &= !(1 << bit);
             if pool.words[word] != 0 {
-                return;
+                return layer > 0;
             }
             place >>= 6;
         }
+        true
     }
 
     /// Whether a place is taken.
@@ -147,7 +153,15 @@ mod tests {
 
     #[test]
     fn the_pool_holds_bitmaps_of_any_split() {
-        for (count, places) in [(1, 1), (1, 64), (1, 65), (3, 4097), (2, 1 << 24), (500, 1)] {
+        for (count, places) in [
+            (1, 1),
+            (1, 64),
+            (1, 65),
+            (3, 4097),
+            (2, 1 << 24),
+            (1, 1 << 30),
+            (500, 1),
+        ] {
             let mut pool = BitmapPool::with_capacity(count, count * places as usize);
             for _ in 0..count {
                 pool.bitmap(places);
@@ -173,8 +187,10 @@ mod tests {
                     bitmap.insert(&mut pool, place);
                     model.insert(place);
                 } else {
-                    bitmap.remove(&mut pool, place);
                     model.remove(&place);
+                    let row = place & !63;
+                    let was_last = model.range(row..row + 64).next().is_none();
+                    prop_assert_eq!(bitmap.remove(&mut pool, place), was_last);
                 }
                 for probe in [0, place, places - 1, model.first().copied().unwrap_or(0)] {
                     prop_assert_eq!(bitmap.contains(&pool, probe), model.contains(&probe));

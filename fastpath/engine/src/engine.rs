@@ -147,7 +147,7 @@ impl Engine {
             quoted: QuotedTable::with_capacity(0, probe_key),
             expiries: Expiries::with_capacity(0),
             stops: Stops::with_capacity(0),
-            ladders: Ladders::with_capacity(0, 0),
+            ladders: Ladders::with_capacity(0, 0, 0),
             kill_switches: KillSwitches::new(),
             work: None,
             probe_key,

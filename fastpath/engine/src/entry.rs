@@ -76,6 +76,9 @@ impl Engine {
         if self.orders.is_full() {
             return Err(Reason::OrderTableFull);
         }
+        if command.time_in_force.rests() && !command.order_type.waits() {
+            self.check_page(market, side, arrival.price)?;
+        }
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }

@@ -193,6 +193,7 @@ fn hash_of_capacities(genesis: &Genesis) -> u64 {
             u64::from(genesis.max_sessions),
             u64::from(genesis.max_orders),
             u64::from(genesis.max_levels),
+            u64::from(genesis.max_pages),
         ],
     )
 }

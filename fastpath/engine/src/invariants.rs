@@ -30,7 +30,7 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), BrokenInvari
 
 impl Engine {
     /// Checks that funds are conserved, holds add up, queues are linked and in order of priority,
-    /// bitmaps and best prices are true, no book is crossed, slots are either live or free,
+    /// bitmaps, pages and best prices are true, no book is crossed, slots are either live or free,
     /// every live order is found by its client order id, and the hash that is kept is that of the state.
     ///
     /// # Errors
@@ -44,6 +44,7 @@ impl Engine {
                 self.check_book(id, market, &mut queued)?;
             }
         }
+        self.ladders.check_pages().map_err(BrokenInvariant)?;
         self.check_slots(&queued)?;
         self.check_hash()
     }
@@ -387,6 +388,8 @@ mod tests {
                 max_sessions: 1,
                 max_orders: 4,
                 max_levels: 20,
+                max_pages: 2,
+                pad: [Zero::Zero; 4],
             }),
             asset(0),
             asset(1),

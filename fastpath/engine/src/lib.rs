@@ -5,7 +5,7 @@
 //! them, and both must agree.
 //!
 //! ```
-//! use domain::{Command, Effects, Genesis, Nanos, Request, Seq, Source, Stamp};
+//! use domain::{Command, Effects, Genesis, Nanos, Request, Seq, Source, Stamp, Zero};
 //! use engine::Engine;
 //!
 //! let mut engine = Engine::new();
@@ -21,6 +21,8 @@
 //!         max_sessions: 10,
 //!         max_orders: 1_000,
 //!         max_levels: 4_096,
+//!         max_pages: 130,
+//!         pad: [Zero::Zero; 4],
 //!     }),
 //! };
 //! assert!(engine.admits(request.source, request.source_seq));
@@ -59,6 +61,7 @@ mod market;
 mod market_state;
 mod mass_cancel;
 mod orders;
+mod pages;
 mod phase;
 mod prevent;
 mod protection;

@@ -121,6 +121,13 @@ impl Engine {
         if !self.orders.have_room_for(new_orders) {
             return Err(Reason::OrderTableFull);
         }
+        let lacks_page = |side: &&Wanted| {
+            let book = &market.book;
+            !book.has_page(&self.ladders, side.side, side.price)
+        };
+        if asked_for().filter(lacks_page).count() > self.ladders.free_pages() {
+            return Err(Reason::LevelTableFull);
+        }
         self.check_room_to_quote(session, command.market)?;
         for side in asked_for() {
             self.check_quote_funds(session, market, side)?;

@@ -153,6 +153,9 @@ impl NaiveEngine {
             self.amend_in_place(&old, new, amend.qty, out);
             return Ok(());
         }
+        let place = (new.market, new.side, new.price);
+        let has_page = self.has_page(place) || self.is(Mutant::AmendNeedsNoPage);
+        ensure(has_page, Reason::LevelTableFull)?;
         self.check_requeue(&old, &new)?;
         self.count_entered(session, volume);
         self.requeue(&old, new, amend.qty, out);

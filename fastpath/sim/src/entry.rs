@@ -148,6 +148,10 @@ impl NaiveEngine {
             Reason::DuplicateClientOrderId,
         )?;
         ensure(self.has_slot(), Reason::OrderTableFull)?;
+        if new.time_in_force.rests() && !new.order_type.waits() {
+            let place = (new.market, new.side, new.price);
+            ensure(self.has_page(place), Reason::LevelTableFull)?;
+        }
         if !new.order_type.waits() {
             self.check_does_not_trade(new.market, new.side, new.post_only, named)?;
         }

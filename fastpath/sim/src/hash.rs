@@ -68,6 +68,7 @@ impl NaiveEngine {
                 genesis.max_sessions,
                 genesis.max_orders,
                 genesis.max_levels,
+                genesis.max_pages,
             ];
             record(Tag::Capacities, capacities.map(u64::from))
         }))

@@ -49,6 +49,12 @@ pub enum Mutant {
     GraceEndsLate,
     /// A market's price levels are not counted against the capacity.
     LevelsWithoutLimit,
+    /// Pages of prices are counted from price 0, not from the market's lowest.
+    PagesBeginAtZero,
+    /// An amendment may come to rest without a page.
+    AmendNeedsNoPage,
+    /// A quote of two sides needs one page.
+    QuotesNeedOnePage,
     /// Half of what can be counted is the most of an asset.
     SupplyLimitTooLow,
     /// The hash leaves out an order's place in the queue.
@@ -323,7 +329,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 158] = [
+    pub const ALL: [Self; 161] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -347,6 +353,9 @@ impl Mutant {
         Self::TimeGoesBack,
         Self::GraceEndsLate,
         Self::LevelsWithoutLimit,
+        Self::PagesBeginAtZero,
+        Self::AmendNeedsNoPage,
+        Self::QuotesNeedOnePage,
         Self::SupplyLimitTooLow,
         Self::HashForgetsPriority,
         Self::DelegationEndsLate,

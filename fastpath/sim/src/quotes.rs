@@ -108,7 +108,9 @@ impl NaiveEngine {
             self.check_leg_size(session, market, leg, counted)?;
         }
         self.check_legs_unattested(session, quote.market, &legs)?;
-        self.check_room(session, quote.market, news)?;
+        self.check_slots(news)?;
+        self.check_pages(market, &legs)?;
+        self.check_quote_table(session, quote.market)?;
         for leg in asked() {
             self.check_leg_funds(session, market, leg)?;
         }
@@ -247,15 +249,27 @@ impl NaiveEngine {
         self.check_unattested(session, self.entering(session, market, legs))
     }
 
-    /// Checks 11 and 12: there is a slot for each order that is new, and an entry for the session and the market.
-    fn check_room(&self, session: SessionId, market: MarketId, news: usize) -> Result<(), Reason> {
+    /// Check 11: there is a slot for each order that is new.
+    fn check_slots(&self, news: usize) -> Result<(), Reason> {
         let needed = if self.is(Mutant::QuotesNeedOneSlot) {
             news.min(1)
         } else {
             news
         };
-        ensure(self.slots_left() >= needed, Reason::OrderTableFull)?;
-        self.check_quote_table(session, market)
+        ensure(self.slots_left() >= needed, Reason::OrderTableFull)
+    }
+
+    /// And a page for each side.
+    fn check_pages(&self, market: &Market, legs: &[Leg; 2]) -> Result<(), Reason> {
+        let mut pages = self.pages_in_use();
+        let asked = legs.iter().filter(|leg| leg.is_asked_for());
+        let wanted = asked.map(|leg| self.page_of((market.terms.market, leg.side, leg.price)));
+        if self.is(Mutant::QuotesNeedOnePage) {
+            pages.extend(wanted.take(1));
+        } else {
+            pages.extend(wanted);
+        }
+        ensure(pages.len() <= self.max_pages(), Reason::LevelTableFull)
     }
 
     /// All pairs of a session and a market for which something is quoted or protected.

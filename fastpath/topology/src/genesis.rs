@@ -63,6 +63,8 @@ pub struct Capacity {
     pub max_sessions: u32,
     pub max_orders: u32,
     pub max_levels: u32,
+    /// Without one as many as orders can ever need.
+    pub max_pages: Option<u32>,
 }
 
 /// One `[[asset]]`.
@@ -383,6 +385,14 @@ impl Fees {
 }
 
 impl Capacity {
+    /// Pages of price levels: as the file says, or as many as orders can ever need.
+    #[must_use]
+    pub fn pages(&self) -> u32 {
+        let enough =
+            || domain::Genesis::enough_pages(self.max_orders, self.max_markets, self.max_levels);
+        self.max_pages.unwrap_or_else(enough)
+    }
+
     fn command(&self) -> domain::Genesis {
         domain::Genesis {
             max_assets: self.max_assets,
@@ -391,6 +401,8 @@ impl Capacity {
             max_sessions: self.max_sessions,
             max_orders: self.max_orders,
             max_levels: self.max_levels,
+            max_pages: self.pages(),
+            pad: [Zero::Zero; 4],
         }
     }
 }

@@ -162,6 +162,8 @@ fn small_commands() -> Vec<Command> {
             max_sessions: 2,
             max_orders: 8,
             max_levels: 100,
+            max_pages: 4,
+            pad: [Zero::Zero; 4],
         }),
         asset(1, "ABC", 18),
         asset(0, "DEF4567890123456", 0),
@@ -306,8 +308,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "max_levels = 100",
-        "max_levels = 67108865",
-        "capacity.max_levels: 67108865 is out of range",
+        "max_levels = 1073741825",
+        "capacity.max_levels: 1073741825 is out of range",
     ),
     (
         "max_orders = 8",

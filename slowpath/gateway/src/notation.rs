@@ -171,6 +171,7 @@ fn creation(command: &Command) -> Record {
             max_sessions = c.max_sessions,
             max_orders = c.max_orders,
             max_levels = c.max_levels,
+            max_pages = c.max_pages,
         ),
         Command::CreateAsset(c) => record!(
             "CreateAsset",

@@ -181,6 +181,7 @@ impl Problem {
             }
             Reason::CancelOnly
             | Reason::OrderTableFull
+            | Reason::LevelTableFull
             | Reason::KillSwitchTableFull
             | Reason::LimitsTableFull
             | Reason::QuoteTableFull => StatusCode::SERVICE_UNAVAILABLE,
@@ -279,6 +280,7 @@ fn advice(reason: Reason) -> &'static str {
         Reason::CannotFill => {
             "use a smaller quantity or min_quantity, a better price or another time_in_force"
         }
+        Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
@@ -533,7 +535,6 @@ mod tests {
             Reason::UnknownSession,
             Reason::InvalidId,
             Reason::AlreadyInitialised,
-            Reason::LevelTableFull,
             Reason::SupplyTooLarge,
             Reason::NotInitialised,
             Reason::UnsupportedEngineVersion,

@@ -122,6 +122,8 @@ pub enum Fault {
     Expiring,
     #[error("stops that are to arrive have not, or would have by now")]
     Stops,
+    #[error("no page of price levels is free for it")]
+    Pages,
     #[error("it is no side of a quote, or no protection, that its session has there")]
     Quote,
 }
@@ -460,6 +462,9 @@ impl Engine {
                 self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
             }
             self.orders[record.id.slot()].priority = record.priority;
+            let market = self.market_of_order(record.market_id());
+            let page = self.check_page(market, record.side, record.price);
+            ensure(page.is_ok(), Fault::Pages)?;
             self.join_queue(record.id.slot());
             Ok(())
         })

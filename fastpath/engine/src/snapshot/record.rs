@@ -36,7 +36,7 @@ macro_rules! record {
 
 record! {
     /// Counters, capacities, and how many records of each kind follow.
-    Head, 152 {
+    Head, 160 {
         layout: u16,
         version: u16,
         epoch: u32,

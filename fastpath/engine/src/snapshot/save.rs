@@ -29,6 +29,8 @@ pub(super) const NOTHING: Genesis = Genesis {
     max_sessions: 0,
     max_orders: 0,
     max_levels: 0,
+    max_pages: 0,
+    pad: [Zero::Zero; 4],
 };
 
 pub(super) fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {

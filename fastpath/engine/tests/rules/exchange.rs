@@ -20,6 +20,8 @@ pub(crate) const GENESIS: Genesis = Genesis {
     max_sessions: 4,
     max_orders: 64,
     max_levels: 310,
+    max_pages: 64,
+    pad: [Zero::Zero; 4],
 };
 
 pub(crate) struct Exchange {

@@ -23,6 +23,7 @@ mod iceberg;
 mod limits;
 mod mass_cancel;
 mod numbers;
+mod pages;
 mod properties;
 mod protection;
 mod protocol;

@@ -683,6 +683,7 @@ fn with_markets(markets: u32, max_orders: u32) -> Exchange {
         max_markets: markets,
         max_orders,
         max_levels: 300 + 2 * markets,
+        max_pages: 2 * markets,
         ..GENESIS
     });
     for market in 2..markets {

@@ -8,6 +8,7 @@ use crate::quote::quote;
 use domain::*;
 use engine::{Engine, Fault, LoadError, Section};
 use std::path::Path;
+use zerocopy::IntoBytes;
 
 /// A name, and an engine in a state with records of every kind that can be there together.
 fn states() -> Vec<(&'static str, Exchange)> {
@@ -364,7 +365,7 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
 }
 
 /// Where the records of the state `trading` begin, by docs/SNAPSHOTS.md.
-const ASSETS: usize = 152;
+const ASSETS: usize = 160;
 const MARKETS: usize = ASSETS + 2 * 40;
 const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
 /// In a session's record.
@@ -565,6 +566,42 @@ fn quotes_and_protections_that_do_not_fit_together_are_refused_by_name() {
             Some(LoadError::Record {
                 section: Section::Stop,
                 fault: Fault::Quote,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}
+
+/// Its genesis names as many pages as its orders need; one less would have refused the last of them.
+#[test]
+fn orders_that_need_more_pages_than_there_are_are_refused() {
+    let mut x = Exchange::unfunded(Genesis {
+        max_pages: 2,
+        ..GENESIS
+    });
+    x.fund(0, QUOTE, START);
+    x.rest(0, limit(1, PLAIN, Side::Buy, 10, 1));
+    x.rest(0, limit(2, PLAIN, Side::Buy, 100, 1));
+    let mut body = save(&x.engine);
+    let genesis = |max_pages| Genesis {
+        max_pages,
+        ..GENESIS
+    };
+    let loaded = Engine::load(&body, Some(&genesis(2)), 0);
+    assert!(loaded.is_ok());
+    // The number of pages in the head.
+    let at = (0..body.len() - 28)
+        .find(|&at| body[at..at + 28] == genesis(2).as_bytes()[..28])
+        .unwrap();
+    body[at..at + 28].copy_from_slice(&genesis(1).as_bytes()[..28]);
+    let refused = Engine::load(&body, Some(&genesis(1)), 0).err();
+    assert!(
+        matches!(
+            refused,
+            Some(LoadError::Record {
+                section: Section::Order,
+                fault: Fault::Pages,
                 ..
             })
         ),

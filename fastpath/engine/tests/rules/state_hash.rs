@@ -39,6 +39,7 @@ fn records_of_the_exchange() -> Vec<u64> {
         GENESIS.max_sessions,
         GENESIS.max_orders,
         GENESIS.max_levels,
+        GENESIS.max_pages,
     ];
     let fee_market = [0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi, 0];
     let plain_market = [1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi, 0];

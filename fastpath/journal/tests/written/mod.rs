@@ -137,6 +137,8 @@ fn administrative_commands() -> Vec<Command> {
             max_sessions: 4,
             max_orders: 5,
             max_levels: 6,
+            max_pages: 7,
+            pad: [Zero::Zero; 4],
         }),
         Command::CreateAsset(CreateAsset {
             asset: AssetId(1),

@@ -223,6 +223,8 @@ pub(crate) fn genesis(max_orders: u32) -> Genesis {
         max_sessions: 3,
         max_orders,
         max_levels: 6,
+        max_pages: 4,
+        pad: [Zero::Zero; 4],
     }
 }
 
@@ -436,8 +438,20 @@ pub(crate) fn small() -> Vec<Letter> {
 
 /// Where sequences start: the world without an order.
 pub(crate) fn empty(max_orders: u32) -> Vec<Letter> {
+    empty_of(genesis(max_orders))
+}
+
+/// With a page of price levels for one side and none for the other.
+pub(crate) fn one_page() -> Vec<Letter> {
+    empty_of(Genesis {
+        max_pages: 1,
+        ..genesis(3)
+    })
+}
+
+fn empty_of(genesis: Genesis) -> Vec<Letter> {
     let administration = [
-        Command::Genesis(genesis(max_orders)),
+        Command::Genesis(genesis),
         asset(0, 0),
         asset(1, 1),
         market(0, 1, 3),

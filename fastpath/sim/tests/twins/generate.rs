@@ -470,6 +470,8 @@ fn impossible_geneses() -> impl Strategy<Value = Command> {
             max_sessions: sizes[3],
             max_orders: sizes[4],
             max_levels: last,
+            max_pages: sizes[4],
+            pad: [Zero::Zero; 4],
         })
     })
 }

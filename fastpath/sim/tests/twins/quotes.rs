@@ -198,6 +198,7 @@ fn wide_world() -> World {
         genesis: domain::Genesis {
             max_markets: markets,
             max_levels: 2 * markets,
+            max_pages: 2 * markets,
             max_orders: 1_000,
             ..plain.genesis
         },

@@ -109,6 +109,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::NotionalTooLarge,
                 R::DuplicateClientOrderId,
                 R::OrderTableFull,
+                R::LevelTableFull,
                 R::WouldTrade,
                 R::CannotFill,
                 R::InsufficientFunds,
@@ -143,6 +144,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
         (
             C::AmendOrder,
             &[
+                R::LevelTableFull,
                 R::CancelOnly,
                 R::DelegationExpired,
                 R::BeyondDelegation,
@@ -195,6 +197,7 @@ const ANSWERS: &[(CommandKind, &[Reason])] = {
                 R::VolumeAboveLimit,
                 R::UnattestedAboveLimit,
                 R::OrderTableFull,
+                R::LevelTableFull,
                 R::QuoteTableFull,
                 R::InsufficientFunds,
                 R::UnknownOrder,

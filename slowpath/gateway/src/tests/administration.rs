@@ -58,6 +58,8 @@ impl Office {
             max_sessions: 8,
             max_orders: 64,
             max_levels: 4_000,
+            max_pages: 66,
+            pad: [Zero::Zero; 4],
         };
         exchange.apply(Source::ADMINISTRATION, Command::Genesis(genesis));
         Self::over(exchange).await
