@@ -20,11 +20,13 @@ pub(crate) struct Funds {
     assets: usize,
 }
 
+#[inline]
 fn plus(a: Amount, b: Amount) -> Amount {
     a.checked_add(b)
         .expect("no balance exceeds the asset's supply")
 }
 
+#[inline]
 fn minus(a: Amount, b: Amount) -> Amount {
     a.checked_sub(b)
         .expect("only what is there is taken: the caller checked")
@@ -39,33 +41,39 @@ impl Funds {
         }
     }
 
+    #[inline]
     fn index(&self, account: AccountId, asset: AssetId) -> usize {
         account.0 as usize * self.assets + asset.0 as usize
     }
 
     /// The balance of an account that exists of an asset that exists.
+    #[inline]
     pub(crate) fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
         self.balances[self.index(account, asset)]
     }
 
+    #[inline]
     fn balance_mut(&mut self, account: AccountId, asset: AssetId) -> &mut Balance {
         let index = self.index(account, asset);
         &mut self.balances[index]
     }
 
     /// Gives to available.
+    #[inline]
     pub(crate) fn credit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = plus(balance.available, amount);
     }
 
     /// Takes from available what is known to be there.
+    #[inline]
     pub(crate) fn debit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
     }
 
     /// Sets aside what is known to be available.
+    #[inline]
     pub(crate) fn hold(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
@@ -73,6 +81,7 @@ impl Funds {
     }
 
     /// Returns what was held.
+    #[inline]
     pub(crate) fn release(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.held = minus(balance.held, amount);
@@ -81,6 +90,7 @@ impl Funds {
 
     /// Spends part of what was held for a trade: `freed` leaves the hold, `spent` of it is gone,
     /// the difference returns to available.
+    #[inline]
     pub(crate) fn spend_held(
         &mut self,
         account: AccountId,
