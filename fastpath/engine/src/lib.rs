@@ -67,6 +67,7 @@ mod snapshot;
 mod sources;
 mod stops;
 mod sweep;
+mod touch;
 mod trade;
 mod views;
 
