@@ -81,22 +81,24 @@ impl Engine {
 
     /// Puts an order at the front of its session's list: it is the newest.
     pub(crate) fn list(&mut self, session: SessionId, slot: u32) {
-        let newest = &mut self.sessions[session.0 as usize]
-            .as_mut()
-            .expect("orders are of sessions that exist")
-            .newest_order;
-        self.orders.link(slot, *newest);
-        *newest = slot;
-        let account = self.account_of(session);
+        let state = self.session_state_mut(session);
+        let account = state.account;
+        let newest = core::mem::replace(&mut state.newest_order, slot);
+        self.orders.link(slot, newest);
         self.account_state_mut(account).open_orders += 1;
     }
 
     fn unlist(&mut self, session: SessionId, slot: u32) {
         let older = self.orders.older(slot);
-        if self.orders.unlink(slot) {
-            self.session_state_mut(session).newest_order = older;
-        }
-        let account = self.account_of(session);
+        let was_newest = self.orders.unlink(slot);
+        let state = self.session_state_mut(session);
+        // Mostly it is not, but that cannot be foreseen: a choice of values, not of ways.
+        state.newest_order = if was_newest {
+            older
+        } else {
+            state.newest_order
+        };
+        let account = state.account;
         self.account_state_mut(account).open_orders -= 1;
     }
 

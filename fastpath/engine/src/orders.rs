@@ -193,6 +193,8 @@ impl Link {
 pub(crate) struct Orders {
     slots: Vec<Order>,
     /// By slot. Apart from the orders, because whoever comes or goes touches its neighbours' links and nothing else of them.
+    /// Behind them one that no order has: it is written in place of a neighbour that is not there, because whether it is
+    /// cannot be foreseen, and a wrong guess costs more than the write.
     links: Vec<Link>,
     /// By slot; of orders without extras nothing that means anything.
     icebergs: Vec<Iceberg>,
@@ -206,7 +208,7 @@ impl Orders {
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
             slots: vec![Order::EMPTY; max_orders as usize],
-            links: vec![Link::NONE; max_orders as usize],
+            links: vec![Link::NONE; max_orders as usize + 1],
             icebergs: vec![Iceberg::NONE; max_orders as usize],
             free: Vec::with_capacity(max_orders as usize),
             next_fresh: 0,
@@ -264,9 +266,14 @@ impl Orders {
             older: newest,
             newer: NIL,
         };
-        if newest != NIL {
-            self.links[newest as usize].newer = slot;
-        }
+        self.link_of(newest).newer = slot;
+    }
+
+    /// The link of an order, or of [`NIL`] the one that nobody reads.
+    #[inline]
+    fn link_of(&mut self, slot: u32) -> &mut Link {
+        let nobody = self.slots.len();
+        &mut self.links[(slot as usize).min(nobody)]
     }
 
     /// Two neighbours of a list that is put together in any order: one was entered next before the other.
@@ -278,12 +285,8 @@ impl Orders {
     /// Takes an order out of its list. Whether it was the newest of it.
     pub(crate) fn unlink(&mut self, slot: u32) -> bool {
         let Link { older, newer } = self.links[slot as usize];
-        if older != NIL {
-            self.links[older as usize].newer = newer;
-        }
-        if newer != NIL {
-            self.links[newer as usize].older = older;
-        }
+        self.link_of(older).newer = newer;
+        self.link_of(newer).older = older;
         newer == NIL
     }
 
