@@ -40,7 +40,7 @@ pub struct Finish {
     pub role: Role,
     /// CPU time of a command in each run, ns.
     pub ns: Vec<f64>,
-    /// The time of one command in 64, ns.
+    /// The time of one command in 61, ns.
     pub sampled: Histogram<u64>,
     /// What it came to.
     pub outcome: Outcome,

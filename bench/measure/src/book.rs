@@ -159,7 +159,7 @@ fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Re
         sections: vec![
             section(
                 "Where",
-                "one thread, in process; commands lie in memory, translated beforehand into the form that each takes, with the ids that an untimed first run was given",
+                "one thread, in process; commands lie in memory, translated beforehand into the form that each takes, with the ids that an untimed first run was given; they come in bursts of 32, as from the ring of a tile, and ours looks at a burst before its first command",
             ),
             section(
                 "Excludes",
@@ -181,7 +181,7 @@ fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Re
             section(
                 "Runs",
                 format!(
-                    "{} of each, in turn; the middle one counts; percentiles from one more run that takes the time of one command in 64, less what the clock takes",
+                    "{} of each, in turn; the middle one counts; percentiles from one more run that takes the time of one command in 61, less what the clock takes",
                     arguments.runs
                 ),
             ),

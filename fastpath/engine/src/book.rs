@@ -234,6 +234,15 @@ impl Book {
         self.level(ladders, side, best).head
     }
 
+    /// The slot of the last order in the queue of any price, or [`NIL`]; `None` of a price that the market does not have, or
+    /// whose page its side does not have.
+    pub(crate) fn last_in_queue(&self, ladders: &Ladders, side: Side, price: Price) -> Option<u32> {
+        let above = price.0.checked_sub(self.lowest.0)?;
+        let place = u32::try_from(above).ok()?;
+        let is_there = place < self.price_levels && self.has_page(ladders, side, price);
+        is_there.then(|| self.level(ladders, side, price).tail)
+    }
+
     /// Puts an order at the end of the queue of its price. Its side has a page for that, or one is free.
     pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
         let order = &orders[slot];

@@ -43,9 +43,12 @@ impl Engine {
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         market.check_open()?;
         market.check_kind(command)?;
-        check_terms(market, command)?;
-        self.check_end(command)?;
-        market.check_stop(command)?;
+        let is_plain = is_plain(command);
+        check_terms(market, command, is_plain)?;
+        if !is_plain {
+            self.check_end(command)?;
+            market.check_stop(command)?;
+        }
         let (side, post_only) = (command.side, command.post_only);
         let arrival = market.arrival_of(command)?;
         let sizes = sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
@@ -218,14 +221,47 @@ fn may_wait(command: &NewOrder) -> bool {
         && command.self_trade != SelfTrade::Abort
 }
 
+/// Whether an order has a price and a quantity and asks for nothing else but to trade, or to rest: of most checks there is
+/// nothing that such an order could fail.
+#[inline]
+fn is_plain(command: &NewOrder) -> bool {
+    let extras = command.min_qty.0
+        | command.expires.0
+        | command.display_qty.0
+        | command.trigger_price.0.cast_unsigned();
+    extras == 0
+        && command.order_type == OrderType::Limit
+        && command.time_in_force != TimeInForce::GoodTillTime
+        && (command.time_in_force.rests() || !command.post_only.is_on())
+}
+
 /// Checks what depends on the order and its market alone, but for what it is worth.
-fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
+#[inline]
+fn check_terms(market: &Market, command: &NewOrder, is_plain: bool) -> Result<(), Reason> {
     if command.client_order_id == ClientOrderId(0) {
         return Err(Reason::InvalidClientOrderId);
     }
+    if !is_plain {
+        check_combination(command)?;
+    }
+    if !market.has_price(command.price) {
+        check_without_price(command)?;
+    }
+    let (qty, least) = (command.qty, market.terms.min_qty);
+    if qty == Qty::ZERO || !is_plain && has_invalid_parts(command) {
+        return Err(Reason::InvalidQuantity);
+    }
+    if qty < least || command.display_qty > Qty::ZERO && command.display_qty < least {
+        return Err(Reason::QuantityBelowMinimum);
+    }
+    Ok(())
+}
+
+/// Whether all that an order asks for goes together.
+#[cold]
+fn check_combination(command: &NewOrder) -> Result<(), Reason> {
     let stays = command.time_in_force.rests();
     let post_only = command.post_only.is_on();
-    let in_range = market.has_price(command.price);
     match command.order_type {
         OrderType::Market if stays || post_only => return Err(Reason::InvalidCombination),
         OrderType::Limit if post_only && !stays => return Err(Reason::InvalidCombination),
@@ -247,28 +283,32 @@ fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     if command.trigger_price != Price(0) && !command.order_type.waits() {
         return Err(Reason::InvalidCombination);
     }
-    if !in_range && command.order_type.has_limit() {
+    Ok(())
+}
+
+/// Of an order whose price is none of the market's: only a market order, or what becomes one, may name no price.
+#[cold]
+fn check_without_price(command: &NewOrder) -> Result<(), Reason> {
+    if command.order_type.has_limit() {
         return Err(Reason::PriceOutOfRange);
     }
-    if !in_range && command.price != Price(0) {
+    if command.price != Price(0) {
         return Err(Reason::InvalidPrice);
-    }
-    let (qty, least) = (command.qty, market.terms.min_qty);
-    if qty == Qty::ZERO || command.min_qty > qty || command.display_qty > qty {
-        return Err(Reason::InvalidQuantity);
-    }
-    if has_too_many_slices(qty, command.display_qty) {
-        return Err(Reason::InvalidQuantity);
-    }
-    if qty < least || command.display_qty > Qty::ZERO && command.display_qty < least {
-        return Err(Reason::QuantityBelowMinimum);
     }
     Ok(())
 }
 
+/// Whether parts of the quantity are none.
+fn has_invalid_parts(command: &NewOrder) -> bool {
+    let qty = command.qty;
+    command.min_qty > qty
+        || command.display_qty > qty
+        || has_too_many_slices(qty, command.display_qty)
+}
+
 /// What the order is worth, or `None` beyond the range. The hold of all but market orders must fit as if they bought,
 /// whichever side they are on.
-#[inline]
+#[inline(always)]
 fn sizes(market: &Market, command: &NewOrder, price: Price) -> Option<Sizes> {
     let base_units = market.base_units(command.qty)?;
     let price = match command.order_type {

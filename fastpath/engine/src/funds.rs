@@ -35,11 +35,13 @@ fn hash_of_balance(balances: &[Balance], row: u32) -> u64 {
     )
 }
 
+#[inline]
 fn plus(a: Amount, b: Amount) -> Amount {
     a.checked_add(b)
         .expect("no balance exceeds the asset's supply")
 }
 
+#[inline]
 fn minus(a: Amount, b: Amount) -> Amount {
     a.checked_sub(b)
         .expect("only what is there is taken: the caller checked")
@@ -56,15 +58,18 @@ impl Funds {
     }
 
     /// Genesis bounds these to 2^28.
+    #[inline]
     fn row(&self, account: AccountId, asset: AssetId) -> u32 {
         account.0 * self.assets + asset.0
     }
 
     /// The balance of an account that exists of an asset that exists.
+    #[inline]
     pub(crate) fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
         self.balances[self.row(account, asset) as usize]
     }
 
+    #[inline]
     fn balance_mut(&mut self, account: AccountId, asset: AssetId) -> &mut Balance {
         let row = self.row(account, asset);
         if !self.kept.has_out(row) {
@@ -93,18 +98,21 @@ impl Funds {
     }
 
     /// Gives to available.
+    #[inline]
     pub(crate) fn credit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = plus(balance.available, amount);
     }
 
     /// Takes from available what is known to be there.
+    #[inline]
     pub(crate) fn debit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
     }
 
     /// Sets aside what is known to be available.
+    #[inline]
     pub(crate) fn hold(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
@@ -112,6 +120,7 @@ impl Funds {
     }
 
     /// Returns what was held.
+    #[inline]
     pub(crate) fn release(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.held = minus(balance.held, amount);
@@ -120,6 +129,7 @@ impl Funds {
 
     /// Spends part of what was held for a trade: `freed` leaves the hold, `spent` of it is gone,
     /// the difference returns to available.
+    #[inline]
     pub(crate) fn spend_held(
         &mut self,
         account: AccountId,

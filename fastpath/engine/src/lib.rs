@@ -74,6 +74,7 @@ mod sources;
 mod stops;
 mod sweep;
 mod table;
+mod touch;
 mod trade;
 mod views;
 

@@ -415,6 +415,17 @@ impl Orders {
         (order.id == id && id != OrderId::NONE).then_some(slot)
     }
 
+    /// Reads an order, or an empty slot, or none, only so that it is near when it is needed.
+    pub(crate) fn touch(&self, slot: u32) -> u64 {
+        self.slots.get(slot as usize).map_or(0, |order| order.id.0)
+    }
+
+    /// Reads the neighbours of an order likewise.
+    pub(crate) fn touch_links(&self, slot: u32) -> u64 {
+        let link = self.links.get(slot as usize);
+        link.map_or(0, |link| u64::from(link.older))
+    }
+
     /// Slots as they were: none is live yet. The caller has checked that `free` names slots below
     /// `next_fresh`, each once, and that there are so many slots.
     pub(crate) fn restore(&mut self, next_fresh: u32, free: impl Iterator<Item = OrderId>) {

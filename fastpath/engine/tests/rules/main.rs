@@ -32,4 +32,5 @@ mod snapshot;
 mod state_hash;
 mod stop;
 mod sweep;
+mod touch;
 mod trading;
