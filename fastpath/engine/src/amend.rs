@@ -98,15 +98,7 @@ impl Engine {
             let amendment = self.check_amended_stop(stop, command, (order, amended))?;
             return Ok((slot, amendment));
         }
-        if !market.has_price(command.price) {
-            return Err(Reason::PriceOutOfRange);
-        }
-        if has_too_many_slices(leaves, self.orders.iceberg(&order).display) {
-            return Err(Reason::InvalidQuantity);
-        }
-        if command.qty < market.terms.min_qty {
-            return Err(Reason::QuantityBelowMinimum);
-        }
+        self.check_amended_terms(market, command, (&order, leaves))?;
         let post_only = order.instructions.post_only();
         let arrival = market.arrival(order.side, post_only, command.price)?;
         let price = arrival.price;
@@ -143,6 +135,25 @@ impl Engine {
         market.within_collar(order.side, OrderType::Limit, price)?;
         amended.priority = 0;
         Ok((slot, Amendment::Requeue(amended, entered)))
+    }
+
+    /// Checks what depends on the amendment and its market alone, but for what it is worth.
+    fn check_amended_terms(
+        &self,
+        market: &Market,
+        command: &AmendOrder,
+        (order, leaves): (&Order, Qty),
+    ) -> Result<(), Reason> {
+        if !market.has_price(command.price) {
+            return Err(Reason::PriceOutOfRange);
+        }
+        if has_too_many_slices(leaves, self.orders.iceberg(order).display) {
+            return Err(Reason::InvalidQuantity);
+        }
+        if command.qty < market.terms.min_qty {
+            return Err(Reason::QuantityBelowMinimum);
+        }
+        Ok(())
     }
 
     /// What becomes of a stop that still waits. One that arrives as a market order keeps its worst price.
