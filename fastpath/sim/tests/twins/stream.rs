@@ -604,14 +604,7 @@ impl Step {
                     ..NewOrder::PLAIN
                 })
             }
-            Self::Cancel { target, qty, .. } => {
-                let (order_id, client_order_id) = target.ids(pair, session);
-                Command::CancelOrder(CancelOrder {
-                    order_id,
-                    client_order_id,
-                    qty: Qty(*qty),
-                })
-            }
+            Self::Cancel { target, qty, .. } => cancel(target.ids(pair, session), *qty),
             Self::Amend {
                 target,
                 price,
@@ -645,6 +638,14 @@ impl Step {
             | Self::End => panic!("not about an order"),
         }
     }
+}
+
+fn cancel((order_id, client_order_id): (OrderId, ClientOrderId), qty: u64) -> Command {
+    Command::CancelOrder(CancelOrder {
+        order_id,
+        client_order_id,
+        qty: Qty(qty),
+    })
 }
 
 /// A mass cancel with its lowest and highest price.
