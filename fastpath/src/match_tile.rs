@@ -31,7 +31,7 @@ pub(crate) struct MatchTile {
     pub(crate) counters: Counters,
     pub(crate) receive_to_commit: Histogram,
     pub(crate) durable: Watermark,
-    /// Requests of the net ring that are read but not left behind; empty between turns.
+    /// The requests that were read from the net ring last. Its room is all that is kept between turns.
     pub(crate) burst: Vec<Request>,
     pub(crate) received: [u64; NET_BURST],
     pub(crate) slow_ring: SlowRing,
