@@ -51,7 +51,8 @@ impl Engine {
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
-        self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
+        self.quoted =
+            QuotedTable::with_capacity(genesis.max_orders, genesis.max_accounts, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
         self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
@@ -124,7 +125,6 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
-            quoted: 0,
             is_killed: Flag::No,
             newest_order: NIL,
             older_session: NIL,

@@ -305,11 +305,21 @@ pub enum Mutant {
     ProtectionIsForAllMarkets,
     /// A frame has room for however many protections.
     ProtectionTakesNoRoom,
+    /// A market buy looks for its own behind what it can pay.
+    LooksBehindFunds,
+    /// A side of a quote that stays as it is may not be beyond the collar.
+    QuotesThatStayMeetTheCollar,
+    /// Who is stopped by a kill switch may set a protection.
+    KilledMayProtect,
+    /// The operator's kill switch leaves protections.
+    KillingSparesProtections,
+    /// Protections outlive their market.
+    DelistingSparesProtections,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 151] = [
+    pub const ALL: [Self; 156] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -461,5 +471,10 @@ impl Mutant {
         Self::ProtectionSparesOtherSide,
         Self::ProtectionIsForAllMarkets,
         Self::ProtectionTakesNoRoom,
+        Self::LooksBehindFunds,
+        Self::QuotesThatStayMeetTheCollar,
+        Self::KilledMayProtect,
+        Self::KillingSparesProtections,
+        Self::DelistingSparesProtections,
     ];
 }
