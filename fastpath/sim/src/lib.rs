@@ -31,6 +31,7 @@ mod protection;
 mod quotes;
 mod read;
 mod report;
+mod shape;
 mod stops;
 mod sweep;
 mod trade;

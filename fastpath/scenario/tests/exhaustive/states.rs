@@ -1,9 +1,14 @@
 //! Every sequence by way of the states that it leads to. Sequences that lead to states of one shape
 //! (`NaiveEngine::shape`) go on alike, so only the first of them is played on.
 
-use crate::{Pair, Search, Seen, alphabet::Letter};
+use crate::{Pair, Search, Seen, Told, alphabet::Letter};
 use scenario::Difference;
-use std::{collections::HashSet, num::NonZero, sync::Mutex, thread, vec};
+use std::{
+    collections::{HashMap, HashSet},
+    num::NonZero,
+    sync::Mutex,
+    thread, vec,
+};
 
 /// A shape, and what the sequencer's clock says.
 pub(crate) type Shape = (u64, u64);
@@ -109,7 +114,7 @@ fn each(
             None => node.copy()?,
         };
         search.play(&mut pair, letter)?;
-        if search.is_refused && letter.wait == 0 {
+        if search.is_refused() && letter.wait == 0 {
             unchanged = Some(pair);
         } else {
             then(pair)?;
@@ -153,4 +158,64 @@ fn in_threads(steps: &Steps<'_>) -> Result<Vec<Found>, Difference> {
             .map(|found| found.map_err(|_| "a panic, see above")?)
             .collect()
     })
+}
+
+/// What letters lead to from states of a shape, and what is told then.
+struct Ways<'a> {
+    search: Search<'a>,
+    known: HashMap<(Shape, usize), (Shape, Vec<Told>)>,
+    /// Letters that were played from another state of a shape that was there before.
+    again: u64,
+}
+
+/// Plays all sequences, and compares what follows from states of one shape; how often there was something to compare.
+pub(crate) fn alike(pair: Pair, letters: &[Letter], length: u32) -> Result<u64, Difference> {
+    let mut ways = Ways::new(letters);
+    ways.go(&Node::new(pair), length)?;
+    Ok(ways.again)
+}
+
+/// The shapes of all states that sequences lead to.
+pub(crate) fn shapes(
+    pair: Pair,
+    letters: &[Letter],
+    length: u32,
+) -> Result<HashSet<Shape>, Difference> {
+    let mut ways = Ways::new(letters);
+    let first = shape(&pair);
+    ways.go(&Node::new(pair), length)?;
+    let led_to = ways.known.into_values().map(|(shape, _)| shape);
+    Ok(led_to.chain([first]).collect())
+}
+
+impl<'a> Ways<'a> {
+    fn new(letters: &'a [Letter]) -> Self {
+        Self {
+            search: Search::new(letters),
+            known: HashMap::new(),
+            again: 0,
+        }
+    }
+
+    fn go(&mut self, before: &Node, length: u32) -> Result<(), Difference> {
+        let from = shape(&before.pair);
+        for (place, letter) in self.search.letters.iter().enumerate() {
+            let mut pair = before.copy()?;
+            self.search.play(&mut pair, letter)?;
+            let way = (shape(&pair), self.search.told.clone());
+            match self.known.get(&(from, place)) {
+                None => {
+                    self.known.insert((from, place), way);
+                }
+                Some(known) if *known == way => self.again += 1,
+                Some(known) => {
+                    return Err(format!("{letter:?} leads to {way:?}, or to {known:?}"));
+                }
+            }
+            if length > 1 {
+                self.go(&Node::new(pair), length - 1)?;
+            }
+        }
+        Ok(())
+    }
 }
