@@ -26,8 +26,8 @@ pub const MAX_SLICES: u64 = 100;
 pub const MAX_KILL_SWITCHES: usize = 4096;
 /// Most pairs of a session and a market in which it quotes, or has a protection, in a shard.
 pub const MAX_QUOTED: usize = 65_536;
-/// Most markets in which a session quotes, or has a protection.
-pub const MAX_QUOTED_OF_SESSION: u32 = 256;
+/// Most pairs of a session of an account and a market in which it quotes, or has a protection.
+pub const MAX_QUOTED_OF_ACCOUNT: u32 = 256;
 /// As how many trades one counts, for [`MAX_FILLS`], by which a protection is reached.
 pub const PROTECTED_FILLS: usize = 3;
 /// Most events of one frame: three per trade, those by which the last reaches a protection, and what opens and closes a

@@ -40,7 +40,8 @@ impl Engine {
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
-        self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
+        self.quoted =
+            QuotedTable::with_capacity(genesis.max_orders, genesis.max_accounts, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
         let Genesis {
@@ -125,7 +126,6 @@ impl Engine {
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
-            quoted: 0,
             is_killed: Flag::No,
             newest_order: NIL,
             older_session: core::mem::replace(newest, id),

@@ -43,8 +43,6 @@ pub(crate) struct Session {
     pub(crate) gate: Gate,
     /// Whether its kill switch is on.
     pub(crate) is_killed: Flag,
-    /// Markets in which it quotes, or has a protection.
-    pub(crate) quoted: u16,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
     /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).
@@ -144,7 +142,7 @@ impl Engine {
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
-            quoted: QuotedTable::with_capacity(0, probe_key),
+            quoted: QuotedTable::with_capacity(0, 0, probe_key),
             expiries: Expiries::with_capacity(0),
             stops: Stops::with_capacity(0),
             ladders: Ladders::with_capacity(0, 0, 0),

@@ -1,6 +1,7 @@
 //! What always holds, checked in full. For tests and simulators: it walks the whole state.
 
 use crate::engine::{Engine, Work};
+use crate::hash::existing;
 use crate::market::Market;
 use crate::orders::{NIL, Order};
 use crate::stops::Reach;
@@ -252,14 +253,14 @@ impl Engine {
 
     /// Every side of a quote is known as one, and no others are; answers with how many there are.
     fn check_quotes(&self) -> Result<usize, BrokenInvariant> {
-        let (mut quotes, mut entries) = (0, BTreeMap::<SessionId, u16>::new());
+        let (mut quotes, mut entries) = (0, BTreeMap::<AccountId, u16>::new());
         for entry in self.quoted.iter() {
             let (session, market) = (entry.session, entry.market);
             let is_found = self.quoted.find(session, market).is_some();
             ensure(is_found && !entry.is_empty(), || {
                 format!("{entry:?} is not found, or nothing")
             })?;
-            *entries.entry(session).or_default() += 1;
+            *entries.entry(self.account_of(session)).or_default() += 1;
             let sides = [Side::Buy, Side::Sell].map(|side| Some((side, entry.slot(side)?)));
             let sides = sides.map(|side| side.map(|(side, slot)| (side, &self.orders[slot])));
             for (side, order) in sides.into_iter().flatten() {
@@ -281,11 +282,12 @@ impl Engine {
         ensure(live == quotes, || {
             format!("{live} orders are quotes, {quotes} are known")
         })?;
-        for session in self.session_ids() {
-            let counted = self.session_state(session).quoted;
-            let there = entries.get(&session).copied().unwrap_or(0);
+        for (account, _) in existing(&self.accounts) {
+            let account = AccountId(account);
+            let counted = self.quoted.of_account(account);
+            let there = entries.get(&account).copied().unwrap_or(0);
             ensure(counted == there, || {
-                format!("{session:?} quotes in {there} markets, counted are {counted}")
+                format!("{account:?} has {there} entries, counted are {counted}")
             })?;
         }
         Ok(quotes)

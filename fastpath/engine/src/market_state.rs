@@ -114,6 +114,7 @@ impl Engine {
         }
         self.publish_market_state(command.market, MarketState::Delisted, out);
         let wanted = Wanted::in_market(command.market);
+        self.drop_protections(&wanted);
         self.begin_to_cancel((None, kind, 0), Reason::Delisted, wanted, out);
     }
 

@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::market::FITS;
+use crate::mass_cancel::Wanted;
 use crate::orders::Order;
+use crate::quoted::Quoted;
 use crate::reports::TradeTerms;
 use domain::{
-    Amount, ClientOrderId, CommandKind, Effects, MarketId, Nanos, OrderId, PROTECTED_FILLS,
-    ProtectionView, Qty, Reason, SessionId, SetProtection, Side,
+    Amount, ClientOrderId, CommandKind, Effects, MarketId, MarketState, Nanos, OrderId,
+    PROTECTED_FILLS, ProtectionView, Qty, Reason, SessionId, SetProtection, Side,
 };
 
 /// The limits of a session's quotes in a market, and what has been counted. Without a window there are none.
@@ -114,8 +116,15 @@ impl Engine {
     }
 
     fn check_protection(&self, session: SessionId, command: &SetProtection) -> Result<(), Reason> {
-        self.current_delegation(self.session_state(session))?;
-        self.market(command.market).ok_or(Reason::UnknownMarket)?;
+        let state = self.session_state(session);
+        self.current_delegation(state)?;
+        if command.has_limit() {
+            self.check_kill_switches(state)?;
+        }
+        let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
+        if command.has_limit() && market.state == MarketState::Delisted {
+            return Err(Reason::MarketDelisted);
+        }
         if command.has_limit() != (command.window != 0) {
             return Err(Reason::InvalidProtection);
         }
@@ -123,6 +132,26 @@ impl Engine {
             self.check_room_to_quote(session, command.market)?;
         }
         Ok(())
+    }
+
+    /// Ends the protections of those whose orders the operator cancels for good. No one is in the way of another, so it
+    /// does not matter which comes first. It walks the whole table, at an operator's word.
+    pub(crate) fn drop_protections(&mut self, wanted: &Wanted) {
+        let is_meant = |engine: &Self, entry: &Quoted| {
+            let is_there = wanted.market == MarketId::ANY || wanted.market == entry.market;
+            is_there && entry.protection.is_on() && engine.belongs(entry.session, wanted)
+        };
+        let mut place = 0;
+        while place < self.quoted.places() {
+            let entry = self.quoted.at(place);
+            let Some(entry) = entry.filter(|entry| is_meant(self, entry)) else {
+                place += 1;
+                continue;
+            };
+            // What moves up into its place is looked at next.
+            let (session, market) = (entry.session, entry.market);
+            self.protect_quotes(session, market, Protection::OFF);
+        }
     }
 
     /// Counts a trade of a quote that rested, which is as the trade left it. As how many more trades it counts for the

@@ -7,8 +7,8 @@ use crate::market::Market;
 use crate::orders::{Instructions, Order};
 use crate::quoted::Quoted;
 use domain::{
-    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED_OF_SESSION, MarketId, NewOrder, OrderId,
-    OrderType, Phase, Price, Qty, Quote, Reason, SessionId, Side,
+    ClientOrderId, CommandKind, Effects, Flag, MarketId, NewOrder, OrderId, OrderType, Phase,
+    Price, Qty, Quote, Reason, SessionId, Side,
 };
 
 /// What a side of a quote is to be.
@@ -132,7 +132,7 @@ impl Engine {
         for side in asked_for() {
             self.check_quote_funds(session, market, side)?;
         }
-        for side in asked_for() {
+        for side in asked_for().filter(|side| !self.stays(side)) {
             market.within_collar(side.side, OrderType::Limit, side.price)?;
         }
         Ok((sides, entered))
@@ -184,6 +184,14 @@ impl Engine {
         book.next_or_none_to_cross(&self.ladders, side, best)
     }
 
+    /// Whether the order that is this side keeps its place.
+    fn stays(&self, side: &Wanted) -> bool {
+        side.before.is_some_and(|slot| {
+            let order = &self.orders[slot];
+            order.price == side.price && side.qty <= order.leaves
+        })
+    }
+
     /// What a side is worth, if it and all that its order ever was can be counted.
     fn countable(&self, market: &Market, side: &Wanted) -> Option<domain::Amount> {
         let filled = side
@@ -227,8 +235,7 @@ impl Engine {
         market: MarketId,
     ) -> Result<(), Reason> {
         let is_there = self.quoted.find(session, market).is_some();
-        let has_most = || u32::from(self.session_state(session).quoted) == MAX_QUOTED_OF_SESSION;
-        if !is_there && (self.quoted.is_full() || has_most()) {
+        if !is_there && !self.quoted.has_room_for(self.account_of(session)) {
             return Err(Reason::QuoteTableFull);
         }
         Ok(())
@@ -329,8 +336,8 @@ impl Engine {
     /// A session is to have something in a market; there is room for it.
     pub(crate) fn note_quoted(&mut self, session: SessionId, market: MarketId) {
         if self.quoted.find(session, market).is_none() {
-            *self.sessions.loose(session.0).quoted += 1;
-            self.quoted.insert(session, market);
+            let account = self.account_of(session);
+            self.quoted.insert(account, session, market);
         }
     }
 
@@ -345,8 +352,8 @@ impl Engine {
     pub(crate) fn drop_if_empty(&mut self, session: SessionId, market: MarketId) {
         let quoted = self.quoted.find(session, market);
         if quoted.is_some_and(Quoted::is_empty) {
-            self.quoted.remove(session, market);
-            *self.sessions.loose(session.0).quoted -= 1;
+            self.quoted
+                .remove(self.account_of(session), session, market);
         }
     }
 }

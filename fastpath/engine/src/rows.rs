@@ -216,7 +216,6 @@ pub(crate) struct Numbers<'a> {
 /// What a session has now.
 pub(crate) struct Live<'a> {
     pub(crate) newest_order: &'a mut u32,
-    pub(crate) quoted: &'a mut u16,
 }
 
 impl Row for Session {
@@ -233,7 +232,6 @@ impl Row for Session {
     fn loose(&mut self) -> Live<'_> {
         Live {
             newest_order: &mut self.newest_order,
-            quoted: &mut self.quoted,
         }
     }
 

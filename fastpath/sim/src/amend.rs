@@ -258,7 +258,7 @@ impl NaiveEngine {
             funds()?;
         }
         if new.self_trade == SelfTrade::Abort {
-            self.look_ahead(new, Qty::ZERO)?;
+            self.look_ahead(new, Qty::ZERO, None)?;
         }
         funds()?;
         if !self.is(Mutant::AmendBeyondCollar) {

@@ -166,13 +166,15 @@ impl NaiveEngine {
         if !self.is(Mutant::LooksAheadBeforeFunds) {
             funds()?;
         }
-        let takes = self.look_ahead(arriving, must(new))?;
+        let pays_as_it_goes = (new.side, new.order_type) == (Side::Buy, OrderType::Market);
+        let quote = self.markets[&new.market].terms.quote;
+        let purse = pays_as_it_goes.then(|| self.available(arriving.account, quote));
+        let takes = self.look_ahead(arriving, must(new), purse)?;
         funds()?;
         let filled = || self.check_fills(&takes, must(new), new.qty);
         if self.is(Mutant::FillsBeforeFunds) {
             filled()?;
         }
-        let pays_as_it_goes = (new.side, new.order_type) == (Side::Buy, OrderType::Market);
         ensure(
             !pays_as_it_goes || self.can_pay(arriving, new, &takes),
             Reason::InsufficientFunds,

@@ -32,6 +32,7 @@ mod protection;
 mod quotes;
 mod read;
 mod report;
+mod shape;
 mod stops;
 mod sweep;
 mod trade;

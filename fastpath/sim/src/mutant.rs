@@ -325,11 +325,21 @@ pub enum Mutant {
     OldAttestationsCount,
     /// A revoked key cannot attest what it has done.
     RevokedMayNotAttest,
+    /// A market buy looks for its own behind what it can pay.
+    LooksBehindFunds,
+    /// A side of a quote that stays as it is may not be beyond the collar.
+    QuotesThatStayMeetTheCollar,
+    /// Who is stopped by a kill switch may set a protection.
+    KilledMayProtect,
+    /// The operator's kill switch leaves protections.
+    KillingSparesProtections,
+    /// Protections outlive their market.
+    DelistingSparesProtections,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 161] = [
+    pub const ALL: [Self; 166] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -491,5 +501,10 @@ impl Mutant {
         Self::AttestationsNeedNoCheck,
         Self::OldAttestationsCount,
         Self::RevokedMayNotAttest,
+        Self::LooksBehindFunds,
+        Self::QuotesThatStayMeetTheCollar,
+        Self::KilledMayProtect,
+        Self::KillingSparesProtections,
+        Self::DelistingSparesProtections,
     ];
 }

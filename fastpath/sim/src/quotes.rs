@@ -7,7 +7,7 @@ use crate::{
     naive::{Market, NOWHERE, Order},
 };
 use domain::{
-    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED, MAX_QUOTED_OF_SESSION, MarketId, Nanos,
+    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED, MAX_QUOTED_OF_ACCOUNT, MarketId, Nanos,
     NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Quote, Reason, SelfTrade, SelfTradeScope,
     SessionId, Side,
 };
@@ -29,6 +29,12 @@ impl Leg {
 
     fn is_new(&self) -> bool {
         self.is_asked_for() && self.old.is_none()
+    }
+
+    /// Whether the order keeps its place: at its price, with no more lots.
+    fn stays(&self) -> bool {
+        let keeps = |old: Order| old.price == self.price && self.qty <= old.leaves;
+        self.old.is_some_and(keeps)
     }
 }
 
@@ -114,7 +120,9 @@ impl NaiveEngine {
         for leg in asked() {
             self.check_leg_funds(session, market, leg)?;
         }
-        for leg in asked().filter(|_| !self.is(Mutant::QuotesHaveNoCollar)) {
+        let spared = |leg: &&Leg| leg.stays() && !self.is(Mutant::QuotesThatStayMeetTheCollar);
+        let meets = |leg: &&Leg| !self.is(Mutant::QuotesHaveNoCollar) && !spared(leg);
+        for leg in asked().filter(meets) {
             self.within_collar(market, leg.side, OrderType::Limit, leg.price)?;
         }
         Ok(legs)
@@ -289,8 +297,10 @@ impl NaiveEngine {
         let capacity = self.capacities.map_or(0, |genesis| genesis.max_orders);
         let more = usize::from(self.is(Mutant::OneQuoteEntryMore));
         let most = MAX_QUOTED.min(capacity as usize) + more;
-        let own = entries.iter().filter(|(of, _)| *of == session).count();
-        let room = entries.len() < most && own < MAX_QUOTED_OF_SESSION as usize;
+        let account = |session: SessionId| self.sessions[&session].terms.account;
+        let is_own = |of: SessionId| account(of) == account(session);
+        let own = entries.iter().filter(|(of, _)| is_own(*of)).count();
+        let room = entries.len() < most && own < MAX_QUOTED_OF_ACCOUNT as usize;
         ensure(
             room || entries.contains(&(session, market)),
             Reason::QuoteTableFull,

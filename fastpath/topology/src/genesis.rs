@@ -11,8 +11,8 @@ use crate::wording::plain;
 pub use check::smallest_order_fits;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession, Price, Qty, SessionId,
-    SetFees, SetLimits, SetTier, Source, Zero,
+    FirmId, Flag, Gate, Limits, MAX_TIERS, MarketId, MarketState, Nanos, OpenSession, Price, Qty,
+    SessionId, SetFees, SetLimits, SetTier, Source, Zero,
 };
 pub(crate) use field::base58_bytes;
 pub use field::{PublicKey, Symbol};
@@ -35,7 +35,7 @@ pub struct Genesis {
     /// Markets.
     #[serde(rename = "market", default)]
     pub markets: Vec<Market>,
-    /// Tiers of accounts. Tier 0 has the limits of [`Tier::default`] if it is not among them.
+    /// Tiers of accounts. Each that is not among them has the limits of [`Tier::default`].
     #[serde(rename = "tier", default)]
     pub tiers: Vec<Tier>,
     /// What tiers pay where it is less than the markets' list fees.
@@ -269,8 +269,8 @@ impl Genesis {
         Err(ConfigError::Refused(problems.collect()))
     }
 
-    /// The commands that make all this, in order: `Genesis`, assets, markets, limits of tiers, their
-    /// fees, accounts and their tiers, sessions, deposits, each kind as in the file. Whoever sends them
+    /// The commands that make all this, in order: `Genesis`, assets, markets, limits of all tiers, fees of
+    /// some, accounts and their tiers, sessions, deposits, each kind as in the file. Whoever sends them
     /// numbers them from 1 per source.
     #[must_use]
     pub fn commands(&self) -> Vec<(Source, Command)> {
@@ -286,7 +286,7 @@ impl Genesis {
                     .map(|market| Command::CreateMarket(market.command())),
             )
             .chain(
-                self.with_tier_0()
+                self.all_tiers()
                     .map(|tier| Command::SetLimits(tier.command())),
             )
             .chain(
@@ -322,11 +322,16 @@ impl Genesis {
 }
 
 impl Genesis {
-    /// The tiers of the file, and tier 0 if it is not among them.
-    fn with_tier_0(&self) -> impl Iterator<Item = Tier> {
-        let is_said = self.tiers.iter().any(|tier| tier.id == 0);
-        let default = (!is_said).then(Tier::default);
-        default.into_iter().chain(self.tiers.iter().cloned())
+    /// All tiers that there are: no account is without limits because nobody has thought of its tier.
+    fn all_tiers(&self) -> impl Iterator<Item = Tier> {
+        (0..MAX_TIERS).map(|id| {
+            let said = self.tiers.iter().find(|tier| tier.id == id);
+            let default = || Tier {
+                id,
+                ..Tier::default()
+            };
+            said.cloned().unwrap_or_else(default)
+        })
     }
 }
 

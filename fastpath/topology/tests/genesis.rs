@@ -2,8 +2,9 @@
 
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, Effects, Event, FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession,
-    Price, Qty, Reason, Request, Seq, SessionId, SetFees, SetLimits, SetTier, Source, Stamp, Zero,
+    Deposit, Effects, Event, FirmId, Flag, Gate, Limits, MAX_TIERS, MarketId, MarketState, Nanos,
+    OpenSession, Price, Qty, Reason, Request, Seq, SessionId, SetFees, SetLimits, SetTier, Source,
+    Stamp, Zero,
 };
 use engine::Engine;
 use std::collections::BTreeMap;
@@ -154,7 +155,7 @@ fn small_commands() -> Vec<Command> {
         public_key[usize::from(nibble)] = nibble * 0x11;
         public_key[31 - usize::from(nibble)] = nibble * 0x11;
     }
-    vec![
+    let mut commands = vec![
         Command::Genesis(domain::Genesis {
             max_assets: 2,
             max_markets: 1,
@@ -182,8 +183,12 @@ fn small_commands() -> Vec<Command> {
             state: MarketState::PreOpen,
             pad: [Zero::Zero; 7],
         }),
-        limits(0, 0, 0),
-        limits(3, 50, u64::MAX),
+    ];
+    commands.extend((0..MAX_TIERS).map(|tier| match tier {
+        3 => limits(3, 50, u64::MAX),
+        other => limits(other, 0, 0),
+    }));
+    commands.extend([
         fees(3, MarketId::ANY, -20, 400),
         fees(2, MarketId(0), -5, 7),
         account(1, 5),
@@ -206,7 +211,8 @@ fn small_commands() -> Vec<Command> {
         }),
         deposit(1, 0, u64::MAX),
         deposit(0, 1, 7),
-    ]
+    ]);
+    commands
 }
 
 #[test]
@@ -215,12 +221,12 @@ fn commands_come_in_their_order_whatever_the_files() {
     let (sources, commands): (Vec<_>, Vec<_>) = numbered.into_iter().unzip();
     assert_eq!(commands, small_commands());
     assert!(
-        sources[..12]
+        sources[..26]
             .iter()
             .all(|&source| source == Source::ADMINISTRATION)
     );
     assert!(
-        sources[12..]
+        sources[26..]
             .iter()
             .all(|&source| source == Source::DEPOSITS)
     );

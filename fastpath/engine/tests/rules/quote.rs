@@ -707,9 +707,9 @@ fn one_lot(market: u32) -> Quote {
 }
 
 #[test]
-fn a_session_quotes_in_no_more_markets_than_it_may() {
+fn an_account_quotes_in_no_more_markets_than_it_may() {
     let mut x = with_markets(258, 1_000);
-    for market in 1..=MAX_QUOTED_OF_SESSION {
+    for market in 1..=MAX_QUOTED_OF_ACCOUNT {
         x.quoting(0, one_lot(market));
     }
     assert_eq!(x.refused(0, one_lot(257)), Reason::QuoteTableFull);
