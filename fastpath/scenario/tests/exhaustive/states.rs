@@ -4,7 +4,7 @@
 use crate::{Pair, Search, Seen, Told, alphabet::Letter};
 use scenario::Difference;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     num::NonZero,
     sync::Mutex,
     thread, vec,
@@ -41,7 +41,7 @@ pub(crate) struct Walk {
     /// Letters that were played.
     pub(crate) played: u64,
     /// Of the states that were played on.
-    pub(crate) shapes: HashSet<Shape>,
+    pub(crate) shapes: BTreeSet<Shape>,
 }
 
 /// A walk by one letter from every state of a length, shared out to threads.
@@ -49,7 +49,7 @@ struct Steps<'a> {
     letters: &'a [Letter],
     nodes: Mutex<vec::IntoIter<Node>>,
     /// Of all states so far.
-    shapes: Mutex<HashSet<Shape>>,
+    shapes: Mutex<BTreeSet<Shape>>,
     /// Whether one letter more follows at once, the last one, instead of states to go on from.
     ends: bool,
 }
@@ -163,7 +163,7 @@ fn in_threads(steps: &Steps<'_>) -> Result<Vec<Found>, Difference> {
 /// What letters lead to from states of a shape, and what is told then.
 struct Ways<'a> {
     search: Search<'a>,
-    known: HashMap<(Shape, usize), (Shape, Vec<Told>)>,
+    known: BTreeMap<(Shape, usize), (Shape, Vec<Told>)>,
     /// Letters that were played from another state of a shape that was there before.
     again: u64,
 }
@@ -180,7 +180,7 @@ pub(crate) fn shapes(
     pair: Pair,
     letters: &[Letter],
     length: u32,
-) -> Result<HashSet<Shape>, Difference> {
+) -> Result<BTreeSet<Shape>, Difference> {
     let mut ways = Ways::new(letters);
     let first = shape(&pair);
     ways.go(&Node::new(pair), length)?;
@@ -192,7 +192,7 @@ impl<'a> Ways<'a> {
     fn new(letters: &'a [Letter]) -> Self {
         Self {
             search: Search::new(letters),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             again: 0,
         }
     }
