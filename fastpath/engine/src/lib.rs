@@ -40,6 +40,7 @@ mod accounts;
 mod administration;
 mod amend;
 mod auction;
+pub mod bare;
 mod bitmap;
 mod book;
 mod cancel;
