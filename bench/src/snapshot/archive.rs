@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use domain::{
     Checkpoint, ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType,
-    Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 use journal::{FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName};
