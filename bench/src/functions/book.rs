@@ -2,7 +2,7 @@
 
 use domain::{
     ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType, Price, Qty,
-    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 

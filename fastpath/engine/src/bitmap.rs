@@ -70,9 +70,21 @@ impl Bitmap {
         &self.layers[..usize::from(self.depth)]
     }
 
-    /// Takes a place.
-    pub(crate) fn insert(&self, pool: &mut BitmapPool, mut place: u32) {
-        for &start in self.layers() {
+    /// Takes a place, which may be taken already.
+    #[inline]
+    pub(crate) fn insert(&self, pool: &mut BitmapPool, place: u32) {
+        let (word, bit) = at(self.layers[0], place);
+        let before = pool.words[word];
+        pool.words[word] = before | (1 << bit);
+        if before == 0 {
+            self.insert_above(pool, place >> 6);
+        }
+    }
+
+    /// Takes a place of the second layer, and of those above where it is the first one.
+    #[inline(never)]
+    fn insert_above(&self, pool: &mut BitmapPool, mut place: u32) {
+        for &start in self.layers().iter().skip(1) {
             let (word, bit) = at(start, place);
             let before = pool.words[word];
             pool.words[word] = before | (1 << bit);
@@ -83,17 +95,29 @@ impl Bitmap {
         }
     }
 
-    /// Frees a place. Whether it was the last one taken of its 64.
-    pub(crate) fn remove(&self, pool: &mut BitmapPool, mut place: u32) -> bool {
-        for (layer, &start) in self.layers().iter().enumerate() {
+    /// Frees a place that is taken, if it is to be freed, which makes no branch. Whether it was the last one taken of
+    /// its 64.
+    pub(crate) fn remove_if(&self, is_free: bool, pool: &mut BitmapPool, place: u32) -> bool {
+        let (word, bit) = at(self.layers[0], place);
+        let left = pool.words[word] & !(u64::from(is_free) << bit);
+        pool.words[word] = left;
+        if left == 0 {
+            self.remove_above(pool, place >> 6);
+        }
+        left == 0
+    }
+
+    /// Frees a place of the second layer, and of those above where it was the last one.
+    #[inline(never)]
+    fn remove_above(&self, pool: &mut BitmapPool, mut place: u32) {
+        for &start in self.layers().iter().skip(1) {
             let (word, bit) = at(start, place);
             pool.words[word] &= !(1 << bit);
             if pool.words[word] != 0 {
-                return layer > 0;
+                return;
             }
             place >>= 6;
         }
-        true
     }
 
     /// Whether a place is taken.
@@ -190,7 +214,11 @@ mod tests {
                     model.remove(&place);
                     let row = place & !63;
                     let was_last = model.range(row..row + 64).next().is_none();
-                    prop_assert_eq!(bitmap.remove(&mut pool, place), was_last);
+                    let is_taken = bitmap.contains(&pool, place);
+                    if is_taken {
+                        prop_assert!(!bitmap.remove_if(false, &mut pool, place));
+                        prop_assert_eq!(bitmap.remove_if(true, &mut pool, place), was_last);
+                    }
                 }
                 for probe in [0, place, places - 1, model.first().copied().unwrap_or(0)] {
                     prop_assert_eq!(bitmap.contains(&pool, probe), model.contains(&probe));

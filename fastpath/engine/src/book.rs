@@ -62,8 +62,8 @@ struct BookSide {
 /// One market's part of the ladders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Book {
-    bids: BookSide,
-    asks: BookSide,
+    /// By side.
+    sides: [BookSide; 2],
     price_levels: u32,
     lowest: Price,
 }
@@ -100,25 +100,18 @@ impl Book {
             best,
         };
         Self {
-            bids: side(NO_BID),
-            asks: side(NO_ASK),
+            sides: [side(NO_BID), side(NO_ASK)],
             price_levels,
             lowest,
         }
     }
 
     fn side(&self, side: Side) -> &BookSide {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
+        &self.sides[side as usize]
     }
 
     fn side_mut(&mut self, side: Side) -> &mut BookSide {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        }
+        &mut self.sides[side as usize]
     }
 
     fn place(&self, price: Price) -> u32 {
@@ -244,33 +237,31 @@ impl Book {
     }
 
     /// Puts an order at the end of the queue of its price. Its side has a page for that, or one is free.
+    ///
+    /// Whether others stand there makes no branch: nobody could foretell it.
     pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
         let order = &orders[slot];
         let Order { price, side, .. } = *order;
-        let (shown, hidden) = (orders.shown(order), orders.iceberg(order).hidden);
+        let (shown, hidden) = orders.lots(order);
         let place = self.place(price);
         let side_of_book = self.side_mut(side);
         let at = ladders.pages.at_or_new(side_of_book.directory, place);
         let level = ladders.pages.level_mut(at);
         let ahead = level.tail;
         level.tail = slot;
+        level.head = if ahead == NIL { slot } else { level.head };
         level.qty = level.qty.checked_add(shown).expect(COUNTS);
-        if ahead == NIL {
-            level.head = slot;
-            side_of_book.taken.insert(&mut ladders.bitmaps, place);
-            side_of_book.best = match side {
-                Side::Buy => side_of_book.best.max(price),
-                Side::Sell => side_of_book.best.min(price),
-            };
-        } else {
-            orders.set_next(ahead, slot);
-        }
         if hidden > Qty::ZERO {
             let sum = ladders.pages.hidden_mut(at);
             *sum = sum.checked_add(hidden).expect(COUNTS);
         }
-        orders.set_prev(slot, ahead);
-        orders.set_next(slot, NIL);
+        side_of_book.taken.insert(&mut ladders.bitmaps, place);
+        side_of_book.best = match side {
+            Side::Buy => side_of_book.best.max(price),
+            Side::Sell => side_of_book.best.min(price),
+        };
+        orders.set_next(ahead, slot);
+        orders.set_links(slot, ahead, NIL);
     }
 
     /// Takes lots of a resting order off its level, shown ones and hidden ones; the order itself is the caller's to change.
@@ -293,6 +284,8 @@ impl Book {
     }
 
     /// Takes an order out of its queue, with the lots that it still has.
+    ///
+    /// Where in the queue it stands, and whether it stood alone, makes no branch but for the side's best price.
     pub(crate) fn leave(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
         let order = &orders[slot];
         let Order {
@@ -302,24 +295,29 @@ impl Book {
             prev,
             ..
         } = *order;
-        let lots = (orders.shown(order), orders.iceberg(order).hidden);
-        self.reduce(ladders, side, price, lots);
-        let at = ladders
-            .pages
-            .at(self.side(side).directory, self.place(price));
+        let (shown, hidden) = orders.lots(order);
+        let place = self.place(price);
+        let BookSide {
+            directory, best, ..
+        } = *self.side(side);
+        let at = ladders.pages.at(directory, place);
         let level = ladders.pages.level_mut(at);
-        if prev == NIL {
-            level.head = next;
-        } else {
-            orders.set_next(prev, next);
+        level.qty = level.qty.checked_sub(shown).expect(HAS);
+        level.head = if prev == NIL { next } else { level.head };
+        level.tail = if next == NIL { prev } else { level.tail };
+        let is_empty = level.head == NIL;
+        if hidden > Qty::ZERO {
+            let sum = ladders.pages.hidden_mut(at);
+            *sum = sum.checked_sub(hidden).expect(HAS);
         }
-        if next == NIL {
-            level.tail = prev;
-        } else {
-            orders.set_prev(next, prev);
+        orders.set_next(prev, next);
+        orders.set_prev(next, prev);
+        if is_empty & (best == price) {
+            self.side_mut(side).best = self.next_or_none_to_cross(ladders, side, price);
         }
-        if level.head == NIL {
-            self.free_price(ladders, side, price);
+        let taken = &self.side(side).taken;
+        if taken.remove_if(is_empty, &mut ladders.bitmaps, place) {
+            ladders.pages.give_back(directory, place);
         }
     }
 
@@ -346,17 +344,5 @@ impl Book {
             return Err(format!("pages are {have:?}, in use are {in_use:?}"));
         }
         Ok(())
-    }
-
-    /// A price of a side has no orders any more.
-    fn free_price(&mut self, ladders: &mut Ladders, side: Side, price: Price) {
-        let place = self.place(price);
-        if self.side(side).best == price {
-            self.side_mut(side).best = self.next_or_none_to_cross(ladders, side, price);
-        }
-        let side_of_book = self.side(side);
-        if side_of_book.taken.remove(&mut ladders.bitmaps, place) {
-            ladders.pages.give_back(side_of_book.directory, place);
-        }
     }
 }

@@ -41,6 +41,7 @@ mod administration;
 mod amend;
 mod attestation;
 mod auction;
+pub mod bare;
 mod bitmap;
 mod book;
 mod cancel;

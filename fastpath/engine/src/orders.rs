@@ -158,6 +158,25 @@ impl Order {
         }
     }
 
+    /// A limit order that stays, without anything else to it.
+    pub(crate) fn plain(
+        id: OrderId,
+        (session, client_order_id): (SessionId, ClientOrderId),
+        (market, side): (MarketId, Side),
+        (price, leaves): (Price, Qty),
+    ) -> Self {
+        Self {
+            id,
+            price,
+            leaves,
+            session,
+            market: u16::try_from(market.0).expect("genesis bounds markets to 2^16"),
+            side,
+            client_order_id,
+            ..Self::EMPTY
+        }
+    }
+
     /// Its quantity, filled part included.
     pub(crate) fn total(&self) -> Qty {
         self.filled
@@ -203,6 +222,8 @@ impl Link {
 ///
 /// The stack is state: which slot an order gets decides its id, so replicas must agree on it.
 pub(crate) struct Orders {
+    /// The last is nobody's: what would be written to the neighbour of an order that has none is written there, so that no
+    /// branch has to ask.
     slots: Vec<Order>,
     /// By slot. Apart from the orders, because whoever comes or goes touches its neighbours' links and nothing else of them.
     links: Vec<Link>,
@@ -221,7 +242,7 @@ impl Orders {
     /// Room for this many orders, all of it allocated now.
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
-            slots: vec![Order::EMPTY; max_orders as usize],
+            slots: vec![Order::EMPTY; max_orders as usize + 1],
             links: vec![Link::NONE; max_orders as usize],
             icebergs: vec![Iceberg::NONE; max_orders as usize],
             free: Vec::with_capacity(max_orders as usize),
@@ -234,12 +255,12 @@ impl Orders {
 
     /// Whether no slot is left.
     pub(crate) fn is_full(&self) -> bool {
-        self.free.is_empty() && self.next_fresh as usize == self.slots.len()
+        self.free.is_empty() && self.next_fresh as usize == self.slots()
     }
 
     /// Whether so many slots are left.
     pub(crate) fn have_room_for(&self, orders: u32) -> bool {
-        self.free.len() + self.slots.len() - self.next_fresh as usize >= orders as usize
+        self.free.len() + self.slots() - self.next_fresh as usize >= orders as usize
     }
 
     /// Takes a slot: the id of the order to be put there, or `None` if there is none left.
@@ -247,7 +268,7 @@ impl Orders {
         let id = if let Some(id) = self.free.pop() {
             self.kept_free.popped(&self.free, id);
             id
-        } else if (self.next_fresh as usize) < self.slots.len() {
+        } else if (self.next_fresh as usize) < self.slots() {
             let id = OrderId::first(self.next_fresh);
             self.next_fresh += 1;
             id
@@ -272,6 +293,41 @@ impl Orders {
     pub(crate) fn push_free(&mut self, id: OrderId) {
         self.free.push(id);
         self.kept_free.pushed(&self.free);
+    }
+
+    /// Those who stand before and behind an order in the queue of its price, or [`NIL`]; of a slot that there is not, anything.
+    #[inline]
+    pub(crate) fn neighbours(&self, slot: u32) -> [u32; 2] {
+        let nobody = self.slots.len() - 1;
+        let order = &self.slots[(slot as usize).min(nobody)];
+        [order.prev, order.next]
+    }
+
+    /// Of an order, or [`NIL`], which of its price comes behind it. Where it stands there is no part of its record.
+    #[inline]
+    pub(crate) fn set_next(&mut self, slot: u32, next: u32) {
+        let nobody = self.slots.len() - 1;
+        self.slots[(slot as usize).min(nobody)].next = next;
+    }
+
+    /// Of an order, or [`NIL`], which of its price stands before it.
+    #[inline]
+    pub(crate) fn set_prev(&mut self, slot: u32, prev: u32) {
+        let nobody = self.slots.len() - 1;
+        self.slots[(slot as usize).min(nobody)].prev = prev;
+    }
+
+    /// Where an order stands among those of its price.
+    #[inline]
+    pub(crate) fn set_links(&mut self, slot: u32, prev: u32, next: u32) {
+        let order = &mut self.slots[slot as usize];
+        (order.prev, order.next) = (prev, next);
+    }
+
+    /// Gives back the slot of an order that is in no queue, and perhaps never was in its slot.
+    pub(crate) fn dismiss(&mut self, id: OrderId) {
+        self[id.slot()].id = id;
+        self.give_back(id);
     }
 
     /// Slot of the order that the session entered next before this one, or [`NIL`].
@@ -319,16 +375,6 @@ impl Orders {
         newer == NIL
     }
 
-    /// Says who is behind an order in its queue, which is no part of its record.
-    pub(crate) fn set_next(&mut self, slot: u32, next: u32) {
-        self.slots[slot as usize].next = next;
-    }
-
-    /// Says who is ahead of an order in its queue, which is no part of its record.
-    pub(crate) fn set_prev(&mut self, slot: u32, prev: u32) {
-        self.slots[slot as usize].prev = prev;
-    }
-
     /// Sees to it that an order is out of the sum, to be changed.
     #[inline]
     fn open(&mut self, slot: u32) {
@@ -373,6 +419,15 @@ impl Orders {
         } else {
             Iceberg::NONE
         }
+    }
+
+    /// Lots of a resting order that the book shows, and those that it does not.
+    #[inline]
+    pub(crate) fn lots(&self, order: &Order) -> (Qty, Qty) {
+        if order.instructions.has_extras() {
+            return (self.shown(order), self.iceberg(order).hidden);
+        }
+        (order.leaves, Qty::ZERO)
     }
 
     /// Lots of a resting order that the book shows.
@@ -441,7 +496,7 @@ impl Orders {
 
     /// Slots that there are.
     pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+        self.links.len()
     }
 
     /// Slots that were never taken start here.

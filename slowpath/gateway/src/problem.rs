@@ -280,7 +280,6 @@ fn advice(reason: Reason) -> &'static str {
         Reason::CannotFill => {
             "use a smaller quantity or min_quantity, a better price or another time_in_force"
         }
-        Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
@@ -288,7 +287,8 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
         Reason::AlreadyExpired | Reason::InvalidTrigger | Reason::WouldTrigger => of_later(reason),
-        Reason::WouldSelfTrade
+        Reason::LevelTableFull
+        | Reason::WouldSelfTrade
         | Reason::LookAheadTooLong
         | Reason::OnlyRestingOrders
         | Reason::PriceBeyondCollar => of_the_book(reason),
@@ -334,6 +334,7 @@ fn of_later(reason: Reason) -> &'static str {
 
 fn of_the_book(reason: Reason) -> &'static str {
     match reason {
+        Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::WouldSelfTrade => {
             "cancel your own order that it would meet, use a price that does not reach it or another \
              self_trade_behavior"

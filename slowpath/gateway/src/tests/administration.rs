@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::state::{App, Body};
 use crate::view::wallet as base58;
 use axum::extract::State;
-use domain::{AccountId, Command, Genesis, REQUEST_WORDS, Request, Seq, Source};
+use domain::{AccountId, Command, Genesis, REQUEST_WORDS, Request, Seq, Source, Zero};
 use ed25519_dalek::SigningKey;
 use journal::Frame;
 use serde_json::{Value, json};
