@@ -280,14 +280,14 @@ fn advice(reason: Reason) -> &'static str {
         Reason::CannotFill => {
             "use a smaller quantity or min_quantity, a better price or another time_in_force"
         }
-        Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
         Reason::AlreadyExpired | Reason::InvalidTrigger | Reason::WouldTrigger => of_later(reason),
-        Reason::LevelTableFull
+        Reason::OrderTableFull
+        | Reason::LevelTableFull
         | Reason::WouldSelfTrade
         | Reason::LookAheadTooLong
         | Reason::OnlyRestingOrders
@@ -334,6 +334,7 @@ fn of_later(reason: Reason) -> &'static str {
 
 fn of_the_book(reason: Reason) -> &'static str {
     match reason {
+        Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::WouldSelfTrade => {
             "cancel your own order that it would meet, use a price that does not reach it or another \
