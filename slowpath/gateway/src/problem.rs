@@ -277,16 +277,14 @@ fn advice(reason: Reason) -> &'static str {
             "use a price that does not reach the other side, or order_type Limit; in a market that is PostOnly only \
              such orders are taken"
         }
-        Reason::CannotFill => {
-            "use a smaller quantity or min_quantity, a better price or another time_in_force"
-        }
         Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
         Reason::AlreadyExpired | Reason::InvalidTrigger | Reason::WouldTrigger => of_later(reason),
-        Reason::OrderTableFull
+        Reason::CannotFill
+        | Reason::OrderTableFull
         | Reason::LevelTableFull
         | Reason::WouldSelfTrade
         | Reason::LookAheadTooLong
@@ -334,6 +332,9 @@ fn of_later(reason: Reason) -> &'static str {
 
 fn of_the_book(reason: Reason) -> &'static str {
     match reason {
+        Reason::CannotFill => {
+            "use a smaller quantity or min_quantity, a better price or another time_in_force"
+        }
         Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::WouldSelfTrade => {
