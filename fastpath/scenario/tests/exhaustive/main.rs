@@ -420,6 +420,8 @@ fn a_broken_rule_is_seen_in_short_sequences() {
         unseen,
         [
             Mutant::AmendBelowMinimum,
+            Mutant::PagesBeginAtZero,
+            Mutant::AmendNeedsNoPage,
             Mutant::FirmZeroIsAFirm,
             Mutant::LookAheadForgetsDecrement,
             Mutant::LooksOneFurther,
@@ -431,8 +433,6 @@ fn a_broken_rule_is_seen_in_short_sequences() {
             Mutant::LimitsForgetTheCollar,
             Mutant::AccountsAreWalkedById,
             Mutant::SessionsFillTheTable,
-            Mutant::PagesBeginAtZero,
-            Mutant::AmendNeedsNoPage,
             Mutant::FeesWithoutMarketsAreAny,
             Mutant::QuotesBelowMinimum,
             Mutant::ProtectionIsForAllMarkets,
