@@ -556,6 +556,8 @@ fn a_broken_rule_is_seen_in_short_sequences() {
         unseen,
         [
             Mutant::AmendBelowMinimum,
+            Mutant::PagesBeginAtZero,
+            Mutant::AmendNeedsNoPage,
             Mutant::FirmZeroIsAFirm,
             Mutant::LookAheadForgetsDecrement,
             Mutant::LooksOneFurther,
@@ -567,8 +569,6 @@ fn a_broken_rule_is_seen_in_short_sequences() {
             Mutant::LimitsForgetTheCollar,
             Mutant::AccountsAreWalkedById,
             Mutant::SessionsFillTheTable,
-            Mutant::PagesBeginAtZero,
-            Mutant::AmendNeedsNoPage,
             Mutant::FeesWithoutMarketsAreAny,
             Mutant::QuotesBelowMinimum,
             Mutant::ProtectionIsForAllMarkets,
