@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[command(after_long_help = "\
 Examples:
   bench snapshot --orders 100000 --accounts 10000 --runs 1 --out snapshot.json
-  bench snapshot --orders 10000000 --markets 10000 --runs 1       # a full house
+  bench snapshot --orders 10000000 --markets 10000 --runs 1
 
 Needs: room for archive and snapshot in TMPDIR, some 300 bytes for each order; that no variable
 SLUICE_* is set.
