@@ -61,6 +61,7 @@ pub const ENTRIES: &[Entry] = &[
     apply::CANCEL,
     apply::AMEND,
     apply::CROSS,
+    apply::CHECKPOINT,
     frame_encode::ENTRY,
     append::ENTRY,
     report_encode::ENTRY,

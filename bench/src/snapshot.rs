@@ -24,11 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 #[command(after_long_help = "\
 Examples:
   bench snapshot --orders 100000 --accounts 10000 --runs 1 --out snapshot.json
+  bench snapshot --orders 10000000 --markets 10000 --runs 1
 
-Needs: room for the archive in TMPDIR, some 170 bytes for each order; that no variable SLUICE_*
-is set.
+Needs: room for archive and snapshot in TMPDIR, some 300 bytes for each order; that no variable
+SLUICE_* is set.
 
-Takes: under a minute as it is.")]
+Takes: under a minute as it is, some minutes with ten million orders.")]
 pub struct Arguments {
     /// Orders that rest.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=50_000_000))]
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Sessions, to which the orders belong: of the first accounts, so no more than these.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     sessions: u32,
+    /// Markets of 20,000 prices each, over which the orders are spread.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    markets: u32,
     /// Starts of each kind.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     runs: u32,
@@ -67,6 +71,8 @@ struct Found {
 struct Start {
     /// From the start of the process to its line `ready`.
     ready: Duration,
+    /// The most memory that it had till then, journal memory included, bytes.
+    memory: u64,
     /// What it said of its recovery.
     said: String,
 }
@@ -80,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<Record> {
         orders: arguments.orders,
         accounts: arguments.accounts,
         sessions: arguments.sessions,
+        markets: arguments.markets,
     };
     ensure!(
         size.sessions <= size.accounts,
@@ -136,14 +143,26 @@ fn start(instance: &mut Instance) -> Result<Start> {
     instance.start(Role::Fastpath)?;
     instance.wait_ready(PATIENCE)?;
     let ready = begin.elapsed();
+    let pid = instance.pid(Role::Fastpath);
+    let memory = most_memory(pid.context("the fastpath is gone")?)?;
     instance.kill(Role::Fastpath)?;
     instance.lose_memory()?;
     let mut said = instance.said(Role::Fastpath)?;
     said.retain(|message| message.starts_with("recovered") || message.starts_with("snapshot"));
     Ok(Start {
         ready,
+        memory,
         said: said.join("; "),
     })
+}
+
+/// The most memory that a process has had, bytes.
+fn most_memory(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kib: u64 = kib.context("no VmHWM in its status")?.trim().parse()?;
+    Ok(kib << 10)
 }
 
 /// Refuses a start that was meant to be behind a snapshot and was not.

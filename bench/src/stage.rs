@@ -25,10 +25,21 @@ pub(crate) fn market(
     tick_value: u64,
     lot_size: u64,
 ) -> Command {
+    let pair = (AssetId(0), AssetId(1));
+    market_of(market, pair, price_levels, (tick_value, lot_size))
+}
+
+/// A market of the first asset in the second, with prices from 1 on.
+pub(crate) fn market_of(
+    market: MarketId,
+    (base, quote): (AssetId, AssetId),
+    price_levels: u32,
+    (tick_value, lot_size): (u64, u64),
+) -> Command {
     Command::CreateMarket(CreateMarket {
         market,
-        base: AssetId(0),
-        quote: AssetId(1),
+        base,
+        quote,
         maker_fee_ppm: 100,
         taker_fee_ppm: 300,
         price_levels,

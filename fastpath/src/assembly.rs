@@ -195,6 +195,7 @@ impl<'a> Parts<'a> {
             counters,
             receive_to_commit: self.fast.histogram(stage::receive_to_commit),
             durable: Watermark::default(),
+            burst: Vec::with_capacity(NET_BURST),
             received: [0; NET_BURST],
             slow_ring: SlowRing::Awaited,
             stopping: None,

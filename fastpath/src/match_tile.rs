@@ -31,6 +31,8 @@ pub(crate) struct MatchTile {
     pub(crate) counters: Counters,
     pub(crate) receive_to_commit: Histogram,
     pub(crate) durable: Watermark,
+    /// The requests that were read from the net ring last. Its room is all that is kept between turns.
+    pub(crate) burst: Vec<Request>,
     pub(crate) received: [u64; NET_BURST],
     pub(crate) slow_ring: SlowRing,
     /// When it was asked to stop: from then on only what sessions were promised is taken.
@@ -87,27 +89,15 @@ impl MatchTile {
     fn take_from_net(&mut self, now: u64) -> usize {
         let mut taken = 0;
         while taken < NET_BURST && self.may_take() {
-            let Ok(Some(slot)) = self.from_net.peek() else {
-                break;
-            };
-            let request = Request::decode(&slot).expect("the net tile writes whole requests");
-            // net looks at the clock too, and may have done so later: nothing is sequenced before it came.
-            let now = now.max(request.receive_time.0);
-            if self.sequencer.is_due(now) {
+            self.read_burst(NET_BURST - taken);
+            let burst = std::mem::take(&mut self.burst);
+            let done = self.take_burst(&burst, taken, now);
+            let is_over = done == 0 || done < burst.len();
+            self.burst = burst;
+            taken += done;
+            if is_over {
                 break;
             }
-            if self
-                .sequencer
-                .engine()
-                .admits(request.source, request.source_seq)
-            {
-                self.sequencer.sequence(&request, now);
-            } else {
-                self.counters.add(counter::stale, 1);
-            }
-            self.from_net.advance();
-            self.received[taken] = request.receive_time.0;
-            taken += 1;
         }
         if taken > 0 {
             self.from_net.release();
@@ -119,6 +109,45 @@ impl MatchTile {
             self.counters.add(counter::from_net, taken as u64);
         }
         taken
+    }
+
+    /// Reads what the ring holds, at most so many requests, and what they will need.
+    fn read_burst(&mut self, most: usize) {
+        self.burst.clear();
+        let decode = |slot| Request::decode(&slot).expect("the net tile writes whole requests");
+        let Ok(Some(first)) = self.from_net.peek() else {
+            return;
+        };
+        self.burst.push(decode(first));
+        while self.burst.len() < most
+            && let Some(next) = self.from_net.peek_behind(self.burst.len())
+        {
+            self.burst.push(decode(next));
+        }
+        self.sequencer.engine().touch(&self.burst);
+    }
+
+    /// Takes these requests, of which `taken` came before in this turn, as far as they may be taken. How many.
+    fn take_burst(&mut self, burst: &[Request], taken: usize, now: u64) -> usize {
+        for (done, request) in burst.iter().enumerate() {
+            // net looks at the clock too, and may have done so later: nothing is sequenced before it came.
+            let now = now.max(request.receive_time.0);
+            if !self.may_take() || self.sequencer.is_due(now) {
+                return done;
+            }
+            if self
+                .sequencer
+                .engine()
+                .admits(request.source, request.source_seq)
+            {
+                self.sequencer.sequence(request, now);
+            } else {
+                self.counters.add(counter::stale, 1);
+            }
+            self.from_net.advance();
+            self.received[taken + done] = request.receive_time.0;
+        }
+        burst.len()
     }
 
     fn take_from_slow(&mut self, now: u64) -> usize {
@@ -212,7 +241,8 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::CollectFees(_)
         | Command::SetMarketState(_)
         | Command::SetCollar(_)
-        | Command::DelistMarket(_) => request.source == Source::ADMINISTRATION,
+        | Command::DelistMarket(_)
+        | Command::ConfirmAttestation(_) => request.source == Source::ADMINISTRATION,
         Command::OpenSession(open) => {
             request.source == Source::ADMINISTRATION && has_owner(engine, open.account)
         }
@@ -228,7 +258,8 @@ fn slow_may_send(engine: &Engine, request: &Request) -> bool {
         | Command::CancelOrder(_)
         | Command::AmendOrder(_)
         | Command::Quote(_)
-        | Command::SetProtection(_) => is_of_gateway(engine, request.source),
+        | Command::SetProtection(_)
+        | Command::Attest(_) => is_of_gateway(engine, request.source),
         Command::Continue(_)
         | Command::Timer(_)
         | Command::Checkpoint(_)

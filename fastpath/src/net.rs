@@ -289,6 +289,7 @@ impl Entry {
             | Message::KillSwitch(_)
             | Message::MassQuote(_)
             | Message::SetProtection(_)
+            | Message::Attest(_)
             | Message::OrderAccepted(_)
             | Message::OrderRejected(_)
             | Message::OrderFilled(_)
@@ -300,6 +301,7 @@ impl Entry {
             | Message::Triggered(_)
             | Message::ProtectionSet(_)
             | Message::ProtectionReached(_)
+            | Message::AttestationNoted(_)
             | Message::Unknown { .. } => {
                 self.count(counter::unsupported);
                 let refusal = Refusal {

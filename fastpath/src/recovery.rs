@@ -120,7 +120,7 @@ fn find_start(sources: &Sources<'_>, reader: &mut ArchiveReader, needed: Seq) ->
     let load = |body: &[u8], genesis: &Genesis| {
         let engine = Engine::load(body, Some(genesis), probe_key);
         let engine = engine.map_err(|error| error.to_string())?;
-        let hash = engine.state_hash();
+        let hash = engine.state_hash_anew();
         Ok((engine, hash))
     };
     let start = Instant::now();

@@ -30,13 +30,18 @@ struct Instance {
     port: SocketAddr,
 }
 
+/// A port that nobody has, on an address that nobody else asks for one on: it is not given away meanwhile.
+fn free_port() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let [high, low] = port.to_be_bytes();
+    SocketAddr::from(([127, 77, high, low], port))
+}
+
 impl Instance {
     fn new(cpu: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let port = free_port();
         let text = format!(
             "[instance]\nname = \"start\"\nstate_dir = \"state\"\n\
              [memory]\njournal_mib = 1\njournal_frames = 1024\nshm_dir = \"{}\"\n\

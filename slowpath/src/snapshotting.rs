@@ -222,7 +222,7 @@ impl Writer {
 /// Why it is none.
 pub fn engine_of(body: &[u8], genesis: &Genesis) -> Result<(Engine, u64), String> {
     let engine = Engine::load(body, Some(genesis), 0).map_err(|error| error.to_string())?;
-    let hash = engine.state_hash();
+    let hash = engine.state_hash_anew();
     Ok((engine, hash))
 }
 

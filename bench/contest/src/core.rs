@@ -12,12 +12,19 @@ pub trait Core {
     /// Takes command number `at`.
     fn apply(&mut self, at: usize);
 
+    /// Hears which commands come next, as a burst of them has arrived. They are not to be applied yet.
+    #[inline]
+    fn look_ahead(&mut self, _burst: Range<usize>) {}
+
     /// What has come of all so far. Of a floor, anything.
     fn outcome(&self) -> Outcome;
 }
 
-/// One in `SAMPLED` commands has its own time taken.
-const SAMPLED: usize = 64;
+/// Commands that are known ahead: as many as the match tile takes from its ring in a turn.
+const BURST: usize = 32;
+/// One in `SAMPLED` commands has its own time taken, with the look at its burst if it is the first of one. The number has no
+/// divisor in common with [`BURST`], so that of those that are timed as many are the first as of all.
+const SAMPLED: usize = 61;
 
 /// Times of one run.
 #[derive(Clone, Debug)]
@@ -33,7 +40,7 @@ pub trait Run {
     /// Runs the prefix, and then the rest on the clock.
     fn time(&self) -> Times;
 
-    /// Runs the prefix, and then takes the time of one command in 64: ns.
+    /// Runs the prefix, and then takes the time of one command in 61: ns.
     fn sample(&self) -> Histogram<u64>;
 }
 
@@ -64,11 +71,11 @@ impl<'a, C: Core, F: Fn(&'a Workload) -> C> Run for Maker<'a, F> {
         let mut times = Histogram::new(3).expect("three digits are allowed");
         for at in workload.prefix..workload.commands.len() {
             if at % SAMPLED != 0 {
-                core.apply(at);
+                take(&mut core, at, workload.commands.len());
                 continue;
             }
             let start = Instant::now();
-            core.apply(at);
+            take(&mut core, at, workload.commands.len());
             let spent = start.elapsed().saturating_sub(clock);
             let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
             times.saturating_record(spent);
@@ -78,9 +85,19 @@ impl<'a, C: Core, F: Fn(&'a Workload) -> C> Run for Maker<'a, F> {
 }
 
 fn apply(core: &mut impl Core, range: Range<usize>) {
+    let end = range.end;
     for at in range {
-        core.apply(at);
+        take(core, at, end);
     }
+}
+
+/// Applies a command, behind a look at its burst if it is the first of one.
+#[inline]
+fn take(core: &mut impl Core, at: usize, end: usize) {
+    if at.is_multiple_of(BURST) {
+        core.look_ahead(at..end.min(at + BURST));
+    }
+    core.apply(at);
 }
 
 /// What two readings of the clock take that have nothing between them.

@@ -5,11 +5,13 @@
 //! a function of its [`Kind`] and seed; a core's trades, in their order, are compared by checksum.
 #![forbid(unsafe_code)]
 
+pub mod bare;
 pub mod checksum;
 pub mod command;
 pub mod core;
 pub mod file;
 pub mod floors;
+pub mod frames;
 pub mod generate;
 pub mod oracle;
 pub mod peers;

@@ -1,5 +1,6 @@
 //! All that take part, one after another, again and again.
 
+use crate::bare::Bare;
 use crate::checksum::Outcome;
 use crate::command::Workload;
 use crate::core::{Maker, Run};
@@ -40,7 +41,7 @@ pub struct Finish {
     pub role: Role,
     /// CPU time of a command in each run, ns.
     pub ns: Vec<f64>,
-    /// The time of one command in 64, ns.
+    /// The time of one command in 61, ns.
     pub sampled: Histogram<u64>,
     /// What it came to.
     pub outcome: Outcome,
@@ -78,6 +79,7 @@ pub fn entrants() -> Vec<Entrant> {
         entrant!("orderbook-rs 0.15", Peer, OrderBookRs),
         entrant!("lobster 0.7", Peer, Lobster),
         entrant!("matchcore 0.4", Peer, Matchcore),
+        entrant!("sluice, bare book", Ours, Bare),
         entrant!("sluice, whole engine", Ours, Whole),
     ]
 }

@@ -10,6 +10,7 @@ use domain::{
     PostOnly, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
+use std::ops::Range;
 
 /// Prices of a market.
 const LEVELS: u32 = 1 << 16;
@@ -21,6 +22,9 @@ pub struct Whole<'a> {
     engine: Engine,
     effects: Effects,
     commands: &'a [Asked],
+    /// Requests of a burst, from the first command's on. What is asked of a replacement is found when its turn comes.
+    burst: Vec<Request>,
+    first_of_burst: usize,
     /// By number of a command: the engine's id of the order that it names.
     names: Vec<OrderId>,
     seq: u64,
@@ -58,6 +62,8 @@ impl<'a> Whole<'a> {
             engine: Engine::new(),
             effects: Effects::new(),
             commands: &workload.commands,
+            burst: Vec::new(),
+            first_of_burst: 0,
             names,
             seq: 0,
             numbers: vec![0; owners as usize],
@@ -76,6 +82,8 @@ impl<'a> Whole<'a> {
             max_sessions: owners,
             max_orders: orders,
             max_levels: markets * LEVELS,
+            max_pages: Genesis::enough_pages(orders, markets, markets * LEVELS),
+            pad: [Zero::Zero; 4],
         };
         self.administer(Command::Genesis(genesis));
         for asset in 0..2 {
@@ -129,26 +137,54 @@ impl<'a> Whole<'a> {
 
     #[inline]
     fn send(&mut self, source: Source, number: u64, command: Command) {
-        self.seq += 1;
+        let stamp = self.stamp();
         let request = Request {
             source,
             source_seq: number,
-            receive_time: Nanos(self.seq),
+            receive_time: stamp.time,
             command,
-        };
-        let stamp = Stamp {
-            seq: Seq(self.seq),
-            time: Nanos(self.seq),
         };
         self.engine.apply(stamp, &request, &mut self.effects);
     }
 
     #[inline]
-    fn ask(&mut self, owner: u32, command: Command) {
+    fn stamp(&mut self) -> Stamp {
+        self.seq += 1;
+        Stamp {
+            seq: Seq(self.seq),
+            time: Nanos(self.seq),
+        }
+    }
+
+    /// Numbers are given last: how many requests a replacement becomes is found when its turn comes.
+    #[inline]
+    fn next_number(&mut self, owner: u32) -> u64 {
         let number = &mut self.numbers[owner as usize];
         *number += 1;
-        let number = *number;
-        self.send(Source::of_session(SessionId(owner)), number, command);
+        *number
+    }
+
+    #[inline]
+    fn ask(&mut self, owner: u32, command: Command) {
+        let (stamp, number) = (self.stamp(), self.next_number(owner));
+        let mut request = request(owner, command);
+        request.source_seq = number;
+        self.engine.apply(stamp, &request, &mut self.effects);
+        self.go_on();
+    }
+
+    /// A request of the burst.
+    #[inline]
+    fn ask_known(&mut self, owner: u32, place: usize) {
+        let (stamp, number) = (self.stamp(), self.next_number(owner));
+        self.burst[place].source_seq = number;
+        let request = &self.burst[place];
+        self.engine.apply(stamp, request, &mut self.effects);
+        self.go_on();
+    }
+
+    #[inline]
+    fn go_on(&mut self) {
         self.note_trades();
         while let Some(order_id) = self.engine.pending_work() {
             let number = self.engine.last_number(Source::SEQUENCER) + 1;
@@ -207,21 +243,51 @@ impl Core for Whole<'_> {
     #[inline]
     fn apply(&mut self, at: usize) {
         let asked = self.commands[at];
-        let named = self.names[at];
-        match asked.op() {
-            Some(Op::New) => self.ask(asked.owner, Command::NewOrder(order_of(&asked))),
-            Some(Op::Cancel) => self.ask(asked.owner, cancel(named)),
-            Some(Op::Replace) => {
-                if let Some(order) = self.engine.order(named) {
-                    self.replace(&asked, &order);
-                }
+        if asked.op() == Some(Op::Replace) {
+            if let Some(order) = self.engine.order(self.names[at]) {
+                self.replace(&asked, &order);
             }
-            None => {}
+            return;
         }
+        let place = at.wrapping_sub(self.first_of_burst);
+        if place < self.burst.len() {
+            self.ask_known(asked.owner, place);
+        } else if let Some(request) = request_of(&asked, self.names[at]) {
+            self.ask(asked.owner, request.command);
+        }
+    }
+
+    /// As the match tile does with what its ring holds.
+    fn look_ahead(&mut self, burst: Range<usize>) {
+        self.first_of_burst = burst.start;
+        self.burst.clear();
+        let asked = self.commands[burst.clone()].iter().zip(&self.names[burst]);
+        self.burst
+            .extend(asked.map_while(|(asked, &named)| request_of(asked, named)));
+        self.engine.touch(&self.burst);
     }
 
     fn outcome(&self) -> Outcome {
         self.outcome
+    }
+}
+
+/// What a command asks for; of a replacement, as far as what it needs is concerned.
+fn request_of(asked: &Asked, named: OrderId) -> Option<Request> {
+    let command = match asked.op()? {
+        Op::New => Command::NewOrder(order_of(asked)),
+        Op::Cancel | Op::Replace => cancel(named),
+    };
+    Some(request(asked.owner, command))
+}
+
+/// Without a number yet.
+fn request(owner: u32, command: Command) -> Request {
+    Request {
+        source: Source::of_session(SessionId(owner)),
+        source_seq: 0,
+        receive_time: Nanos(0),
+        command,
     }
 }
 
@@ -302,7 +368,7 @@ fn market_of(market: u32) -> CreateMarket {
 }
 
 /// An upper bound of the orders that rest at a time.
-fn most_live(workload: &Workload) -> u32 {
+pub(crate) fn most_live(workload: &Workload) -> u32 {
     let mut live = 0_u32;
     let mut most = 1;
     for command in &workload.commands {

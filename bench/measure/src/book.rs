@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail, ensure};
 use bench::load::host::{Disturbance, Host, repeat, system};
-use bench::record::{Record, Table, section};
+use bench::record::{Record, Section, Table, section};
 use bench::tuning;
 use clap::ValueEnum;
+use contest::frames::{self, Shape, Worst};
 use contest::race::{self, Entrant, Finish, Role};
 use contest::{Kind, Workload, file, generate};
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ impl From<Choice> for Kind {
     }
 }
 
+/// How often each shape of the worst frames is played.
+const REPETITIONS: usize = 7;
+
 /// What one workload came to.
 struct Heat {
     name: String,
@@ -82,10 +86,15 @@ struct Heat {
 /// If a file cannot be used, or nobody of that name takes part.
 pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
     ensure!(arguments.runs > 0, "--runs must be above 0");
-    let entrants = chosen(&arguments.only)?;
+    let (entrants, shapes) = chosen(arguments)?;
     let before = Disturbance::look(None, None);
     let mut heats = Vec::new();
-    for (name, workload) in workloads(arguments)? {
+    let workloads = if entrants.is_empty() {
+        Vec::new()
+    } else {
+        workloads(arguments)?
+    };
+    for (name, workload) in workloads {
         let mut tell = |what: &str| progress(&format!("{name}: {what}"));
         let finishes = race::race(&workload, &entrants, arguments.runs, &mut tell);
         heats.push(Heat {
@@ -94,23 +103,35 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Record> {
             finishes,
         });
     }
+    let mut worst = Vec::new();
+    for &shape in shapes {
+        progress(&format!("{}: {}", frames::NAME, shape.name()));
+        worst.push(shape.worst(REPETITIONS));
+    }
     let disturbance = Disturbance::look(None, None).since(before);
-    Ok(record(arguments, &heats, disturbance))
+    Ok(record(arguments, &heats, &worst, disturbance))
 }
 
-fn chosen(only: &[String]) -> Result<Vec<Entrant>> {
-    let is_meant = |entrant: &Entrant| {
-        only.is_empty() || only.iter().any(|it| entrant.name.contains(it.as_str()))
+/// Who takes part, and in which shapes the worst frame is looked for: a file of commands has its own.
+fn chosen(arguments: &Arguments) -> Result<(Vec<Entrant>, &'static [Shape])> {
+    let only = &arguments.only;
+    let is_meant = |name: &str| only.is_empty() || only.iter().any(|it| name.contains(it.as_str()));
+    let mut names: Vec<_> = race::entrants().iter().map(|it| it.name).collect();
+    names.push(frames::NAME);
+    let entrants = race::entrants().into_iter();
+    let entrants: Vec<_> = entrants.filter(|it| is_meant(it.name)).collect();
+    let shapes = if is_meant(frames::NAME) && arguments.commands.is_none() {
+        &Shape::ALL[..]
+    } else {
+        &[]
     };
-    let names: Vec<_> = race::entrants().iter().map(|it| it.name).collect();
-    let entrants: Vec<_> = race::entrants().into_iter().filter(is_meant).collect();
-    if entrants.is_empty() {
+    if entrants.is_empty() && shapes.is_empty() {
         bail!(
             "nobody of that name takes part; there are: {}",
             names.join(", ")
         );
     }
-    Ok(entrants)
+    Ok((entrants, shapes))
 }
 
 fn workloads(arguments: &Arguments) -> Result<Vec<(String, Workload)>> {
@@ -146,53 +167,68 @@ fn progress(line: &str) {
     eprintln!("{line}");
 }
 
-fn record(arguments: &Arguments, heats: &[Heat], disturbance: Disturbance) -> Record {
+fn record(
+    arguments: &Arguments,
+    heats: &[Heat],
+    worst: &[Worst],
+    disturbance: Disturbance,
+) -> Record {
     let host = Host::look();
     let record = Record::new(
         "The common workload for matching cores",
         host.virtualised,
         faults(heats),
-        &found(heats),
+        &found(heats, worst),
     );
+    let frames = (!worst.is_empty()).then(|| frames_of(worst));
     Record {
-        tables: heats.iter().map(table).collect(),
-        sections: vec![
-            section(
-                "Where",
-                "one thread, in process; commands lie in memory, translated beforehand into the form that each takes, with the ids that an untimed first run was given",
-            ),
-            section(
-                "Excludes",
-                "network, encoding, journal; of peers and floors also funds, fees, duplicates and events; making of the books",
-            ),
-            section("Load", load(arguments)),
-            section("System", system()),
-            section("Host", host.text),
-            section("Tuning", tuning::report()),
-            section(
-                "Noise",
-                format!(
-                    "CPU time used by other processes {}, stolen {}; ns are of the thread's own CPU time",
-                    disturbance.share(disturbance.others()),
-                    disturbance.share(disturbance.stolen)
-                ),
-            ),
-            section("Correct", correct(heats)),
-            section(
-                "Runs",
-                format!(
-                    "{} of each, in turn; the middle one counts; percentiles from one more run that takes the time of one command in 64, less what the clock takes",
-                    arguments.runs
-                ),
-            ),
-            section("Repeat", repeat()),
-            section(
-                "Limits",
-                "our engine has no command yet that replaces an order in one step: it cancels and enters, which are two commands and counted as one; peers that lack a rule are spared it: what it would refuse is not sent",
-            ),
-        ],
+        tables: heats.iter().map(table).chain(frames).collect(),
+        sections: sections(arguments, heats, disturbance, host.text),
         ..record
     }
+}
+
+fn sections(
+    arguments: &Arguments,
+    heats: &[Heat],
+    disturbance: Disturbance,
+    host: String,
+) -> Vec<Section> {
+    vec![
+        section(
+            "Where",
+            "one thread, in process; commands lie in memory, translated beforehand into the form that each takes, with the ids that an untimed first run was given; they come in bursts of 32, as from the ring of a tile, and ours looks at a burst before its first command",
+        ),
+        section(
+            "Excludes",
+            "network, encoding, journal; of the bare book also funds, fees, limits and duplicates, but not a look at the owner of every maker and a record of 32 bytes for every event; of peers and floors all of these; making of the books",
+        ),
+        section("Load", load(arguments)),
+        section("System", system()),
+        section("Host", host),
+        section("Tuning", tuning::report()),
+        section(
+            "Noise",
+            format!(
+                "CPU time used by other processes {}, stolen {}; ns are of the thread's own CPU time",
+                disturbance.share(disturbance.others()),
+                disturbance.share(disturbance.stolen)
+            ),
+        ),
+        section("Correct", correct(heats)),
+        section(
+            "Runs",
+            format!(
+                "{} of each, in turn; the middle one counts; percentiles from one more run that takes the time of one command in 61, less what the clock takes",
+                arguments.runs
+            ),
+        ),
+        section("Repeat", repeat()),
+        section(
+            "Limits",
+            "a replacement at the same price with no more lots keeps its place in our engine, so there it is a cancel and a new order, counted as one; peers that lack a rule are spared it: what it would refuse is not sent",
+        ),
+    ]
 }
 
 fn load(arguments: &Arguments) -> String {
@@ -292,14 +328,51 @@ fn faults(heats: &[Heat]) -> Vec<String> {
     wrong.collect()
 }
 
-fn found(heats: &[Heat]) -> String {
-    let one = |heat: &Heat| {
-        let ours = heat.finishes.iter().find(|it| it.role == Role::Ours);
-        ours.map(|ours| format!("{} {:.1}", heat.name, ours.middle()))
+fn found(heats: &[Heat], worst: &[Worst]) -> String {
+    let of = |name: &str| {
+        let one = |heat: &Heat| {
+            let it = heat.finishes.iter().find(|it| it.name.ends_with(name))?;
+            Some(format!("{} {:.1}", heat.name, it.middle()))
+        };
+        let all: Vec<_> = heats.iter().filter_map(one).collect();
+        (!all.is_empty()).then(|| format!("{name}, ns a command: {}", all.join(", ")))
     };
-    let ours: Vec<_> = heats.iter().filter_map(one).collect();
-    if ours.is_empty() {
+    let slowest = worst.iter().map(|it| it.at(1_000)).max();
+    let slowest = slowest.map(|ns| format!("worst frame: {:.1} µs", ns as f64 / 1_000.0));
+    let parts = [of("bare book"), of("whole engine"), slowest];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
         return "none, our engine did not take part".into();
     }
-    format!("whole engine, ns a command: {}", ours.join(", "))
+    parts.join("; ")
+}
+
+fn frames_of(worst: &[Worst]) -> Table {
+    let rows = worst.iter().map(|it| {
+        let us = |per_mille| format!("{:.2}", it.at(per_mille) as f64 / 1_000.0);
+        let kept = if it.at(1_000) <= frames::GOAL {
+            "yes"
+        } else {
+            "no"
+        };
+        vec![
+            it.name.to_owned(),
+            it.frames.to_string(),
+            us(500),
+            us(999),
+            us(1_000),
+            kept.to_owned(),
+        ]
+    });
+    let columns = ["shape", "frames", "p50", "p99.9", "worst", "within goal"];
+    Table {
+        caption: format!(
+            "{}, the whole engine, µs; of each frame the shortest time of {} repetitions, with what the clock takes; goal {} µs:",
+            frames::NAME,
+            worst.first().map_or(0, |it| it.repetitions),
+            frames::GOAL / 1_000
+        ),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+    }
 }

@@ -1,7 +1,8 @@
 //! The engine applies a command, in a warm book.
 
 use domain::{
-    AmendOrder, CancelOrder, ClientOrderId, Command, OrderId, Qty, Request, Side, TimeInForce,
+    AmendOrder, CancelOrder, Checkpoint, ClientOrderId, Command, OrderId, Qty, Request, Side,
+    TimeInForce,
 };
 
 use super::book::{Book, MIDDLE};
@@ -9,6 +10,8 @@ use super::{Entry, Subject};
 use crate::load::flow::DEPTH;
 use crate::random::Random;
 
+/// Orders that are added to the book's own where its size is not to count.
+const MANY: u64 = 90_000;
 /// Operations between two looks at the clock: the book grows or shrinks by no more.
 const BATCH: u64 = 1_000;
 
@@ -25,6 +28,11 @@ pub(super) const CROSS: Entry = entry(
     "apply-cross",
     "an immediate-or-cancel order trades with one that rests; both are done",
     || Box::new(Applied::new(Kind::Cross)),
+);
+pub(super) const CHECKPOINT: Entry = entry(
+    "apply-checkpoint",
+    "the state's hash is told, behind 100,000 orders",
+    || Box::new(Applied::new(Kind::Checkpoint)),
 );
 
 const fn entry(name: &'static str, what: &'static str, make: fn() -> Box<dyn Subject>) -> Entry {
@@ -43,6 +51,7 @@ enum Kind {
     Cancel,
     Amend,
     Cross,
+    Checkpoint,
 }
 
 struct Applied {
@@ -112,6 +121,14 @@ impl Applied {
             .sum()
     }
 
+    /// Makes a large book of it, once.
+    fn grow(&mut self) {
+        if self.added.is_empty() {
+            let additions = self.additions(MANY);
+            self.apply(&additions);
+        }
+    }
+
     /// Orders that rest at the best price, one for each taker to come.
     fn offer(&mut self, count: u64) {
         let offers = self.book.requests(count, |book| {
@@ -123,11 +140,18 @@ impl Applied {
 
 impl Subject for Applied {
     fn prepare(&mut self, count: u64) {
+        if self.kind == Kind::Checkpoint {
+            self.grow();
+            self.requests = self
+                .book
+                .checkpoints(count, Command::Checkpoint(Checkpoint { interval: 0 }));
+            return;
+        }
         // What an earlier run has added goes again.
         let removals = self.removals();
         self.apply(&removals);
         self.requests = match self.kind {
-            Kind::New => self.additions(count),
+            Kind::New | Kind::Checkpoint => self.additions(count),
             Kind::Cancel => {
                 let additions = self.additions(count);
                 self.apply(&additions);
@@ -180,6 +204,7 @@ mod tests {
             (Kind::Cancel, RESTING),
             (Kind::Amend, RESTING + 40),
             (Kind::Cross, RESTING),
+            (Kind::Checkpoint, 100_000),
         ] {
             let mut subject = Applied::new(kind);
             for _ in 0..2 {
@@ -192,6 +217,7 @@ mod tests {
                         Kind::Cancel => matches!(event, Event::Canceled(_)),
                         Kind::Amend => matches!(event, Event::Amended(_)),
                         Kind::Cross => matches!(event, Event::Trade(_)),
+                        Kind::Checkpoint => matches!(event, Event::StateHash(_)),
                     });
                     assert!(
                         done,

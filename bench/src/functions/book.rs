@@ -2,7 +2,7 @@
 
 use domain::{
     ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType, Price, Qty,
-    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 
@@ -95,6 +95,18 @@ impl Book {
         requests
     }
 
+    /// So many times what the sequencer sends, with consecutive numbers.
+    pub(super) fn checkpoints(&self, count: u64, command: Command) -> Vec<Request> {
+        let first = self.request_of(Source::SEQUENCER, command);
+        let numbers = (0..count).map(|n| first.source_seq + n);
+        numbers
+            .map(|source_seq| Request {
+                source_seq,
+                ..first
+            })
+            .collect()
+    }
+
     fn request_of(&self, source: Source, command: Command) -> Request {
         Request {
             source,
@@ -150,6 +162,8 @@ fn commands() -> impl Iterator<Item = (Source, Command)> {
         max_sessions: SESSIONS + 1,
         max_orders: 1 << 17,
         max_levels: 65_536,
+        max_pages: Genesis::enough_pages(1 << 17, 1, 65_536),
+        pad: [Zero::Zero; 4],
     });
     let market = stage::market(PLACE.market, 65_536, 10, 1_000_000);
     let accounts = (1..=SESSIONS).flat_map(|id| {

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{
-    Checkpoint, ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder, OrderType,
-    Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
+    AssetId, Checkpoint, ClientOrderId, Command, Effects, Genesis, MarketId, Nanos, NewOrder,
+    OrderType, Price, Qty, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce, Zero,
 };
 use engine::Engine;
 use journal::{FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName};
@@ -12,19 +12,27 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use zerocopy::IntoBytes as _;
 
+use crate::random::Random;
 use crate::stage;
 
 /// Where a segment ends.
 const SEGMENT_BYTES: u64 = 64 << 20;
-/// Half of them for bids, the other half for asks.
+/// Of each market. The lower half is for bids, the upper for asks.
 const LEVELS: u32 = 20_000;
-const FUNDS: u64 = 1 << 40;
+/// Where they meet.
+const MIDDLE: u32 = LEVELS / 2;
+/// How far from there the farthest orders are.
+const FARTHEST: u32 = 2_048;
+/// Of each account that has orders, in each asset.
+const FUNDS: u64 = 1 << 50;
 
 /// How large the state is.
+#[derive(Clone, Copy)]
 pub(super) struct Size {
     pub(super) orders: u32,
     pub(super) accounts: u32,
     pub(super) sessions: u32,
+    pub(super) markets: u32,
 }
 
 /// What was written.
@@ -34,14 +42,35 @@ pub(super) struct Written {
 }
 
 impl Size {
+    /// As few as have a pair for each market.
+    fn assets(&self) -> u32 {
+        let has_pairs = |&assets: &u32| assets * (assets - 1) >= self.markets;
+        (2..=u32::from(u16::MAX)).find(has_pairs).unwrap_or(2)
+    }
+
+    /// Base and quote of a market: no two have the same.
+    fn pair(&self, market: u32) -> (AssetId, AssetId) {
+        let others = self.assets() - 1;
+        let (base, other) = (market / others, market % others);
+        (AssetId(base), AssetId(other + u32::from(other >= base)))
+    }
+
+    /// Enough for all prices that are drawn: as a genesis that over-commits.
+    fn pages(&self) -> u32 {
+        let enough = Genesis::enough_pages(self.orders + 1, self.markets, self.markets * LEVELS);
+        enough.min(2 * self.markets * (FARTHEST / 64 + 2))
+    }
+
     fn genesis(&self) -> Genesis {
         Genesis {
-            max_assets: 2,
-            max_markets: 1,
+            max_assets: self.assets(),
+            max_markets: self.markets,
             max_accounts: self.accounts,
             max_sessions: self.sessions,
             max_orders: self.orders + 1,
-            max_levels: LEVELS,
+            max_levels: self.markets * LEVELS,
+            max_pages: self.pages(),
+            pad: [Zero::Zero; 4],
         }
     }
 
@@ -49,57 +78,85 @@ impl Size {
     pub(super) fn genesis_text(&self) -> String {
         let genesis = self.genesis();
         format!(
-            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\n",
+            "[capacity]\nmax_assets = {}\nmax_markets = {}\nmax_accounts = {}\nmax_sessions = {}\nmax_orders = {}\nmax_levels = {}\nmax_pages = {}\n",
             genesis.max_assets,
             genesis.max_markets,
             genesis.max_accounts,
             genesis.max_sessions,
             genesis.max_orders,
-            genesis.max_levels
+            genesis.max_levels,
+            genesis.max_pages
         )
     }
 
+    /// Accounts with orders have funds of every asset, the others of two.
     fn stage(&self) -> impl Iterator<Item = (Source, Command)> {
-        let market = stage::market(MarketId(0), LEVELS, 1, 1);
-        let accounts = (0..self.accounts).map(stage::account);
-        let sessions = (0..self.sessions).map(stage::session);
-        let deposits = (0..2 * self.accounts)
-            .map(|number| stage::deposit(number / 2, number % 2, FUNDS / 1_000));
-        let genesis = Command::Genesis(self.genesis());
-        [genesis, stage::asset(0), stage::asset(1), market]
-            .into_iter()
+        let size = *self;
+        let assets = (0..size.assets()).map(stage::asset);
+        let markets = (0..size.markets).map(move |number| {
+            stage::market_of(MarketId(number), size.pair(number), LEVELS, (1, 1))
+        });
+        let accounts = (0..size.accounts).map(stage::account);
+        let sessions = (0..size.sessions).map(stage::session);
+        let deposits = (0..size.accounts).flat_map(move |account| {
+            let assets = if account < size.sessions {
+                size.assets()
+            } else {
+                2
+            };
+            let funds = FUNDS / u64::from(size.sessions);
+            (0..assets).map(move |asset| stage::deposit(account, asset, funds))
+        });
+        core::iter::once(Command::Genesis(size.genesis()))
+            .chain(assets)
+            .chain(markets)
             .chain(accounts)
             .chain(sessions)
             .map(|command| (Source::ADMINISTRATION, command))
             .chain(deposits.map(|command| (Source::DEPOSITS, command)))
     }
 
-    /// Orders that rest: spread over all prices in an order that looks like chance.
+    /// Orders that rest, of all sessions and markets in turn, at distances as in the workload of `bench book`.
     fn orders(&self) -> impl Iterator<Item = (Source, Command)> {
-        let sessions = self.sessions;
+        let (sessions, markets) = (self.sessions, self.markets);
+        let mut random = Random(1);
         (0..self.orders).map(move |number| {
-            let mixed = u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-            let half = u64::from(LEVELS / 2);
-            let (side, base) = if number % 2 == 0 {
-                (Side::Buy, 1)
+            let side = if random.percent(50) {
+                Side::Buy
             } else {
-                (Side::Sell, 1 + half)
+                Side::Sell
             };
-            let price = i64::try_from(base + mixed % half).expect("there are few levels");
+            let away = distance(&mut random);
+            let price = match side {
+                Side::Buy => MIDDLE - away,
+                Side::Sell => MIDDLE + 1 + away,
+            };
             let command = Command::NewOrder(NewOrder {
                 client_order_id: ClientOrderId(u64::from(number) + 1),
-                price: Price(price),
-                qty: Qty(1 + mixed % 10),
-                market: MarketId(0),
+                price: Price(price.into()),
+                qty: Qty(1 + random.below(10)),
+                market: MarketId(number % markets),
                 side,
                 order_type: OrderType::Limit,
                 time_in_force: TimeInForce::GoodTillCancel,
                 ..NewOrder::PLAIN
             });
-            let session = SessionId(number / 2 % sessions);
+            let session = SessionId(number % sessions);
             (Source::of_session(session), command)
         })
     }
+}
+
+/// How far from the middle an order is, in ticks: three of four are near (geometric, 6 in the mean), the others as
+/// likely in each octave up to 2,048.
+fn distance(random: &mut Random) -> u32 {
+    let ticks = if random.percent(75) {
+        (0..FARTHEST).find(|_| random.below(7) == 0)
+    } else {
+        let octave = 1 << random.below(FARTHEST.ilog2().into());
+        u32::try_from(octave + random.below(octave)).ok()
+    };
+    ticks.unwrap_or(FARTHEST)
 }
 
 /// Writes it; the last frame is a checkpoint.

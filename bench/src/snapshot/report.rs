@@ -11,10 +11,17 @@ pub(super) fn record(instance: &Instance, found: &Found) -> Record {
     let host = Host::look();
     let (behind, replay) = (middle(&found.behind), middle(&found.replays));
     let ready = format!(
-        "ready {behind} ms (middle of {}) after its start behind a snapshot of {} orders and {} accounts, {replay} ms by replay of {} frames",
+        "ready {behind} ms (middle of {}) after its start behind a snapshot of {} orders, {} accounts and {} markets, with at most {} MiB of memory; {replay} ms by replay of {} frames",
         found.behind.len(),
         found.size.orders,
         found.size.accounts,
+        found.size.markets,
+        found
+            .behind
+            .iter()
+            .map(|start| start.memory >> 20)
+            .max()
+            .unwrap_or(0),
         found.written.frames
     );
     Record {
@@ -41,6 +48,7 @@ fn starts(found: &Found) -> Table {
         vec![
             kind.to_owned(),
             start.ready.as_millis().to_string(),
+            (start.memory >> 20).to_string(),
             start.said.clone(),
         ]
     };
@@ -48,7 +56,7 @@ fn starts(found: &Found) -> Table {
     let behind = found.behind.iter().map(|start| row("behind", start));
     Table {
         caption: "From the start of the process to its line `ready`, ms:".into(),
-        columns: ["start", "ready after", "it said"]
+        columns: ["start", "ready after", "memory, MiB", "it said"]
             .map(str::to_owned)
             .to_vec(),
         rows: replays.chain(behind).collect(),
@@ -82,8 +90,9 @@ fn sections(instance: &Instance, found: &Found, host: String) -> Vec<Section> {
         section(
             "Load",
             format!(
-                "{} resting orders, {} accounts, {} sessions: {} frames, {} bytes of archive, every frame an order that rests or what it needs",
+                "{} resting orders in {} markets, {} accounts, {} sessions: {} frames, {} bytes of archive, every frame an order that rests or what it needs",
                 found.size.orders,
+                found.size.markets,
                 found.size.accounts,
                 found.size.sessions,
                 found.written.frames,
@@ -139,6 +148,7 @@ mod tests {
         let starts = |millis: [u64; 3]| {
             let start = |millis| Start {
                 ready: Duration::from_millis(millis),
+                memory: 900 << 20,
                 said: "recovered".into(),
             };
             millis.map(start).into_iter().collect()
@@ -148,6 +158,7 @@ mod tests {
                 orders: 10,
                 accounts: 4,
                 sessions: 2,
+                markets: 1,
             },
             written: Written {
                 frames: 30,

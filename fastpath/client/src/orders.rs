@@ -171,7 +171,9 @@ impl Orders {
             | Message::KillSwitch(_)
             | Message::MassQuote(_)
             | Message::SetProtection(_)
+            | Message::Attest(_)
             | Message::ProtectionSet(_)
+            | Message::AttestationNoted(_)
             | Message::ProtectionReached(_) => {}
         }
     }

@@ -45,6 +45,7 @@ pub enum CommandKind {
     KillSwitch = 5,
     Quote = 6,
     SetProtection = 7,
+    Attest = 8,
     Continue = 16,
     Timer = 17,
     Checkpoint = 18,
@@ -63,6 +64,7 @@ pub enum CommandKind {
     SetMarketState = 42,
     SetCollar = 43,
     DelistMarket = 44,
+    ConfirmAttestation = 45,
     Deposit = 48,
 }
 
@@ -295,6 +297,15 @@ impl SetProtection {
 }
 
 record! {
+    /// The session's word, by the key that its account's owner delegated to, that all of its commands which stand before
+    /// this one in the journal are its own. The engine does not look at the signature.
+    Attest {
+        /// Ed25519, of the session's running hash (docs/WIRE.md).
+        signature: [u8; 64],
+    }
+}
+
+record! {
     /// Goes on with the work that the last frame had no room for.
     Continue {
         /// The order that sweeps, or [`OrderId::NONE`] of any other work.
@@ -353,8 +364,12 @@ record! {
         max_sessions: u32,
         /// Live orders; at most [`OrderId::MAX_SLOTS`].
         max_orders: u32,
-        /// Price levels of all markets together.
+        /// Prices of all markets together.
         max_levels: u32,
+        /// Pages of 64 price levels of one side, of all markets together: one is taken where orders rest.
+        max_pages: u32,
+        /// Zero.
+        pad: [Zero; 4],
     }
 }
 
@@ -370,8 +385,28 @@ impl Genesis {
     /// Most balances: accounts times assets.
     pub const MAX_BALANCES: u64 = 1 << 28;
 
-    /// Whether every capacity is at least 1 and no more than a shard can address: the constants above,
-    /// [`OrderId::MAX_SLOTS`] orders and as many levels.
+    /// Most prices of all markets together.
+    pub const MAX_LEVELS: u32 = 1 << 30;
+    /// Most pages of price levels.
+    pub const MAX_PAGES: u32 = 1 << 27;
+
+    /// Pages with which no order is ever refused for want of one: a page of each side for every 64 prices that a market
+    /// begins, or one for each order and two that amending a quote takes before it gives its old ones back.
+    #[must_use]
+    pub const fn enough_pages(max_orders: u32, max_markets: u32, max_levels: u32) -> u32 {
+        let of_orders = max_orders.saturating_add(2);
+        let of_levels = (max_levels / 64)
+            .saturating_add(max_markets)
+            .saturating_mul(2);
+        if of_orders < of_levels {
+            of_orders
+        } else {
+            of_levels
+        }
+    }
+
+    /// Whether every capacity is at least 1 and no more than a shard can address: the constants above, and
+    /// [`OrderId::MAX_SLOTS`] orders.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {
         let within = |capacity: u32, limit: u32| (1..=limit).contains(&capacity);
@@ -381,7 +416,8 @@ impl Genesis {
             && within(self.max_sessions, Self::MAX_SESSIONS)
             && self.balances() <= Self::MAX_BALANCES
             && within(self.max_orders, OrderId::MAX_SLOTS)
-            && within(self.max_levels, OrderId::MAX_SLOTS)
+            && within(self.max_levels, Self::MAX_LEVELS)
+            && within(self.max_pages, Self::MAX_PAGES)
     }
 
     /// Balances that these capacities make: accounts times assets.
@@ -580,6 +616,8 @@ pub struct Limits {
     pub max_position: u64,
     /// Notional of its trades on one day (UTC), with the order that is checked, in whole units of the quote asset.
     pub max_daily_volume: u64,
+    /// What a session may have entered and not attested, in whole units of the quote assets.
+    pub max_unattested_notional: u64,
     /// Live orders.
     pub max_open_orders: u32,
     /// Zero.
@@ -685,6 +723,18 @@ record! {
 }
 
 record! {
+    /// The exchange has checked a session's signature: up to a level, what the session has entered is its own.
+    ConfirmAttestation {
+        /// Whose.
+        session: crate::SessionId,
+        /// Zero.
+        pad: [Zero; 4],
+        /// That of the `AttestationNoted` which the `Attest` was answered with.
+        level: u64,
+    }
+}
+
+record! {
     /// Pays out fees to an account: the exchange's own.
     CollectFees {
         /// To whom.
@@ -707,6 +757,7 @@ pub enum Command {
     KillSwitch(KillSwitch),
     Quote(Quote),
     SetProtection(SetProtection),
+    Attest(Attest),
     Continue(Continue),
     Timer(Timer),
     Checkpoint(Checkpoint),
@@ -725,6 +776,7 @@ pub enum Command {
     SetMarketState(SetMarketState),
     SetCollar(SetCollar),
     DelistMarket(DelistMarket),
+    ConfirmAttestation(ConfirmAttestation),
     Deposit(Deposit),
 }
 
@@ -782,6 +834,7 @@ impl CommandKind {
             Self::KillSwitch => size_of::<KillSwitch>(),
             Self::Quote => size_of::<Quote>(),
             Self::SetProtection => size_of::<SetProtection>(),
+            Self::Attest => size_of::<Attest>(),
             Self::Continue => size_of::<Continue>(),
             Self::Timer => size_of::<Timer>(),
             Self::Checkpoint => size_of::<Checkpoint>(),
@@ -800,6 +853,7 @@ impl CommandKind {
             Self::SetMarketState => size_of::<SetMarketState>(),
             Self::SetCollar => size_of::<SetCollar>(),
             Self::DelistMarket => size_of::<DelistMarket>(),
+            Self::ConfirmAttestation => size_of::<ConfirmAttestation>(),
             Self::Deposit => size_of::<Deposit>(),
         };
         bytes / 8
@@ -818,6 +872,7 @@ impl Command {
             Self::KillSwitch(_) => CommandKind::KillSwitch,
             Self::Quote(_) => CommandKind::Quote,
             Self::SetProtection(_) => CommandKind::SetProtection,
+            Self::Attest(_) => CommandKind::Attest,
             Self::Continue(_) => CommandKind::Continue,
             Self::Timer(_) => CommandKind::Timer,
             Self::Checkpoint(_) => CommandKind::Checkpoint,
@@ -836,6 +891,7 @@ impl Command {
             Self::SetMarketState(_) => CommandKind::SetMarketState,
             Self::SetCollar(_) => CommandKind::SetCollar,
             Self::DelistMarket(_) => CommandKind::DelistMarket,
+            Self::ConfirmAttestation(_) => CommandKind::ConfirmAttestation,
             Self::Deposit(_) => CommandKind::Deposit,
         }
     }
@@ -851,6 +907,7 @@ impl Command {
             Self::KillSwitch(body) => body.as_bytes(),
             Self::Quote(body) => body.as_bytes(),
             Self::SetProtection(body) => body.as_bytes(),
+            Self::Attest(body) => body.as_bytes(),
             Self::Continue(body) => body.as_bytes(),
             Self::Timer(body) => body.as_bytes(),
             Self::Checkpoint(body) => body.as_bytes(),
@@ -869,6 +926,7 @@ impl Command {
             Self::SetMarketState(body) => body.as_bytes(),
             Self::SetCollar(body) => body.as_bytes(),
             Self::DelistMarket(body) => body.as_bytes(),
+            Self::ConfirmAttestation(body) => body.as_bytes(),
             Self::Deposit(body) => body.as_bytes(),
         }
     }
@@ -897,6 +955,7 @@ impl Command {
             CommandKind::KillSwitch => Self::KillSwitch(read(kind, bytes)?),
             CommandKind::Quote => Self::Quote(read(kind, bytes)?),
             CommandKind::SetProtection => Self::SetProtection(read(kind, bytes)?),
+            CommandKind::Attest => Self::Attest(read(kind, bytes)?),
             CommandKind::Continue => Self::Continue(read(kind, bytes)?),
             CommandKind::Timer => Self::Timer(read(kind, bytes)?),
             CommandKind::Checkpoint => Self::Checkpoint(read(kind, bytes)?),
@@ -915,6 +974,7 @@ impl Command {
             CommandKind::SetMarketState => Self::SetMarketState(read(kind, bytes)?),
             CommandKind::SetCollar => Self::SetCollar(read(kind, bytes)?),
             CommandKind::DelistMarket => Self::DelistMarket(read(kind, bytes)?),
+            CommandKind::ConfirmAttestation => Self::ConfirmAttestation(read(kind, bytes)?),
             CommandKind::Deposit => Self::Deposit(read(kind, bytes)?),
         })
     }
@@ -1093,7 +1153,9 @@ mod tests {
             max_accounts: 1 << 12,
             max_sessions: 1 << 24,
             max_orders: OrderId::MAX_SLOTS,
-            max_levels: 1 << 26,
+            max_levels: 1 << 30,
+            max_pages: 1 << 27,
+            pad: [Zero::Zero; 4],
         };
         assert!(largest.is_within_limits());
         for beyond in [
@@ -1128,7 +1190,15 @@ mod tests {
                 ..largest
             },
             Genesis {
-                max_levels: u32::MAX,
+                max_levels: (1 << 30) + 1,
+                ..largest
+            },
+            Genesis {
+                max_pages: 0,
+                ..largest
+            },
+            Genesis {
+                max_pages: (1 << 27) + 1,
                 ..largest
             },
         ] {

@@ -1,10 +1,10 @@
 //! The buffer that an engine writes its events into, and the reader of such words.
 
 use crate::event::{
-    Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, Event, EventKind,
-    EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled, NotApplied, Outcome,
-    PhaseChanged, ProtectionReached, ProtectionSet, Rejected, SelfTradePrevented, StateHash, Trade,
-    Triggered, Uncrossed,
+    Accepted, Amended, AttestationNoted, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
+    Event, EventKind, EventRecord, Fill, MarketDefined, MarketStateChanged, MassCanceled,
+    NotApplied, Outcome, PhaseChanged, ProtectionReached, ProtectionSet, Rejected,
+    SelfTradePrevented, StateHash, Trade, Triggered, Uncrossed,
 };
 use core::fmt;
 use zerocopy::{IntoBytes, TryFromBytes};
@@ -26,8 +26,8 @@ pub const MAX_SLICES: u64 = 100;
 pub const MAX_KILL_SWITCHES: usize = 4096;
 /// Most pairs of a session and a market in which it quotes, or has a protection, in a shard.
 pub const MAX_QUOTED: usize = 65_536;
-/// Most markets in which a session quotes, or has a protection.
-pub const MAX_QUOTED_OF_SESSION: u32 = 256;
+/// Most pairs of a session of an account and a market in which it quotes, or has a protection.
+pub const MAX_QUOTED_OF_ACCOUNT: u32 = 256;
 /// As how many trades one counts, for [`MAX_FILLS`], by which a protection is reached.
 pub const PROTECTED_FILLS: usize = 3;
 /// Most events of one frame: three per trade, those by which the last reaches a protection, and what opens and closes a
@@ -203,6 +203,9 @@ impl<'a> Events<'a> {
             EventKind::ProtectionReached => {
                 Event::ProtectionReached(self.take::<ProtectionReached>()?)
             }
+            EventKind::AttestationNoted => {
+                Event::AttestationNoted(self.take::<AttestationNoted>()?)
+            }
             EventKind::BookAdd => Event::BookAdd(self.take::<BookAdd>()?),
             EventKind::BookReduce => Event::BookReduce(self.take::<BookReduce>()?),
             EventKind::BookDelete => Event::BookDelete(self.take::<BookDelete>()?),
@@ -269,7 +272,7 @@ mod tests {
         );
     }
 
-    const KINDS: [EventKind; 22] = [
+    const KINDS: [EventKind; 23] = [
         EventKind::Accepted,
         EventKind::Rejected,
         EventKind::Fill,
@@ -281,6 +284,7 @@ mod tests {
         EventKind::Triggered,
         EventKind::ProtectionSet,
         EventKind::ProtectionReached,
+        EventKind::AttestationNoted,
         EventKind::BookAdd,
         EventKind::BookReduce,
         EventKind::BookDelete,

@@ -40,6 +40,7 @@ pub enum EventKind {
     Triggered = 9,
     ProtectionSet = 10,
     ProtectionReached = 11,
+    AttestationNoted = 12,
     BookAdd = 32,
     BookReduce = 33,
     BookDelete = 34,
@@ -356,6 +357,21 @@ record! {
 }
 
 record! {
+    /// Private: an attestation of the session stands in the journal. The exchange checks it from there.
+    AttestationNoted {
+        /// Zero.
+        pad: [Zero; 3],
+        /// Whose.
+        session: SessionId,
+        /// The session's report number.
+        report_no: u64,
+        /// What the session has entered so far, in millionths of whole units of the quote assets, modulo 2^64: that much
+        /// the attestation speaks of.
+        level: u64,
+    }
+}
+
+record! {
     /// Public: an order joined the book, last in the queue of its price.
     BookAdd {
         /// Of the order.
@@ -578,6 +594,7 @@ pub enum Event {
     Triggered(Triggered),
     ProtectionSet(ProtectionSet),
     ProtectionReached(ProtectionReached),
+    AttestationNoted(AttestationNoted),
     BookAdd(BookAdd),
     BookReduce(BookReduce),
     BookDelete(BookDelete),
@@ -607,6 +624,7 @@ impl Event {
             Self::Triggered(e) => Some((e.session, e.report_no)),
             Self::ProtectionSet(e) => Some((e.session, e.report_no)),
             Self::ProtectionReached(e) => Some((e.session, e.report_no)),
+            Self::AttestationNoted(e) => Some((e.session, e.report_no)),
             Self::BookAdd(_)
             | Self::BookReduce(_)
             | Self::BookDelete(_)
@@ -645,6 +663,7 @@ impl Event {
             | Self::Triggered(_)
             | Self::ProtectionSet(_)
             | Self::ProtectionReached(_)
+            | Self::AttestationNoted(_)
             | Self::Outcome(_)
             | Self::StateHash(_) => None,
         }

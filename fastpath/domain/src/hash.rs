@@ -29,6 +29,15 @@ pub enum Tag {
     Expiring = 17,
     Arriving = 18,
     Protection = 19,
+    Supply = 20,
+    Trading = 21,
+    Volume = 22,
+    Numbers = 23,
+    Iceberg = 24,
+    Older = 25,
+    Expiry = 26,
+    Stop = 27,
+    Entered = 28,
 }
 
 /// The hash of one record, word by word. Each step is a bijection of the running value and of the
@@ -47,12 +56,13 @@ impl RecordHash {
     #[must_use]
     pub fn word(self, word: u64) -> Self {
         let mixed = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Self((mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93))
+        Self(mixed ^ (mixed >> 32))
     }
 
     /// The hash.
     #[must_use]
     pub fn finish(self) -> u64 {
-        self.0 ^ (self.0 >> 29)
+        let mixed = self.0.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        mixed ^ (mixed >> 29)
     }
 }

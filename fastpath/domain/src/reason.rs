@@ -109,6 +109,8 @@ pub enum Reason {
     QuoteTableFull = 40,
     /// A protection with limits and no window, or with a window and no limits.
     InvalidProtection = 41,
+    /// The session would have entered more than it may without an attestation.
+    UnattestedAboveLimit = 42,
 
     /// The id is in use, or at or above the capacity.
     InvalidId = 100,
@@ -116,7 +118,7 @@ pub enum Reason {
     UnknownReference = 101,
     /// A parameter is outside its range.
     InvalidParameter = 102,
-    /// No room for the price levels of another market.
+    /// No room for the price levels of another market, or for an order at a price near which none rests.
     LevelTableFull = 103,
     /// The asset's total would be beyond what can be counted.
     SupplyTooLarge = 104,
@@ -211,6 +213,6 @@ mod tests {
             }
         }
         assert_eq!(Reason::try_from(16), Ok(Reason::CancelOnly));
-        assert_eq!(Reason::try_from(42), Err(UnknownReason(42)));
+        assert_eq!(Reason::try_from(43), Err(UnknownReason(43)));
     }
 }

@@ -114,4 +114,9 @@ pub struct SessionView {
     /// Number of the first report of this epoch: its next report number when the epoch began, or 1
     /// if it was opened later.
     pub epoch_report_no: u64,
+    /// What it has entered while there was a limit to what it may not attest, in millionths of whole units of the quote
+    /// assets, modulo 2^64.
+    pub entered: u64,
+    /// What of that it has not attested, at most `u64::MAX`.
+    pub unattested: u64,
 }

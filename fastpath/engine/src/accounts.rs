@@ -1,7 +1,9 @@
 //! Accounts: whose they are, what they may do, and what they have done today.
 
 use crate::engine::Engine;
+use crate::hash::{hash_of_limits, hash_of_limits_of_tier};
 use crate::orders::NIL;
+use crate::rows::Volume;
 use domain::{
     AccountId, AccountView, Amount, CollectFees, CreateAccount, FirmId, Flag, Limits, MAX_TIERS,
     Nanos, Reason, SetLimits, SetTier,
@@ -56,11 +58,14 @@ impl Account {
             0
         }
     }
+}
 
+impl Volume<'_> {
     /// Counts a trade.
-    pub(crate) fn traded(&mut self, day: u32, volume: u64) {
-        self.volume = self.volume_of(day).saturating_add(volume);
-        self.volume_day = day;
+    pub(crate) fn traded(self, day: u32, volume: u64) {
+        let before = if *self.day == day { *self.volume } else { 0 };
+        *self.volume = before.saturating_add(volume);
+        *self.day = day;
     }
 }
 
@@ -92,6 +97,8 @@ pub(crate) struct LimitsTable {
     entries: Vec<Limits>,
     /// Entries behind the tiers' that no account has.
     free: Vec<u32>,
+    /// The sum of the hashes of all.
+    hash: u64,
 }
 
 /// Accounts that can have limits of their own.
@@ -104,7 +111,40 @@ impl LimitsTable {
         Self {
             entries: vec![Limits::default(); all as usize],
             free: (MAX_TIERS..all).rev().collect(),
+            hash: 0,
         }
+    }
+
+    /// The sum of the hashes of all.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn set_of_tier(&mut self, tier: u8, limits: Limits) {
+        let known = &mut self.entries[usize::from(tier)];
+        let before = hash_of_limits_of_tier(tier.into(), known);
+        let after = hash_of_limits_of_tier(tier.into(), &limits);
+        *known = limits;
+        self.exchange(before, after);
+    }
+
+    /// Gives an account its own; where they stand, if there is room.
+    fn give(&mut self, account: AccountId, limits: Limits) -> Option<u32> {
+        let index = self.free.pop()?;
+        self.entries[index as usize] = limits;
+        self.exchange(0, hash_of_limits(1, account.0, &limits));
+        Some(index)
+    }
+
+    /// Takes from an account its own.
+    fn take(&mut self, account: AccountId, index: u32) {
+        let before = hash_of_limits(1, account.0, self.get(index));
+        self.exchange(before, 0);
+        self.free.push(index);
+    }
+
+    fn exchange(&mut self, before: u64, after: u64) {
+        self.hash = self.hash.wrapping_sub(before).wrapping_add(after);
     }
 
     pub(crate) fn get(&self, index: u32) -> &Limits {
@@ -123,12 +163,6 @@ impl Engine {
     pub(crate) fn account_state(&self, account: AccountId) -> &Account {
         self.accounts[account.0 as usize]
             .as_ref()
-            .expect("sessions trade for accounts that exist")
-    }
-
-    pub(crate) fn account_state_mut(&mut self, account: AccountId) -> &mut Account {
-        self.accounts[account.0 as usize]
-            .as_mut()
             .expect("sessions trade for accounts that exist")
     }
 
@@ -160,11 +194,12 @@ impl Engine {
             return Err(Reason::UnknownReference);
         }
         let tier = tier_number(command.tier)?;
-        let account = self.account_state_mut(command.account);
-        account.tier = tier;
-        if !account.has_own_limits.is_yes() {
-            account.limits = u32::from(tier);
-        }
+        self.accounts.change(command.account.0, |account| {
+            account.tier = tier;
+            if !account.has_own_limits.is_yes() {
+                account.limits = u32::from(tier);
+            }
+        });
         Ok(())
     }
 
@@ -175,7 +210,7 @@ impl Engine {
             if command.as_tier.is_yes() {
                 return Err(Reason::InvalidParameter);
             }
-            self.limits.entries[usize::from(tier)] = command.limits;
+            self.limits.set_of_tier(tier, command.limits);
             return Ok(());
         }
         let account = AccountId(command.target);
@@ -193,24 +228,24 @@ impl Engine {
     }
 
     fn set_own_limits(&mut self, id: AccountId, limits: Limits) -> Result<(), Reason> {
-        let mut index = self.account_state(id).limits;
-        if !self.account_state(id).has_own_limits.is_yes() {
-            index = self.limits.free.pop().ok_or(Reason::LimitsTableFull)?;
-        }
-        self.limits.entries[index as usize] = limits;
-        let account = self.account_state_mut(id);
-        account.limits = index;
-        account.has_own_limits = Flag::Yes;
+        self.give_up_own_limits(id);
+        let index = self.limits.give(id, limits);
+        let index = index.ok_or(Reason::LimitsTableFull)?;
+        self.accounts.change(id.0, |account| {
+            account.limits = index;
+            account.has_own_limits = Flag::Yes;
+        });
         Ok(())
     }
 
     fn give_up_own_limits(&mut self, id: AccountId) {
-        let account = self.account_state_mut(id);
+        let account = self.account_state(id);
         if account.has_own_limits.is_yes() {
-            let index = account.limits;
-            account.limits = u32::from(account.tier);
-            account.has_own_limits = Flag::No;
-            self.limits.free.push(index);
+            self.limits.take(id, account.limits);
+            self.accounts.change(id.0, |account| {
+                account.limits = u32::from(account.tier);
+                account.has_own_limits = Flag::No;
+            });
         }
     }
 
@@ -222,9 +257,9 @@ impl Engine {
         if command.amount == Amount::ZERO {
             return Err(Reason::InvalidParameter);
         }
-        let asset = self.asset_state_mut(command.asset);
+        let asset = self.assets.hot(command.asset.0);
         let left = asset.fees.checked_sub(command.amount);
-        asset.fees = left.ok_or(Reason::InsufficientFunds)?;
+        *asset.fees = left.ok_or(Reason::InsufficientFunds)?;
         self.funds
             .credit(command.account, command.asset, command.amount);
         Ok(())

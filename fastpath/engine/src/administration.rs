@@ -1,6 +1,7 @@
 //! Genesis, and what is made after it: assets, markets, accounts, sessions, deposits.
 
 use crate::accounts::{Account, LimitsTable};
+use crate::attestation::EnteredTable;
 use crate::book::{Book, Ladders};
 use crate::client_ids::ClientIds;
 use crate::engine::{Asset, Engine, Session};
@@ -10,24 +11,11 @@ use crate::market::Market;
 use crate::orders::{NIL, Orders};
 use crate::quoted::QuotedTable;
 use crate::stops::Stops;
+use crate::table::Table;
 use domain::{
     AccountId, Amount, AssetId, CreateAccount, CreateAsset, CreateMarket, Delegate, Deposit,
     Effects, Flag, Genesis, OpenSession, Reason,
 };
-
-/// The place for a new record, if the id is below the capacity and not used.
-fn vacant<T>(table: &mut [Option<T>], id: u32) -> Result<&mut Option<T>, Reason> {
-    match table.get_mut(id as usize) {
-        Some(place) if place.is_none() => Ok(place),
-        _ => Err(Reason::InvalidId),
-    }
-}
-
-fn empty_table<T>(capacity: u32) -> Vec<Option<T>> {
-    core::iter::repeat_with(|| None)
-        .take(capacity as usize)
-        .collect()
-}
 
 fn exists<T>(table: &[Option<T>], id: u32) -> bool {
     table.get(id as usize).is_some_and(Option::is_some)
@@ -43,18 +31,26 @@ impl Engine {
             return Err(Reason::InvalidParameter);
         }
         self.genesis = Some(*genesis);
-        self.assets = empty_table(genesis.max_assets);
-        self.markets = empty_table(genesis.max_markets);
-        self.accounts = empty_table(genesis.max_accounts);
+        self.assets = Table::with_capacity(genesis.max_assets);
+        self.markets = Table::with_capacity(genesis.max_markets);
+        self.accounts = Table::with_capacity(genesis.max_accounts);
         self.limits = LimitsTable::with_capacity(genesis.max_accounts);
-        self.sessions = empty_table(genesis.max_sessions);
+        self.sessions = Table::with_capacity(genesis.max_sessions);
+        self.entered = EnteredTable::with_capacity(genesis.max_sessions);
         self.funds = Funds::with_capacity(genesis.max_accounts, genesis.max_assets);
         self.orders = Orders::with_capacity(genesis.max_orders);
         self.client_ids = ClientIds::with_capacity(genesis.max_orders, self.probe_key);
-        self.quoted = QuotedTable::with_capacity(genesis.max_orders, self.probe_key);
+        self.quoted =
+            QuotedTable::with_capacity(genesis.max_orders, genesis.max_accounts, self.probe_key);
         self.expiries = Expiries::with_capacity(genesis.max_orders);
         self.stops = Stops::with_capacity(genesis.max_orders);
-        self.ladders = Ladders::with_capacity(genesis.max_markets, genesis.max_levels);
+        let Genesis {
+            max_markets,
+            max_levels,
+            max_pages,
+            ..
+        } = *genesis;
+        self.ladders = Ladders::with_capacity(max_markets, max_levels, max_pages);
         Ok(())
     }
 
@@ -64,15 +60,16 @@ impl Engine {
 
     pub(crate) fn create_asset(&mut self, terms: &CreateAsset) -> Result<(), Reason> {
         self.initialised()?;
-        let place = vacant(&mut self.assets, terms.asset.0)?;
+        self.assets.check_vacant(terms.asset.0)?;
         if !terms.is_within_limits() {
             return Err(Reason::InvalidParameter);
         }
-        *place = Some(Asset {
+        let asset = Asset {
             terms: *terms,
             deposited: Amount::ZERO,
             fees: Amount::ZERO,
-        });
+        };
+        self.assets.insert(terms.asset.0, asset);
         Ok(())
     }
 
@@ -82,7 +79,7 @@ impl Engine {
         out: &mut Effects,
     ) -> Result<(), Reason> {
         self.initialised()?;
-        let place = vacant(&mut self.markets, terms.market.0)?;
+        self.markets.check_vacant(terms.market.0)?;
         let known = |asset: AssetId| exists(&self.assets, asset.0);
         if !known(terms.base) || !known(terms.quote) {
             return Err(Reason::UnknownReference);
@@ -90,7 +87,7 @@ impl Engine {
         if !terms.is_within_limits() {
             return Err(Reason::InvalidParameter);
         }
-        if terms.price_levels as usize > self.ladders.free() {
+        if terms.price_levels > self.ladders.free() {
             return Err(Reason::LevelTableFull);
         }
         let unit = |id: AssetId| {
@@ -100,50 +97,51 @@ impl Engine {
         };
         let units = [unit(terms.base), unit(terms.quote)];
         let book = Book::new(&mut self.ladders, terms.price_min, terms.price_levels);
-        *place = Some(Market::new(terms, book, units));
+        let market = Market::new(terms, book, units);
+        self.markets.insert(terms.market.0, market);
         self.publish_definition(terms, out);
         Ok(())
     }
 
     pub(crate) fn create_account(&mut self, command: &CreateAccount) -> Result<(), Reason> {
         self.initialised()?;
-        *vacant(&mut self.accounts, command.account.0)? = Some(Account::new(command));
+        let id = command.account.0;
+        self.accounts.check_vacant(id)?;
+        self.accounts.insert(id, Account::new(command));
         Ok(())
     }
 
     pub(crate) fn open_session(&mut self, command: &OpenSession) -> Result<(), Reason> {
         self.initialised()?;
-        let place = vacant(&mut self.sessions, command.session.0)?;
+        let id = command.session.0;
+        self.sessions.check_vacant(id)?;
         if !exists(&self.accounts, command.account.0) {
             return Err(Reason::UnknownReference);
         }
-        *place = Some(Session {
+        let newest = self.accounts.loose(command.account.0).newest_session;
+        let session = Session {
             account: command.account,
             next_report_no: 1,
             last_number: 0,
             epoch_report_no: 1,
             delegation: command.delegation,
             gate: command.gate,
-            quoted: 0,
             is_killed: Flag::No,
             newest_order: NIL,
-            older_session: NIL,
-        });
-        let id = command.session.0;
-        let newest = &mut self.account_state_mut(command.account).newest_session;
-        let older = core::mem::replace(newest, id);
-        self.session_state_mut(command.session).older_session = older;
+            older_session: core::mem::replace(newest, id),
+        };
+        self.sessions.insert(id, session);
         self.sessions_end = self.sessions_end.max(id + 1);
         Ok(())
     }
 
     pub(crate) fn delegate(&mut self, command: &Delegate) -> Result<(), Reason> {
         self.initialised()?;
-        let session = self.sessions.get_mut(command.session.0 as usize);
-        let session = session
-            .and_then(Option::as_mut)
+        self.session_or_none(command.session)
             .ok_or(Reason::UnknownReference)?;
-        session.delegation = command.delegation;
+        self.sessions.change(command.session.0, |session| {
+            session.delegation = command.delegation;
+        });
         Ok(())
     }
 
@@ -152,15 +150,14 @@ impl Engine {
         if !self.has_account(command.account) {
             return Err(Reason::UnknownReference);
         }
-        let Some(asset) = self.assets.get_mut(command.asset.0 as usize) else {
+        if !exists(&self.assets, command.asset.0) {
             return Err(Reason::UnknownReference);
-        };
-        let asset = asset.as_mut().ok_or(Reason::UnknownReference)?;
+        }
         if command.amount == Amount::ZERO {
             return Err(Reason::InvalidParameter);
         }
-        asset.deposited = asset
-            .deposited
+        let deposited = self.assets.hot(command.asset.0).deposited;
+        *deposited = deposited
             .checked_add(command.amount)
             .ok_or(Reason::SupplyTooLarge)?;
         self.funds

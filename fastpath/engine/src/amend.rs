@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::entry::has_too_many_slices;
 use crate::limits::Measured;
 use crate::look_ahead::Arriving;
+use crate::market::Market;
 use crate::orders::Order;
 use crate::stops::Stop;
 use crate::sweep::Sweep;
@@ -19,10 +20,15 @@ enum Amendment {
     Cancel,
     /// Less at the same price: the order keeps its place.
     Keep(Order),
-    /// The order still waits for a trade.
-    Wait(Order),
-    /// The order leaves its queue and arrives again.
-    Requeue(Order),
+    /// The order still waits for a trade; what counts for what its session has not attested.
+    Wait(Order, u64),
+    /// The order leaves its queue and arrives again; what counts as of one that waits.
+    Requeue(Order, u64),
+}
+
+/// Whether an order keeps its price and has no more lots than before, and so its place.
+fn asks_for_no_more(order: &Order, amended: &Order) -> bool {
+    amended.price == order.price && amended.leaves <= order.leaves
 }
 
 impl Engine {
@@ -39,8 +45,12 @@ impl Engine {
             Ok((slot, Amendment::Keep(amended))) => {
                 self.amend_in_place(slot, amended, out);
             }
-            Ok((slot, Amendment::Wait(amended))) => self.amend_waiting(slot, amended, out),
-            Ok((slot, Amendment::Requeue(amended))) => {
+            Ok((slot, Amendment::Wait(amended, entered))) => {
+                self.count_entered(session, entered);
+                self.amend_waiting(slot, amended, out);
+            }
+            Ok((slot, Amendment::Requeue(amended, entered))) => {
+                self.count_entered(session, entered);
                 self.requeue(slot, amended, out);
             }
             Err(reason) => {
@@ -85,18 +95,10 @@ impl Engine {
         amended.client_order_id = client_order_id;
         amended.leaves = leaves;
         if let Some(stop) = self.stop_of(&order) {
-            let amended = self.check_amended_stop(stop, command, (order, amended))?;
-            return Ok((slot, Amendment::Wait(amended)));
+            let amendment = self.check_amended_stop(stop, command, (order, amended))?;
+            return Ok((slot, amendment));
         }
-        if !market.has_price(command.price) {
-            return Err(Reason::PriceOutOfRange);
-        }
-        if has_too_many_slices(leaves, self.orders.iceberg(&order).display) {
-            return Err(Reason::InvalidQuantity);
-        }
-        if command.qty < market.terms.min_qty {
-            return Err(Reason::QuantityBelowMinimum);
-        }
+        self.check_amended_terms(market, command, (&order, leaves))?;
         let post_only = order.instructions.post_only();
         let arrival = market.arrival(order.side, post_only, command.price)?;
         let price = arrival.price;
@@ -118,9 +120,11 @@ impl Engine {
         };
         self.check_limits(market, &measured)?;
         amended.price = price;
-        if amended.price == order.price && amended.leaves <= order.leaves {
+        if asks_for_no_more(&order, &amended) {
             return Ok((slot, Amendment::Keep(amended)));
         }
+        let entered = self.check_amended_unattested(market, &order, &measured)?;
+        self.check_page(market, order.side, price)?;
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
         }
@@ -130,7 +134,26 @@ impl Engine {
         }
         market.within_collar(order.side, OrderType::Limit, price)?;
         amended.priority = 0;
-        Ok((slot, Amendment::Requeue(amended)))
+        Ok((slot, Amendment::Requeue(amended, entered)))
+    }
+
+    /// Checks what depends on the amendment and its market alone, but for what it is worth.
+    fn check_amended_terms(
+        &self,
+        market: &Market,
+        command: &AmendOrder,
+        (order, leaves): (&Order, Qty),
+    ) -> Result<(), Reason> {
+        if !market.has_price(command.price) {
+            return Err(Reason::PriceOutOfRange);
+        }
+        if has_too_many_slices(leaves, self.orders.iceberg(order).display) {
+            return Err(Reason::InvalidQuantity);
+        }
+        if command.qty < market.terms.min_qty {
+            return Err(Reason::QuantityBelowMinimum);
+        }
+        Ok(())
     }
 
     /// What becomes of a stop that still waits. One that arrives as a market order keeps its worst price.
@@ -139,7 +162,7 @@ impl Engine {
         stop: &Stop,
         command: &AmendOrder,
         (order, mut amended): (Order, Order),
-    ) -> Result<Order, Reason> {
+    ) -> Result<Amendment, Reason> {
         let market = self.market_of_order(order.market());
         let has_limit = order.price != Price(0);
         if has_limit {
@@ -172,8 +195,25 @@ impl Engine {
             new_orders: 0,
         };
         self.check_limits(market, &measured)?;
+        let entered = if asks_for_no_more(&order, &amended) {
+            0
+        } else {
+            self.check_amended_unattested(market, &order, &measured)?
+        };
         self.check_amended_hold(&order, &amended)?;
-        Ok(amended)
+        Ok(Amendment::Wait(amended, entered))
+    }
+
+    /// What counts for what the session has not attested: all that can still trade, as if it were entered now.
+    fn check_amended_unattested(
+        &self,
+        market: &Market,
+        order: &Order,
+        measured: &Measured,
+    ) -> Result<u64, Reason> {
+        let account = self.account_state(measured.account);
+        let volume = || market.volume_of(measured.open_notional);
+        self.check_unattested(order.session, account, volume)
     }
 
     /// Whether its account can set aside what an order holds when it is amended.

@@ -13,6 +13,11 @@ pub(crate) struct Bitmap {
     depth: u8,
 }
 
+/// Words of 64 places each that so many bitmaps of together `places` places need at most.
+pub(crate) fn words_of(bitmaps: usize, places: usize) -> usize {
+    places / 64 + bitmaps
+}
+
 /// The words of all bitmaps: allocated once, handed out in order.
 pub(crate) struct BitmapPool {
     words: Vec<u64>,
@@ -65,9 +70,21 @@ impl Bitmap {
         &self.layers[..usize::from(self.depth)]
     }
 
-    /// Takes a place.
-    pub(crate) fn insert(&self, pool: &mut BitmapPool, mut place: u32) {
-        for &start in self.layers() {
+    /// Takes a place, which may be taken already.
+    #[inline]
+    pub(crate) fn insert(&self, pool: &mut BitmapPool, place: u32) {
+        let (word, bit) = at(self.layers[0], place);
+        let before = pool.words[word];
+        pool.words[word] = before | (1 << bit);
+        if before == 0 {
+            self.insert_above(pool, place >> 6);
+        }
+    }
+
+    /// Takes a place of the second layer, and of those above where it is the first one.
+    #[inline(never)]
+    fn insert_above(&self, pool: &mut BitmapPool, mut place: u32) {
+        for &start in self.layers().iter().skip(1) {
             let (word, bit) = at(start, place);
             let before = pool.words[word];
             pool.words[word] = before | (1 << bit);
@@ -78,9 +95,22 @@ impl Bitmap {
         }
     }
 
-    /// Frees a place.
-    pub(crate) fn remove(&self, pool: &mut BitmapPool, mut place: u32) {
-        for &start in self.layers() {
+    /// Frees a place that is taken, if it is to be freed, which makes no branch. Whether it was the last one taken of
+    /// its 64.
+    pub(crate) fn remove_if(&self, is_free: bool, pool: &mut BitmapPool, place: u32) -> bool {
+        let (word, bit) = at(self.layers[0], place);
+        let left = pool.words[word] & !(u64::from(is_free) << bit);
+        pool.words[word] = left;
+        if left == 0 {
+            self.remove_above(pool, place >> 6);
+        }
+        left == 0
+    }
+
+    /// Frees a place of the second layer, and of those above where it was the last one.
+    #[inline(never)]
+    fn remove_above(&self, pool: &mut BitmapPool, mut place: u32) {
+        for &start in self.layers().iter().skip(1) {
             let (word, bit) = at(start, place);
             pool.words[word] &= !(1 << bit);
             if pool.words[word] != 0 {
@@ -147,7 +177,15 @@ mod tests {
 
     #[test]
     fn the_pool_holds_bitmaps_of_any_split() {
-        for (count, places) in [(1, 1), (1, 64), (1, 65), (3, 4097), (2, 1 << 24), (500, 1)] {
+        for (count, places) in [
+            (1, 1),
+            (1, 64),
+            (1, 65),
+            (3, 4097),
+            (2, 1 << 24),
+            (1, 1 << 30),
+            (500, 1),
+        ] {
             let mut pool = BitmapPool::with_capacity(count, count * places as usize);
             for _ in 0..count {
                 pool.bitmap(places);
@@ -173,8 +211,14 @@ mod tests {
                     bitmap.insert(&mut pool, place);
                     model.insert(place);
                 } else {
-                    bitmap.remove(&mut pool, place);
                     model.remove(&place);
+                    let row = place & !63;
+                    let was_last = model.range(row..row + 64).next().is_none();
+                    let is_taken = bitmap.contains(&pool, place);
+                    if is_taken {
+                        prop_assert!(!bitmap.remove_if(false, &mut pool, place));
+                        prop_assert_eq!(bitmap.remove_if(true, &mut pool, place), was_last);
+                    }
                 }
                 for probe in [0, place, places - 1, model.first().copied().unwrap_or(0)] {
                     prop_assert_eq!(bitmap.contains(&pool, probe), model.contains(&probe));

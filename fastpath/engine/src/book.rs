@@ -1,60 +1,53 @@
-//! The book of a market: a dense ladder of price levels, each a queue of orders.
+//! The book of a market: a ladder of price levels, each a queue of orders.
 //!
 //! A price has a queue for each side. While a market trades continuously only one of them has orders; in the call
-//! of an auction both may. Levels and bitmap words come from pools that all markets share.
+//! of an auction both may. A side's levels stand in pages of 64 prices, which it has only where orders rest. Pages,
+//! their directories and bitmap words come from pools that all markets share.
 
-use crate::bitmap::{Bitmap, BitmapPool};
+use crate::bitmap::{Bitmap, BitmapPool, words_of};
 use crate::orders::{NIL, Order, Orders};
+use crate::pages::{Directory, Level, Pages};
 use domain::{Price, Qty, Side};
+use std::collections::BTreeSet;
 
 /// No bid: below every price of a market, so that no seller crosses it.
 pub(crate) const NO_BID: Price = Price(0);
 /// No ask: above every price of a market, so that no buyer crosses it.
 pub(crate) const NO_ASK: Price = Price(i64::MAX);
 
-/// The queue of one price, and the sum of its orders' lots: those that are shown, and those that are not.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    head: u32,
-    tail: u32,
-    qty: Qty,
-    hidden: Qty,
-}
-
-impl Level {
-    const EMPTY: Self = Self {
-        head: NIL,
-        tail: NIL,
-        qty: Qty::ZERO,
-        hidden: Qty::ZERO,
-    };
-
-    fn total(&self) -> Qty {
-        self.qty.checked_add(self.hidden).expect(COUNTS)
-    }
-}
-
 /// The levels of all markets: allocated at genesis, handed out market by market.
 pub(crate) struct Ladders {
-    /// By price, then by side.
-    levels: Vec<[Level; 2]>,
-    used: u32,
+    /// Prices that no market has.
+    free: u32,
+    pages: Pages,
     bitmaps: BitmapPool,
 }
 
 impl Ladders {
-    /// Room for `max_levels` levels of at most `max_markets` markets, all of it allocated now.
-    pub(crate) fn with_capacity(max_markets: u32, max_levels: u32) -> Self {
+    /// Room for `max_levels` prices of at most `max_markets` markets, and for orders in `max_pages` pages of them, all
+    /// of it allocated now.
+    pub(crate) fn with_capacity(max_markets: u32, max_levels: u32, max_pages: u32) -> Self {
+        let (sides, places) = (2 * max_markets as usize, 2 * max_levels as usize);
         Self {
-            levels: vec![[Level::EMPTY; 2]; max_levels as usize],
-            used: 0,
-            bitmaps: BitmapPool::with_capacity(2 * max_markets as usize, 2 * max_levels as usize),
+            free: max_levels,
+            pages: Pages::with_capacity(words_of(sides, places), max_pages),
+            bitmaps: BitmapPool::with_capacity(sides, places),
         }
     }
 
-    /// Levels that no market has.
-    pub(crate) fn free(&self) -> usize {
-        self.levels.len() - self.used as usize
+    /// Prices that no market has.
+    pub(crate) fn free(&self) -> u32 {
+        self.free
+    }
+
+    /// Pages that no side of a market has.
+    pub(crate) fn free_pages(&self) -> usize {
+        self.pages.free()
+    }
+
+    /// Checks that every page is free or one side's, once.
+    pub(crate) fn check_pages(&self) -> Result<(), String> {
+        self.pages.check()
     }
 }
 
@@ -62,15 +55,15 @@ impl Ladders {
 #[derive(Clone, Copy, Debug)]
 struct BookSide {
     taken: Bitmap,
+    directory: Directory,
     best: Price,
 }
 
 /// One market's part of the ladders.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Book {
-    bids: BookSide,
-    asks: BookSide,
-    first_level: u32,
+    /// By side.
+    sides: [BookSide; 2],
     price_levels: u32,
     lowest: Price,
 }
@@ -97,36 +90,28 @@ pub(crate) fn no_limit(taker: Side) -> Price {
 }
 
 impl Book {
-    /// An empty book of the prices from `lowest` up. The caller has checked that so many levels
+    /// An empty book of the prices from `lowest` up. The caller has checked that so many prices
     /// are free, and that all prices lie between [`NO_BID`] and [`NO_ASK`].
     pub(crate) fn new(ladders: &mut Ladders, lowest: Price, price_levels: u32) -> Self {
-        let first_level = ladders.used;
-        ladders.used += price_levels;
+        ladders.free -= price_levels;
         let mut side = |best| BookSide {
             taken: ladders.bitmaps.bitmap(price_levels),
+            directory: ladders.pages.directory(price_levels),
             best,
         };
         Self {
-            bids: side(NO_BID),
-            asks: side(NO_ASK),
-            first_level,
+            sides: [side(NO_BID), side(NO_ASK)],
             price_levels,
             lowest,
         }
     }
 
     fn side(&self, side: Side) -> &BookSide {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
+        &self.sides[side as usize]
     }
 
     fn side_mut(&mut self, side: Side) -> &mut BookSide {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        }
+        &mut self.sides[side as usize]
     }
 
     fn place(&self, price: Price) -> u32 {
@@ -137,12 +122,16 @@ impl Book {
         Price(self.lowest.0 + i64::from(place))
     }
 
+    /// The level of a price that has orders.
     fn level<'a>(&self, ladders: &'a Ladders, side: Side, price: Price) -> &'a Level {
-        &ladders.levels[(self.first_level + self.place(price)) as usize][side as usize]
+        let directory = self.side(side).directory;
+        ladders.pages.level(directory, self.place(price))
     }
 
-    fn level_mut<'a>(&self, ladders: &'a mut Ladders, side: Side, price: Price) -> &'a mut Level {
-        &mut ladders.levels[(self.first_level + self.place(price)) as usize][side as usize]
+    /// Whether an order that comes to rest at a price needs no page that its side does not have.
+    pub(crate) fn has_page(&self, ladders: &Ladders, side: Side, price: Price) -> bool {
+        let directory = self.side(side).directory;
+        ladders.pages.has(directory, self.place(price))
     }
 
     /// The best price of a side; without one, a price that nothing crosses.
@@ -200,12 +189,13 @@ impl Book {
         side: Side,
     ) -> impl Iterator<Item = (Price, Qty)> {
         self.levels(ladders, side)
-            .map(move |(price, _)| (price, self.level(ladders, side, price).total()))
+            .map(move |(price, _)| (price, self.total(ladders, side, price)))
     }
 
     /// All lots of a side at a price that it has.
     pub(crate) fn total(&self, ladders: &Ladders, side: Side, price: Price) -> Qty {
-        self.level(ladders, side, price).total()
+        let directory = self.side(side).directory;
+        ladders.pages.total(directory, self.place(price))
     }
 
     /// The lots of a side that are shown at a price of the market.
@@ -237,30 +227,41 @@ impl Book {
         self.level(ladders, side, best).head
     }
 
-    /// Puts an order at the end of the queue of its price.
+    /// The slot of the last order in the queue of any price, or [`NIL`]; `None` of a price that the market does not have, or
+    /// whose page its side does not have.
+    pub(crate) fn last_in_queue(&self, ladders: &Ladders, side: Side, price: Price) -> Option<u32> {
+        let above = price.0.checked_sub(self.lowest.0)?;
+        let place = u32::try_from(above).ok()?;
+        let is_there = place < self.price_levels && self.has_page(ladders, side, price);
+        is_there.then(|| self.level(ladders, side, price).tail)
+    }
+
+    /// Puts an order at the end of the queue of its price. Its side has a page for that, or one is free.
+    ///
+    /// Whether others stand there makes no branch: nobody could foretell it.
     pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
         let order = &orders[slot];
         let Order { price, side, .. } = *order;
-        let (shown, hidden) = (orders.shown(order), orders.iceberg(order).hidden);
-        let level = self.level_mut(ladders, side, price);
+        let (shown, hidden) = orders.lots(order);
+        let place = self.place(price);
+        let side_of_book = self.side_mut(side);
+        let at = ladders.pages.at_or_new(side_of_book.directory, place);
+        let level = ladders.pages.level_mut(at);
         let ahead = level.tail;
         level.tail = slot;
+        level.head = if ahead == NIL { slot } else { level.head };
         level.qty = level.qty.checked_add(shown).expect(COUNTS);
-        level.hidden = level.hidden.checked_add(hidden).expect(COUNTS);
-        if ahead == NIL {
-            level.head = slot;
-            let place = self.place(price);
-            let side_of_book = self.side_mut(side);
-            side_of_book.taken.insert(&mut ladders.bitmaps, place);
-            side_of_book.best = match side {
-                Side::Buy => side_of_book.best.max(price),
-                Side::Sell => side_of_book.best.min(price),
-            };
-        } else {
-            orders[ahead].next = slot;
+        if hidden > Qty::ZERO {
+            let sum = ladders.pages.hidden_mut(at);
+            *sum = sum.checked_add(hidden).expect(COUNTS);
         }
-        orders[slot].prev = ahead;
-        orders[slot].next = NIL;
+        side_of_book.taken.insert(&mut ladders.bitmaps, place);
+        side_of_book.best = match side {
+            Side::Buy => side_of_book.best.max(price),
+            Side::Sell => side_of_book.best.min(price),
+        };
+        orders.set_next(ahead, slot);
+        orders.set_links(slot, ahead, NIL);
     }
 
     /// Takes lots of a resting order off its level, shown ones and hidden ones; the order itself is the caller's to change.
@@ -271,12 +272,20 @@ impl Book {
         price: Price,
         (shown, hidden): (Qty, Qty),
     ) {
-        let level = self.level_mut(ladders, side, price);
+        let at = ladders
+            .pages
+            .at(self.side(side).directory, self.place(price));
+        let level = ladders.pages.level_mut(at);
         level.qty = level.qty.checked_sub(shown).expect(HAS);
-        level.hidden = level.hidden.checked_sub(hidden).expect(HAS);
+        if hidden > Qty::ZERO {
+            let sum = ladders.pages.hidden_mut(at);
+            *sum = sum.checked_sub(hidden).expect(HAS);
+        }
     }
 
     /// Takes an order out of its queue, with the lots that it still has.
+    ///
+    /// Where in the queue it stands, and whether it stood alone, makes no branch but for the side's best price.
     pub(crate) fn leave(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
         let order = &orders[slot];
         let Order {
@@ -286,25 +295,33 @@ impl Book {
             prev,
             ..
         } = *order;
-        let lots = (orders.shown(order), orders.iceberg(order).hidden);
-        self.reduce(ladders, side, price, lots);
-        let level = self.level_mut(ladders, side, price);
-        if prev == NIL {
-            level.head = next;
-        } else {
-            orders[prev].next = next;
+        let (shown, hidden) = orders.lots(order);
+        let place = self.place(price);
+        let BookSide {
+            directory, best, ..
+        } = *self.side(side);
+        let at = ladders.pages.at(directory, place);
+        let level = ladders.pages.level_mut(at);
+        level.qty = level.qty.checked_sub(shown).expect(HAS);
+        level.head = if prev == NIL { next } else { level.head };
+        level.tail = if next == NIL { prev } else { level.tail };
+        let is_empty = level.head == NIL;
+        if hidden > Qty::ZERO {
+            let sum = ladders.pages.hidden_mut(at);
+            *sum = sum.checked_sub(hidden).expect(HAS);
         }
-        if next == NIL {
-            level.tail = prev;
-        } else {
-            orders[next].prev = prev;
+        orders.set_next(prev, next);
+        orders.set_prev(next, prev);
+        if is_empty & (best == price) {
+            self.side_mut(side).best = self.next_or_none_to_cross(ladders, side, price);
         }
-        if level.head == NIL {
-            self.free_price(ladders, side, price);
+        let taken = &self.side(side).taken;
+        if taken.remove_if(is_empty, &mut ladders.bitmaps, place) {
+            ladders.pages.give_back(directory, place);
         }
     }
 
-    /// Checks every price of the ladder against the side's bitmap and best price.
+    /// Checks every price of the ladder against the side's bitmap, its pages and best price.
     pub(crate) fn check_taken(&self, ladders: &Ladders, side: Side) -> Result<(), String> {
         let by_walking: Vec<_> = self.levels(ladders, side).map(|(price, _)| price).collect();
         let taken = &self.side(side).taken;
@@ -315,21 +332,17 @@ impl Book {
         if side == Side::Buy {
             by_looking.reverse();
         }
-        if by_walking == by_looking {
-            Ok(())
-        } else {
-            Err(format!(
+        if by_walking != by_looking {
+            return Err(format!(
                 "best and next lead to {by_walking:?}, taken are {by_looking:?}"
-            ))
+            ));
         }
-    }
-
-    /// A price of a side has no orders any more.
-    fn free_price(&mut self, ladders: &mut Ladders, side: Side, price: Price) {
-        let place = self.place(price);
-        self.side(side).taken.remove(&mut ladders.bitmaps, place);
-        if self.side(side).best == price {
-            self.side_mut(side).best = self.next_or_none_to_cross(ladders, side, price);
+        let in_use: BTreeSet<_> = by_looking.iter().map(|&p| self.place(p) >> 6).collect();
+        let has = |&row: &u32| ladders.pages.has(self.side(side).directory, row << 6);
+        let have: BTreeSet<_> = (0..self.price_levels.div_ceil(64)).filter(has).collect();
+        if in_use != have {
+            return Err(format!("pages are {have:?}, in use are {in_use:?}"));
         }
+        Ok(())
     }
 }

@@ -72,32 +72,26 @@ impl Engine {
 
     /// Takes an order out of the queue of its price.
     pub(crate) fn leave_book(&mut self, slot: u32) {
-        let market = self.orders[slot].market().0 as usize;
-        let market = self.markets[market]
-            .as_mut()
-            .expect("orders stand in markets that exist");
+        let market = self.markets.loose(self.orders[slot].market().0);
         market.book.leave(&mut self.ladders, &mut self.orders, slot);
     }
 
     /// Puts an order at the front of its session's list: it is the newest.
     pub(crate) fn list(&mut self, session: SessionId, slot: u32) {
-        let newest = &mut self.sessions[session.0 as usize]
-            .as_mut()
-            .expect("orders are of sessions that exist")
-            .newest_order;
+        let newest = self.sessions.loose(session.0).newest_order;
         self.orders.link(slot, *newest);
         *newest = slot;
         let account = self.account_of(session);
-        self.account_state_mut(account).open_orders += 1;
+        *self.accounts.loose(account.0).open_orders += 1;
     }
 
     fn unlist(&mut self, session: SessionId, slot: u32) {
         let older = self.orders.older(slot);
         if self.orders.unlink(slot) {
-            self.session_state_mut(session).newest_order = older;
+            *self.sessions.loose(session.0).newest_order = older;
         }
         let account = self.account_of(session);
-        self.account_state_mut(account).open_orders -= 1;
+        *self.accounts.loose(account.0).open_orders -= 1;
     }
 
     /// Frees the slot and the client order id of an order that is done.

@@ -204,6 +204,12 @@ impl ClientIds {
         Err(Vacancy { place, tag })
     }
 
+    /// Reads where the search for a key begins, only so that it is near when it is needed.
+    pub(crate) fn touch(&self, session: SessionId, id: ClientOrderId) -> u64 {
+        let table = self.current;
+        self.words[table.start | table.home(self.tag(session, id))]
+    }
+
     /// The slot of the session's live order with this client order id.
     pub(crate) fn find(
         &self,

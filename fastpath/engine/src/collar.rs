@@ -116,12 +116,12 @@ impl Market {
 impl Engine {
     pub(crate) fn set_collar(&mut self, command: &SetCollar) -> Result<(), Reason> {
         self.initialised()?;
-        let market = self.market_mut(command.market)?;
+        let market = self.trading(command.market)?;
         let collar = Collar::of(command);
         if !collar.is_valid() {
             return Err(Reason::InvalidParameter);
         }
-        market.collar = collar;
+        *market.collar = collar;
         Ok(())
     }
 }

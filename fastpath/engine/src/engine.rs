@@ -1,6 +1,7 @@
 //! The engine's state and the way of a request through it.
 
 use crate::accounts::{Account, Day, LimitsTable};
+use crate::attestation::EnteredTable;
 use crate::auction::Uncrossing;
 use crate::book::Ladders;
 use crate::client_ids::ClientIds;
@@ -14,9 +15,10 @@ use crate::quoted::QuotedTable;
 use crate::sources::ServiceNumbers;
 use crate::stops::Stops;
 use crate::sweep::Sweep;
+use crate::table::Table;
 use domain::{
-    AccountId, Amount, AssetId, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis,
-    MarketId, Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
+    AccountId, Amount, Command, CreateAsset, Delegation, Effects, Flag, Gate, Genesis, MarketId,
+    Nanos, OrderId, Phase, Reason, Request, Seq, SessionId, Stamp,
 };
 
 /// The version of the rules that this build knows.
@@ -41,8 +43,6 @@ pub(crate) struct Session {
     pub(crate) gate: Gate,
     /// Whether its kill switch is on.
     pub(crate) is_killed: Flag,
-    /// Markets in which it quotes, or has a protection.
-    pub(crate) quoted: u16,
     /// Slot of the live order that was entered last, or [`NIL`](crate::orders::NIL).
     pub(crate) newest_order: u32,
     /// The session of its account that was opened next before it, or [`NIL`](crate::orders::NIL).
@@ -81,15 +81,16 @@ pub struct Engine {
     pub(crate) next_feed_no: u64,
     pub(crate) services: ServiceNumbers,
     pub(crate) genesis: Option<Genesis>,
-    pub(crate) assets: Vec<Option<Asset>>,
-    pub(crate) markets: Vec<Option<Market>>,
-    pub(crate) accounts: Vec<Option<Account>>,
+    pub(crate) assets: Table<Asset>,
+    pub(crate) markets: Table<Market>,
+    pub(crate) accounts: Table<Account>,
     pub(crate) limits: LimitsTable,
     /// That of `now`.
     pub(crate) day: Day,
-    pub(crate) sessions: Vec<Option<Session>>,
+    pub(crate) sessions: Table<Session>,
     /// Behind the highest id of a session that exists.
     pub(crate) sessions_end: u32,
+    pub(crate) entered: EnteredTable,
     pub(crate) funds: Funds,
     pub(crate) orders: Orders,
     pub(crate) client_ids: ClientIds,
@@ -130,20 +131,21 @@ impl Engine {
             next_feed_no: 1,
             services: ServiceNumbers::default(),
             genesis: None,
-            assets: Vec::new(),
-            markets: Vec::new(),
-            accounts: Vec::new(),
+            assets: Table::with_capacity(0),
+            markets: Table::with_capacity(0),
+            accounts: Table::with_capacity(0),
             limits: LimitsTable::with_capacity(0),
             day: Day::of(Nanos(0)),
-            sessions: Vec::new(),
+            sessions: Table::with_capacity(0),
             sessions_end: 0,
+            entered: EnteredTable::with_capacity(0),
             funds: Funds::with_capacity(0, 0),
             orders: Orders::with_capacity(0),
             client_ids: ClientIds::with_capacity(0, probe_key),
-            quoted: QuotedTable::with_capacity(0, probe_key),
+            quoted: QuotedTable::with_capacity(0, 0, probe_key),
             expiries: Expiries::with_capacity(0),
             stops: Stops::with_capacity(0),
-            ladders: Ladders::with_capacity(0, 0),
+            ladders: Ladders::with_capacity(0, 0, 0),
             kill_switches: KillSwitches::new(),
             work: None,
             probe_key,
@@ -221,6 +223,7 @@ impl Engine {
             Command::KillSwitch(command) => self.kill_switch(Some(session), command, out),
             Command::Quote(command) => self.quote(session, command, out),
             Command::SetProtection(command) => self.set_protection(session, command, out),
+            Command::Attest(command) => self.attest(session, command, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -239,6 +242,7 @@ impl Engine {
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Deposit(_) => {
                 self.report_not_for_sessions(session, command.kind(), out);
             }
@@ -258,7 +262,8 @@ impl Engine {
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
             | Command::Quote(_)
-            | Command::SetProtection(_) => Err(Reason::UnknownSession),
+            | Command::SetProtection(_)
+            | Command::Attest(_) => Err(Reason::UnknownSession),
             Command::Recovered(command) => self.recovered(command, out),
             Command::EngineVersion(command) => self.switch_version(command),
             Command::Genesis(command) => self.begin(command),
@@ -272,6 +277,7 @@ impl Engine {
             Command::SetFees(command) => self.set_fees(command),
             Command::CollectFees(command) => self.collect_fees(command),
             Command::SetCollar(command) => self.set_collar(command),
+            Command::ConfirmAttestation(command) => self.confirm_attestation(command),
             Command::Deposit(command) => self.deposit(command),
         };
         Self::report_outcome(command.kind(), result.err().unwrap_or(Reason::None), out);
@@ -311,12 +317,6 @@ impl Engine {
         self.session_state(session).account
     }
 
-    pub(crate) fn asset_state_mut(&mut self, asset: AssetId) -> &mut Asset {
-        self.assets[asset.0 as usize]
-            .as_mut()
-            .expect("markets have assets that exist")
-    }
-
     pub(crate) fn session_or_none(&self, session: SessionId) -> Option<&Session> {
         self.sessions.get(session.0 as usize)?.as_ref()
     }
@@ -324,12 +324,6 @@ impl Engine {
     pub(crate) fn session_state(&self, session: SessionId) -> &Session {
         self.sessions[session.0 as usize]
             .as_ref()
-            .expect("only sessions that exist are admitted or own orders")
-    }
-
-    pub(crate) fn session_state_mut(&mut self, session: SessionId) -> &mut Session {
-        self.sessions[session.0 as usize]
-            .as_mut()
             .expect("only sessions that exist are admitted or own orders")
     }
 }

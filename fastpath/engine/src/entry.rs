@@ -43,9 +43,12 @@ impl Engine {
         let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
         market.check_open()?;
         market.check_kind(command)?;
-        check_terms(market, command)?;
-        self.check_end(command)?;
-        market.check_stop(command)?;
+        let is_plain = is_plain(command);
+        check_terms(market, command, is_plain)?;
+        if !is_plain {
+            self.check_end(command)?;
+            market.check_stop(command)?;
+        }
         let (side, post_only) = (command.side, command.post_only);
         let arrival = market.arrival_of(command)?;
         let sizes = sizes(market, command, arrival.price).ok_or(Reason::NotionalTooLarge)?;
@@ -67,12 +70,17 @@ impl Engine {
             new_orders: 1,
         };
         self.check_limits(market, &measured)?;
+        let account = self.account_state(state.account);
+        let entered = self.check_unattested(session, account, || market.volume_of(reckoned))?;
         let id = command.client_order_id;
         let Err(vacancy) = self.client_ids.look_up(&self.orders, session, id) else {
             return Err(Reason::DuplicateClientOrderId);
         };
         if self.orders.is_full() {
             return Err(Reason::OrderTableFull);
+        }
+        if command.time_in_force.rests() && !command.order_type.waits() {
+            self.check_page(market, side, arrival.price)?;
         }
         if arrival.trades && market.must_not_trade(post_only) {
             return Err(Reason::WouldTrade);
@@ -92,6 +100,7 @@ impl Engine {
             account: state.account,
             price: arrival.price,
             hold,
+            entered,
             vacancy,
             rests_at_once: !arrival.trades && command.time_in_force.rests(),
         })
@@ -134,6 +143,7 @@ impl Engine {
         self.note_end(&order, command.expires);
         let (asset, amount) = entrant.hold;
         self.funds.hold(entrant.account, asset, amount);
+        self.count_entered(session, entrant.entered);
         self.report_accepted(&order, command, entrant.price, out);
         if command.order_type.waits() {
             return self.wait(&order, Stop::of(seq, command));
@@ -167,6 +177,8 @@ struct Entrant {
     price: Price,
     /// What it sets aside, and of which asset.
     hold: (AssetId, Amount),
+    /// Counts for what the session has not attested.
+    entered: u64,
     /// Where its client order id will stand.
     vacancy: Vacancy,
     /// It trades with nobody and stays.
@@ -209,14 +221,47 @@ fn may_wait(command: &NewOrder) -> bool {
         && command.self_trade != SelfTrade::Abort
 }
 
+/// Whether an order has a price and a quantity and asks for nothing else but to trade, or to rest: of most checks there is
+/// nothing that such an order could fail.
+#[inline]
+fn is_plain(command: &NewOrder) -> bool {
+    let extras = command.min_qty.0
+        | command.expires.0
+        | command.display_qty.0
+        | command.trigger_price.0.cast_unsigned();
+    extras == 0
+        && command.order_type == OrderType::Limit
+        && command.time_in_force != TimeInForce::GoodTillTime
+        && (command.time_in_force.rests() || !command.post_only.is_on())
+}
+
 /// Checks what depends on the order and its market alone, but for what it is worth.
-fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
+#[inline]
+fn check_terms(market: &Market, command: &NewOrder, is_plain: bool) -> Result<(), Reason> {
     if command.client_order_id == ClientOrderId(0) {
         return Err(Reason::InvalidClientOrderId);
     }
+    if !is_plain {
+        check_combination(command)?;
+    }
+    if !market.has_price(command.price) {
+        check_without_price(command)?;
+    }
+    let (qty, least) = (command.qty, market.terms.min_qty);
+    if qty == Qty::ZERO || !is_plain && has_invalid_parts(command) {
+        return Err(Reason::InvalidQuantity);
+    }
+    if qty < least || command.display_qty > Qty::ZERO && command.display_qty < least {
+        return Err(Reason::QuantityBelowMinimum);
+    }
+    Ok(())
+}
+
+/// Whether all that an order asks for goes together.
+#[cold]
+fn check_combination(command: &NewOrder) -> Result<(), Reason> {
     let stays = command.time_in_force.rests();
     let post_only = command.post_only.is_on();
-    let in_range = market.has_price(command.price);
     match command.order_type {
         OrderType::Market if stays || post_only => return Err(Reason::InvalidCombination),
         OrderType::Limit if post_only && !stays => return Err(Reason::InvalidCombination),
@@ -238,28 +283,32 @@ fn check_terms(market: &Market, command: &NewOrder) -> Result<(), Reason> {
     if command.trigger_price != Price(0) && !command.order_type.waits() {
         return Err(Reason::InvalidCombination);
     }
-    if !in_range && command.order_type.has_limit() {
+    Ok(())
+}
+
+/// Of an order whose price is none of the market's: only a market order, or what becomes one, may name no price.
+#[cold]
+fn check_without_price(command: &NewOrder) -> Result<(), Reason> {
+    if command.order_type.has_limit() {
         return Err(Reason::PriceOutOfRange);
     }
-    if !in_range && command.price != Price(0) {
+    if command.price != Price(0) {
         return Err(Reason::InvalidPrice);
-    }
-    let (qty, least) = (command.qty, market.terms.min_qty);
-    if qty == Qty::ZERO || command.min_qty > qty || command.display_qty > qty {
-        return Err(Reason::InvalidQuantity);
-    }
-    if has_too_many_slices(qty, command.display_qty) {
-        return Err(Reason::InvalidQuantity);
-    }
-    if qty < least || command.display_qty > Qty::ZERO && command.display_qty < least {
-        return Err(Reason::QuantityBelowMinimum);
     }
     Ok(())
 }
 
+/// Whether parts of the quantity are none.
+fn has_invalid_parts(command: &NewOrder) -> bool {
+    let qty = command.qty;
+    command.min_qty > qty
+        || command.display_qty > qty
+        || has_too_many_slices(qty, command.display_qty)
+}
+
 /// What the order is worth, or `None` beyond the range. The hold of all but market orders must fit as if they bought,
 /// whichever side they are on.
-#[inline]
+#[inline(always)]
 fn sizes(market: &Market, command: &NewOrder, price: Price) -> Option<Sizes> {
     let base_units = market.base_units(command.qty)?;
     let price = match command.order_type {

@@ -1,8 +1,9 @@
 //! Orders that end at a time: a heap with the next one on top.
 
 use crate::engine::{Engine, Work};
+use crate::hash::record;
 use crate::orders::{NIL, Order};
-use domain::{Effects, MAX_CANCELS, Nanos, OrderId, Reason};
+use domain::{Effects, MAX_CANCELS, Nanos, OrderId, Reason, Tag};
 
 /// When an order ends. Of two that end at the same time the one with the lower id is first.
 type Expiry = (Nanos, OrderId);
@@ -12,6 +13,12 @@ pub(crate) struct Expiries {
     heap: Vec<Expiry>,
     /// By slot; [`NIL`] of an order that is not there.
     places: Vec<u32>,
+    /// The sum of the hashes of all.
+    hash: u64,
+}
+
+fn hash_of_expiry((time, id): Expiry) -> u64 {
+    record(Tag::Expiry, [u64::from(id.slot()), time.0])
 }
 
 impl Expiries {
@@ -20,6 +27,7 @@ impl Expiries {
         Self {
             heap: Vec::with_capacity(max_orders as usize),
             places: vec![NIL; max_orders as usize],
+            hash: 0,
         }
     }
 
@@ -32,6 +40,17 @@ impl Expiries {
         self.heap.len()
     }
 
+    /// The sum of the hashes of all.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        let hashes = self.heap.iter().map(|&expiry| hash_of_expiry(expiry));
+        hashes.fold(0, u64::wrapping_add)
+    }
+
     /// When the order in a slot ends, if it does.
     pub(crate) fn end(&self, slot: u32) -> Option<Nanos> {
         let place = self.places[slot as usize];
@@ -40,6 +59,7 @@ impl Expiries {
 
     /// Adds an order that is not there.
     pub(crate) fn insert(&mut self, time: Nanos, id: OrderId) {
+        self.hash = self.hash.wrapping_add(hash_of_expiry((time, id)));
         self.heap.push((time, id));
         self.rise(self.heap.len() - 1);
     }
@@ -48,7 +68,8 @@ impl Expiries {
     pub(crate) fn remove(&mut self, slot: u32) {
         let place = self.places[slot as usize] as usize;
         self.places[slot as usize] = NIL;
-        self.heap.swap_remove(place);
+        let gone = self.heap.swap_remove(place);
+        self.hash = self.hash.wrapping_sub(hash_of_expiry(gone));
         if place < self.heap.len() {
             self.rise(place);
             self.sink(self.places[self.heap[place].1.slot() as usize] as usize);
@@ -128,9 +149,8 @@ impl Engine {
     }
 
     fn orders_until_close(&mut self, order: &Order, change: impl Fn(u32) -> u32) {
-        let market = self.markets[order.market().0 as usize].as_mut();
-        let market = market.expect("orders stand in markets that exist");
-        market.until_close = change(market.until_close);
+        let until_close = self.markets.loose(order.market().0).until_close;
+        *until_close = change(*until_close);
     }
 
     /// Cancels orders whose time has come, as far as the frame has room. What is left stays pending.

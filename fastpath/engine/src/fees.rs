@@ -110,11 +110,11 @@ impl Engine {
         if !markets.all(|market| market.may_have(rates)) {
             return Err(Reason::InvalidParameter);
         }
-        for market in self.markets.iter_mut().flatten() {
+        self.markets.change_all(|market| {
             if everywhere || market.terms.market == command.market {
                 market.rates[tier] = rates;
             }
-        }
+        });
         Ok(())
     }
 }

@@ -3,7 +3,9 @@
 //! Every step is checked. None can fail on a state that the engine made: an amount is taken only
 //! where it was found to be covered, and no sum exceeds what was deposited, which is a `u64`.
 
-use domain::{AccountId, Amount, AssetId};
+use crate::hash::record;
+use crate::kept::Kept;
+use domain::{AccountId, Amount, AssetId, Tag};
 
 /// What an account has of an asset, in base units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,14 +19,29 @@ pub(crate) struct Balance {
 /// All balances.
 pub(crate) struct Funds {
     balances: Vec<Balance>,
-    assets: usize,
+    assets: u32,
+    kept: Kept,
 }
 
+/// An empty balance is no record.
+fn hash_of_balance(balances: &[Balance], row: u32) -> u64 {
+    let balance = balances[row as usize];
+    if balance == Balance::default() {
+        return 0;
+    }
+    record(
+        Tag::Balance,
+        [u64::from(row), balance.available.0, balance.held.0],
+    )
+}
+
+#[inline]
 fn plus(a: Amount, b: Amount) -> Amount {
     a.checked_add(b)
         .expect("no balance exceeds the asset's supply")
 }
 
+#[inline]
 fn minus(a: Amount, b: Amount) -> Amount {
     a.checked_sub(b)
         .expect("only what is there is taken: the caller checked")
@@ -35,37 +52,67 @@ impl Funds {
     pub(crate) fn with_capacity(accounts: u32, assets: u32) -> Self {
         Self {
             balances: vec![Balance::default(); accounts as usize * assets as usize],
-            assets: assets as usize,
+            assets,
+            kept: Kept::new(),
         }
     }
 
-    fn index(&self, account: AccountId, asset: AssetId) -> usize {
-        account.0 as usize * self.assets + asset.0 as usize
+    /// Genesis bounds these to 2^28.
+    #[inline]
+    fn row(&self, account: AccountId, asset: AssetId) -> u32 {
+        account.0 * self.assets + asset.0
     }
 
     /// The balance of an account that exists of an asset that exists.
+    #[inline]
     pub(crate) fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
-        self.balances[self.index(account, asset)]
+        self.balances[self.row(account, asset) as usize]
     }
 
+    #[inline]
     fn balance_mut(&mut self, account: AccountId, asset: AssetId) -> &mut Balance {
-        let index = self.index(account, asset);
-        &mut self.balances[index]
+        let row = self.row(account, asset);
+        if !self.kept.has_out(row) {
+            self.take_out(row);
+        }
+        &mut self.balances[row as usize]
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, row: u32) {
+        let balances = &self.balances[..];
+        self.kept
+            .take_out(row, |row| hash_of_balance(balances, row));
+    }
+
+    /// The sum of the hashes of all balances.
+    pub(crate) fn hash(&self) -> u64 {
+        self.kept.sum(|row| hash_of_balance(&self.balances, row))
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        let rows = (0..).zip(&self.balances);
+        rows.map(|(row, _)| hash_of_balance(&self.balances, row))
+            .fold(0, u64::wrapping_add)
     }
 
     /// Gives to available.
+    #[inline]
     pub(crate) fn credit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = plus(balance.available, amount);
     }
 
     /// Takes from available what is known to be there.
+    #[inline]
     pub(crate) fn debit(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
     }
 
     /// Sets aside what is known to be available.
+    #[inline]
     pub(crate) fn hold(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.available = minus(balance.available, amount);
@@ -73,6 +120,7 @@ impl Funds {
     }
 
     /// Returns what was held.
+    #[inline]
     pub(crate) fn release(&mut self, account: AccountId, asset: AssetId, amount: Amount) {
         let balance = self.balance_mut(account, asset);
         balance.held = minus(balance.held, amount);
@@ -81,6 +129,7 @@ impl Funds {
 
     /// Spends part of what was held for a trade: `freed` leaves the hold, `spent` of it is gone,
     /// the difference returns to available.
+    #[inline]
     pub(crate) fn spend_held(
         &mut self,
         account: AccountId,

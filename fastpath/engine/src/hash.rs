@@ -1,24 +1,16 @@
-//! The state hash: a sum over the records of the state, recomputed in full.
+//! The state hash: a sum over the records of the state, kept as they change.
 //!
-//! A check between replicas. It reads all that lives, so it belongs between bursts of work.
+//! A check between replicas. Every table keeps the sum of its records ([`Kept`](crate::kept::Kept)).
 
-use crate::accounts::Account;
 use crate::auction::{Stage, Uncrossing};
-use crate::engine::{Asset, Engine, Session, Work};
-use crate::fees::Rates;
-use crate::funds::Balance;
-use crate::market::Market;
-use crate::orders::{NIL, Order};
+use crate::engine::{Engine, Work};
+use crate::orders::NIL;
 use crate::quoted::Quoted;
 use crate::sources::SERVICES;
-use crate::stops::Stop;
 use crate::sweep::Sweep;
-use domain::{
-    AccountId, AssetId, Genesis, Limits, MAX_TIERS, OrderId, Price, RecordHash, Scope, SessionId,
-    Tag,
-};
+use domain::{Genesis, Limits, MAX_TIERS, OrderId, Price, RecordHash, Scope, Tag};
 
-fn record<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
+pub(crate) fn record<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
     words
         .into_iter()
         .fold(RecordHash::new(tag), RecordHash::word)
@@ -26,7 +18,7 @@ fn record<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
 }
 
 /// Bytes as little-endian words.
-fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
+pub(crate) fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
     let mut chunks = bytes.chunks_exact(8);
     core::array::from_fn(|_| {
         let chunk = chunks.next().expect("the bytes fill the words");
@@ -41,33 +33,63 @@ pub(crate) fn existing<T>(table: &[Option<T>]) -> impl Iterator<Item = (u32, &T)
         .filter_map(|(id, place)| Some((id, place.as_ref()?)))
 }
 
-fn sum(hashes: impl Iterator<Item = u64>) -> u64 {
+pub(crate) fn sum(hashes: impl Iterator<Item = u64>) -> u64 {
     hashes.fold(0, u64::wrapping_add)
 }
 
 impl Engine {
-    /// The hash of the whole state (docs/ENGINE.md).
+    /// The hash of the whole state (docs/ENGINE.md), as it was kept while the state changed: what a checkpoint tells.
+    /// It takes no longer the more there is.
     #[must_use]
     pub fn state_hash(&self) -> u64 {
-        let free = (0..).zip(self.orders.free_ids());
-        [
-            self.hash_of_counters(),
-            self.genesis.as_ref().map_or(0, hash_of_capacities),
-            sum(existing(&self.assets).map(|(_, asset)| hash_of_asset(asset))),
-            sum(existing(&self.markets).map(|(_, market)| hash_of_market(market))),
-            self.hash_of_accounts(),
-            self.hash_of_tiers(),
-            self.hash_of_balances(),
-            sum(existing(&self.sessions).map(|(id, session)| hash_of_session(id, session))),
-            self.hash_of_services(),
-            sum(self.orders.iter().map(|order| self.hash_of_order(order))),
-            sum(free.map(|(position, id)| record(Tag::FreeSlot, [position, id.0]))),
-            sum(self.kill_switches().map(hash_of_kill_switch)),
-            sum(self.quoted.iter().map(hash_of_protection)),
-            self.work.as_ref().map_or(0, |work| self.hash_of_work(work)),
-        ]
-        .into_iter()
-        .fold(0, u64::wrapping_add)
+        self.hash_of_few()
+            .wrapping_add(self.assets.hash())
+            .wrapping_add(self.markets.hash())
+            .wrapping_add(self.accounts.hash())
+            .wrapping_add(self.limits.hash())
+            .wrapping_add(self.kill_switches.hash())
+            .wrapping_add(self.sessions.hash())
+            .wrapping_add(self.entered.hash())
+            .wrapping_add(self.funds.hash())
+            .wrapping_add(self.orders.hash())
+            .wrapping_add(self.expiries.hash())
+            .wrapping_add(self.stops.hash())
+            .wrapping_add(self.quoted.hash())
+    }
+
+    /// The same, of every record anew: a check of [`Engine::state_hash`]. It reads all that lives, so it belongs to
+    /// starts and tests.
+    #[must_use]
+    pub fn state_hash_anew(&self) -> u64 {
+        self.hash_of_few()
+            .wrapping_add(self.assets.hash_anew())
+            .wrapping_add(self.markets.hash_anew())
+            .wrapping_add(self.accounts.hash_anew())
+            .wrapping_add(self.hash_of_limits_anew())
+            .wrapping_add(self.kill_switches.hash_anew())
+            .wrapping_add(self.sessions.hash_anew())
+            .wrapping_add(self.entered.hash_anew())
+            .wrapping_add(self.funds.hash_anew())
+            .wrapping_add(self.orders.hash_anew())
+            .wrapping_add(self.expiries.hash_anew())
+            .wrapping_add(self.stops.hash_anew())
+            .wrapping_add(self.quoted.hash_anew())
+    }
+
+    /// Of what is so little that it is hashed whenever the hash is asked for.
+    fn hash_of_few(&self) -> u64 {
+        self.hash_of_counters()
+            .wrapping_add(self.genesis.as_ref().map_or(0, hash_of_capacities))
+            .wrapping_add(self.hash_of_services())
+            .wrapping_add(self.work.as_ref().map_or(0, |work| self.hash_of_work(work)))
+    }
+
+    fn hash_of_limits_anew(&self) -> u64 {
+        let accounts = existing(&self.accounts)
+            .filter(|(_, account)| account.has_own_limits.is_yes())
+            .map(|(id, account)| hash_of_limits(1, id, self.limits_of(account)));
+        let tiers = (0..MAX_TIERS).map(|tier| hash_of_limits_of_tier(tier, self.limits.get(tier)));
+        sum(accounts.chain(tiers))
     }
 
     fn hash_of_counters(&self) -> u64 {
@@ -86,42 +108,12 @@ impl Engine {
         )
     }
 
-    fn hash_of_balances(&self) -> u64 {
-        sum(self.account_ids().flat_map(|account| {
-            self.asset_ids().map(move |asset| {
-                let balance = self.funds.balance(account, asset);
-                hash_of_balance(account, asset, balance)
-            })
-        }))
-    }
-
     fn hash_of_services(&self) -> u64 {
         sum(SERVICES
             .into_iter()
             .map(|source| (source, self.last_number(source)))
             .filter(|&(_, last)| last != 0)
             .map(|(source, last)| record(Tag::Source, [u64::from(source.0), last])))
-    }
-
-    fn hash_of_accounts(&self) -> u64 {
-        sum(existing(&self.accounts).map(|(id, account)| {
-            let own = if account.has_own_limits.is_yes() {
-                hash_of_limits(1, id, self.limits_of(account))
-            } else {
-                0
-            };
-            hash_of_account(id, account).wrapping_add(own)
-        }))
-    }
-
-    /// Limits and fees of tiers, where they are not what they were at first.
-    fn hash_of_tiers(&self) -> u64 {
-        let limits = sum((0..MAX_TIERS)
-            .map(|tier| (tier, self.limits.get(tier)))
-            .filter(|&(_, limits)| *limits != Limits::default())
-            .map(|(tier, limits)| hash_of_limits(0, tier, limits)));
-        let fees = sum(existing(&self.markets).map(|(_, market)| hash_of_rates(market)));
-        limits.wrapping_add(fees)
     }
 
     /// The id of the order in a slot, which is live if it is one.
@@ -161,52 +153,14 @@ impl Engine {
             ],
         )
     }
-
-    fn hash_of_order(&self, order: &Order) -> u64 {
-        let stop = self.stop_of(order).copied().unwrap_or(Stop::NONE);
-        record(
-            Tag::Order,
-            [
-                order.id.0,
-                u64::from(order.session.0),
-                u64::from(self.account_of(order.session).0),
-                u64::from(order.market().0),
-                order.side as u64,
-                post_only_of(order),
-                order.instructions.self_trade() as u64,
-                order.instructions.self_trade_scope() as u64,
-                order.price.0.cast_unsigned(),
-                order.leaves.0,
-                order.filled.0,
-                order.client_order_id.0,
-                order.priority,
-                self.id_or_none(self.orders.older(order.id.slot())).0,
-                u64::from(order.instructions.until_close()),
-                self.end_of(order).0,
-                self.orders.iceberg(order).display.0,
-                self.orders.iceberg(order).hidden.0,
-                stop.trigger.0.cast_unsigned(),
-                stop.worst.0.cast_unsigned(),
-                stop.entered.0,
-            ],
-        )
-    }
 }
 
-fn hash_of_kill_switch((scope, target): (Scope, u32)) -> u64 {
+pub(crate) fn hash_of_kill_switch((scope, target): (Scope, u32)) -> u64 {
     record(Tag::KillSwitch, [scope as u64, u64::from(target)])
 }
 
-/// How an order's post-only stands in its record: 3 of a quote.
-fn post_only_of(order: &Order) -> u64 {
-    if order.instructions.is_quote() {
-        return 3;
-    }
-    order.instructions.post_only() as u64
-}
-
 /// Quotes without a protection are no record.
-fn hash_of_protection(quoted: &Quoted) -> u64 {
+pub(crate) fn hash_of_protection(quoted: &Quoted) -> u64 {
     let protection = &quoted.protection;
     if !protection.is_on() {
         return 0;
@@ -239,57 +193,20 @@ fn hash_of_capacities(genesis: &Genesis) -> u64 {
             u64::from(genesis.max_sessions),
             u64::from(genesis.max_orders),
             u64::from(genesis.max_levels),
+            u64::from(genesis.max_pages),
         ],
     )
 }
 
-fn hash_of_asset(asset: &Asset) -> u64 {
-    let [symbol_lo, symbol_hi] = words(&asset.terms.symbol);
-    record(
-        Tag::Asset,
-        [
-            u64::from(asset.terms.asset.0),
-            u64::from(asset.terms.decimals),
-            symbol_lo,
-            symbol_hi,
-            asset.deposited.0,
-            asset.fees.0,
-        ],
-    )
+/// No limits are no record.
+pub(crate) fn hash_of_limits_of_tier(tier: u32, limits: &Limits) -> u64 {
+    if *limits == Limits::default() {
+        return 0;
+    }
+    hash_of_limits(0, tier, limits)
 }
 
-fn hash_of_market(market: &Market) -> u64 {
-    let terms = &market.terms;
-    let [symbol_lo, symbol_hi] = words(&terms.symbol);
-    record(
-        Tag::Market,
-        [
-            u64::from(terms.market.0),
-            u64::from(terms.base.0),
-            u64::from(terms.quote.0),
-            u64::from(terms.maker_fee_ppm),
-            u64::from(terms.taker_fee_ppm),
-            u64::from(terms.price_levels),
-            terms.tick_value,
-            terms.lot_size,
-            terms.min_qty.0,
-            terms.price_min.0.cast_unsigned(),
-            symbol_lo,
-            symbol_hi,
-            terms.state as u64,
-            market.state as u64,
-            market.last_price.0.cast_unsigned(),
-            market.collar.reference as u64,
-            market.collar.price.0.cast_unsigned(),
-            u64::from(market.collar.width_ppm),
-            market.collar.halts as u64,
-            market.reach.lowest.0.cast_unsigned(),
-            market.reach.highest.0.cast_unsigned(),
-        ],
-    )
-}
-
-fn hash_of_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
+pub(crate) fn hash_of_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
     record(
         Tag::Limits,
         [
@@ -299,87 +216,8 @@ fn hash_of_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
             limits.max_order_notional,
             limits.max_position,
             limits.max_daily_volume,
+            limits.max_unattested_notional,
             u64::from(limits.max_open_orders),
-        ],
-    )
-}
-
-fn hash_of_rates(market: &Market) -> u64 {
-    let list = Rates::of(&market.terms);
-    sum((0_u64..)
-        .zip(&market.rates)
-        .filter(|&(_, rates)| *rates != list)
-        .map(|(tier, rates)| {
-            let maker = i64::from(rates.maker_ppm).cast_unsigned();
-            let words = [
-                u64::from(market.terms.market.0),
-                tier,
-                maker,
-                u64::from(rates.taker_ppm),
-            ];
-            record(Tag::Fees, words)
-        }))
-}
-
-fn hash_of_account(id: u32, account: &Account) -> u64 {
-    let owner: [u64; 4] = words(&account.owner);
-    record(
-        Tag::Account,
-        [
-            u64::from(id),
-            u64::from(account.firm.0),
-            owner[0],
-            owner[1],
-            owner[2],
-            owner[3],
-            u64::from(account.tier),
-            account.volume,
-            u64::from(account.volume_day),
-        ],
-    )
-}
-
-/// An empty balance is no record.
-fn hash_of_balance(account: AccountId, asset: AssetId, balance: Balance) -> u64 {
-    if balance == Balance::default() {
-        return 0;
-    }
-    record(
-        Tag::Balance,
-        [
-            u64::from(account.0),
-            u64::from(asset.0),
-            balance.available.0,
-            balance.held.0,
-        ],
-    )
-}
-
-fn hash_of_session(id: u32, session: &Session) -> u64 {
-    let delegation = &session.delegation;
-    let key: [u64; 4] = words(&delegation.public_key);
-    let exchange: [u64; 4] = words(&delegation.exchange_key);
-    record(
-        Tag::Session,
-        [
-            u64::from(SessionId(id).0),
-            u64::from(session.account.0),
-            key[0],
-            key[1],
-            key[2],
-            key[3],
-            exchange[0],
-            exchange[1],
-            exchange[2],
-            exchange[3],
-            delegation.expires.0,
-            delegation.max_order_notional.0,
-            session.gate as u64,
-            session.next_report_no,
-            session.last_number,
-            session.epoch_report_no,
-            // Behind the last id there is none: the end of a list is 0.
-            u64::from(session.older_session.wrapping_add(1)),
         ],
     )
 }

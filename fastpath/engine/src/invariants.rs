@@ -1,6 +1,7 @@
 //! What always holds, checked in full. For tests and simulators: it walks the whole state.
 
 use crate::engine::{Engine, Work};
+use crate::hash::existing;
 use crate::market::Market;
 use crate::orders::{NIL, Order};
 use crate::stops::Reach;
@@ -30,8 +31,8 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), BrokenInvari
 
 impl Engine {
     /// Checks that funds are conserved, holds add up, queues are linked and in order of priority,
-    /// bitmaps and best prices are true, no book is crossed, slots are either live or free, and
-    /// every live order is found by its client order id.
+    /// bitmaps, pages and best prices are true, no book is crossed, slots are either live or free,
+    /// every live order is found by its client order id, and the hash that is kept is that of the state.
     ///
     /// # Errors
     /// [`BrokenInvariant`] says what does not hold.
@@ -44,7 +45,20 @@ impl Engine {
                 self.check_book(id, market, &mut queued)?;
             }
         }
-        self.check_slots(&queued)
+        self.ladders.check_pages().map_err(BrokenInvariant)?;
+        self.check_slots(&queued)?;
+        self.check_hash()
+    }
+
+    /// Checks that what is kept of the state's hash is what the state has.
+    ///
+    /// # Errors
+    /// [`BrokenInvariant`] says what both are.
+    pub fn check_hash(&self) -> Result<(), BrokenInvariant> {
+        let (kept, anew) = (self.state_hash(), self.state_hash_anew());
+        ensure(kept == anew, || {
+            format!("the hash that is kept is {kept:016x}, that of the state {anew:016x}")
+        })
     }
 
     fn check_funds(&self) -> Result<(), BrokenInvariant> {
@@ -239,14 +253,14 @@ impl Engine {
 
     /// Every side of a quote is known as one, and no others are; answers with how many there are.
     fn check_quotes(&self) -> Result<usize, BrokenInvariant> {
-        let (mut quotes, mut entries) = (0, BTreeMap::<SessionId, u16>::new());
+        let (mut quotes, mut entries) = (0, BTreeMap::<AccountId, u16>::new());
         for entry in self.quoted.iter() {
             let (session, market) = (entry.session, entry.market);
             let is_found = self.quoted.find(session, market).is_some();
             ensure(is_found && !entry.is_empty(), || {
                 format!("{entry:?} is not found, or nothing")
             })?;
-            *entries.entry(session).or_default() += 1;
+            *entries.entry(self.account_of(session)).or_default() += 1;
             let sides = [Side::Buy, Side::Sell].map(|side| Some((side, entry.slot(side)?)));
             let sides = sides.map(|side| side.map(|(side, slot)| (side, &self.orders[slot])));
             for (side, order) in sides.into_iter().flatten() {
@@ -268,11 +282,12 @@ impl Engine {
         ensure(live == quotes, || {
             format!("{live} orders are quotes, {quotes} are known")
         })?;
-        for session in self.session_ids() {
-            let counted = self.session_state(session).quoted;
-            let there = entries.get(&session).copied().unwrap_or(0);
+        for (account, _) in existing(&self.accounts) {
+            let account = AccountId(account);
+            let counted = self.quoted.of_account(account);
+            let there = entries.get(&account).copied().unwrap_or(0);
             ensure(counted == there, || {
-                format!("{session:?} quotes in {there} markets, counted are {counted}")
+                format!("{account:?} has {there} entries, counted are {counted}")
             })?;
         }
         Ok(quotes)
@@ -335,6 +350,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Session;
     use domain::{
         Amount, ClientOrderId, Command, CreateAccount, CreateAsset, CreateMarket, Deposit, Effects,
         FirmId, Genesis, Nanos, NewOrder, OpenSession, OrderType, Request, Seq, Source, Stamp,
@@ -374,6 +390,8 @@ mod tests {
                 max_sessions: 1,
                 max_orders: 4,
                 max_levels: 20,
+                max_pages: 2,
+                pad: [Zero::Zero; 4],
             }),
             asset(0),
             asset(1),
@@ -498,7 +516,7 @@ mod tests {
     fn a_crossed_book_is_seen() {
         let what = broken_by(|engine| {
             let slot = 2;
-            let market = engine.markets[0].as_mut().expect("exists");
+            let market = engine.markets.loose(0);
             market
                 .book
                 .leave(&mut engine.ladders, &mut engine.orders, slot);
@@ -511,7 +529,7 @@ mod tests {
             let paid = Amount(55);
             engine.funds.credit(AccountId(0), AssetId(1), paid);
             engine.funds.hold(AccountId(0), AssetId(1), paid);
-            engine.assets[1].as_mut().expect("exists").deposited = paid;
+            *engine.assets.hot(1).deposited = paid;
         });
         assert!(what.contains("is crossed"), "{what}");
     }
@@ -519,11 +537,12 @@ mod tests {
     #[test]
     fn a_session_that_its_account_does_not_know_is_seen() {
         let what = broken_by(|engine| {
-            engine.account_state_mut(AccountId(0)).newest_session = NIL;
+            *engine.accounts.loose(0).newest_session = NIL;
         });
         assert!(what.contains("0 are in lists of accounts"), "{what}");
         let what = broken_by(|engine| {
-            engine.session_state_mut(SessionId(0)).older_session = 0;
+            let harm = |session: &mut Session| session.older_session = 0;
+            engine.sessions.change(0, harm);
         });
         assert!(what.contains("listed twice"), "{what}");
     }

@@ -3,14 +3,16 @@
 //! Those of sessions and accounts stand with these. Firms are no records of the engine, so theirs are a list.
 
 use crate::engine::{Engine, Session};
-use crate::hash::existing;
-use domain::{AccountId, FirmId, Flag, MAX_KILL_SWITCHES, Reason, Scope, SessionId};
+use crate::hash::{existing, hash_of_kill_switch, sum};
+use domain::{FirmId, Flag, MAX_KILL_SWITCHES, Reason, Scope, SessionId};
 
 /// Those of firms, and that of everyone.
 pub(crate) struct KillSwitches {
     /// Few, and mostly none: sorted. Room for all is allocated at the start.
     firms: Vec<u32>,
     everyone: bool,
+    /// The sum of the hashes of all.
+    hash: u64,
 }
 
 /// There is no room for another firm's.
@@ -21,7 +23,23 @@ impl KillSwitches {
         Self {
             firms: Vec::with_capacity(MAX_KILL_SWITCHES),
             everyone: false,
+            hash: 0,
         }
+    }
+
+    /// The sum of the hashes of all.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        sum(self.iter().map(hash_of_kill_switch))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Scope, u32)> {
+        let firms = self.firms.iter().map(|&firm| (Scope::Firm, firm));
+        firms.chain(self.everyone.then_some((Scope::Everyone, 0)))
     }
 
     /// Whether one is on for the accounts of a firm.
@@ -42,13 +60,31 @@ impl KillSwitches {
             return Err(TableFull);
         }
         self.firms.insert(place, firm);
+        self.turned(Scope::Firm, firm, true);
         Ok(())
     }
 
     fn turn_off_firm(&mut self, firm: u32) {
         if let Ok(place) = self.firms.binary_search(&firm) {
             self.firms.remove(place);
+            self.turned(Scope::Firm, firm, false);
         }
+    }
+
+    fn turn_everyone(&mut self, on: bool) {
+        if self.everyone != on {
+            self.everyone = on;
+            self.turned(Scope::Everyone, 0, on);
+        }
+    }
+
+    fn turned(&mut self, scope: Scope, target: u32, on: bool) {
+        let record = hash_of_kill_switch((scope, target));
+        self.hash = if on {
+            self.hash.wrapping_add(record)
+        } else {
+            self.hash.wrapping_sub(record)
+        };
     }
 }
 
@@ -72,11 +108,15 @@ impl Engine {
         on: Flag,
     ) -> Result<(), TableFull> {
         match scope {
-            Scope::Session => self.session_state_mut(SessionId(target)).is_killed = on,
-            Scope::Account => self.account_state_mut(AccountId(target)).is_killed = on,
+            Scope::Session => self
+                .sessions
+                .change(target, |session| session.is_killed = on),
+            Scope::Account => self
+                .accounts
+                .change(target, |account| account.is_killed = on),
             Scope::Firm if on.is_yes() => return self.kill_switches.turn_on_firm(target),
             Scope::Firm => self.kill_switches.turn_off_firm(target),
-            Scope::Everyone => self.kill_switches.everyone = on.is_yes(),
+            Scope::Everyone => self.kill_switches.turn_everyone(on.is_yes()),
         }
         Ok(())
     }
@@ -107,9 +147,6 @@ impl Engine {
         let accounts = existing(&self.accounts)
             .filter(|(_, account)| account.is_killed.is_yes())
             .map(|(id, _)| (Scope::Account, id));
-        let KillSwitches { firms, everyone } = &self.kill_switches;
-        let firms = firms.iter().map(|&firm| (Scope::Firm, firm));
-        let everyone = everyone.then_some((Scope::Everyone, 0));
-        sessions.chain(accounts).chain(firms).chain(everyone)
+        sessions.chain(accounts).chain(self.kill_switches.iter())
     }
 }

@@ -5,7 +5,7 @@
 //! them, and both must agree.
 //!
 //! ```
-//! use domain::{Command, Effects, Genesis, Nanos, Request, Seq, Source, Stamp};
+//! use domain::{Command, Effects, Genesis, Nanos, Request, Seq, Source, Stamp, Zero};
 //! use engine::Engine;
 //!
 //! let mut engine = Engine::new();
@@ -21,6 +21,8 @@
 //!         max_sessions: 10,
 //!         max_orders: 1_000,
 //!         max_levels: 4_096,
+//!         max_pages: 130,
+//!         pad: [Zero::Zero; 4],
 //!     }),
 //! };
 //! assert!(engine.admits(request.source, request.source_seq));
@@ -37,7 +39,9 @@
 mod accounts;
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
+pub mod bare;
 mod bitmap;
 mod book;
 mod cancel;
@@ -50,6 +54,7 @@ mod fees;
 mod funds;
 mod hash;
 mod invariants;
+mod kept;
 mod kill_switches;
 mod limits;
 mod look_ahead;
@@ -57,16 +62,20 @@ mod market;
 mod market_state;
 mod mass_cancel;
 mod orders;
+mod pages;
 mod phase;
 mod prevent;
 mod protection;
 mod quoted;
 mod quotes;
 mod reports;
+mod rows;
 mod snapshot;
 mod sources;
 mod stops;
 mod sweep;
+mod table;
+mod touch;
 mod trade;
 mod views;
 

@@ -84,10 +84,9 @@ impl Engine {
         if limits.max_daily_volume == 0 {
             return Ok(());
         }
-        let open = order.open_notional.unwrap_or(Amount::ZERO);
         let volume = account
             .volume_of(self.day.number)
-            .saturating_add(market.volume(open));
+            .saturating_add(market.volume_of(order.open_notional));
         if volume > limits.max_daily_volume.saturating_mul(1_000_000) {
             return Err(Reason::VolumeAboveLimit);
         }

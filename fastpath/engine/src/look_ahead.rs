@@ -67,6 +67,8 @@ struct Look {
     must: Qty,
     /// What the first of them, up to `must`, cost without fee, or `None` beyond the range.
     cost: Option<Amount>,
+    /// What all that it would have traded cost without fee, likewise.
+    spent: Option<Amount>,
 }
 
 impl Look {
@@ -76,16 +78,16 @@ impl Look {
             taken: Qty::ZERO,
             must,
             cost: Some(Amount::ZERO),
+            spent: Some(Amount::ZERO),
         }
     }
 
     fn take(&mut self, market: &Market, price: Price, there: Qty) {
         let qty = there.min(self.rest);
         let missing = Qty(self.must.0.saturating_sub(self.taken.0));
-        let counted = qty.min(missing);
-        self.cost = self
-            .cost
-            .and_then(|cost| cost.checked_add(market.notional(price, counted)?));
+        let with = |cost: Option<Amount>, qty| cost?.checked_add(market.notional(price, qty)?);
+        self.cost = with(self.cost, qty.min(missing));
+        self.spent = with(self.spent, qty);
         self.rest = Qty(self.rest.0 - qty.0);
         self.taken = Qty(self.taken.0 + qty.0);
     }
@@ -182,6 +184,9 @@ impl Engine {
                 looked += 1;
                 if !self.owns(owner, order) {
                     look.take(market, price, self.orders.shown(order));
+                    if self.is_spent(market, arriving, look) {
+                        return Ok(());
+                    }
                     hidden = Qty(hidden.0 + self.orders.iceberg(order).hidden.0);
                     continue;
                 }
@@ -198,8 +203,22 @@ impl Engine {
                 }
             }
             look.take(market, price, hidden);
+            if self.is_spent(market, arriving, look) {
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// Whether the order's funds end within what it would have taken, so that it meets nothing behind that. Fees are
+    /// left out: they are rounded down trade by trade, so nobody knows them before.
+    fn is_spent(&self, market: &Market, arriving: &Arriving, look: &Look) -> bool {
+        if !arriving.pays_as_it_goes {
+            return false;
+        }
+        let account = self.account_of(arriving.session);
+        let available = self.funds.balance(account, market.terms.quote).available;
+        look.spent.is_none_or(|spent| spent > available)
     }
 
     /// Whose orders are own ones for a session's order with this scope. Firm 0 is none.

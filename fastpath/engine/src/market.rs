@@ -89,6 +89,11 @@ impl Market {
         notional.0 / (self.quote_unit / MILLION)
     }
 
+    /// [`Market::volume`] of a notional, or nothing if there is no price to reckon with.
+    pub(crate) fn volume_of(&self, notional: Option<Amount>) -> u64 {
+        notional.map_or(0, |notional| self.volume(notional))
+    }
+
     /// Whether an order that would trade on arrival is refused for it.
     pub(crate) fn must_not_trade(&self, post_only: PostOnly) -> bool {
         post_only.is_on() || self.state == MarketState::PostOnly
@@ -100,6 +105,7 @@ impl Market {
     }
 
     /// Whether a limit order may have this price.
+    #[inline]
     pub(crate) fn has_price(&self, price: Price) -> bool {
         price
             .0
@@ -108,6 +114,7 @@ impl Market {
     }
 
     /// At which price a new order is taken, and what it finds there. A stop finds nothing yet.
+    #[inline]
     pub(crate) fn arrival_of(&self, command: &NewOrder) -> Result<Arrival, Reason> {
         if command.order_type.waits() {
             return Ok(Arrival {
@@ -128,6 +135,7 @@ impl Market {
     }
 
     /// At which price an order of a price of the market arrives, and what it finds there; the collar is not looked at.
+    #[inline]
     pub(crate) fn arrival(
         &self,
         side: Side,
@@ -150,6 +158,12 @@ impl Market {
                 within_collar: Ok(()),
             });
         }
+        self.slid(side, opposite)
+    }
+
+    /// An order that slides: beside the best price of the other side.
+    #[cold]
+    fn slid(&self, side: Side, opposite: Price) -> Result<Arrival, Reason> {
         let beside = match side {
             Side::Buy => Price(opposite.0 - 1),
             Side::Sell => Price(opposite.0 + 1),
@@ -182,22 +196,26 @@ impl Market {
     }
 
     /// Base units of the base asset, or `None` beyond the range.
+    #[inline]
     pub(crate) fn base_units(&self, qty: Qty) -> Option<Amount> {
         qty.base_units(self.terms.lot_size)
     }
 
     /// Base units of the quote asset, or `None` beyond the range.
+    #[inline]
     pub(crate) fn notional(&self, price: Price, qty: Qty) -> Option<Amount> {
         Amount::notional(price, qty, self.terms.tick_value)
     }
 
     /// What a limit buy sets aside of quote: the notional and the higher of the two fees on it.
     /// `None` beyond the range.
+    #[inline]
     pub(crate) fn buy_hold(&self, price: Price, qty: Qty) -> Option<Amount> {
         self.buy_hold_of(self.notional(price, qty)?)
     }
 
     /// What a limit buy of this notional sets aside of quote. `None` beyond the range.
+    #[inline]
     pub(crate) fn buy_hold_of(&self, notional: Amount) -> Option<Amount> {
         with_fee(
             notional,
@@ -206,6 +224,7 @@ impl Market {
     }
 
     /// What a limit order sets aside, and of which asset. The order's quantity was found to fit.
+    #[inline]
     pub(crate) fn hold(&self, side: Side, price: Price, qty: Qty) -> (AssetId, Amount) {
         match side {
             Side::Buy => (self.terms.quote, self.buy_hold(price, qty).expect(FITS)),
@@ -215,6 +234,7 @@ impl Market {
 
     /// What a live order sets aside that does not wait, and of which asset. A market buy, the only order at price 0 that
     /// is no sell, sets aside nothing.
+    #[inline]
     pub(crate) fn hold_of(&self, order: &Order) -> (AssetId, Amount) {
         if order.side == Side::Buy && order.price == Price(0) {
             return (self.terms.quote, Amount::ZERO);
@@ -264,6 +284,7 @@ impl Market {
 pub(crate) const FITS: &str = "the order was refused unless all of it fits";
 
 /// An amount and the fee on it, or `None` beyond the range.
+#[inline]
 pub(crate) fn with_fee(amount: Amount, rate_ppm: u32) -> Option<Amount> {
     amount.checked_add(amount.fee(rate_ppm))
 }

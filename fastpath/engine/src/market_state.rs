@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::market::Market;
 use crate::mass_cancel::{Canceling, Wanted};
+use crate::rows::Trading;
 use domain::{
     CommandKind, DelistMarket, Effects, MarketId, MarketState, NewOrder, OrderType, Qty, Reason,
     SetMarketState,
@@ -39,11 +40,10 @@ impl Market {
 }
 
 impl Engine {
-    pub(crate) fn market_mut(&mut self, id: MarketId) -> Result<&mut Market, Reason> {
-        let market = self.markets.get_mut(id.0 as usize);
-        market
-            .and_then(Option::as_mut)
-            .ok_or(Reason::UnknownReference)
+    /// How a market stands, to be changed.
+    pub(crate) fn trading(&mut self, id: MarketId) -> Result<Trading<'_>, Reason> {
+        self.market(id).ok_or(Reason::UnknownReference)?;
+        Ok(self.markets.hot(id.0))
     }
 
     /// Lets a market go on in another state, and what crosses trade if that may not stay.
@@ -72,15 +72,15 @@ impl Engine {
     ) -> Result<bool, Reason> {
         self.initialised()?;
         let (id, state) = (command.market, command.state);
-        let market = self.market_mut(id)?;
-        if state == MarketState::Delisted || market.state == MarketState::Delisted {
+        let known = self.trading(id)?.state;
+        if state == MarketState::Delisted || *known == MarketState::Delisted {
             return Err(Reason::InvalidParameter);
         }
-        if market.state == state {
+        if *known == state {
             return Ok(false);
         }
-        market.state = state;
-        let uncrosses = !state.leaves_book_alone() && Self::is_crossed(market);
+        *known = state;
+        let uncrosses = !state.leaves_book_alone() && Self::is_crossed(self.market_of_order(id));
         self.publish_market_state(id, state, out);
         Ok(uncrosses)
     }
@@ -97,11 +97,11 @@ impl Engine {
         if reason != Reason::PriceBeyondCollar {
             return;
         }
-        let Ok(market) = self.market_mut(id) else {
+        let Ok(market) = self.trading(id) else {
             return;
         };
         if market.collar.halts.is_yes() {
-            market.state = MarketState::Halted;
+            *market.state = MarketState::Halted;
             self.publish_market_state(id, MarketState::Halted, out);
         }
     }
@@ -114,16 +114,17 @@ impl Engine {
         }
         self.publish_market_state(command.market, MarketState::Delisted, out);
         let wanted = Wanted::in_market(command.market);
+        self.drop_protections(&wanted);
         self.begin_to_cancel((None, kind, 0), Reason::Delisted, wanted, out);
     }
 
     fn end_market(&mut self, id: MarketId) -> Result<(), Reason> {
         self.initialised()?;
-        let market = self.market_mut(id)?;
-        if market.state == MarketState::Delisted {
+        let state = self.trading(id)?.state;
+        if *state == MarketState::Delisted {
             return Err(Reason::InvalidParameter);
         }
-        market.state = MarketState::Delisted;
+        *state = MarketState::Delisted;
         Ok(())
     }
 }

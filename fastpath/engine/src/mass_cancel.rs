@@ -130,7 +130,12 @@ impl Engine {
             .check_delegation_of_many(from, true)
             .and_then(|()| self.turn(from, command));
         match turned {
-            Ok(Some(wanted)) => self.begin_to_cancel(asked, Reason::KillSwitch, wanted, out),
+            Ok(Some(wanted)) => {
+                if from.is_none() {
+                    self.drop_protections(&wanted);
+                }
+                self.begin_to_cancel(asked, Reason::KillSwitch, wanted, out);
+            }
             Ok(None) => Self::report_outcome(CommandKind::KillSwitch, Reason::None, out),
             Err(reason) => self.refuse_for_many(asked, reason, out),
         }

@@ -1,9 +1,11 @@
 //! The order slab: one cache line per live order, found by the slot in its id.
 
+use crate::hash::record;
+use crate::kept::{Kept, KeptStack};
 use core::ops::{Index, IndexMut};
 use domain::{
     ClientOrderId, MarketId, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, SelfTrade,
-    SelfTradeScope, SessionId, Side, TimeInForce,
+    SelfTradeScope, SessionId, Side, Tag, TimeInForce,
 };
 
 /// No slot: the end of a queue.
@@ -17,6 +19,7 @@ pub(crate) struct Instructions(u8);
 
 impl Instructions {
     const NONE: Self = Self(0);
+    const EXTRAS: u8 = 1 << 7;
     /// Of a side of a quote.
     pub(crate) const QUOTE: Self = Self(0b11);
 
@@ -43,7 +46,7 @@ impl Instructions {
 
     /// Whether it may end at a time, have hidden lots, or wait for a trade.
     pub(crate) fn has_extras(self) -> bool {
-        self.0 & 1 << 7 != 0
+        self.0 & Self::EXTRAS != 0
     }
 
     pub(crate) fn post_only(self) -> PostOnly {
@@ -155,11 +158,39 @@ impl Order {
         }
     }
 
+    /// A limit order that stays, without anything else to it.
+    pub(crate) fn plain(
+        id: OrderId,
+        (session, client_order_id): (SessionId, ClientOrderId),
+        (market, side): (MarketId, Side),
+        (price, leaves): (Price, Qty),
+    ) -> Self {
+        Self {
+            id,
+            price,
+            leaves,
+            session,
+            market: u16::try_from(market.0).expect("genesis bounds markets to 2^16"),
+            side,
+            client_order_id,
+            ..Self::EMPTY
+        }
+    }
+
     /// Its quantity, filled part included.
     pub(crate) fn total(&self) -> Qty {
         self.filled
             .checked_add(self.leaves)
             .expect("an order was refused unless all of it could be counted")
+    }
+
+    /// Session, market, side and instructions, as one word of its record.
+    fn whose_and_how(&self) -> u64 {
+        let Instructions(instructions) = self.instructions;
+        u64::from(self.session.0)
+            | u64::from(self.market) << 32
+            | (self.side as u64) << 48
+            | u64::from(instructions) << 56
     }
 
     pub(crate) fn market_number(&self) -> u16 {
@@ -191,6 +222,8 @@ impl Link {
 ///
 /// The stack is state: which slot an order gets decides its id, so replicas must agree on it.
 pub(crate) struct Orders {
+    /// The last is nobody's: what would be written to the neighbour of an order that has none is written there, so that no
+    /// branch has to ask.
     slots: Vec<Order>,
     /// By slot. Apart from the orders, because whoever comes or goes touches its neighbours' links and nothing else of them.
     links: Vec<Link>,
@@ -199,42 +232,51 @@ pub(crate) struct Orders {
     free: Vec<OrderId>,
     next_fresh: u32,
     live: u32,
+    /// Of the orders, by slot, and of their links.
+    kept: Kept,
+    /// Of the bottom of `free`.
+    kept_free: KeptStack,
 }
 
 impl Orders {
     /// Room for this many orders, all of it allocated now.
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
-            slots: vec![Order::EMPTY; max_orders as usize],
+            slots: vec![Order::EMPTY; max_orders as usize + 1],
             links: vec![Link::NONE; max_orders as usize],
             icebergs: vec![Iceberg::NONE; max_orders as usize],
             free: Vec::with_capacity(max_orders as usize),
             next_fresh: 0,
             live: 0,
+            kept: Kept::new(),
+            kept_free: KeptStack::default(),
         }
     }
 
     /// Whether no slot is left.
     pub(crate) fn is_full(&self) -> bool {
-        self.free.is_empty() && self.next_fresh as usize == self.slots.len()
+        self.free.is_empty() && self.next_fresh as usize == self.slots()
     }
 
     /// Whether so many slots are left.
     pub(crate) fn have_room_for(&self, orders: u32) -> bool {
-        self.free.len() + self.slots.len() - self.next_fresh as usize >= orders as usize
+        self.free.len() + self.slots() - self.next_fresh as usize >= orders as usize
     }
 
     /// Takes a slot: the id of the order to be put there, or `None` if there is none left.
     pub(crate) fn take(&mut self) -> Option<OrderId> {
-        if self.is_full() {
-            return None;
-        }
-        self.live += 1;
-        Some(self.free.pop().unwrap_or_else(|| {
+        let id = if let Some(id) = self.free.pop() {
+            self.kept_free.popped(&self.free, id);
+            id
+        } else if (self.next_fresh as usize) < self.slots() {
             let id = OrderId::first(self.next_fresh);
             self.next_fresh += 1;
             id
-        }))
+        } else {
+            return None;
+        };
+        self.live += 1;
+        Some(id)
     }
 
     /// Gives back the slot of an order that is done. A slot whose generations are used up is
@@ -244,8 +286,48 @@ impl Orders {
         self[id.slot()].id = OrderId::NONE;
         self.live -= 1;
         if let Some(successor) = id.successor() {
-            self.free.push(successor);
+            self.push_free(successor);
         }
+    }
+
+    pub(crate) fn push_free(&mut self, id: OrderId) {
+        self.free.push(id);
+        self.kept_free.pushed(&self.free);
+    }
+
+    /// Those who stand before and behind an order in the queue of its price, or [`NIL`]; of a slot that there is not, anything.
+    #[inline]
+    pub(crate) fn neighbours(&self, slot: u32) -> [u32; 2] {
+        let nobody = self.slots.len() - 1;
+        let order = &self.slots[(slot as usize).min(nobody)];
+        [order.prev, order.next]
+    }
+
+    /// Of an order, or [`NIL`], which of its price comes behind it. Where it stands there is no part of its record.
+    #[inline]
+    pub(crate) fn set_next(&mut self, slot: u32, next: u32) {
+        let nobody = self.slots.len() - 1;
+        self.slots[(slot as usize).min(nobody)].next = next;
+    }
+
+    /// Of an order, or [`NIL`], which of its price stands before it.
+    #[inline]
+    pub(crate) fn set_prev(&mut self, slot: u32, prev: u32) {
+        let nobody = self.slots.len() - 1;
+        self.slots[(slot as usize).min(nobody)].prev = prev;
+    }
+
+    /// Where an order stands among those of its price.
+    #[inline]
+    pub(crate) fn set_links(&mut self, slot: u32, prev: u32, next: u32) {
+        let order = &mut self.slots[slot as usize];
+        (order.prev, order.next) = (prev, next);
+    }
+
+    /// Gives back the slot of an order that is in no queue, and perhaps never was in its slot.
+    pub(crate) fn dismiss(&mut self, id: OrderId) {
+        self[id.slot()].id = id;
+        self.give_back(id);
     }
 
     /// Slot of the order that the session entered next before this one, or [`NIL`].
@@ -260,19 +342,18 @@ impl Orders {
 
     /// Puts an order before `newest`, the first of its session's list, or [`NIL`] of an empty one.
     pub(crate) fn link(&mut self, slot: u32, newest: u32) {
-        self.links[slot as usize] = Link {
-            older: newest,
-            newer: NIL,
-        };
+        self.links[slot as usize] = Link::NONE;
         if newest != NIL {
-            self.links[newest as usize].newer = slot;
+            self.join(slot, newest);
         }
     }
 
-    /// Two neighbours of a list that is put together in any order: one was entered next before the other.
+    /// Two neighbours of a list that is put together in any order: one was entered next before the other, which has
+    /// none before it as yet.
     pub(crate) fn join(&mut self, slot: u32, older: u32) {
         self.links[slot as usize].older = older;
         self.links[older as usize].newer = slot;
+        self.kept.add(hash_of_link(slot, older));
     }
 
     /// Takes an order out of its list. Whether it was the newest of it.
@@ -280,11 +361,55 @@ impl Orders {
         let Link { older, newer } = self.links[slot as usize];
         if older != NIL {
             self.links[older as usize].newer = newer;
+            self.kept.remove(hash_of_link(slot, older));
         }
         if newer != NIL {
             self.links[newer as usize].older = older;
+            let after = if older == NIL {
+                0
+            } else {
+                hash_of_link(newer, older)
+            };
+            self.kept.exchange_record(hash_of_link(newer, slot), after);
         }
         newer == NIL
+    }
+
+    /// Sees to it that an order is out of the sum, to be changed.
+    #[inline]
+    fn open(&mut self, slot: u32) {
+        if !self.kept.has_out(slot) {
+            self.take_out(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, slot: u32) {
+        let (slots, icebergs) = (&self.slots[..], &self.icebergs[..]);
+        self.kept
+            .take_out(slot, |slot| hash_of_order(slots, icebergs, slot));
+    }
+
+    /// The sum of the hashes of all orders, their lists, and the free list.
+    pub(crate) fn hash(&self) -> u64 {
+        let orders = self
+            .kept
+            .sum(|slot| hash_of_order(&self.slots, &self.icebergs, slot));
+        orders.wrapping_add(self.kept_free.sum(&self.free))
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        let orders = self.iter().map(|order| {
+            let slot = order.id.slot();
+            let link = match self.older(slot) {
+                NIL => 0,
+                older => hash_of_link(slot, older),
+            };
+            hash_of_order(&self.slots, &self.icebergs, slot).wrapping_add(link)
+        });
+        let free = KeptStack::default().sum(&self.free);
+        orders.fold(free, u64::wrapping_add)
     }
 
     /// How much of an order the book shows.
@@ -296,6 +421,15 @@ impl Orders {
         }
     }
 
+    /// Lots of a resting order that the book shows, and those that it does not.
+    #[inline]
+    pub(crate) fn lots(&self, order: &Order) -> (Qty, Qty) {
+        if order.instructions.has_extras() {
+            return (self.shown(order), self.iceberg(order).hidden);
+        }
+        (order.leaves, Qty::ZERO)
+    }
+
     /// Lots of a resting order that the book shows.
     pub(crate) fn shown(&self, order: &Order) -> Qty {
         Qty(order.leaves.0 - self.iceberg(order).hidden.0)
@@ -304,6 +438,7 @@ impl Orders {
     /// Of an order that has just come into its slot.
     pub(crate) fn set_display(&mut self, order: &Order, display: Qty) {
         if order.instructions.has_extras() {
+            self.open(order.id.slot());
             self.icebergs[order.id.slot() as usize] = Iceberg {
                 display,
                 hidden: Qty::ZERO,
@@ -313,7 +448,8 @@ impl Orders {
 
     /// Hides so many lots of an order, and shows the rest.
     pub(crate) fn hide(&mut self, slot: u32, hidden: Qty) {
-        if self[slot].instructions.has_extras() {
+        if self.slots[slot as usize].instructions.has_extras() {
+            self.open(slot);
             self.icebergs[slot as usize].hidden = hidden;
         }
     }
@@ -334,11 +470,22 @@ impl Orders {
         (order.id == id && id != OrderId::NONE).then_some(slot)
     }
 
+    /// Reads an order, or an empty slot, or none, only so that it is near when it is needed.
+    pub(crate) fn touch(&self, slot: u32) -> u64 {
+        self.slots.get(slot as usize).map_or(0, |order| order.id.0)
+    }
+
+    /// Reads the neighbours of an order likewise.
+    pub(crate) fn touch_links(&self, slot: u32) -> u64 {
+        let link = self.links.get(slot as usize);
+        link.map_or(0, |link| u64::from(link.older))
+    }
+
     /// Slots as they were: none is live yet. The caller has checked that `free` names slots below
     /// `next_fresh`, each once, and that there are so many slots.
     pub(crate) fn restore(&mut self, next_fresh: u32, free: impl Iterator<Item = OrderId>) {
         self.next_fresh = next_fresh;
-        self.free.extend(free);
+        free.for_each(|id| self.push_free(id));
     }
 
     /// Puts an order into its slot, which is used and empty.
@@ -349,7 +496,7 @@ impl Orders {
 
     /// Slots that there are.
     pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+        self.links.len()
     }
 
     /// Slots that were never taken start here.
@@ -373,11 +520,50 @@ impl Orders {
             .iter()
             .filter(|order| order.id != OrderId::NONE)
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn push_free(&mut self, id: OrderId) {
-        self.free.push(id);
+/// An order's record, and that of what the book shows of it. An empty slot has none.
+#[inline]
+fn hash_of_order(slots: &[Order], icebergs: &[Iceberg], slot: u32) -> u64 {
+    let order = &slots[slot as usize];
+    if order.id == OrderId::NONE {
+        return 0;
     }
+    // Of the instructions all but the bit that only says where to look.
+    const EXTRAS: u64 = (Instructions::EXTRAS as u64) << 56;
+    let whose_and_how = order.whose_and_how();
+    let hash = record(
+        Tag::Order,
+        [
+            order.id.0,
+            whose_and_how & !EXTRAS,
+            order.price.0.cast_unsigned(),
+            order.leaves.0,
+            order.filled.0,
+            order.client_order_id.0,
+            order.priority,
+        ],
+    );
+    if whose_and_how & EXTRAS == 0 {
+        return hash;
+    }
+    hash.wrapping_add(hash_of_iceberg(slot, icebergs[slot as usize]))
+}
+
+#[cold]
+fn hash_of_iceberg(slot: u32, iceberg: Iceberg) -> u64 {
+    if iceberg == Iceberg::NONE {
+        return 0;
+    }
+    record(
+        Tag::Iceberg,
+        [u64::from(slot), iceberg.display.0, iceberg.hidden.0],
+    )
+}
+
+/// The session of an order entered another one next before it.
+fn hash_of_link(slot: u32, older: u32) -> u64 {
+    record(Tag::Older, [u64::from(slot) << 32 | u64::from(older)])
 }
 
 impl Index<u32> for Orders {
@@ -389,6 +575,7 @@ impl Index<u32> for Orders {
 
 impl IndexMut<u32> for Orders {
     fn index_mut(&mut self, slot: u32) -> &mut Order {
+        self.open(slot);
         &mut self.slots[slot as usize]
     }
 }

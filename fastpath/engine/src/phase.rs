@@ -39,9 +39,9 @@ impl Engine {
         }
         if command.epoch > self.epoch {
             self.epoch = command.epoch;
-            for session in self.sessions.iter_mut().flatten() {
+            self.sessions.change_all(|session| {
                 session.epoch_report_no = session.next_report_no;
-            }
+            });
         }
         if command.grace > Nanos(0) {
             self.phase = Phase::CancelOnly;

@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::market::FITS;
+use crate::mass_cancel::Wanted;
 use crate::orders::Order;
+use crate::quoted::Quoted;
 use crate::reports::TradeTerms;
 use domain::{
-    Amount, ClientOrderId, CommandKind, Effects, MarketId, Nanos, OrderId, PROTECTED_FILLS,
-    ProtectionView, Qty, Reason, SessionId, SetProtection, Side,
+    Amount, ClientOrderId, CommandKind, Effects, MarketId, MarketState, Nanos, OrderId,
+    PROTECTED_FILLS, ProtectionView, Qty, Reason, SessionId, SetProtection, Side,
 };
 
 /// The limits of a session's quotes in a market, and what has been counted. Without a window there are none.
@@ -93,19 +95,36 @@ impl Engine {
             let named = (OrderId::NONE, ClientOrderId(command.request));
             return self.report_rejected(session, CommandKind::SetProtection, named, reason, out);
         }
-        let protection = Protection::of(command);
-        if protection.is_on() {
-            self.quoted_or_new(session, command.market).protection = protection;
-        } else if let Some(quoted) = self.quoted.find_mut(session, command.market) {
-            quoted.protection = protection;
-            self.drop_if_empty(session, command.market);
-        }
+        self.protect_quotes(session, command.market, Protection::of(command));
         self.report_protection_set(session, command, out);
     }
 
+    /// Gives a session's quotes in a market this protection; there is room for it.
+    pub(crate) fn protect_quotes(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+        protection: Protection,
+    ) {
+        if protection.is_on() {
+            self.note_quoted(session, market);
+        }
+        if let Some(known) = self.quoted.protection_mut(session, market) {
+            *known = protection;
+            self.drop_if_empty(session, market);
+        }
+    }
+
     fn check_protection(&self, session: SessionId, command: &SetProtection) -> Result<(), Reason> {
-        self.current_delegation(self.session_state(session))?;
-        self.market(command.market).ok_or(Reason::UnknownMarket)?;
+        let state = self.session_state(session);
+        self.current_delegation(state)?;
+        if command.has_limit() {
+            self.check_kill_switches(state)?;
+        }
+        let market = self.market(command.market).ok_or(Reason::UnknownMarket)?;
+        if command.has_limit() && market.state == MarketState::Delisted {
+            return Err(Reason::MarketDelisted);
+        }
         if command.has_limit() != (command.window != 0) {
             return Err(Reason::InvalidProtection);
         }
@@ -115,6 +134,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Ends the protections of those whose orders the operator cancels for good. No one is in the way of another, so it
+    /// does not matter which comes first. It walks the whole table, at an operator's word.
+    pub(crate) fn drop_protections(&mut self, wanted: &Wanted) {
+        let is_meant = |engine: &Self, entry: &Quoted| {
+            let is_there = wanted.market == MarketId::ANY || wanted.market == entry.market;
+            is_there && entry.protection.is_on() && engine.belongs(entry.session, wanted)
+        };
+        let mut place = 0;
+        while place < self.quoted.places() {
+            let entry = self.quoted.at(place);
+            let Some(entry) = entry.filter(|entry| is_meant(self, entry)) else {
+                place += 1;
+                continue;
+            };
+            // What moves up into its place is looked at next.
+            let (session, market) = (entry.session, entry.market);
+            self.protect_quotes(session, market, Protection::OFF);
+        }
+    }
+
     /// Counts a trade of a quote that rested, which is as the trade left it. As how many more trades it counts for the
     /// frame, because it reached a protection.
     pub(crate) fn protect(&mut self, maker: &Order, terms: TradeTerms, out: &mut Effects) -> usize {
@@ -122,11 +161,13 @@ impl Engine {
         let notional = self
             .market_of_order(market)
             .notional(terms.price, terms.qty);
-        let quoted = self.quoted.find_mut(session, market);
-        let Some(quoted) = quoted.filter(|quoted| quoted.protection.is_on()) else {
+        let quoted = self.quoted.find(session, market);
+        if !quoted.is_some_and(|quoted| quoted.protection.is_on()) {
+            return 0;
+        }
+        let Some(protection) = self.quoted.protection_mut(session, market) else {
             return 0;
         };
-        let protection = &mut quoted.protection;
         protection.count(now, terms.qty, notional.expect(FITS));
         if !protection.is_reached() {
             return 0;

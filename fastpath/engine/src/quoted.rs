@@ -1,8 +1,10 @@
 //! Which sessions quote in which markets, or have a protection there: a hash table of (session, market).
 
+use crate::hash::{hash_of_protection, sum};
+use crate::kept::Kept;
 use crate::orders::NIL;
 use crate::protection::Protection;
-use domain::{MAX_QUOTED, MarketId, SessionId, Side};
+use domain::{AccountId, MAX_QUOTED, MAX_QUOTED_OF_ACCOUNT, MarketId, SessionId, Side};
 
 /// What a session has in a market. It stands in the table while it is not empty.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +22,7 @@ impl Quoted {
         (slot != NIL).then_some(slot)
     }
 
-    pub(crate) fn set_slot(&mut self, side: Side, slot: Option<u32>) {
+    fn set_slot(&mut self, side: Side, slot: Option<u32>) {
         self.slots[side as usize] = slot.unwrap_or(NIL);
     }
 
@@ -41,20 +43,27 @@ pub(crate) struct QuotedTable {
     entries: Vec<Quoted>,
     /// Entries that are not used, but for those that never were.
     unused: Vec<u32>,
+    /// Entries of each account.
+    by_account: Vec<u16>,
     most: usize,
     key: u64,
+    /// Of the protections, by index of their entries.
+    kept: Kept,
 }
 
 impl QuotedTable {
-    /// Room for what a shard with so many orders can have, all of it allocated now. The key decides where entries lie.
-    pub(crate) fn with_capacity(max_orders: u32, key: u64) -> Self {
+    /// Room for what a shard with so many orders and accounts can have, all of it allocated now. The key decides where
+    /// entries lie.
+    pub(crate) fn with_capacity(max_orders: u32, max_accounts: u32, key: u64) -> Self {
         let most = MAX_QUOTED.min(max_orders as usize);
         Self {
             places: vec![NIL; (2 * most).next_power_of_two()],
             entries: Vec::with_capacity(most),
             unused: Vec::with_capacity(most),
+            by_account: vec![0; max_accounts as usize],
             most,
             key,
+            kept: Kept::new(),
         }
     }
 
@@ -62,8 +71,14 @@ impl QuotedTable {
         self.entries.len() - self.unused.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.len() == self.most
+    /// Whether a session of the account may have one more entry.
+    pub(crate) fn has_room_for(&self, account: AccountId) -> bool {
+        self.len() < self.most && u32::from(self.of_account(account)) < MAX_QUOTED_OF_ACCOUNT
+    }
+
+    /// Entries of the account's sessions.
+    pub(crate) fn of_account(&self, account: AccountId) -> u16 {
+        self.by_account[account.0 as usize]
     }
 
     fn mask(&self) -> usize {
@@ -99,13 +114,46 @@ impl QuotedTable {
         self.entries.get(index as usize)
     }
 
-    pub(crate) fn find_mut(&mut self, session: SessionId, market: MarketId) -> Option<&mut Quoted> {
+    /// Says which order is a side of a quote, in an entry that is there.
+    pub(crate) fn set_slot(
+        &mut self,
+        (session, market): (SessionId, MarketId),
+        side: Side,
+        slot: Option<u32>,
+    ) {
         let index = self.places[self.place(session, market)];
-        self.entries.get_mut(index as usize)
+        self.entries[index as usize].set_slot(side, slot);
     }
 
-    /// A new entry, empty. The caller has found that it is not there, and that there is room.
-    pub(crate) fn insert(&mut self, session: SessionId, market: MarketId) -> &mut Quoted {
+    /// The protection of an entry, to be changed.
+    pub(crate) fn protection_mut(
+        &mut self,
+        session: SessionId,
+        market: MarketId,
+    ) -> Option<&mut Protection> {
+        let index = self.places[self.place(session, market)];
+        let Self { entries, kept, .. } = self;
+        if index != NIL && !kept.has_out(index) {
+            kept.take_out(index, |index| hash_of_protection(&entries[index as usize]));
+        }
+        let entry = entries.get_mut(index as usize)?;
+        Some(&mut entry.protection)
+    }
+
+    /// The sum of the hashes of all protections.
+    pub(crate) fn hash(&self) -> u64 {
+        self.kept
+            .sum(|index| hash_of_protection(&self.entries[index as usize]))
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        sum(self.iter().map(hash_of_protection))
+    }
+
+    /// A new entry of a session of the account, empty. The caller has found that it is not there, and that there is room.
+    pub(crate) fn insert(&mut self, account: AccountId, session: SessionId, market: MarketId) {
+        self.by_account[account.0 as usize] += 1;
         let entry = Quoted {
             session,
             market,
@@ -118,13 +166,14 @@ impl QuotedTable {
             u32::try_from(self.entries.len() - 1).expect("there are no more than 2^16")
         });
         self.places[place] = index;
-        let new = &mut self.entries[index as usize];
-        *new = entry;
-        new
+        // Neither it nor what was there has a protection.
+        self.entries[index as usize] = entry;
     }
 
-    /// Takes an entry out, which is there. Those behind it that would no longer be found move up.
-    pub(crate) fn remove(&mut self, session: SessionId, market: MarketId) {
+    /// Takes an entry of a session of the account out, which is there and has no protection. Those behind it that would
+    /// no longer be found move up.
+    pub(crate) fn remove(&mut self, account: AccountId, session: SessionId, market: MarketId) {
+        self.by_account[account.0 as usize] -= 1;
         let mut hole = self.place(session, market);
         self.unused.push(self.places[hole]);
         let mut place = hole;
@@ -143,6 +192,15 @@ impl QuotedTable {
             }
         }
         self.places[hole] = NIL;
+    }
+
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The entry at a place. One that is taken out there, or behind it, moves none to a place before it.
+    pub(crate) fn at(&self, place: usize) -> Option<&Quoted> {
+        self.entries.get(self.places[place] as usize)
     }
 
     /// All entries, in no order.
@@ -168,18 +226,24 @@ mod tests {
             key in any::<u64>(),
             steps in prop::collection::vec((0..4_u32, 0..5_u32, any::<u32>()), 1..300),
         ) {
-            let mut table = QuotedTable::with_capacity(most, key);
+            let of = |session: SessionId| AccountId(session.0 / 2);
+            let mut table = QuotedTable::with_capacity(most, 2, key);
             let mut model = BTreeMap::new();
             for (session, market, slot) in steps {
                 let (session, market, slot) = (SessionId(session), MarketId(market), slot >> 1);
                 if model.remove(&(session, market)).is_some() {
-                    table.remove(session, market);
-                } else if !table.is_full() {
-                    table.insert(session, market).set_slot(Side::Sell, Some(slot));
+                    table.remove(of(session), session, market);
+                } else if table.has_room_for(of(session)) {
+                    table.insert(of(session), session, market);
+                    table.set_slot((session, market), Side::Sell, Some(slot));
                     model.insert((session, market), slot);
                 }
                 prop_assert_eq!(table.len(), model.len());
-                prop_assert_eq!(table.is_full(), model.len() == most as usize);
+                for account in (0..2).map(AccountId) {
+                    let own = model.keys().filter(|(session, _)| of(*session) == account);
+                    prop_assert_eq!(usize::from(table.of_account(account)), own.count());
+                    prop_assert_eq!(table.has_room_for(account), model.len() < most as usize);
+                }
                 for session in (0..4).map(SessionId) {
                     for market in (0..5).map(MarketId) {
                         let found = table.find(session, market);

@@ -7,8 +7,8 @@ use crate::market::Market;
 use crate::orders::{Instructions, Order};
 use crate::quoted::Quoted;
 use domain::{
-    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED_OF_SESSION, MarketId, NewOrder, OrderId,
-    OrderType, Phase, Price, Qty, Quote, Reason, SessionId, Side,
+    ClientOrderId, CommandKind, Effects, Flag, MarketId, NewOrder, OrderId, OrderType, Phase,
+    Price, Qty, Quote, Reason, SessionId, Side,
 };
 
 /// What a side of a quote is to be.
@@ -30,6 +30,11 @@ impl Wanted {
     fn is_new(&self) -> bool {
         self.is_asked_for() && self.before.is_none()
     }
+
+    /// Whether the order that was this side keeps its place.
+    fn stays(&self, order: &Order) -> bool {
+        self.price == order.price && self.qty <= order.leaves
+    }
 }
 
 impl Engine {
@@ -37,8 +42,10 @@ impl Engine {
         let done = if command.is_pull() {
             self.pull(session, command.market, out)
         } else {
-            self.check_quote(session, command)
-                .map(|sides| self.set_quote(session, command, sides, out))
+            self.check_quote(session, command).map(|(sides, entered)| {
+                self.count_entered(session, entered);
+                self.set_quote(session, command, sides, out);
+            })
         };
         if let Err(reason) = done {
             let named = (OrderId::NONE, command.quote_id);
@@ -63,8 +70,13 @@ impl Engine {
         Ok(())
     }
 
-    /// What bid and ask are to be, or the first reason against it.
-    fn check_quote(&self, session: SessionId, command: &Quote) -> Result<[Wanted; 2], Reason> {
+    /// What bid and ask are to be, and what of them counts for what the session has not attested; or the first reason
+    /// against it.
+    fn check_quote(
+        &self,
+        session: SessionId,
+        command: &Quote,
+    ) -> Result<([Wanted; 2], u64), Reason> {
         if self.phase == Phase::CancelOnly {
             return Err(Reason::CancelOnly);
         }
@@ -104,17 +116,40 @@ impl Engine {
             };
             self.check_limits(market, &measured)?;
         }
+        let account = self.account_state(state.account);
+        let entered = self.check_unattested(session, account, || self.volume_of(market, &sides))?;
         if !self.orders.have_room_for(new_orders) {
             return Err(Reason::OrderTableFull);
+        }
+        let lacks_page = |side: &&Wanted| {
+            let book = &market.book;
+            !book.has_page(&self.ladders, side.side, side.price)
+        };
+        if asked_for().filter(lacks_page).count() > self.ladders.free_pages() {
+            return Err(Reason::LevelTableFull);
         }
         self.check_room_to_quote(session, command.market)?;
         for side in asked_for() {
             self.check_quote_funds(session, market, side)?;
         }
-        for side in asked_for() {
+        for side in asked_for().filter(|side| !self.stays(side)) {
             market.within_collar(side.side, OrderType::Limit, side.price)?;
         }
-        Ok(sides)
+        Ok((sides, entered))
+    }
+
+    /// Of the sides that do not stay in their place, together.
+    fn volume_of(&self, market: &Market, sides: &[Wanted; 2]) -> u64 {
+        let stays = |side: &Wanted| {
+            let before = side.before.map(|slot| &self.orders[slot]);
+            before.is_some_and(|order| side.stays(order))
+        };
+        let entering = sides
+            .iter()
+            .filter(|side| side.is_asked_for() && !stays(side));
+        entering
+            .map(|side| market.volume_of(market.notional(side.price, side.qty)))
+            .fold(0, u64::saturating_add)
     }
 
     /// Bid and ask, as the command has them.
@@ -147,6 +182,14 @@ impl Engine {
         }
         let book = &market.book;
         book.next_or_none_to_cross(&self.ladders, side, best)
+    }
+
+    /// Whether the order that is this side keeps its place.
+    fn stays(&self, side: &Wanted) -> bool {
+        side.before.is_some_and(|slot| {
+            let order = &self.orders[slot];
+            order.price == side.price && side.qty <= order.leaves
+        })
     }
 
     /// What a side is worth, if it and all that its order ever was can be counted.
@@ -192,8 +235,7 @@ impl Engine {
         market: MarketId,
     ) -> Result<(), Reason> {
         let is_there = self.quoted.find(session, market).is_some();
-        let has_most = || u32::from(self.session_state(session).quoted) == MAX_QUOTED_OF_SESSION;
-        if !is_there && (self.quoted.is_full() || has_most()) {
+        if !is_there && !self.quoted.has_room_for(self.account_of(session)) {
             return Err(Reason::QuoteTableFull);
         }
         Ok(())
@@ -250,8 +292,9 @@ impl Engine {
         let market = self.market_of_order(command.market);
         let (asset, amount) = market.hold_of(&order);
         self.funds.hold(account, asset, amount);
-        let quoted = self.quoted_or_new(session, command.market);
-        quoted.set_slot(side.side, Some(slot));
+        self.note_quoted(session, command.market);
+        let key = (session, command.market);
+        self.quoted.set_slot(key, side.side, Some(slot));
         self.report_accepted(&order, &new, side.price, out);
         self.rest(slot);
         self.publish_add(&order, out);
@@ -269,7 +312,7 @@ impl Engine {
         changed.client_order_id = quote_id;
         changed.price = side.price;
         changed.leaves = side.qty;
-        if changed.price == order.price && changed.leaves <= order.leaves {
+        if side.stays(&order) {
             return self.amend_in_place(slot, changed, out);
         }
         changed.priority = 0;
@@ -290,31 +333,27 @@ impl Engine {
         self.quoted.find(session, market)?.slot(side)
     }
 
-    /// What a session has in a market; there is room for it.
-    pub(crate) fn quoted_or_new(&mut self, session: SessionId, market: MarketId) -> &mut Quoted {
+    /// A session is to have something in a market; there is room for it.
+    pub(crate) fn note_quoted(&mut self, session: SessionId, market: MarketId) {
         if self.quoted.find(session, market).is_none() {
-            self.session_state_mut(session).quoted += 1;
-            self.quoted.insert(session, market);
+            let account = self.account_of(session);
+            self.quoted.insert(account, session, market);
         }
-        let quoted = self.quoted.find_mut(session, market);
-        quoted.expect("it was there, or was put there")
     }
 
     /// A quote's order is done.
     #[inline(never)]
     pub(crate) fn forget_quote(&mut self, order: &Order) {
-        let quoted = self.quoted.find_mut(order.session, order.market());
-        quoted
-            .expect("a quote that lives is known")
-            .set_slot(order.side, None);
+        let key = (order.session, order.market());
+        self.quoted.set_slot(key, order.side, None);
         self.drop_if_empty(order.session, order.market());
     }
 
     pub(crate) fn drop_if_empty(&mut self, session: SessionId, market: MarketId) {
         let quoted = self.quoted.find(session, market);
         if quoted.is_some_and(Quoted::is_empty) {
-            self.quoted.remove(session, market);
-            self.session_state_mut(session).quoted -= 1;
+            self.quoted
+                .remove(self.account_of(session), session, market);
         }
     }
 }

@@ -5,10 +5,10 @@ use crate::fees::Fee;
 use crate::orders::Order;
 use crate::protection::Protection;
 use domain::{
-    Accepted, Amended, BookAdd, BookDelete, BookReduce, BookReplace, Canceled, ClientOrderId,
-    CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity, MarketDefined, MarketId,
-    MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied, OrderId, Outcome,
-    PhaseChanged, Price, ProtectionReached, ProtectionSet, Qty, Reason, Rejected,
+    Accepted, Amended, AttestationNoted, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
+    ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
+    MarketDefined, MarketId, MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied,
+    OrderId, Outcome, PhaseChanged, Price, ProtectionReached, ProtectionSet, Qty, Reason, Rejected,
     SelfTradePrevented, SessionId, SetProtection, Trade, Triggered, Uncrossed, Zero,
 };
 
@@ -37,9 +37,9 @@ impl Engine {
     }
 
     fn take_report_no(&mut self, session: SessionId) -> u64 {
-        let session = self.session_state_mut(session);
-        let no = session.next_report_no;
-        session.next_report_no += 1;
+        let next = self.sessions.hot(session.0).next_report_no;
+        let no = *next;
+        *next += 1;
         no
     }
 
@@ -136,6 +136,21 @@ impl Engine {
             price,
             market: order.market(),
             pad2: [Z; 4],
+        });
+    }
+
+    pub(crate) fn report_attestation_noted(
+        &mut self,
+        session: SessionId,
+        level: u64,
+        out: &mut Effects,
+    ) {
+        out.push(&AttestationNoted {
+            kind: EventKind::AttestationNoted,
+            pad: [Z; 3],
+            session,
+            report_no: self.take_report_no(session),
+            level,
         });
     }
 

@@ -61,7 +61,7 @@ impl Engine {
     /// Takes an admitted number. Answers with the first skipped number and how many were.
     pub(crate) fn take_number(&mut self, source: Source, number: u64) -> Option<(u64, u64)> {
         let last = match source.session() {
-            Some(session) => &mut self.session_state_mut(session).last_number,
+            Some(session) => self.sessions.hot(session.0).last_number,
             None => &mut self.services.0[source.0 as usize],
         };
         let expected = *last + 1;

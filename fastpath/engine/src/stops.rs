@@ -4,12 +4,14 @@
 //! in as many steps as the logarithm of their number, and there is room for as many as for orders.
 
 use crate::engine::{Engine, Work};
+use crate::hash::record;
 use crate::market::Market;
 use crate::orders::{NIL, Order};
+use crate::rows::Trading;
 use crate::sweep::Sweep;
 use domain::{
     Amount, AssetId, Effects, MarketId, MarketState, NewOrder, OrderType, Price, Reason, Seq, Side,
-    TimeInForce,
+    Tag, TimeInForce,
 };
 
 /// A stop that waits.
@@ -79,6 +81,24 @@ impl Node {
 /// All stops that wait, of all markets.
 pub(crate) struct Stops {
     nodes: Vec<Node>,
+    /// The sum of the hashes of all.
+    hash: u64,
+}
+
+/// Where none waits there is no record.
+fn hash_of_stop(slot: u32, stop: Stop) -> u64 {
+    if stop == Stop::NONE {
+        return 0;
+    }
+    record(
+        Tag::Stop,
+        [
+            u64::from(slot),
+            stop.trigger.0.cast_unsigned(),
+            stop.worst.0.cast_unsigned(),
+            stop.entered.0,
+        ],
+    )
 }
 
 impl Stops {
@@ -86,6 +106,7 @@ impl Stops {
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
             nodes: vec![Node::NONE; max_orders as usize],
+            hash: 0,
         }
     }
 
@@ -93,6 +114,19 @@ impl Stops {
     pub(crate) fn get(&self, slot: u32) -> Option<&Stop> {
         let stop = &self.nodes[slot as usize].stop;
         (stop.trigger != Price(0)).then_some(stop)
+    }
+
+    /// The sum of the hashes of all.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The same, of all of them anew.
+    pub(crate) fn hash_anew(&self) -> u64 {
+        let stops = (0..).zip(self.nodes.iter().map(|node| node.stop));
+        stops
+            .map(|(slot, stop)| hash_of_stop(slot, stop))
+            .fold(0, u64::wrapping_add)
     }
 
     fn rank(&self, slot: u32) -> u32 {
@@ -178,6 +212,7 @@ impl Stops {
 
     /// Adds a stop that does not wait yet; the heap's root from now on.
     fn insert(&mut self, side: Side, root: u32, slot: u32, stop: Stop) -> u32 {
+        self.hash = self.hash.wrapping_add(hash_of_stop(slot, stop));
         self.nodes[slot as usize] = Node {
             stop,
             rank: 1,
@@ -189,8 +224,13 @@ impl Stops {
     /// Takes out a stop that waits; the heap's root from now on.
     fn remove(&mut self, side: Side, root: u32, slot: u32) -> u32 {
         let Node {
-            above, left, right, ..
+            stop,
+            above,
+            left,
+            right,
+            ..
         } = self.nodes[slot as usize];
+        self.hash = self.hash.wrapping_sub(hash_of_stop(slot, stop));
         self.nodes[slot as usize] = Node::NONE;
         let merged = self.merge(side, left, right);
         if above == NIL {
@@ -255,19 +295,21 @@ impl Reach {
     }
 }
 
+impl Trading<'_> {
+    /// The price of a trade.
+    #[inline]
+    pub(crate) fn note_price(self, price: Price, has_stops: bool) {
+        *self.last_price = price;
+        if has_stops {
+            self.reach.take(price);
+        }
+    }
+}
+
 impl Market {
     /// Whether any order waits for a trade.
     pub(crate) fn has_stops(&self) -> bool {
         self.stops != [NIL; 2]
-    }
-
-    /// The price of a trade.
-    #[inline]
-    pub(crate) fn note_price(&mut self, price: Price) {
-        self.last_price = price;
-        if self.has_stops() {
-            self.reach.take(price);
-        }
     }
 
     /// Whether what a stop says of itself makes sense, and it has to wait.
@@ -301,8 +343,7 @@ impl Engine {
 
     /// Lets an order wait.
     pub(crate) fn wait(&mut self, order: &Order, stop: Stop) {
-        let market = self.markets[order.market().0 as usize].as_mut();
-        let market = market.expect("orders stand in markets that exist");
+        let market = self.markets.loose(order.market().0);
         let root = &mut market.stops[order.side as usize];
         *root = self.stops.insert(order.side, *root, order.id.slot(), stop);
     }
@@ -323,12 +364,11 @@ impl Engine {
         self.funds.release(account, asset, held);
         let (_, needed) = self.market_of_order(order.market()).hold_of(order);
         self.funds.hold(account, asset, needed);
-        let market = self.markets[order.market().0 as usize].as_mut();
-        let market = market.expect("orders stand in markets that exist");
+        let market = self.markets.loose(order.market().0);
         let root = &mut market.stops[order.side as usize];
         *root = self.stops.remove(order.side, *root, order.id.slot());
-        if !market.has_stops() {
-            market.reach = Reach::NONE;
+        if *market.stops == [NIL; 2] {
+            *self.markets.hot(order.market().0).reach = Reach::NONE;
         }
     }
 
@@ -360,8 +400,8 @@ impl Engine {
         }
         if self.next_triggered(market).is_some() {
             self.work = Some(Work::Arriving(id));
-        } else if let Ok(market) = self.market_mut(id) {
-            market.reach = Reach::NONE;
+        } else {
+            *self.markets.hot(id.0).reach = Reach::NONE;
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::book::crosses;
 use crate::engine::{Engine, Work};
 use crate::look_ahead::Owner;
-use crate::market::limit_of;
+use crate::market::{Market, limit_of};
 use crate::orders::Order;
 use domain::{
     Effects, MAX_FILLS, OrderId, OrderType, Price, Qty, Reason, SelfTrade, Side, TimeInForce,
@@ -122,9 +122,7 @@ impl Engine {
 
     /// Puts an order into the queue of its price, as it is.
     pub(crate) fn join_queue(&mut self, slot: u32) {
-        let market = self.markets[self.orders[slot].market().0 as usize]
-            .as_mut()
-            .expect("orders stand in markets that exist");
+        let market = self.markets.loose(self.orders[slot].market().0);
         market.book.join(&mut self.ladders, &mut self.orders, slot);
     }
 
@@ -136,11 +134,34 @@ impl Engine {
             && sweep.time_in_force == TimeInForce::GoodTillCancel;
         if order.leaves == Qty::ZERO {
             self.retire(&order);
-        } else if rests {
+        } else if !rests {
+            self.cancel_rest(slot, reason, out);
+        } else if let Err(reason) = self.check_page(
+            self.market_of_order(order.market()),
+            order.side,
+            order.price,
+        ) {
+            // Only what was a stop: of any other order that was seen to before it was taken, and no sweep takes pages
+            // from whoever sweeps.
+            self.cancel_rest(slot, reason, out);
+        } else {
             self.rest(slot);
             self.publish_add(&order, out);
+        }
+    }
+
+    /// Whether an order may come to rest at a price: its side has the page, or one is free.
+    pub(crate) fn check_page(
+        &self,
+        market: &Market,
+        side: Side,
+        price: Price,
+    ) -> Result<(), Reason> {
+        let has = self.ladders.free_pages() > 0 || market.book.has_page(&self.ladders, side, price);
+        if has {
+            Ok(())
         } else {
-            self.cancel_rest(slot, reason, out);
+            Err(Reason::LevelTableFull)
         }
     }
 }

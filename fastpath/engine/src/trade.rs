@@ -70,7 +70,7 @@ impl Engine {
         let base_units = market.base_units(terms.qty).expect(FITS);
         let volume = market.volume(notional);
         let (base, quote) = (market.terms.base, market.terms.quote);
-        let market_id = market.terms.market;
+        let (market_id, has_stops) = (market.terms.market, market.has_stops());
         // A market buy pays from what is available.
         let freed = (buy.price != Price(0)).then(|| market.freed_of_buy(buy, terms.qty));
         let taker_fee = Fee::of_taker(notional, self.rates_of(takers, market));
@@ -90,31 +90,28 @@ impl Engine {
         self.funds.spend_held(seller, base, base_units, base_units);
         self.funds
             .credit(seller, quote, seller_fee.out_of(notional));
-        self.markets[market_id.0 as usize]
-            .as_mut()
-            .expect("orders stand in markets that exist")
-            .note_price(terms.price);
+        self.markets
+            .hot(market_id.0)
+            .note_price(terms.price, has_stops);
         let day = self.day.number;
-        self.account_state_mut(takers).traded(day, volume);
-        self.account_state_mut(makers).traded(day, volume);
+        self.accounts.hot(takers.0).traded(day, volume);
+        self.accounts.hot(makers.0).traded(day, volume);
         (maker_fee, taker_fee)
     }
 
     /// Takes both fees into what the exchange has earned of an asset. The maker's, as it can be paid.
     fn collect(&mut self, quote: AssetId, taker_fee: Fee, maker_fee: Fee) -> Fee {
-        let asset = self.asset_state_mut(quote);
-        let with_takers = taker_fee.on_top_of(asset.fees);
+        let fees = self.assets.hot(quote.0).fees;
+        let with_takers = taker_fee.on_top_of(*fees);
         let maker_fee = maker_fee.within(with_takers);
-        asset.fees = maker_fee.on_top_of(with_takers);
+        *fees = maker_fee.on_top_of(with_takers);
         maker_fee
     }
 
     /// Takes shown lots off a resting order; one that shows none any more leaves its queue.
     pub(crate) fn fill_resting(&mut self, maker: u32, qty: Qty) {
         let order = self.orders[maker];
-        let market = self.markets[order.market().0 as usize]
-            .as_mut()
-            .expect("orders stand in markets that exist");
+        let market = self.markets.loose(order.market().0);
         market
             .book
             .reduce(&mut self.ladders, order.side, order.price, (qty, Qty::ZERO));

@@ -87,7 +87,8 @@ impl Engine {
     /// A session, if it exists.
     #[must_use]
     pub fn session(&self, session: SessionId) -> Option<SessionView> {
-        let session = self.sessions.get(session.0 as usize)?.as_ref()?;
+        let entered = self.entered.get(session)?;
+        let session = self.session_or_none(session)?;
         Some(SessionView {
             account: session.account,
             delegation: session.delegation,
@@ -95,6 +96,8 @@ impl Engine {
             next_report_no: session.next_report_no,
             last_number: session.last_number,
             epoch_report_no: session.epoch_report_no,
+            entered: entered.all,
+            unattested: entered.unattested,
         })
     }
 

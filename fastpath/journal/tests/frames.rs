@@ -41,7 +41,7 @@ fn a_frame_has_the_documented_bytes() {
     let all = bytes(&buffer[..words]);
     assert_eq!(words, 8 + 1 + 10);
     let expected = [
-        &[4, 0, 0x02, 0x01][..],
+        &[5, 0, 0x02, 0x01][..],
         &152_u32.to_le_bytes(),
         &header.seq.0.to_le_bytes(),
         &header.epoch.to_le_bytes(),
@@ -145,8 +145,8 @@ fn each_refusal_says_what_is_wrong() {
     assert_eq!(
         refused(&|words| words[3] += 1 << 48),
         FrameError::EventCount {
-            says: 12,
-            found: 11
+            says: 13,
+            found: 12
         }
     );
     let event = 8 + written::commands()[0].kind().body_words();

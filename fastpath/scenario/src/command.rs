@@ -15,13 +15,16 @@ use crate::{
     words::{Fault, Words},
 };
 use domain::{
-    Checkpoint, Command, Continue, EngineVersion, Genesis, MarketId, Nanos, OrderId, Recovered,
-    SessionId, Side, Source, Timer, Zero,
+    Attest, Checkpoint, Command, Continue, EngineVersion, Genesis, MarketId, Nanos, OrderId,
+    Recovered, SessionId, Side, Source, Timer, Zero,
 };
 use mass::Sender;
 
 /// Who sends what.
 pub(crate) type Sent = (Source, Command);
+
+/// The engine does not look at signatures.
+const ATTEST: Command = Command::Attest(Attest { signature: [0; 64] });
 
 /// What a line comes to.
 pub(crate) enum Action {
@@ -41,8 +44,8 @@ pub(crate) enum Action {
 
 const COMMANDS: &str = "genesis, uninitialised, asset, market, account, session, trader, delegate, deposit, cancel, \
     kill, revive, tier, limits, fees, collect, state, collar, delist, clock, timer, checkpoint, recovered, version, \
-    continue, or a session and buys, sells, cancels, amends, quotes, pulls, protects, kills, revives, or a trader \
-    and has";
+    confirm, continue, or a session and buys, sells, cancels, amends, quotes, pulls, protects, attests, kills, revives, \
+    or a trader and has";
 
 /// What a line says. `now` is what the sequencer's clock says.
 pub(crate) fn read(mut words: Words, names: &mut Names, now: Nanos) -> Result<Action, Fault> {
@@ -126,6 +129,7 @@ fn by_operator(
         "state" => operator::set_market_state(words, names)?,
         "collar" => operator::set_collar(words, names)?,
         "delist" => operator::delist(words, names)?,
+        "confirm" => operator::confirm(words, names)?,
         _ => return Ok(None),
     };
     Ok(Some(vec![command]))
@@ -133,8 +137,9 @@ fn by_operator(
 
 /// What a session or a trader does.
 fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, Fault> {
-    let verb = words
-        .next("buys, sells, cancels, amends, quotes, pulls, protects, kills, revives or has")?;
+    let verb = words.next(
+        "buys, sells, cancels, amends, quotes, pulls, protects, attests, kills, revives or has",
+    )?;
     if verb == "has" {
         return setup::funds(name, words, names);
     }
@@ -150,6 +155,7 @@ fn named(name: &str, words: &mut Words, names: &mut Names) -> Result<Vec<Sent>, 
         "quotes" => vec![quotes::quote(words, names)?],
         "pulls" => vec![quotes::pull(words, names)?],
         "protects" => vec![quotes::protect(words, names)?],
+        "attests" => vec![ATTEST],
         "kills" => mass::kill_switches(words, names, Sender::Session, true)?,
         "revives" => mass::kill_switches(words, names, Sender::Session, false)?,
         _ => {

@@ -10,8 +10,8 @@ use crate::{
     words::Words,
 };
 use domain::{
-    Accepted, Amended, Event, Fill, MarketDefined, MarketId, Outcome, ProtectionReached,
-    ProtectionSet, Reason, Rejected, SelfTradePrevented, Triggered,
+    Accepted, Amended, AttestationNoted, Event, Fill, MarketDefined, MarketId, Outcome,
+    ProtectionReached, ProtectionSet, Reason, Rejected, SelfTradePrevented, Triggered,
 };
 
 /// Events of one class are listed together: who lists one of them lists all of them.
@@ -112,6 +112,11 @@ const KINDS: &[Kind] = &[
         Class::Answers,
         "SESSION protection-reached",
         &["qty", "notional", "fills", "market", "report"],
+    ),
+    kind(
+        Class::Answers,
+        "SESSION attestation-noted",
+        &["level", "report"],
     ),
     kind(Class::Answers, "done COMMAND", &[]),
     kind(Class::Answers, "refused COMMAND REASON", &[]),
@@ -362,6 +367,11 @@ fn protection_reached(e: &ProtectionReached, names: &Names) -> Described {
         .with("market", names.markets.name(e.market.0))
 }
 
+fn attestation_noted(e: &AttestationNoted, names: &Names) -> Described {
+    Described::new(&format!("{} attestation-noted", names.session(e.session)))
+        .with("level", e.level)
+}
+
 fn defined(e: &MarketDefined, names: &Names) -> Described {
     Described::new(&format!(
         "market-defined {}",
@@ -422,6 +432,7 @@ pub(crate) fn describe(event: &Event, names: &Names) -> Described {
             Event::Triggered(e) => triggered(e, names),
             Event::ProtectionSet(e) => protection_set(e, names),
             Event::ProtectionReached(e) => protection_reached(e, names),
+            Event::AttestationNoted(e) => attestation_noted(e, names),
             Event::Trade(e) => {
                 let (maker, taker) = (of(e.maker_order_id), of(e.taker_order_id));
                 text(format!("trade {maker} {taker} {} @ {}", e.qty, e.price))

@@ -57,6 +57,7 @@ const FORMS: &[Form] = &[
             "notional",
             "position",
             "most-volume",
+            "most-unattested",
             "most-orders",
         ],
     ),
@@ -78,6 +79,8 @@ const FORMS: &[Form] = &[
             "next-report",
             "epoch-report",
             "last",
+            "entered",
+            "unattested",
         ],
     ),
     form(
@@ -265,7 +268,9 @@ fn session(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Descr
         .with("max", view.delegation.max_order_notional)
         .with("next-report", view.next_report_no)
         .with("epoch-report", view.epoch_report_no)
-        .with("last", view.last_number))
+        .with("last", view.last_number)
+        .with("entered", view.entered)
+        .with("unattested", view.unattested))
 }
 
 /// `protection SESSION`, or `protection SESSION none`.
@@ -309,6 +314,7 @@ fn account(words: &mut Words, names: &Names, rules: &impl Rules) -> Result<Descr
             .with("notional", own.max_order_notional)
             .with("position", own.max_position)
             .with("most-volume", own.max_daily_volume)
+            .with("most-unattested", own.max_unattested_notional)
             .with("most-orders", own.max_open_orders),
     })
 }

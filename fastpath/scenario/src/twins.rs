@@ -69,6 +69,11 @@ impl<A: Rules, B: Rules> Twins<A, B> {
         &self.first
     }
 
+    /// The other one.
+    pub fn other(&self) -> &B {
+        &self.second
+    }
+
     /// Whether both admit this number.
     ///
     /// # Errors

@@ -458,7 +458,8 @@ fn a_then_with_an_unknown_name_or_option_is_answered_with_those_that_there_are()
         (
             "alice acepted a",
             "expected has, or what a session is told (accepted, rejected, filled, canceled, \
-             amended, not-applied, prevented, mass-canceled, triggered, protection-set, protection-reached), behind `alice`, found `acepted`",
+             amended, not-applied, prevented, mass-canceled, triggered, protection-set, protection-reached, \
+             attestation-noted), behind `alice`, found `acepted`",
         ),
         (
             "alice trade a b 5 @ 1",
@@ -548,7 +549,7 @@ fn every_event_is_understood_as_it_is_shown() {
         and alice sells 1 @ 5 as s\nand alice buys 1 @ 5 as t\nand state Continuous\n\
         and alice sells 1 @ 4 as u stop=3\nand alice sells 1 @ 3 as v\nand alice buys 1 @ 3 as w\n\
         and alice protects window=9 fills=1 request=4\nand alice quotes none / 1 @ 5 as q\nand alice buys 2 @ 5 as x\n\
-        and recovered grace=9\n";
+        and alice attests\nand recovered grace=9\n";
     let fault = fault_of(&format!("{text}then nothing\n"));
     let (_, shown) = fault.split_once("what happened:").expect("a list");
     let lines: Vec<&str> = shown.trim().lines().map(str::trim).collect();
@@ -564,6 +565,7 @@ fn every_event_is_understood_as_it_is_shown() {
         "triggered",
         "protection-set",
         "protection-reached",
+        "attestation-noted",
         "done",
         "refused",
         "hash",

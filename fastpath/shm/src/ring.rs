@@ -248,8 +248,22 @@ impl<W: Words> RingConsumer<W> {
                 return Ok(None);
             }
         }
-        let words = self.ring.slot(self.next);
-        Ok(Some(std::array::from_fn(|i| words[i].owned_get())))
+        Ok(Some(self.copy_of(self.next)))
+    }
+
+    /// A copy of the slot that lies so many behind the next one, if the producer had published it when it was last
+    /// looked at, which [`Self::peek`] does. Its content is untrusted.
+    #[inline]
+    #[must_use]
+    pub fn peek_behind(&self, slots: usize) -> Option<Slot> {
+        let known = self.head.wrapping_sub(self.next);
+        let behind = slots as u64;
+        (behind < known).then(|| self.copy_of(self.next.wrapping_add(behind)))
+    }
+
+    fn copy_of(&self, position: u64) -> Slot {
+        let words = self.ring.slot(position);
+        std::array::from_fn(|i| words[i].owned_get())
     }
 
     #[inline]

@@ -95,8 +95,12 @@ proptest! {
                     oracle.published.append(&mut oracle.pushed);
                 }
                 Op::Take => {
+                    let published: Vec<_> = oracle.published.iter().copied().map(slot).collect();
                     let expected = oracle.published.pop_front();
                     prop_assert_eq!(consumer_end.peek(), Ok(expected.map(slot)));
+                    let behind: Vec<_> = (0..=CAPACITY).map_while(|n| consumer_end.peek_behind(n)).collect();
+                    prop_assert!(published.starts_with(&behind), "what is published, in its order");
+                    prop_assert_eq!(behind.is_empty(), expected.is_none());
                     if let Some(n) = expected {
                         prop_assert_eq!(consumer_end.peek(), Ok(Some(slot(n))), "peeking moves nothing");
                         consumer_end.advance();
@@ -155,6 +159,23 @@ fn two_threads_pass_a_million_slots_in_order() {
     }
     pushing.join().expect("the producer ends");
     assert_eq!(consumer.peek(), Ok(None));
+}
+
+#[test]
+fn all_that_was_published_before_a_look_can_be_peeked() {
+    let memory = memory();
+    let (mut producer, mut consumer) = (producer(&memory), consumer(&memory));
+    for n in 0..3 {
+        producer.push(&slot(n)).expect("there is room");
+    }
+    producer.publish();
+    assert_eq!(consumer.peek_behind(0), None, "nobody has looked");
+    assert_eq!(consumer.peek(), Ok(Some(slot(0))));
+    let behind = [0, 1, 2, 3].map(|n| consumer.peek_behind(n));
+    assert_eq!(behind, [Some(slot(0)), Some(slot(1)), Some(slot(2)), None]);
+    consumer.advance();
+    assert_eq!(consumer.peek_behind(1), Some(slot(2)));
+    assert_eq!(consumer.peek(), Ok(Some(slot(1))), "peeking moves nothing");
 }
 
 #[test]

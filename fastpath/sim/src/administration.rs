@@ -139,6 +139,8 @@ impl NaiveEngine {
             terms: *command,
             next_report_no: 1,
             epoch_report_no: 1,
+            entered: 0,
+            unattested: 0,
             opened: self.sessions.len(),
         };
         self.sessions.insert(command.session, session);

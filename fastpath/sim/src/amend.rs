@@ -145,11 +145,19 @@ impl NaiveEngine {
         let keeps_priority = new.price == old.price
             && new.leaves <= old.leaves
             && !self.is(Mutant::AmendDownLosesPriority);
+        let intent = Self::amended_intent(&old, price, amend.qty);
+        let volume = self.amended_volume(&intent, keeps_priority);
+        self.check_unattested(session, volume)?;
         if keeps_priority {
+            self.count_entered(session, volume);
             self.amend_in_place(&old, new, amend.qty, out);
             return Ok(());
         }
+        let place = (new.market, new.side, new.price);
+        let has_page = self.has_page(place) || self.is(Mutant::AmendNeedsNoPage);
+        ensure(has_page, Reason::LevelTableFull)?;
         self.check_requeue(&old, &new)?;
+        self.count_entered(session, volume);
         self.requeue(&old, new, amend.qty, out);
         Ok(())
     }
@@ -198,7 +206,12 @@ impl NaiveEngine {
         if self.is(Mutant::AmendBeyondLimits) {
             return Ok(());
         }
-        self.check_limits(&Intent {
+        self.check_limits(&Self::amended_intent(old, price, qty))
+    }
+
+    /// The order as it would be.
+    fn amended_intent(old: &Order, price: Price, qty: Qty) -> Intent {
+        Intent {
             account: old.account,
             market: old.market,
             side: old.side,
@@ -208,7 +221,17 @@ impl NaiveEngine {
             qty,
             leaves: Qty(qty.0 - old.filled.0),
             new_orders: 0,
-        })
+        }
+    }
+
+    /// What is not attested of an amended order: all of it, as if it were new; nothing if it asks for no more.
+    pub(crate) fn amended_volume(&self, intent: &Intent, asks_for_no_more: bool) -> u64 {
+        let spared = if self.is(Mutant::KeptPlacesEnterAgain) {
+            false
+        } else {
+            asks_for_no_more || self.is(Mutant::AmendmentsNeedNoAttestation)
+        };
+        if spared { 0 } else { self.open_volume(intent) }
     }
 
     /// What is hidden goes first.
@@ -235,7 +258,7 @@ impl NaiveEngine {
             funds()?;
         }
         if new.self_trade == SelfTrade::Abort {
-            self.look_ahead(new, Qty::ZERO)?;
+            self.look_ahead(new, Qty::ZERO, None)?;
         }
         funds()?;
         if !self.is(Mutant::AmendBeyondCollar) {

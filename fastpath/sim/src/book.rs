@@ -5,6 +5,12 @@ use crate::{
     naive::{NOWHERE, Order},
 };
 use domain::{Effects, MarketId, OrderId, Price, Qty, SessionId, Side};
+use std::collections::BTreeSet;
+
+/// A market, a side of it, and a price.
+type PlaceOfOrder = (MarketId, Side, Price);
+/// A market, a side of it, and which 64 of its prices.
+type Page = (MarketId, Side, i64);
 
 impl Order {
     pub(crate) fn is_resting(&self) -> bool {
@@ -126,6 +132,35 @@ impl NaiveEngine {
         }
         self.publish_add(&again, out);
         true
+    }
+
+    /// The page of 64 prices that a price of a market stands in.
+    pub(crate) fn page_of(&self, (market, side, price): PlaceOfOrder) -> Page {
+        let lowest = self.markets[&market].terms.price_min;
+        let offset = if self.is(Mutant::PagesBeginAtZero) {
+            price.0
+        } else {
+            price.0 - lowest.0
+        };
+        (market, side, offset / 64)
+    }
+
+    /// Those in which an order rests.
+    pub(crate) fn pages_in_use(&self) -> BTreeSet<Page> {
+        let resting = self.orders.iter().filter(|order| order.is_resting());
+        resting
+            .map(|order| self.page_of((order.market, order.side, order.price)))
+            .collect()
+    }
+
+    pub(crate) fn max_pages(&self) -> usize {
+        self.capacities.map_or(0, |genesis| genesis.max_pages) as usize
+    }
+
+    /// Whether an order may come to rest there.
+    pub(crate) fn has_page(&self, place: PlaceOfOrder) -> bool {
+        let pages = self.pages_in_use();
+        pages.contains(&self.page_of(place)) || pages.len() < self.max_pages()
     }
 
     pub(crate) fn has_slot(&self) -> bool {

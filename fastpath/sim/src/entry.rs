@@ -33,8 +33,8 @@ impl NaiveEngine {
         seq: Seq,
         out: &mut Effects,
     ) {
-        let new = match self.check_new(session, new) {
-            Ok(new) => new,
+        let (new, volume) = match self.check_new(session, new) {
+            Ok(checked) => checked,
             Err(reason) => {
                 let ids = (OrderId::NONE, new.client_order_id);
                 self.report_rejected(session, CommandKind::NewOrder, ids, reason, out);
@@ -56,6 +56,7 @@ impl NaiveEngine {
             });
         }
         self.orders.push(order);
+        self.count_entered(session, volume);
         self.report_accepted(&order, &new, out);
         if order.stop.is_some() {
             return;
@@ -98,8 +99,8 @@ impl NaiveEngine {
         }
     }
 
-    /// The order at the price with which it goes on.
-    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<NewOrder, Reason> {
+    /// The order at the price with which it goes on, and what is not attested of it.
+    fn check_new(&self, session: SessionId, new: &NewOrder) -> Result<(NewOrder, u64), Reason> {
         ensure(self.accepts_orders(), Reason::CancelOnly)?;
         self.check_delegation_lasts(session)?;
         ensure(!self.is_killed(session), Reason::Killed)?;
@@ -123,7 +124,7 @@ impl NaiveEngine {
         self.check_size(market, Self::reckoned_at(&new), new.qty)?;
         let limit = new.order_type.has_limit().then_some(new.price);
         self.check_delegation_covers(session, market, limit, new.qty)?;
-        self.check_limits(&Intent {
+        let intent = Intent {
             account: self.sessions[&session].terms.account,
             market: new.market,
             side: new.side,
@@ -137,19 +138,26 @@ impl NaiveEngine {
             qty: new.qty,
             leaves: new.qty,
             new_orders: 1,
-        })?;
+        };
+        self.check_limits(&intent)?;
+        let volume = self.open_volume(&intent);
+        self.check_unattested(session, volume)?;
         ensure(
             !self.has_client_id(session, new.client_order_id)
                 || self.is(Mutant::DuplicateClientOrderId),
             Reason::DuplicateClientOrderId,
         )?;
         ensure(self.has_slot(), Reason::OrderTableFull)?;
+        if new.time_in_force.rests() && !new.order_type.waits() {
+            let place = (new.market, new.side, new.price);
+            ensure(self.has_page(place), Reason::LevelTableFull)?;
+        }
         if !new.order_type.waits() {
             self.check_does_not_trade(new.market, new.side, new.post_only, named)?;
         }
         self.check_arriving(&self.arriving(session, &new), &new)?;
         collar?;
-        Ok(new)
+        Ok((new, volume))
     }
 
     /// Checks 13 and 14: funds, and what it demands of the other side.
@@ -158,13 +166,15 @@ impl NaiveEngine {
         if !self.is(Mutant::LooksAheadBeforeFunds) {
             funds()?;
         }
-        let takes = self.look_ahead(arriving, must(new))?;
+        let pays_as_it_goes = (new.side, new.order_type) == (Side::Buy, OrderType::Market);
+        let quote = self.markets[&new.market].terms.quote;
+        let purse = pays_as_it_goes.then(|| self.available(arriving.account, quote));
+        let takes = self.look_ahead(arriving, must(new), purse)?;
         funds()?;
         let filled = || self.check_fills(&takes, must(new), new.qty);
         if self.is(Mutant::FillsBeforeFunds) {
             filled()?;
         }
-        let pays_as_it_goes = (new.side, new.order_type) == (Side::Buy, OrderType::Market);
         ensure(
             !pays_as_it_goes || self.can_pay(arriving, new, &takes),
             Reason::InsufficientFunds,

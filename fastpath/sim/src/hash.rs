@@ -4,7 +4,7 @@ use crate::{
     Mutant, NaiveEngine,
     naive::{Canceling, Market, Order, Session, Stage, Sweep, Uncrossing, Work},
 };
-use domain::{Limits, OrderId, Price, RecordHash, Tag};
+use domain::{Limits, Price, RecordHash, Tag};
 
 fn record(tag: Tag, words: impl IntoIterator<Item = u64>) -> u64 {
     words
@@ -34,6 +34,7 @@ impl NaiveEngine {
             self.hash_sessions(),
             self.hash_sources(),
             self.hash_orders(),
+            self.hash_lists(),
             self.hash_free_slots(),
             self.hash_kill_switches(),
             self.hash_protections(),
@@ -41,7 +42,7 @@ impl NaiveEngine {
             self.hash_fees(),
             self.hash_work(),
         ];
-        sums.into_iter().fold(0, u64::wrapping_add)
+        sum(sums)
     }
 
     fn hash_engine(&self) -> u64 {
@@ -67,6 +68,7 @@ impl NaiveEngine {
                 genesis.max_sessions,
                 genesis.max_orders,
                 genesis.max_levels,
+                genesis.max_pages,
             ];
             record(Tag::Capacities, capacities.map(u64::from))
         }))
@@ -74,17 +76,13 @@ impl NaiveEngine {
 
     fn hash_assets(&self) -> u64 {
         sum(self.assets.values().map(|asset| {
-            let terms = [
-                u64::from(asset.terms.asset.0),
-                u64::from(asset.terms.decimals),
-            ];
-            record(
-                Tag::Asset,
-                terms
-                    .into_iter()
-                    .chain(words_of(&asset.terms.symbol))
-                    .chain([asset.deposited, asset.fees]),
-            )
+            let id = u64::from(asset.terms.asset.0);
+            let terms = [id, u64::from(asset.terms.decimals)];
+            let symbol = words_of(&asset.terms.symbol);
+            sum([
+                record(Tag::Asset, terms.into_iter().chain(symbol)),
+                record(Tag::Supply, [id, asset.deposited, asset.fees]),
+            ])
         }))
     }
 
@@ -95,16 +93,17 @@ impl NaiveEngine {
     fn hash_accounts(&self) -> u64 {
         sum(self.accounts.values().map(|account| {
             let terms = &account.terms;
-            let ids = [u64::from(terms.account.0), u64::from(terms.firm.0)];
-            let trades = [
-                u64::from(account.tier),
-                account.volume,
-                u64::from(account.volume_day),
-            ];
-            record(
-                Tag::Account,
-                ids.into_iter().chain(words_of(&terms.owner)).chain(trades),
-            )
+            let id = u64::from(terms.account.0);
+            let whose = [id, u64::from(terms.firm.0)].into_iter();
+            let tier = [u64::from(account.tier)];
+            let day = u64::from(account.volume_day);
+            sum([
+                record(
+                    Tag::Account,
+                    whose.chain(words_of(&terms.owner)).chain(tier),
+                ),
+                record(Tag::Volume, [id, account.volume, day]),
+            ])
         }))
     }
 
@@ -114,9 +113,9 @@ impl NaiveEngine {
             .iter()
             .filter(|(_, owned)| **owned != 0)
             .map(|((account, asset), _)| {
+                let assets = self.capacities.map_or(0, |genesis| genesis.max_assets);
                 let words = [
-                    u64::from(account.0),
-                    u64::from(asset.0),
+                    u64::from(account.0) * u64::from(assets) + u64::from(asset.0),
                     self.available(*account, *asset),
                     self.held(*account, *asset),
                 ];
@@ -130,13 +129,17 @@ impl NaiveEngine {
                 terms,
                 next_report_no,
                 epoch_report_no,
+                entered,
+                unattested,
                 opened: _,
             } = session;
             let older = self.session_before(terms.session);
             let last = self.last_number(domain::Source::of_session(terms.session));
-            record(
+            let id = u64::from(terms.session.0);
+            let numbers = record(Tag::Numbers, [id, *next_report_no, last]);
+            let session = record(
                 Tag::Session,
-                [u64::from(terms.session.0), u64::from(terms.account.0)]
+                [id, u64::from(terms.account.0)]
                     .into_iter()
                     .chain(words_of(&terms.delegation.public_key))
                     .chain(words_of(&terms.delegation.exchange_key))
@@ -144,12 +147,11 @@ impl NaiveEngine {
                         terms.delegation.expires.0,
                         terms.delegation.max_order_notional.0,
                         terms.gate as u64,
-                        *next_report_no,
-                        last,
                         *epoch_report_no,
                         older.map_or(0, |older| u64::from(older.0) + 1),
                     ]),
-            )
+            );
+            sum([session, numbers, hash_entered(id, *entered, *unattested)])
         }))
     }
 
@@ -171,31 +173,35 @@ impl NaiveEngine {
         } else {
             order.priority
         };
-        let older = self.older(order).unwrap_or(OrderId::NONE);
         let words = [
             order.id.0,
-            u64::from(order.session.0),
-            u64::from(order.account.0),
-            u64::from(order.market.0),
-            order.side as u64,
-            self.post_only_word(order),
-            order.self_trade as u64,
-            order.self_trade_scope as u64,
+            self.whose_and_how(order),
             word_of(order.price),
             order.leaves.0,
             order.filled.0,
             order.client_order_id.0,
             priority,
-            older.0,
-            u64::from(order.until_close),
-            order.expires.0,
-            order.display.0,
-            order.hidden.0,
-            order.stop.map_or(0, |stop| word_of(stop.trigger)),
-            order.stop.map_or(0, |stop| word_of(stop.worst)),
-            order.stop.map_or(0, |stop| stop.entered.0),
         ];
-        record(Tag::Order, words)
+        sum([record(Tag::Order, words), hash_extras(order)])
+    }
+
+    fn whose_and_how(&self, order: &Order) -> u64 {
+        u64::from(order.session.0)
+            + (u64::from(order.market.0) << 32)
+            + ((order.side as u64) << 48)
+            + (self.post_only_word(order) << 56)
+            + ((order.self_trade as u64) << 58)
+            + ((order.self_trade_scope as u64) << 61)
+            + (u64::from(order.until_close) << 62)
+    }
+
+    /// Which order each order's session entered next before it.
+    fn hash_lists(&self) -> u64 {
+        sum(self.orders.iter().filter_map(|order| {
+            let older = self.older(order)?;
+            let [slot, older] = [order.id, older].map(|id| u64::from(id.slot()));
+            Some(record(Tag::Older, [(slot << 32) + older]))
+        }))
     }
 
     /// A quote is one more way not to trade on arrival.
@@ -286,6 +292,35 @@ impl NaiveEngine {
     }
 }
 
+/// A slot's record, if anything is in its other words.
+fn record_unless_empty<const N: usize>(tag: Tag, words: [u64; N]) -> u64 {
+    if words[1..].iter().all(|&word| word == 0) {
+        return 0;
+    }
+    record(tag, words)
+}
+
+/// What few orders have.
+fn hash_extras(order: &Order) -> u64 {
+    let slot = u64::from(order.id.slot());
+    let iceberg = [slot, order.display.0, order.hidden.0];
+    let expiry = [slot, order.expires.0];
+    let stop = order.stop.map(|stop| {
+        let words = [
+            slot,
+            word_of(stop.trigger),
+            word_of(stop.worst),
+            stop.entered.0,
+        ];
+        record(Tag::Stop, words)
+    });
+    sum([
+        record_unless_empty(Tag::Iceberg, iceberg),
+        record_unless_empty(Tag::Expiry, expiry),
+        stop.unwrap_or_default(),
+    ])
+}
+
 fn hash_sweep(sweep: &Sweep) -> u64 {
     let words = [
         sweep.order_id.0,
@@ -343,6 +378,7 @@ fn hash_limits(of_account: u64, target: u32, limits: &Limits) -> u64 {
         limits.max_order_notional,
         limits.max_position,
         limits.max_daily_volume,
+        limits.max_unattested_notional,
         u64::from(limits.max_open_orders),
     ];
     record(Tag::Limits, words)
@@ -353,8 +389,8 @@ fn word_of(price: Price) -> u64 {
     price.0.cast_unsigned()
 }
 
-fn sum(hashes: impl Iterator<Item = u64>) -> u64 {
-    hashes.fold(0, u64::wrapping_add)
+fn sum(hashes: impl IntoIterator<Item = u64>) -> u64 {
+    hashes.into_iter().fold(0, u64::wrapping_add)
 }
 
 fn hash_market(market: &Market) -> u64 {
@@ -378,8 +414,9 @@ fn hash_market(market: &Market) -> u64 {
         terms.min_qty.0,
         word_of(terms.price_min),
     ];
-    let since = [
-        terms.state as u64,
+    let id = u64::from(terms.market.0);
+    let trading = [
+        id,
         *state as u64,
         word_of(*last_price),
         collar.reference as u64,
@@ -389,11 +426,20 @@ fn hash_market(market: &Market) -> u64 {
         word_of(low),
         word_of(high),
     ];
-    record(
-        Tag::Market,
-        numbers
-            .into_iter()
-            .chain(words_of(&terms.symbol))
-            .chain(since),
-    )
+    let at_first = [terms.state as u64];
+    let symbol = words_of(&terms.symbol);
+    sum([
+        record(
+            Tag::Market,
+            numbers.into_iter().chain(symbol).chain(at_first),
+        ),
+        record(Tag::Trading, trading),
+    ])
+}
+
+fn hash_entered(session: u64, entered: u64, unattested: u64) -> u64 {
+    if entered == 0 && unattested == 0 {
+        return 0;
+    }
+    record(Tag::Entered, [session, entered, unattested])
 }

@@ -12,6 +12,7 @@
 
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
 mod book;
 mod collar;
@@ -31,6 +32,7 @@ mod protection;
 mod quotes;
 mod read;
 mod report;
+mod shape;
 mod stops;
 mod sweep;
 mod trade;

@@ -78,7 +78,7 @@ impl NaiveEngine {
         Ok(())
     }
 
-    fn limits_of(&self, account: AccountId) -> Limits {
+    pub(crate) fn limits_of(&self, account: AccountId) -> Limits {
         let tier = self.accounts[&account].tier;
         let of_tier = self.tier_limits.get(&tier);
         let own = self.own_limits.get(&account);
@@ -161,15 +161,20 @@ impl NaiveEngine {
 
     /// e.
     fn check_volume(&self, order: &Intent, limits: &Limits) -> Result<(), Reason> {
-        let quote = self.markets[&order.market].terms.quote;
-        let more = self
-            .reckoned_notional(order, order.leaves)
-            .map_or(0, |notional| self.millionths(quote, notional));
-        let volume = self.volume_of_today(order.account).saturating_add(more);
+        let volume = self
+            .volume_of_today(order.account)
+            .saturating_add(self.open_volume(order));
         ensure(
             is_within(volume.into(), limits.max_daily_volume, PARTS),
             Reason::VolumeAboveLimit,
         )
+    }
+
+    /// What is open of the order, in millionths of whole quote units; 0 if there is no price to reckon with.
+    pub(crate) fn open_volume(&self, order: &Intent) -> u64 {
+        let quote = self.markets[&order.market].terms.quote;
+        self.reckoned_notional(order, order.leaves)
+            .map_or(0, |notional| self.millionths(quote, notional))
     }
 
     /// The notional of so many lots of the order, as far as it is known: a market order's is taken at the worst

@@ -1,7 +1,7 @@
 //! What an order would do to the other side, looked at before it is accepted.
 
 use crate::{Mutant, NaiveEngine, entry::ensure, naive::Order};
-use domain::{FirmId, MAX_LOOK_AHEAD, Price, Qty, Reason, SelfTrade, SelfTradeScope};
+use domain::{Amount, FirmId, MAX_LOOK_AHEAD, Price, Qty, Reason, SelfTrade, SelfTradeScope};
 
 impl NaiveEngine {
     /// Whether an order that rests is one of the arriving order's own.
@@ -16,18 +16,19 @@ impl NaiveEngine {
     }
 
     /// Check 14: what an order takes, at which prices, as far as it must trade `must` lots. The
-    /// order's price is the worst at which it trades.
+    /// order's price is the worst at which it trades; a market buy pays from its purse as it goes.
     pub(crate) fn look_ahead(
         &self,
         arriving: &Order,
         must: Qty,
+        purse: Option<u64>,
     ) -> Result<Vec<(Price, Qty)>, Reason> {
         let must = self.looked_for(must, arriving.leaves);
         let looks = must > Qty::ZERO || arriving.self_trade == SelfTrade::Abort;
         if arriving.self_trade == SelfTrade::Allow {
             Ok(self.takes_of_anyone(arriving))
         } else if looks {
-            self.takes_of_others(arriving, must)
+            self.takes_of_others(arriving, must, purse)
         } else {
             Ok(Vec::new())
         }
@@ -70,10 +71,18 @@ impl NaiveEngine {
             .collect()
     }
 
-    /// What it takes where it trades with none of its own, until it has what it must: at each price what is shown,
-    /// order by order, and then what these others have hidden.
-    fn takes_of_others(&self, arriving: &Order, must: Qty) -> Result<Vec<(Price, Qty)>, Reason> {
+    /// What it takes where it trades with none of its own, until it has what it must, or can pay no more: at each price
+    /// what is shown, order by order, and then what these others have hidden.
+    fn takes_of_others(
+        &self,
+        arriving: &Order,
+        must: Qty,
+        purse: Option<u64>,
+    ) -> Result<Vec<(Price, Qty)>, Reason> {
+        let market = &self.markets[&arriving.market].terms;
         let mut look = Look {
+            purse: purse.filter(|_| !self.is(Mutant::LooksBehindFunds)),
+            tick_value: market.tick_value,
             takes: Vec::new(),
             rest: arriving.leaves.0,
             taken: 0,
@@ -103,6 +112,9 @@ impl NaiveEngine {
     ) -> Result<bool, Reason> {
         let most = MAX_LOOK_AHEAD + usize::from(self.is(Mutant::LooksOneFurther));
         for maker in queue {
+            if look.is_spent() {
+                return Ok(false);
+            }
             let enough = look.taken >= look.must && arriving.self_trade != SelfTrade::Abort;
             if enough || look.rest == 0 {
                 return Ok(false);
@@ -133,6 +145,10 @@ impl NaiveEngine {
 
 /// What a look ahead has come to.
 struct Look {
+    /// What it may cost, if it is not held yet.
+    purse: Option<u64>,
+    /// Base units of a lot at one tick.
+    tick_value: u64,
     takes: Vec<(Price, Qty)>,
     rest: u64,
     taken: u64,
@@ -141,6 +157,16 @@ struct Look {
 }
 
 impl Look {
+    /// Whether what it takes costs more than there is, fees apart.
+    fn is_spent(&self) -> bool {
+        let notional = |(price, qty): &(Price, Qty)| {
+            let notional = Amount::notional(*price, *qty, self.tick_value);
+            u128::from(notional.map_or(u64::MAX, |notional| notional.0))
+        };
+        let cost = self.takes.iter().map(notional).sum::<u128>();
+        self.purse.is_some_and(|purse| cost > u128::from(purse))
+    }
+
     fn take(&mut self, price: Price, there: u64) {
         let qty = self.rest.min(there);
         self.rest -= qty;

@@ -115,6 +115,9 @@ impl NaiveEngine {
         let answer = self.try_delist_market(command, out);
         Self::report_outcome(CommandKind::DelistMarket, answer, out);
         if answer.is_ok() {
+            if !self.is(Mutant::DelistingSparesProtections) {
+                self.drop_protections(|_, _, market| market == command.market);
+            }
             let wanted = MassCancel {
                 market: command.market,
                 scope: Scope::Everyone,

@@ -70,6 +70,11 @@ impl NaiveEngine {
                     target,
                     ..MassCancel::OWN
                 };
+                if from.is_none() && !self.is(Mutant::KillingSparesProtections) {
+                    self.drop_protections(|twin, session, _| {
+                        twin.has(command.scope, target, session)
+                    });
+                }
                 self.cancel_many(from, kind, Reason::KillSwitch, wanted, out);
             }
             Ok(_) => Self::report_outcome(kind, Ok(()), out),

@@ -49,6 +49,12 @@ pub enum Mutant {
     GraceEndsLate,
     /// A market's price levels are not counted against the capacity.
     LevelsWithoutLimit,
+    /// Pages of prices are counted from price 0, not from the market's lowest.
+    PagesBeginAtZero,
+    /// An amendment may come to rest without a page.
+    AmendNeedsNoPage,
+    /// A quote of two sides needs one page.
+    QuotesNeedOnePage,
     /// Half of what can be counted is the most of an asset.
     SupplyLimitTooLow,
     /// The hash leaves out an order's place in the queue.
@@ -305,11 +311,35 @@ pub enum Mutant {
     ProtectionIsForAllMarkets,
     /// A frame has room for however many protections.
     ProtectionTakesNoRoom,
+    /// Nothing that an amendment or a quote asks for has to be attested.
+    AmendmentsNeedNoAttestation,
+    /// What keeps its place has to be attested anew.
+    KeptPlacesEnterAgain,
+    /// Each side of a quote has the limit of what is not attested for itself.
+    SidesAreAttestedApart,
+    /// Without a limit it is counted all the same what is not attested.
+    CountsWithoutALimit,
+    /// An attestation counts before it is checked.
+    AttestationsNeedNoCheck,
+    /// An attestation that covers less than an earlier one takes the difference back.
+    OldAttestationsCount,
+    /// A revoked key cannot attest what it has done.
+    RevokedMayNotAttest,
+    /// A market buy looks for its own behind what it can pay.
+    LooksBehindFunds,
+    /// A side of a quote that stays as it is may not be beyond the collar.
+    QuotesThatStayMeetTheCollar,
+    /// Who is stopped by a kill switch may set a protection.
+    KilledMayProtect,
+    /// The operator's kill switch leaves protections.
+    KillingSparesProtections,
+    /// Protections outlive their market.
+    DelistingSparesProtections,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 151] = [
+    pub const ALL: [Self; 166] = [
         Self::FeeRoundedUp,
         Self::MakerPaysTakerFee,
         Self::HoldForTakerFeeOnly,
@@ -333,6 +363,9 @@ impl Mutant {
         Self::TimeGoesBack,
         Self::GraceEndsLate,
         Self::LevelsWithoutLimit,
+        Self::PagesBeginAtZero,
+        Self::AmendNeedsNoPage,
+        Self::QuotesNeedOnePage,
         Self::SupplyLimitTooLow,
         Self::HashForgetsPriority,
         Self::DelegationEndsLate,
@@ -461,5 +494,17 @@ impl Mutant {
         Self::ProtectionSparesOtherSide,
         Self::ProtectionIsForAllMarkets,
         Self::ProtectionTakesNoRoom,
+        Self::AmendmentsNeedNoAttestation,
+        Self::KeptPlacesEnterAgain,
+        Self::SidesAreAttestedApart,
+        Self::CountsWithoutALimit,
+        Self::AttestationsNeedNoCheck,
+        Self::OldAttestationsCount,
+        Self::RevokedMayNotAttest,
+        Self::LooksBehindFunds,
+        Self::QuotesThatStayMeetTheCollar,
+        Self::KilledMayProtect,
+        Self::KillingSparesProtections,
+        Self::DelistingSparesProtections,
     ];
 }

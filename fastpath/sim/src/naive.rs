@@ -86,6 +86,11 @@ pub(crate) struct Session {
     pub(crate) next_report_no: u64,
     /// The first report number of this epoch.
     pub(crate) epoch_report_no: u64,
+    /// What it has entered while there was a limit to what is not attested, in millionths of whole quote units, modulo
+    /// 2^64.
+    pub(crate) entered: u64,
+    /// What of that it has not attested.
+    pub(crate) unattested: u64,
     /// How many had been opened before it.
     pub(crate) opened: usize,
 }
@@ -343,6 +348,7 @@ impl NaiveEngine {
             Command::KillSwitch(switch) => self.kill_switch(Some(session), switch, out),
             Command::Quote(quote) => self.quote(session, quote, out),
             Command::SetProtection(command) => self.set_protection(session, command, out),
+            Command::Attest(_) => self.attest(session, out),
             Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -361,6 +367,7 @@ impl NaiveEngine {
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Deposit(_) => self.report_rejected(
                 session,
                 command.kind(),
@@ -377,7 +384,8 @@ impl NaiveEngine {
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
             | Command::Quote(_)
-            | Command::SetProtection(_) => Err(Reason::UnknownSession),
+            | Command::SetProtection(_)
+            | Command::Attest(_) => Err(Reason::UnknownSession),
             Command::MassCancel(cancel) => return self.mass_cancel(None, cancel, out),
             Command::KillSwitch(switch) => return self.kill_switch(None, switch, out),
             Command::Continue(_) => return self.go_on(out),
@@ -398,6 +406,7 @@ impl NaiveEngine {
             Command::SetFees(command) => self.set_fees(command),
             Command::CollectFees(command) => self.pay_out_fees(command),
             Command::SetCollar(command) => self.set_collar(command),
+            Command::ConfirmAttestation(command) => self.confirm_attestation(command),
             Command::Deposit(command) => self.deposit(command),
         };
         if answer.is_err()

@@ -6,8 +6,8 @@ use crate::{
     naive::{Order, Protection},
 };
 use domain::{
-    Amount, ClientOrderId, CommandKind, Effects, MarketId, Nanos, OrderId, Price, Qty, Reason,
-    SessionId, SetProtection, Side,
+    Amount, ClientOrderId, CommandKind, Effects, MarketId, MarketState, Nanos, OrderId, Price, Qty,
+    Reason, SessionId, SetProtection, Side,
 };
 
 impl Protection {
@@ -55,8 +55,12 @@ impl NaiveEngine {
         if !self.is(Mutant::RevokedMayProtect) {
             self.check_delegation_lasts(session)?;
         }
-        let known = self.markets.contains_key(&command.market);
-        ensure(known, Reason::UnknownMarket)?;
+        let killed = self.is_killed(session) && !self.is(Mutant::KilledMayProtect);
+        ensure(!(command.has_limit() && killed), Reason::Killed)?;
+        let market = self.markets.get(&command.market);
+        let market = market.ok_or(Reason::UnknownMarket)?;
+        let delisted = market.state == MarketState::Delisted;
+        ensure(!(command.has_limit() && delisted), Reason::MarketDelisted)?;
         let has_window = command.window != 0;
         ensure(
             has_window == command.has_limit() || self.is(Mutant::ProtectionNeedsNoWindow),
@@ -66,6 +70,19 @@ impl NaiveEngine {
             self.check_quote_table(session, command.market)?;
         }
         Ok(())
+    }
+
+    /// Whoever the operator stops, or whatever market he ends, has no protections any more.
+    pub(crate) fn drop_protections(
+        &mut self,
+        is_meant: impl Fn(&Self, SessionId, MarketId) -> bool,
+    ) {
+        let keys: Vec<_> = self.protections.keys().copied().collect();
+        for (session, market) in keys {
+            if is_meant(self, session, market) {
+                self.protections.remove(&(session, market));
+            }
+        }
     }
 
     /// A maker has traded: whether its owner's protection is reached by that. If it is, what is quoted is cancelled.

@@ -7,7 +7,7 @@ use crate::{
     naive::{Market, NOWHERE, Order},
 };
 use domain::{
-    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED, MAX_QUOTED_OF_SESSION, MarketId, Nanos,
+    ClientOrderId, CommandKind, Effects, Flag, MAX_QUOTED, MAX_QUOTED_OF_ACCOUNT, MarketId, Nanos,
     NewOrder, OrderId, OrderType, PostOnly, Price, Qty, Quote, Reason, SelfTrade, SelfTradeScope,
     SessionId, Side,
 };
@@ -30,12 +30,19 @@ impl Leg {
     fn is_new(&self) -> bool {
         self.is_asked_for() && self.old.is_none()
     }
+
+    /// Whether the order keeps its place: at its price, with no more lots.
+    fn stays(&self) -> bool {
+        let keeps = |old: Order| old.price == self.price && self.qty <= old.leaves;
+        self.old.is_some_and(keeps)
+    }
 }
 
 impl NaiveEngine {
     pub(crate) fn quote(&mut self, session: SessionId, quote: &Quote, out: &mut Effects) {
         match self.check_quote(session, quote) {
             Ok(legs) => {
+                self.count_entered(session, self.entering(session, quote.market, &legs));
                 for leg in self.in_order(legs) {
                     self.set_leg(session, quote, leg, out);
                 }
@@ -106,11 +113,16 @@ impl NaiveEngine {
         for leg in asked() {
             self.check_leg_size(session, market, leg, counted)?;
         }
-        self.check_room(session, quote.market, news)?;
+        self.check_legs_unattested(session, quote.market, &legs)?;
+        self.check_slots(news)?;
+        self.check_pages(market, &legs)?;
+        self.check_quote_table(session, quote.market)?;
         for leg in asked() {
             self.check_leg_funds(session, market, leg)?;
         }
-        for leg in asked().filter(|_| !self.is(Mutant::QuotesHaveNoCollar)) {
+        let spared = |leg: &&Leg| leg.stays() && !self.is(Mutant::QuotesThatStayMeetTheCollar);
+        let meets = |leg: &&Leg| !self.is(Mutant::QuotesHaveNoCollar) && !spared(leg);
+        for leg in asked().filter(meets) {
             self.within_collar(market, leg.side, OrderType::Limit, leg.price)?;
         }
         Ok(legs)
@@ -199,9 +211,13 @@ impl NaiveEngine {
         if self.is(Mutant::QuotesBeyondLimits) {
             return Ok(());
         }
-        self.check_limits(&Intent {
+        self.check_limits(&self.leg_intent(session, market.terms.market, leg, news))
+    }
+
+    fn leg_intent(&self, session: SessionId, market: MarketId, leg: &Leg, news: usize) -> Intent {
+        Intent {
             account: self.sessions[&session].terms.account,
-            market: market.terms.market,
+            market,
             side: leg.side,
             order_type: OrderType::Limit,
             price: leg.price,
@@ -209,18 +225,59 @@ impl NaiveEngine {
             qty: leg.qty,
             leaves: leg.qty,
             new_orders: if leg.is_new() { news } else { 0 },
-        })
+        }
     }
 
-    /// Checks 11 and 12: there is a slot for each order that is new, and an entry for the session and the market.
-    fn check_room(&self, session: SessionId, market: MarketId, news: usize) -> Result<(), Reason> {
+    /// What is not attested of the sides, together: all of those that do not keep their place.
+    fn entering(&self, session: SessionId, market: MarketId, legs: &[Leg]) -> u64 {
+        legs.iter()
+            .filter(|leg| leg.is_asked_for())
+            .map(|leg| {
+                let stays = |old: Order| leg.price == old.price && leg.qty <= old.leaves;
+                let intent = self.leg_intent(session, market, leg, 0);
+                self.amended_volume(&intent, leg.old.is_some_and(stays))
+            })
+            .fold(0, u64::saturating_add)
+    }
+
+    /// The last part of check 10.
+    fn check_legs_unattested(
+        &self,
+        session: SessionId,
+        market: MarketId,
+        legs: &[Leg; 2],
+    ) -> Result<(), Reason> {
+        if self.is(Mutant::SidesAreAttestedApart) {
+            for leg in legs {
+                let volume = self.entering(session, market, &[*leg]);
+                self.check_unattested(session, volume)?;
+            }
+            return Ok(());
+        }
+        self.check_unattested(session, self.entering(session, market, legs))
+    }
+
+    /// Check 11: there is a slot for each order that is new.
+    fn check_slots(&self, news: usize) -> Result<(), Reason> {
         let needed = if self.is(Mutant::QuotesNeedOneSlot) {
             news.min(1)
         } else {
             news
         };
-        ensure(self.slots_left() >= needed, Reason::OrderTableFull)?;
-        self.check_quote_table(session, market)
+        ensure(self.slots_left() >= needed, Reason::OrderTableFull)
+    }
+
+    /// And a page for each side.
+    fn check_pages(&self, market: &Market, legs: &[Leg; 2]) -> Result<(), Reason> {
+        let mut pages = self.pages_in_use();
+        let asked = legs.iter().filter(|leg| leg.is_asked_for());
+        let wanted = asked.map(|leg| self.page_of((market.terms.market, leg.side, leg.price)));
+        if self.is(Mutant::QuotesNeedOnePage) {
+            pages.extend(wanted.take(1));
+        } else {
+            pages.extend(wanted);
+        }
+        ensure(pages.len() <= self.max_pages(), Reason::LevelTableFull)
     }
 
     /// All pairs of a session and a market for which something is quoted or protected.
@@ -240,8 +297,10 @@ impl NaiveEngine {
         let capacity = self.capacities.map_or(0, |genesis| genesis.max_orders);
         let more = usize::from(self.is(Mutant::OneQuoteEntryMore));
         let most = MAX_QUOTED.min(capacity as usize) + more;
-        let own = entries.iter().filter(|(of, _)| *of == session).count();
-        let room = entries.len() < most && own < MAX_QUOTED_OF_SESSION as usize;
+        let account = |session: SessionId| self.sessions[&session].terms.account;
+        let is_own = |of: SessionId| account(of) == account(session);
+        let own = entries.iter().filter(|(of, _)| is_own(*of)).count();
+        let room = entries.len() < most && own < MAX_QUOTED_OF_ACCOUNT as usize;
         ensure(
             room || entries.contains(&(session, market)),
             Reason::QuoteTableFull,

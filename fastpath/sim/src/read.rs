@@ -110,6 +110,8 @@ impl NaiveEngine {
             next_report_no: session.next_report_no,
             last_number: self.last_number(Source::of_session(id)),
             epoch_report_no: session.epoch_report_no,
+            entered: session.entered,
+            unattested: session.unattested,
         })
     }
 

@@ -7,8 +7,8 @@ use crate::{
     naive::{Order, Protection},
 };
 use domain::{
-    Accepted, Amended, Amount, BookAdd, BookDelete, BookReduce, BookReplace, Canceled,
-    ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
+    Accepted, Amended, Amount, AttestationNoted, BookAdd, BookDelete, BookReduce, BookReplace,
+    Canceled, ClientOrderId, CommandKind, CreateMarket, Effects, EventKind, Fill, Flag, Liquidity,
     MarketDefined, MarketId, MarketState, MarketStateChanged, MassCanceled, NewOrder, NotApplied,
     OrderId, Outcome, PhaseChanged, Price, ProtectionReached, ProtectionSet, Qty, Reason, Rejected,
     SelfTradePrevented, SessionId, SetProtection, StateHash, Trade, Triggered, Uncrossed, Zero,
@@ -213,6 +213,22 @@ impl NaiveEngine {
             request: command.request,
             market: command.market,
             pad2: [Zero::Zero; 4],
+        };
+        out.push(&event);
+    }
+
+    pub(crate) fn report_attestation_noted(
+        &mut self,
+        session: SessionId,
+        level: u64,
+        out: &mut Effects,
+    ) {
+        let event = AttestationNoted {
+            kind: EventKind::AttestationNoted,
+            pad: [Zero::Zero; 3],
+            session,
+            report_no: self.take_report_no(session),
+            level,
         };
         out.push(&event);
     }

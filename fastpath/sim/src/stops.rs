@@ -191,7 +191,7 @@ impl NaiveEngine {
         let reckoned = Self::reckoned_price(old.side, stop.worst, stop.trigger);
         self.check_size(&market, limit.or(Some(reckoned)), qty)?;
         self.check_delegation_covers(old.session, &market, limit, qty)?;
-        self.check_limits(&Intent {
+        let intent = Intent {
             account: old.account,
             market: old.market,
             side: old.side,
@@ -201,8 +201,13 @@ impl NaiveEngine {
             qty,
             leaves: qty,
             new_orders: 0,
-        })?;
+        };
+        self.check_limits(&intent)?;
+        let asks_for_no_more = new.price == old.price && new.leaves <= old.leaves;
+        let volume = self.amended_volume(&intent, asks_for_no_more);
+        self.check_unattested(old.session, volume)?;
         self.check_hold_of_amended(old, &new)?;
+        self.count_entered(old.session, volume);
         *self.order_mut(old.id) = new;
         self.report_amended(&new, Flag::Yes, qty, out);
         Ok(())

@@ -127,6 +127,10 @@ impl NaiveEngine {
             && !ends;
         if order.leaves == Qty::ZERO {
             self.remove(order.id);
+        } else if stays && !self.has_page((order.market, order.side, order.price)) {
+            // What was a stop: of any other order this was seen to before it was taken.
+            self.remove(order.id);
+            self.report_canceled(&order, Reason::LevelTableFull, out);
         } else if stays {
             let order = self.rest(order.id);
             self.publish_add(&order, out);

@@ -1,5 +1,6 @@
 //! The three tiles together, polled step by step on one thread: no sockets, no shared files.
 
+mod attestation;
 mod clock;
 mod delivery;
 mod establish;

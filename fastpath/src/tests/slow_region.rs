@@ -499,14 +499,16 @@ fn check_journal(rig: &Rig, genesis: u64) -> (u64, u64) {
             | Command::CollectFees(_)
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
-            | Command::DelistMarket(_) => {
+            | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_) => {
                 assert_eq!(source, Source::ADMINISTRATION);
             }
             Command::NewOrder(_)
             | Command::CancelOrder(_)
             | Command::AmendOrder(_)
             | Command::Quote(_)
-            | Command::SetProtection(_) => {
+            | Command::SetProtection(_)
+            | Command::Attest(_) => {
                 assert!(source.session().is_some());
             }
             Command::MassCancel(_) | Command::KillSwitch(_) => {

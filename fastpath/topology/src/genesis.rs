@@ -11,8 +11,8 @@ use crate::wording::plain;
 pub use check::smallest_order_fits;
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession, Price, Qty, SessionId,
-    SetFees, SetLimits, SetTier, Source, Zero,
+    FirmId, Flag, Gate, Limits, MAX_TIERS, MarketId, MarketState, Nanos, OpenSession, Price, Qty,
+    SessionId, SetFees, SetLimits, SetTier, Source, Zero,
 };
 pub(crate) use field::base58_bytes;
 pub use field::{PublicKey, Symbol};
@@ -35,7 +35,7 @@ pub struct Genesis {
     /// Markets.
     #[serde(rename = "market", default)]
     pub markets: Vec<Market>,
-    /// Tiers of accounts. Tier 0 has the limits of [`Tier::default`] if it is not among them.
+    /// Tiers of accounts. Each that is not among them has the limits of [`Tier::default`].
     #[serde(rename = "tier", default)]
     pub tiers: Vec<Tier>,
     /// What tiers pay where it is less than the markets' list fees.
@@ -63,6 +63,8 @@ pub struct Capacity {
     pub max_sessions: u32,
     pub max_orders: u32,
     pub max_levels: u32,
+    /// Without one as many as orders can ever need.
+    pub max_pages: Option<u32>,
 }
 
 /// One `[[asset]]`.
@@ -147,6 +149,9 @@ pub struct Tier {
     /// Notional of an account's trades on one day (UTC), in whole units of the quote assets.
     #[serde(default = "Tier::max_daily_volume", deserialize_with = "field::units")]
     pub max_daily_volume: u64,
+    /// What a session may have entered and not attested, in whole units of the quote assets.
+    #[serde(default, deserialize_with = "field::units")]
+    pub max_unattested_notional: u64,
     /// Live orders of an account.
     #[serde(default = "Tier::max_open_orders")]
     pub max_open_orders: u32,
@@ -160,6 +165,7 @@ impl Default for Tier {
             max_order_notional: Self::max_order_notional(),
             max_position: 0,
             max_daily_volume: Self::max_daily_volume(),
+            max_unattested_notional: 0,
             max_open_orders: Self::max_open_orders(),
         }
     }
@@ -263,8 +269,8 @@ impl Genesis {
         Err(ConfigError::Refused(problems.collect()))
     }
 
-    /// The commands that make all this, in order: `Genesis`, assets, markets, limits of tiers, their
-    /// fees, accounts and their tiers, sessions, deposits, each kind as in the file. Whoever sends them
+    /// The commands that make all this, in order: `Genesis`, assets, markets, limits of all tiers, fees of
+    /// some, accounts and their tiers, sessions, deposits, each kind as in the file. Whoever sends them
     /// numbers them from 1 per source.
     #[must_use]
     pub fn commands(&self) -> Vec<(Source, Command)> {
@@ -280,7 +286,7 @@ impl Genesis {
                     .map(|market| Command::CreateMarket(market.command())),
             )
             .chain(
-                self.with_tier_0()
+                self.all_tiers()
                     .map(|tier| Command::SetLimits(tier.command())),
             )
             .chain(
@@ -316,11 +322,16 @@ impl Genesis {
 }
 
 impl Genesis {
-    /// The tiers of the file, and tier 0 if it is not among them.
-    fn with_tier_0(&self) -> impl Iterator<Item = Tier> {
-        let is_said = self.tiers.iter().any(|tier| tier.id == 0);
-        let default = (!is_said).then(Tier::default);
-        default.into_iter().chain(self.tiers.iter().cloned())
+    /// All tiers that there are: no account is without limits because nobody has thought of its tier.
+    fn all_tiers(&self) -> impl Iterator<Item = Tier> {
+        (0..MAX_TIERS).map(|id| {
+            let said = self.tiers.iter().find(|tier| tier.id == id);
+            let default = || Tier {
+                id,
+                ..Tier::default()
+            };
+            said.cloned().unwrap_or_else(default)
+        })
     }
 }
 
@@ -359,6 +370,7 @@ impl Tier {
                 max_order_notional: self.max_order_notional,
                 max_position: self.max_position,
                 max_daily_volume: self.max_daily_volume,
+                max_unattested_notional: self.max_unattested_notional,
                 max_open_orders: self.max_open_orders,
                 pad: [Zero::Zero; 4],
             },
@@ -378,6 +390,14 @@ impl Fees {
 }
 
 impl Capacity {
+    /// Pages of price levels: as the file says, or as many as orders can ever need.
+    #[must_use]
+    pub fn pages(&self) -> u32 {
+        let enough =
+            || domain::Genesis::enough_pages(self.max_orders, self.max_markets, self.max_levels);
+        self.max_pages.unwrap_or_else(enough)
+    }
+
     fn command(&self) -> domain::Genesis {
         domain::Genesis {
             max_assets: self.max_assets,
@@ -386,6 +406,8 @@ impl Capacity {
             max_sessions: self.max_sessions,
             max_orders: self.max_orders,
             max_levels: self.max_levels,
+            max_pages: self.pages(),
+            pad: [Zero::Zero; 4],
         }
     }
 }

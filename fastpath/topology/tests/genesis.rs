@@ -2,8 +2,9 @@
 
 use domain::{
     AccountId, Amount, AssetId, Command, CreateAccount, CreateAsset, CreateMarket, Delegation,
-    Deposit, Effects, Event, FirmId, Flag, Gate, Limits, MarketId, MarketState, Nanos, OpenSession,
-    Price, Qty, Reason, Request, Seq, SessionId, SetFees, SetLimits, SetTier, Source, Stamp, Zero,
+    Deposit, Effects, Event, FirmId, Flag, Gate, Limits, MAX_TIERS, MarketId, MarketState, Nanos,
+    OpenSession, Price, Qty, Reason, Request, Seq, SessionId, SetFees, SetLimits, SetTier, Source,
+    Stamp, Zero,
 };
 use engine::Engine;
 use std::collections::BTreeMap;
@@ -131,6 +132,7 @@ fn limits(tier: u32, qty: u64, position: u64) -> Command {
             max_order_notional: 1_000_000,
             max_position: position,
             max_daily_volume: 10_000_000,
+            max_unattested_notional: 0,
             max_open_orders: 100,
             pad: [Zero::Zero; 4],
         },
@@ -153,7 +155,7 @@ fn small_commands() -> Vec<Command> {
         public_key[usize::from(nibble)] = nibble * 0x11;
         public_key[31 - usize::from(nibble)] = nibble * 0x11;
     }
-    vec![
+    let mut commands = vec![
         Command::Genesis(domain::Genesis {
             max_assets: 2,
             max_markets: 1,
@@ -161,6 +163,8 @@ fn small_commands() -> Vec<Command> {
             max_sessions: 2,
             max_orders: 8,
             max_levels: 100,
+            max_pages: 4,
+            pad: [Zero::Zero; 4],
         }),
         asset(1, "ABC", 18),
         asset(0, "DEF4567890123456", 0),
@@ -179,8 +183,12 @@ fn small_commands() -> Vec<Command> {
             state: MarketState::PreOpen,
             pad: [Zero::Zero; 7],
         }),
-        limits(0, 0, 0),
-        limits(3, 50, u64::MAX),
+    ];
+    commands.extend((0..MAX_TIERS).map(|tier| match tier {
+        3 => limits(3, 50, u64::MAX),
+        other => limits(other, 0, 0),
+    }));
+    commands.extend([
         fees(3, MarketId::ANY, -20, 400),
         fees(2, MarketId(0), -5, 7),
         account(1, 5),
@@ -203,7 +211,8 @@ fn small_commands() -> Vec<Command> {
         }),
         deposit(1, 0, u64::MAX),
         deposit(0, 1, 7),
-    ]
+    ]);
+    commands
 }
 
 #[test]
@@ -212,12 +221,12 @@ fn commands_come_in_their_order_whatever_the_files() {
     let (sources, commands): (Vec<_>, Vec<_>) = numbered.into_iter().unzip();
     assert_eq!(commands, small_commands());
     assert!(
-        sources[..12]
+        sources[..26]
             .iter()
             .all(|&source| source == Source::ADMINISTRATION)
     );
     assert!(
-        sources[12..]
+        sources[26..]
             .iter()
             .all(|&source| source == Source::DEPOSITS)
     );
@@ -305,8 +314,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     (
         "max_levels = 100",
-        "max_levels = 67108865",
-        "capacity.max_levels: 67108865 is out of range",
+        "max_levels = 1073741825",
+        "capacity.max_levels: 1073741825 is out of range",
     ),
     (
         "max_orders = 8",

@@ -43,8 +43,10 @@ macro_rules! secret {
 }
 
 mod agreement;
+mod attestation;
 
 pub use agreement::{ExchangeSecret, WeakKey};
+pub use attestation::RunningHash;
 
 secret! {
     /// What every session secret of an exchange follows from. Only the exchange has it.

@@ -124,7 +124,8 @@ pub fn command(command: &Command) -> Record {
         | Command::MassCancel(_)
         | Command::KillSwitch(_)
         | Command::Quote(_)
-        | Command::SetProtection(_) => entry(command),
+        | Command::SetProtection(_)
+        | Command::Attest(_) => entry(command),
         Command::Genesis(_)
         | Command::CreateAsset(_)
         | Command::CreateMarket(_)
@@ -144,6 +145,9 @@ pub fn command(command: &Command) -> Record {
             asset = c.asset.0,
             amount = c.amount.0,
         ),
+        Command::ConfirmAttestation(c) => {
+            record!("ConfirmAttestation", session = c.session.0, level = c.level,)
+        }
         Command::Continue(c) => record!("Continue", order_id = c.order_id.0),
         Command::Timer(c) => record!("Timer", deadline = c.deadline.0),
         Command::Checkpoint(c) => record!("Checkpoint", interval = c.interval),
@@ -167,6 +171,7 @@ fn creation(command: &Command) -> Record {
             max_sessions = c.max_sessions,
             max_orders = c.max_orders,
             max_levels = c.max_levels,
+            max_pages = c.max_pages,
         ),
         Command::CreateAsset(c) => record!(
             "CreateAsset",
@@ -236,6 +241,7 @@ fn setting(command: &Command) -> Record {
             max_order_notional = c.limits.max_order_notional,
             max_position = c.limits.max_position,
             max_daily_volume = c.limits.max_daily_volume,
+            max_unattested_notional = c.limits.max_unattested_notional,
             max_open_orders = c.limits.max_open_orders,
         ),
         Command::SetFees(c) => record!(
@@ -323,6 +329,7 @@ fn entry(command: &Command) -> Record {
             on = word(c.on),
         ),
         Command::Quote(_) | Command::SetProtection(_) => quoting(command),
+        Command::Attest(c) => record!("Attest", signature = hexadecimal(&c.signature)),
         other => unreachable!("{other:?} is no command of a session"),
     }
 }
@@ -390,7 +397,8 @@ pub fn event(event: &Event) -> Record {
         | Event::MassCanceled(_)
         | Event::Triggered(_)
         | Event::ProtectionSet(_)
-        | Event::ProtectionReached(_) => report(event),
+        | Event::ProtectionReached(_)
+        | Event::AttestationNoted(_) => report(event),
     }
 }
 
@@ -553,6 +561,12 @@ fn report(event: &Event) -> Record {
             count = e.count,
         ),
         Event::ProtectionSet(_) | Event::ProtectionReached(_) => protection(event),
+        Event::AttestationNoted(e) => record!(
+            "AttestationNoted",
+            session = e.session.0,
+            report_no = e.report_no,
+            level = e.level,
+        ),
         other => unreachable!("{other:?} is for no session"),
     }
 }

@@ -181,6 +181,7 @@ impl Problem {
             }
             Reason::CancelOnly
             | Reason::OrderTableFull
+            | Reason::LevelTableFull
             | Reason::KillSwitchTableFull
             | Reason::LimitsTableFull
             | Reason::QuoteTableFull => StatusCode::SERVICE_UNAVAILABLE,
@@ -276,17 +277,16 @@ fn advice(reason: Reason) -> &'static str {
             "use a price that does not reach the other side, or order_type Limit; in a market that is PostOnly only \
              such orders are taken"
         }
-        Reason::CannotFill => {
-            "use a smaller quantity or min_quantity, a better price or another time_in_force"
-        }
-        Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
         Reason::CancelOnly => "it started again, and takes only cancels: try again in a moment",
         Reason::DelegationExpired => {
             "its time is over, or it was revoked, and only cancels are taken: log on and delegate again"
         }
         Reason::BeyondDelegation => "use a smaller quantity, or delegate more",
         Reason::AlreadyExpired | Reason::InvalidTrigger | Reason::WouldTrigger => of_later(reason),
-        Reason::WouldSelfTrade
+        Reason::CannotFill
+        | Reason::OrderTableFull
+        | Reason::LevelTableFull
+        | Reason::WouldSelfTrade
         | Reason::LookAheadTooLong
         | Reason::OnlyRestingOrders
         | Reason::PriceBeyondCollar => of_the_book(reason),
@@ -294,7 +294,8 @@ fn advice(reason: Reason) -> &'static str {
         | Reason::NotionalAboveLimit
         | Reason::TooManyOpenOrders
         | Reason::PositionAboveLimit
-        | Reason::VolumeAboveLimit => of_limits(reason),
+        | Reason::VolumeAboveLimit
+        | Reason::UnattestedAboveLimit => of_limits(reason),
         Reason::MarketHalted
         | Reason::MarketCancelOnly
         | Reason::MarketClosed
@@ -331,6 +332,11 @@ fn of_later(reason: Reason) -> &'static str {
 
 fn of_the_book(reason: Reason) -> &'static str {
     match reason {
+        Reason::CannotFill => {
+            "use a smaller quantity or min_quantity, a better price or another time_in_force"
+        }
+        Reason::OrderTableFull => "cancel orders that you do not need, or try again later",
+        Reason::LevelTableFull => "name a price at which others rest, or try again later",
         Reason::WouldSelfTrade => {
             "cancel your own order that it would meet, use a price that does not reach it or another \
              self_trade_behavior"
@@ -394,6 +400,10 @@ fn of_limits(reason: Reason) -> &'static str {
         Reason::PositionAboveLimit => {
             "use a smaller quantity: you would own more of the asset than max_position of \
              GET /api/v1/users/me/account"
+        }
+        Reason::UnattestedAboveLimit => {
+            "orders by HTTP cannot be attested, and max_unattested_notional of GET /api/v1/users/me/account is the most \
+             without it: ask the operator for another limit, or trade by the binary port"
         }
         _ => {
             "use a smaller quantity, or wait for 00:00 UTC: with volume_today it comes to more than max_daily_volume of \
@@ -528,7 +538,6 @@ mod tests {
             Reason::UnknownSession,
             Reason::InvalidId,
             Reason::AlreadyInitialised,
-            Reason::LevelTableFull,
             Reason::SupplyTooLarge,
             Reason::NotInitialised,
             Reason::UnsupportedEngineVersion,

@@ -103,6 +103,11 @@ pub(crate) enum ApiReport {
         /// Trades in the window.
         fills: u32,
     },
+    /// An attestation stands in the journal, from where it is checked.
+    AttestationNoted {
+        /// What the session has entered so far, millionths of whole units of the quote assets, modulo 2^64.
+        level: U64,
+    },
     /// Numbers of the session that never apply.
     NotApplied { from: U64, count: U64 },
 }
@@ -198,6 +203,9 @@ impl ApiReport {
                 market: symbol(e.market),
             },
             Event::ProtectionReached(e) => Self::reached(e, symbol(e.market)),
+            Event::AttestationNoted(e) => Self::AttestationNoted {
+                level: U64(e.level),
+            },
             Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

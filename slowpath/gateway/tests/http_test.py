@@ -975,7 +975,7 @@ class Rules(OneExchange):
         self.assertEqual(account["limits"]["max_open_orders"], 100)
         limits = {
             "max_order_quantity": "10", "max_order_notional": "0", "max_position": "0", "max_daily_volume": "0",
-            "max_open_orders": 2,
+            "max_unattested_notional": "0", "max_open_orders": 2,
         }
         self.ok(self.administer("PUT", f"accounts/{number}/limits", limits))
         refused = self.maker.place("Ask", 20000, 11)

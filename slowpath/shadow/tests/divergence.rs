@@ -50,6 +50,8 @@ fn commands() -> Vec<(Source, Command)> {
             max_sessions: 2,
             max_orders: 64,
             max_levels: 1000,
+            max_pages: 66,
+            pad: [Zero::Zero; 4],
         }),
     )];
     for asset in 0..2 {
@@ -211,6 +213,7 @@ fn rewrite(effects: &mut Effects, change: impl Fn(&mut Event)) {
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)

@@ -191,6 +191,7 @@ impl Projection {
             | Event::MassCanceled(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -493,12 +494,14 @@ impl Projection {
             | Command::KillSwitch(_)
             | Command::Quote(_)
             | Command::SetProtection(_)
+            | Command::Attest(_)
             | Command::SetTier(_)
             | Command::SetLimits(_)
             | Command::SetFees(_)
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -586,6 +589,7 @@ fn private(event: &Event) -> Option<(EventKind, &[u8])> {
         Event::Triggered(event) => Some((event.kind, event.as_bytes())),
         Event::ProtectionSet(event) => Some((event.kind, event.as_bytes())),
         Event::ProtectionReached(event) => Some((event.kind, event.as_bytes())),
+        Event::AttestationNoted(event) => Some((event.kind, event.as_bytes())),
         Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)

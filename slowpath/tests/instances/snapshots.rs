@@ -219,8 +219,8 @@ fn a_snapshot_that_does_not_hold_is_refused_by_name_and_the_older_one_is_used() 
 fn move_a_unit(body: &mut [u8]) {
     let word = |body: &[u8], at: usize| u32::from_le_bytes(body[at..at + 4].try_into().unwrap());
     let [assets, markets, accounts, sessions, balances] =
-        [104, 108, 112, 116, 120].map(|at| word(body, at) as usize);
-    let first = 152 + 40 * assets + 120 * markets + 56 * accounts + 120 * sessions;
+        [112, 116, 120, 124, 128].map(|at| word(body, at) as usize);
+    let first = 160 + 40 * assets + 120 * markets + 56 * accounts + 136 * sessions;
     let asset = word(body, first + 4);
     let next = (1..balances)
         .map(|index| first + 24 * index)

@@ -155,6 +155,8 @@ fn genesis() -> Vec<Command> {
         max_sessions: 2,
         max_orders: 4096,
         max_levels: 400,
+        max_pages: 16,
+        pad: [Zero::Zero; 4],
     })];
     for id in 0..2 {
         commands.push(Command::CreateAsset(CreateAsset {

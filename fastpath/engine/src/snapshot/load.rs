@@ -8,6 +8,7 @@ use super::{
     StopRecord, SweepRecord, UncrossingRecord,
 };
 use crate::accounts::Day;
+use crate::attestation::Entered;
 use crate::auction::{Looking, Stage, Uncrossing};
 use crate::book::crosses;
 use crate::collar::Collar;
@@ -121,6 +122,8 @@ pub enum Fault {
     Expiring,
     #[error("stops that are to arrive have not, or would have by now")]
     Stops,
+    #[error("no page of price levels is free for it")]
+    Pages,
     #[error("it is no side of a quote, or no protection, that its session has there")]
     Quote,
 }
@@ -185,7 +188,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`LoadError`]: the first thing that no engine would have written. That the state is the one
-    /// that is meant is for the caller to say, by its [`Engine::state_hash`].
+    /// that is meant is for the caller to say, by its [`Engine::state_hash_anew`].
     pub fn load(
         body: &[u8],
         capacities: Option<&Genesis>,
@@ -261,10 +264,9 @@ impl Engine {
         records.each(|record| {
             ascending.check(record.terms.asset)?;
             self.create_asset(&record.terms).map_err(Fault::Refused)?;
-            let asset = self.assets[record.terms.asset.0 as usize].as_mut();
-            let asset = asset.expect("it was made a line above");
-            asset.deposited = record.deposited;
-            asset.fees = record.fees;
+            let asset = self.assets.hot(record.terms.asset.0);
+            *asset.deposited = record.deposited;
+            *asset.fees = record.fees;
             Ok(())
         })
     }
@@ -277,19 +279,20 @@ impl Engine {
             ignored.clear();
             self.create_market(terms, &mut ignored)
                 .map_err(Fault::Refused)?;
-            let market = self.market_mut(terms.market).map_err(Fault::Refused)?;
             let has_traded = record.last_price != Price(0);
+            let market = self.market_of_order(terms.market);
             ensure(
                 !has_traded || market.has_price(record.last_price),
                 Fault::Price,
             )?;
-            market.last_price = record.last_price;
-            market.reach = Reach {
+            let market = self.markets.hot(terms.market.0);
+            *market.last_price = record.last_price;
+            *market.reach = Reach {
                 lowest: record.reach_lowest,
                 highest: record.reach_highest,
             };
-            market.state = record.state;
-            market.collar = Collar {
+            *market.state = record.state;
+            *market.collar = Collar {
                 price: record.collar_price,
                 width_ppm: record.collar_width_ppm,
                 reference: record.collar_reference,
@@ -310,9 +313,9 @@ impl Engine {
                 tier: u32::from(record.tier),
             };
             self.set_tier(&tier).map_err(Fault::Refused)?;
-            let account = self.account_state_mut(id);
-            account.volume = record.volume;
-            account.volume_day = record.volume_day;
+            let traded = self.accounts.hot(id.0);
+            *traded.volume = record.volume;
+            *traded.day = record.volume_day;
             Ok(())
         })
     }
@@ -356,10 +359,18 @@ impl Engine {
             self.open_session(&open).map_err(Fault::Refused)?;
             let reports = 1..=record.next_report_no;
             ensure(reports.contains(&record.epoch_report_no), Fault::Range)?;
-            let session = self.session_state_mut(record.session);
-            session.next_report_no = record.next_report_no;
-            session.last_number = record.last_number;
-            session.epoch_report_no = record.epoch_report_no;
+            self.sessions.change(record.session.0, |session| {
+                session.next_report_no = record.next_report_no;
+                session.last_number = record.last_number;
+                session.epoch_report_no = record.epoch_report_no;
+            });
+            self.entered.set(
+                record.session,
+                Entered {
+                    all: record.entered,
+                    unattested: record.unattested,
+                },
+            );
             Ok(())
         })?;
         self.load_lists_of_sessions(records)
@@ -371,11 +382,12 @@ impl Engine {
         records: &Records<'_, SessionRecord>,
     ) -> Result<(), LoadError> {
         let mut has_newer = vec![false; self.sessions.len()];
-        for account in self.accounts.iter_mut().flatten() {
-            account.newest_session = NIL;
-        }
+        self.accounts
+            .change_all(|account| account.newest_session = NIL);
         records.each(|record| {
-            self.session_state_mut(record.session).older_session = record.older;
+            self.sessions.change(record.session.0, |session| {
+                session.older_session = record.older;
+            });
             if record.older == NIL {
                 return Ok(());
             }
@@ -389,7 +401,7 @@ impl Engine {
             if has_newer[record.session.0 as usize] {
                 return Ok(());
             }
-            let newest = &mut self.account_state_mut(record.account).newest_session;
+            let newest = self.accounts.loose(record.account.0).newest_session;
             let is_first = core::mem::replace(newest, record.session.0) == NIL;
             ensure(is_first, Fault::List)
         })?;
@@ -450,6 +462,9 @@ impl Engine {
                 self.put_back(record, OrderType::Limit, head.next_fresh_slot)?;
             }
             self.orders[record.id.slot()].priority = record.priority;
+            let market = self.market_of_order(record.market_id());
+            let page = self.check_page(market, record.side, record.price);
+            ensure(page.is_ok(), Fault::Pages)?;
             self.join_queue(record.id.slot());
             Ok(())
         })
@@ -612,7 +627,7 @@ impl Engine {
         ensure(held <= available, Fault::NotCovered)?;
         self.funds.hold(account, asset, held);
         self.orders.put_back(*order);
-        self.account_state_mut(account).open_orders += 1;
+        *self.accounts.loose(account.0).open_orders += 1;
         Ok(())
     }
 
@@ -724,9 +739,9 @@ impl Engine {
         if self.orders.newer(slot) != NIL {
             return Ok(());
         }
-        let session = self.session_state_mut(record.session);
-        ensure(session.newest_order == NIL, Fault::List)?;
-        session.newest_order = slot;
+        let newest = self.sessions.loose(record.session.0).newest_order;
+        ensure(*newest == NIL, Fault::List)?;
+        *newest = slot;
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::{OrderRecord, ProtectionRecord};
 use crate::engine::Engine;
 use crate::orders::{Instructions, Order};
 use crate::protection::Protection;
+use crate::quoted::Quoted;
 use domain::{
     Amount, ClientOrderId, Flag, Nanos, OrderType, PostOnly, Qty, SelfTrade, SelfTradeScope,
     SetProtection, Side,
@@ -74,8 +75,9 @@ impl Engine {
         order.instructions = Instructions::QUOTE;
         order.filled = record.filled;
         self.put_back_with_hold(&order)?;
-        self.quoted_or_new(session, market)
-            .set_slot(record.side, Some(record.id.slot()));
+        self.note_quoted(session, market);
+        self.quoted
+            .set_slot((session, market), record.side, Some(record.id.slot()));
         Ok(())
     }
 
@@ -96,10 +98,11 @@ impl Engine {
             ensure(can_have_counted(&protection, now), Fault::Range)?;
             self.check_room_to_quote(record.session, record.market)
                 .map_err(Fault::Refused)?;
-            let quoted = self.quoted_or_new(record.session, record.market);
-            let quotes = quoted.has_quotes();
-            quoted.protection = protection;
-            ensure(!(quotes && protection.is_reached()), Fault::Quote)
+            let quoted = self.quoted.find(record.session, record.market);
+            let quotes = quoted.is_some_and(Quoted::has_quotes);
+            ensure(!(quotes && protection.is_reached()), Fault::Quote)?;
+            self.protect_quotes(record.session, record.market, protection);
+            Ok(())
         })
     }
 }

@@ -9,7 +9,7 @@ use domain::{
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// The version of these layouts.
-pub(crate) const LAYOUT: u16 = 3;
+pub(crate) const LAYOUT: u16 = 4;
 
 /// What a frame had no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -36,7 +36,7 @@ macro_rules! record {
 
 record! {
     /// Counters, capacities, and how many records of each kind follow.
-    Head, 152 {
+    Head, 160 {
         layout: u16,
         version: u16,
         epoch: u32,
@@ -109,7 +109,7 @@ record! {
 
 record! {
     /// A session.
-    SessionRecord, 120 {
+    SessionRecord, 136 {
         session: SessionId,
         account: AccountId,
         delegation: Delegation,
@@ -120,6 +120,9 @@ record! {
         next_report_no: u64,
         last_number: u64,
         epoch_report_no: u64,
+        /// What it has entered while there was a limit, and what of that it has not attested. Any two numbers.
+        entered: u64,
+        unattested: u64,
     }
 }
 

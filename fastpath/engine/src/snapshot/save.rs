@@ -29,6 +29,8 @@ pub(super) const NOTHING: Genesis = Genesis {
     max_sessions: 0,
     max_orders: 0,
     max_levels: 0,
+    max_pages: 0,
+    pad: [Zero::Zero; 4],
 };
 
 pub(super) fn put(body: &mut Vec<u8>, record: &(impl IntoBytes + Immutable)) {
@@ -159,6 +161,7 @@ impl Engine {
 
     fn save_sessions(&self, body: &mut Vec<u8>) {
         for (id, session) in existing(&self.sessions) {
+            let entered = self.entered(SessionId(id));
             let record = SessionRecord {
                 session: SessionId(id),
                 account: session.account,
@@ -169,6 +172,8 @@ impl Engine {
                 next_report_no: session.next_report_no,
                 last_number: session.last_number,
                 epoch_report_no: session.epoch_report_no,
+                entered: entered.all,
+                unattested: entered.unattested,
             };
             put(body, &record);
         }

@@ -52,6 +52,10 @@ fn there_is_one_genesis_and_its_capacities_are_within_limits() {
             ..GENESIS
         },
         Genesis {
+            max_pages: 0,
+            ..GENESIS
+        },
+        Genesis {
             max_orders: OrderId::MAX_SLOTS + 1,
             ..GENESIS
         },

@@ -20,6 +20,8 @@ pub(crate) const GENESIS: Genesis = Genesis {
     max_sessions: 4,
     max_orders: 64,
     max_levels: 310,
+    max_pages: 64,
+    pad: [Zero::Zero; 4],
 };
 
 pub(crate) struct Exchange {
@@ -202,6 +204,14 @@ pub(crate) fn set_limits(of_account: bool, target: u32, limits: Limits) -> Comma
         as_tier: Flag::No,
         pad: [Zero::Zero; 2],
         limits,
+    })
+}
+
+pub(crate) fn confirm(session: u32, level: u64) -> Command {
+    Command::ConfirmAttestation(ConfirmAttestation {
+        session: SessionId(session),
+        pad: [Zero::Zero; 4],
+        level,
     })
 }
 

@@ -10,6 +10,7 @@ const NONE: Limits = Limits {
     max_order_notional: 0,
     max_position: 0,
     max_daily_volume: 0,
+    max_unattested_notional: 0,
     max_open_orders: 0,
     pad: [Zero::Zero; 4],
 };

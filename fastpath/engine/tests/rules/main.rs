@@ -9,6 +9,7 @@
 
 mod administration;
 mod amend;
+mod attestation;
 mod auction;
 mod cancel;
 mod collar;
@@ -22,6 +23,7 @@ mod iceberg;
 mod limits;
 mod mass_cancel;
 mod numbers;
+mod pages;
 mod properties;
 mod protection;
 mod protocol;
@@ -30,4 +32,5 @@ mod snapshot;
 mod state_hash;
 mod stop;
 mod sweep;
+mod touch;
 mod trading;

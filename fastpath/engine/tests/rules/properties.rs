@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn commands_of_any_words_are_applied(
         bodies in prop::collection::vec(
-            (prop::sample::select(vec![1_u16, 2, 3, 4, 5, 6, 7, 17, 18, 19, 20, 33, 34, 35, 36, 48]),
+            (prop::sample::select(vec![1_u16, 2, 3, 4, 5, 6, 7, 8, 17, 18, 19, 20, 33, 34, 35, 36, 39, 45, 48]),
              prop::array::uniform12(prop_oneof![0..3_u64, (0..3_u64).prop_map(|n| n << 32), any::<u64>()]),
              prop::sample::select(vec![0_u32, 1, 2, 3, 1 << 31, (1 << 31) + 1])),
             1..60,

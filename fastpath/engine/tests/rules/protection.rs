@@ -421,8 +421,16 @@ fn parameters_that_do_not_go_together_are_refused() {
     });
     assert_eq!(x.admin(expired), Reason::None);
     assert_eq!(refused(&mut x, nowhere), Reason::DelegationExpired);
-    // Neither phase, nor kill switch, nor the market's state is looked at.
+    // What stops its quotes stops a protection with limits, but not its end.
     x.admin(kill_switch(Scope::Session, 1, Flag::Yes));
+    let killed = x.send(1, Command::SetProtection(FILLS));
+    assert!(
+        matches!(killed[..], [Event::Rejected(event)] if event.reason == Reason::Killed),
+        "{killed:?}"
+    );
+    protect(&mut x, 1, SetProtection::OFF);
+    x.admin(kill_switch(Scope::Session, 1, Flag::No));
+    // Neither phase nor the market's state is looked at.
     x.apply(
         Source::ADMINISTRATION,
         set_state(PLAIN, MarketState::Closed),

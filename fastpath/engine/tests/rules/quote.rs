@@ -683,6 +683,7 @@ fn with_markets(markets: u32, max_orders: u32) -> Exchange {
         max_markets: markets,
         max_orders,
         max_levels: 300 + 2 * markets,
+        max_pages: 2 * markets,
         ..GENESIS
     });
     for market in 2..markets {
@@ -706,9 +707,9 @@ fn one_lot(market: u32) -> Quote {
 }
 
 #[test]
-fn a_session_quotes_in_no_more_markets_than_it_may() {
+fn an_account_quotes_in_no_more_markets_than_it_may() {
     let mut x = with_markets(258, 1_000);
-    for market in 1..=MAX_QUOTED_OF_SESSION {
+    for market in 1..=MAX_QUOTED_OF_ACCOUNT {
         x.quoting(0, one_lot(market));
     }
     assert_eq!(x.refused(0, one_lot(257)), Reason::QuoteTableFull);

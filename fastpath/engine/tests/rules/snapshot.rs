@@ -8,6 +8,7 @@ use crate::quote::quote;
 use domain::*;
 use engine::{Engine, Fault, LoadError, Section};
 use std::path::Path;
+use zerocopy::IntoBytes;
 
 /// A name, and an engine in a state with records of every kind that can be there together.
 fn states() -> Vec<(&'static str, Exchange)> {
@@ -250,6 +251,7 @@ fn state_of_trading() -> Exchange {
         max_order_notional: 2_000_000,
         max_position: 3_000_000,
         max_daily_volume: 4_000_000,
+        max_unattested_notional: 5_000_000,
         max_open_orders: 20,
         ..Limits::default()
     };
@@ -263,6 +265,9 @@ fn state_of_trading() -> Exchange {
     ] {
         assert_eq!(x.admin(command), Reason::None);
     }
+    x.enter(0, immediate(limit(9, FEES, Side::Buy, 60, 2)));
+    let entered = x.engine.session(SessionId(0)).unwrap().entered;
+    assert_eq!(x.admin(confirm(0, entered - 1)), Reason::None);
     x.sequencer(recovered(3, 500));
     x.enter(0, limit(8, PLAIN, Side::Buy, 1, 3));
     x
@@ -360,12 +365,13 @@ fn capacities_are_those_of_the_genesis_and_of_nothing_else() {
 }
 
 /// Where the records of the state `trading` begin, by docs/SNAPSHOTS.md.
-const ASSETS: usize = 152;
+const ASSETS: usize = 160;
 const MARKETS: usize = ASSETS + 2 * 40;
 const SESSIONS: usize = MARKETS + 2 * 120 + 2 * 56;
 /// In a session's record.
 const OLDER: usize = SESSIONS + 92;
-const BALANCES: usize = SESSIONS + 3 * 120;
+const SESSION: usize = 136;
+const BALANCES: usize = SESSIONS + 3 * SESSION;
 const ORDERS: usize = BALANCES + 4 * 24;
 const ORDER: usize = 88;
 const FREE: usize = ORDERS + 4 * ORDER;
@@ -376,7 +382,7 @@ fn trading() -> Vec<u8> {
     let body = save(&x.engine);
     assert_eq!(
         (name, body.len()),
-        ("trading", FREE + 2 * 8 + 2 * 8 + 2 * 48 + 16)
+        ("trading", FREE + 2 * 8 + 2 * 8 + 2 * 56 + 16)
     );
     body
 }
@@ -417,7 +423,7 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         record(Section::Market, 0, Fault::Refused(Reason::UnknownReference))
     );
     assert_eq!(
-        set(SESSIONS + 120, 0),
+        set(SESSIONS + SESSION, 0),
         record(Section::Session, 1, Fault::Order)
     );
     assert_eq!(
@@ -426,22 +432,22 @@ fn tables_that_do_not_fit_together_are_refused_by_name() {
         "an epoch's first report that was not sent yet"
     );
     assert_eq!(
-        set(OLDER + 2 * 120, 0),
+        set(OLDER + 2 * SESSION, 0),
         record(Section::Session, 2, Fault::List),
         "a session of another account"
     );
     assert_eq!(
-        set(OLDER + 2 * 120, 3),
+        set(OLDER + 2 * SESSION, 3),
         record(Section::Session, 2, Fault::List),
         "no session"
     );
-    let two_newest = harmed(|body| body[OLDER + 2 * 120..][..4].fill(u8::MAX));
+    let two_newest = harmed(|body| body[OLDER + 2 * SESSION..][..4].fill(u8::MAX));
     assert_eq!(two_newest, record(Section::Session, 2, Fault::List));
-    let in_a_circle = harmed(|body| body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]));
+    let in_a_circle = harmed(|body| body[OLDER + SESSION..][..4].copy_from_slice(&[2, 0, 0, 0]));
     assert_eq!(in_a_circle, record(Section::Head, 0, Fault::List));
     let the_other_way = harmed(|body| {
-        body[OLDER + 120..][..4].copy_from_slice(&[2, 0, 0, 0]);
-        body[OLDER + 2 * 120..][..4].fill(u8::MAX);
+        body[OLDER + SESSION..][..4].copy_from_slice(&[2, 0, 0, 0]);
+        body[OLDER + 2 * SESSION..][..4].fill(u8::MAX);
     });
     assert_eq!(the_other_way, None, "another order of opening is a state");
     assert_eq!(
@@ -560,6 +566,42 @@ fn quotes_and_protections_that_do_not_fit_together_are_refused_by_name() {
             Some(LoadError::Record {
                 section: Section::Stop,
                 fault: Fault::Quote,
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}
+
+/// Its genesis names as many pages as its orders need; one less would have refused the last of them.
+#[test]
+fn orders_that_need_more_pages_than_there_are_are_refused() {
+    let mut x = Exchange::unfunded(Genesis {
+        max_pages: 2,
+        ..GENESIS
+    });
+    x.fund(0, QUOTE, START);
+    x.rest(0, limit(1, PLAIN, Side::Buy, 10, 1));
+    x.rest(0, limit(2, PLAIN, Side::Buy, 100, 1));
+    let mut body = save(&x.engine);
+    let genesis = |max_pages| Genesis {
+        max_pages,
+        ..GENESIS
+    };
+    let loaded = Engine::load(&body, Some(&genesis(2)), 0);
+    assert!(loaded.is_ok());
+    // The number of pages in the head.
+    let at = (0..body.len() - 28)
+        .find(|&at| body[at..at + 28] == genesis(2).as_bytes()[..28])
+        .unwrap();
+    body[at..at + 28].copy_from_slice(&genesis(1).as_bytes()[..28]);
+    let refused = Engine::load(&body, Some(&genesis(1)), 0).err();
+    assert!(
+        matches!(
+            refused,
+            Some(LoadError::Record {
+                section: Section::Order,
+                fault: Fault::Pages,
                 ..
             })
         ),

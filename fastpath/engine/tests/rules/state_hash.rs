@@ -39,19 +39,20 @@ fn records_of_the_exchange() -> Vec<u64> {
         GENESIS.max_sessions,
         GENESIS.max_orders,
         GENESIS.max_levels,
+        GENESIS.max_pages,
     ];
-    let fee_market = [
-        0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi, 0, 0, 100, 0, 0, 0, 0, 0, 0,
-    ];
-    let plain_market = [
-        1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ];
+    let fee_market = [0, 0, 1, 1_000, 2_000, 100, 10, 100, 2, 50, m_lo, m_hi, 0];
+    let plain_market = [1, 0, 1, 0, 0, 200, 1, 1, 1, 1, m_lo, m_hi, 0];
     vec![
         record(Tag::Capacities, &capacities.map(u64::from)),
-        record(Tag::Asset, &[0, 8, a_lo, a_hi, 2 * START, 0]),
-        record(Tag::Asset, &[1, 8, a_lo, a_hi, 2 * START, 9]),
+        record(Tag::Asset, &[0, 8, a_lo, a_hi]),
+        record(Tag::Supply, &[0, 2 * START, 0]),
+        record(Tag::Asset, &[1, 8, a_lo, a_hi]),
+        record(Tag::Supply, &[1, 2 * START, 9]),
         record(Tag::Market, &fee_market),
+        record(Tag::Trading, &[0, 0, 100, 0, 0, 0, 0, 0, 0]),
         record(Tag::Market, &plain_market),
+        record(Tag::Trading, &[1, 0, 0, 0, 0, 0, 0, 0, 0]),
     ]
 }
 
@@ -61,13 +62,16 @@ fn key(byte: u64) -> [u64; 4] {
 }
 
 /// `older` is the id of the session of its account before it, and 1; 0: none.
-fn session_record(id: u64, account: u64, reports: u64, last: u64, older: u64) -> u64 {
+fn session_records(id: u64, account: u64, reports: u64, last: u64, older: u64) -> u64 {
     let words = [
         &[id, account],
         &key(id)[..],
-        &[0, 0, 0, 0, 0, 0, 0, reports, last, 1, older],
+        &[0, 0, 0, 0, 0, 0, 0, 1, older],
     ];
-    record(Tag::Session, &words.concat())
+    sum(&[
+        record(Tag::Session, &words.concat()),
+        record(Tag::Numbers, &[id, reports, last]),
+    ])
 }
 
 #[test]
@@ -82,29 +86,32 @@ fn the_hash_is_the_sum_of_the_records() {
     // 3 lots at 100: 3,000; fees of 3 and 6. A whole unit is 10^8 base units.
     const VOLUME: u64 = 30;
     let account = |id| {
-        let words = [&[id, 7], &key(3)[..], &[0, VOLUME, 0]];
-        record(Tag::Account, &words.concat())
+        let words = [&[id, 7], &key(3)[..], &[0]];
+        sum(&[
+            record(Tag::Account, &words.concat()),
+            record(Tag::Volume, &[id, VOLUME, 0]),
+        ])
     };
-    let order = [
-        &[resting.0, 1, 1, 0, 1, 1, 0, 0, 100, 4, 3, 5, priority],
-        &[0, 0, 0, 0, 0, 0, 0, 0][..],
-    ];
+    // Of session 1 in market 0; it sells, post-only.
+    let whose_and_how = 1 | 1 << 48 | 1 << 56;
+    let order = [resting.0, whose_and_how, 100, 4, 3, 5, priority];
+    let balance = |account, asset| account * u64::from(GENESIS.max_assets) + asset;
     let free = gone.successor().unwrap().successor().unwrap();
     let mut expected = records_of_the_exchange();
     expected.extend([
         record(Tag::Engine, &[1, 0, 0, 0, x.seq, 2, 7, 2]),
         account(0),
         account(1),
-        record(Tag::Balance, &[0, 0, START + 300, 0]),
-        record(Tag::Balance, &[0, 1, START - 3_006, 0]),
-        record(Tag::Balance, &[1, 0, START - 700, 400]),
-        record(Tag::Balance, &[1, 1, START + 2_997, 0]),
-        session_record(0, 0, 3, 1, 0),
-        session_record(1, 1, 5, 3, 0),
-        session_record(2, 1, 1, 0, 2),
+        record(Tag::Balance, &[balance(0, 0), START + 300, 0]),
+        record(Tag::Balance, &[balance(0, 1), START - 3_006, 0]),
+        record(Tag::Balance, &[balance(1, 0), START - 700, 400]),
+        record(Tag::Balance, &[balance(1, 1), START + 2_997, 0]),
+        session_records(0, 0, 3, 1, 0),
+        session_records(1, 1, 5, 3, 0),
+        session_records(2, 1, 1, 0, 2),
         record(Tag::Source, &[1, 10]),
         record(Tag::Source, &[2, 4]),
-        record(Tag::Order, &order.concat()),
+        record(Tag::Order, &order),
         record(Tag::FreeSlot, &[0, free.0]),
     ]);
     assert_eq!(x.engine.state_hash(), sum(&expected));

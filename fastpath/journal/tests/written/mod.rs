@@ -6,16 +6,17 @@
 )]
 
 use domain::{
-    Accepted, AccountId, AmendOrder, Amended, Amount, AssetId, BookAdd, BookDelete, BookReduce,
-    BookReplace, CancelOrder, Canceled, Checkpoint, ClientOrderId, CollectFees, Command,
-    CommandKind, Continue, CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation,
-    DelistMarket, Deposit, Effects, EngineVersion, EventKind, Fill, FirmId, Flag, Gate, Genesis,
-    KillSwitch, Limits, Liquidity, MarketDefined, MarketId, MarketState, MarketStateChanged,
-    MassCancel, MassCanceled, Nanos, NewOrder, NotApplied, OpenSession, OrderId, OrderType,
-    Outcome, Phase, PhaseChanged, PostOnly, Price, ProtectionReached, ProtectionSet, Qty, Quote,
-    Reason, Recovered, Reference, Rejected, Scope, SelfTrade, SelfTradePrevented, SelfTradeScope,
-    Seq, SessionId, SetCollar, SetFees, SetLimits, SetMarketState, SetProtection, SetTier, Side,
-    Sides, Source, StateHash, TimeInForce, Timer, Trade, Triggered, Uncrossed, Zero,
+    Accepted, AccountId, AmendOrder, Amended, Amount, AssetId, Attest, AttestationNoted, BookAdd,
+    BookDelete, BookReduce, BookReplace, CancelOrder, Canceled, Checkpoint, ClientOrderId,
+    CollectFees, Command, CommandKind, ConfirmAttestation, Continue, CreateAccount, CreateAsset,
+    CreateMarket, Delegate, Delegation, DelistMarket, Deposit, Effects, EngineVersion, EventKind,
+    Fill, FirmId, Flag, Gate, Genesis, KillSwitch, Limits, Liquidity, MarketDefined, MarketId,
+    MarketState, MarketStateChanged, MassCancel, MassCanceled, Nanos, NewOrder, NotApplied,
+    OpenSession, OrderId, OrderType, Outcome, Phase, PhaseChanged, PostOnly, Price,
+    ProtectionReached, ProtectionSet, Qty, Quote, Reason, Recovered, Reference, Rejected, Scope,
+    SelfTrade, SelfTradePrevented, SelfTradeScope, Seq, SessionId, SetCollar, SetFees, SetLimits,
+    SetMarketState, SetProtection, SetTier, Side, Sides, Source, StateHash, TimeInForce, Timer,
+    Trade, Triggered, Uncrossed, Zero,
 };
 use journal::{
     Chain, Frame, FrameHeader, MAX_FRAME_WORDS, SegmentHeader, SegmentName, Segments, encode,
@@ -100,6 +101,9 @@ fn session_commands() -> Vec<Command> {
             max_fills: 8,
             market: MarketId(3),
         }),
+        Command::Attest(Attest {
+            signature: core::array::from_fn(|at| u8::try_from(at).unwrap_or(0)),
+        }),
     ]
 }
 
@@ -133,6 +137,8 @@ fn administrative_commands() -> Vec<Command> {
             max_sessions: 4,
             max_orders: 5,
             max_levels: 6,
+            max_pages: 7,
+            pad: [Zero::Zero; 4],
         }),
         Command::CreateAsset(CreateAsset {
             asset: AssetId(1),
@@ -195,6 +201,7 @@ fn rule_commands() -> Vec<Command> {
                 max_order_notional: 2,
                 max_position: 3,
                 max_daily_volume: 4,
+                max_unattested_notional: 6,
                 max_open_orders: 5,
                 pad: [Zero::Zero; 4],
             },
@@ -226,6 +233,11 @@ fn rule_commands() -> Vec<Command> {
         Command::DelistMarket(DelistMarket {
             market,
             pad: [Zero::Zero; 4],
+        }),
+        Command::ConfirmAttestation(ConfirmAttestation {
+            session: SessionId(7),
+            pad: [Zero::Zero; 4],
+            level: 9_000_000,
         }),
     ]
 }
@@ -367,6 +379,13 @@ fn push_of_rules(effects: &mut Effects) {
         notional: Amount(7),
         fills: 8,
         market,
+    });
+    effects.push(&AttestationNoted {
+        kind: EventKind::AttestationNoted,
+        pad: [Zero::Zero; 3],
+        session,
+        report_no,
+        level: 9_000_000,
     });
 }
 

@@ -7,8 +7,9 @@ use crate::{
     words::{Fault, Words},
 };
 use domain::{
-    AccountId, Amount, AssetId, CollectFees, Command, DelistMarket, Flag, Limits, MarketId, Price,
-    Qty, SetCollar, SetFees, SetLimits, SetMarketState, SetTier, Zero,
+    AccountId, Amount, AssetId, CollectFees, Command, ConfirmAttestation, DelistMarket, Flag,
+    Limits, MarketId, Price, Qty, SessionId, SetCollar, SetFees, SetLimits, SetMarketState,
+    SetTier, Zero,
 };
 
 /// `ACCOUNT TIER`.
@@ -47,6 +48,7 @@ pub(super) fn set_limits(words: &mut Words, names: &Names) -> Result<Command, Fa
             max_order_notional: words.number_or("notional", 0)?,
             max_position: words.number_or("position", 0)?,
             max_daily_volume: words.number_or("volume", 0)?,
+            max_unattested_notional: words.number_or("unattested", 0)?,
             max_open_orders: words.number_or("orders", 0)?,
             pad: [Zero::Zero; 4],
         },
@@ -96,6 +98,17 @@ pub(super) fn set_collar(words: &mut Words, names: &Names) -> Result<Command, Fa
         reference,
         halts: Flag::from(words.flag("halts")),
         pad: [Zero::Zero; 6],
+    }))
+}
+
+/// `SESSION LEVEL`.
+pub(super) fn confirm(words: &mut Words, names: &Names) -> Result<Command, Fault> {
+    let session = words.next("a session")?;
+    let session = SessionId(find(words, &names.sessions, "session", &session)?);
+    Ok(Command::ConfirmAttestation(ConfirmAttestation {
+        session,
+        pad: [Zero::Zero; 4],
+        level: words.number("a level")?,
     }))
 }
 

@@ -20,6 +20,8 @@ pub(crate) const GENESIS: Genesis = Genesis {
     max_sessions: 8,
     max_orders: 128,
     max_levels: 4_096,
+    max_pages: 130,
+    pad: [Zero::Zero; 4],
 };
 
 /// What a file that somebody wrote may make both engines allocate.
@@ -33,16 +35,24 @@ pub(super) fn genesis(words: &mut Words) -> Result<Command, Fault> {
         max_sessions: words.number_or("sessions", GENESIS.max_sessions)?,
         max_orders: words.number_or("orders", GENESIS.max_orders)?,
         max_levels: words.number_or("levels", GENESIS.max_levels)?,
+        max_pages: words.number_or("pages", GENESIS.max_pages)?,
+        pad: [Zero::Zero; 4],
     };
-    let rooms = [genesis.max_orders, genesis.max_levels, genesis.max_sessions];
+    let rooms = [
+        genesis.max_orders,
+        genesis.max_levels,
+        genesis.max_pages,
+        genesis.max_sessions,
+    ];
     let largest = rooms
         .into_iter()
         .map(u64::from)
         .chain([genesis.balances()])
         .max();
     if genesis.is_within_limits() && largest > Some(MOST_ROOM) {
-        let message =
-            format!("expected room for at most {MOST_ROOM} orders, levels, sessions and balances");
+        let message = format!(
+            "expected room for at most {MOST_ROOM} orders, levels, pages, sessions and balances"
+        );
         return Err(words.fault(message));
     }
     Ok(Command::Genesis(genesis))

@@ -2,6 +2,7 @@
 //! with three prices.
 
 mod accounts;
+pub(crate) mod attestation;
 pub(crate) mod market;
 pub(crate) mod own;
 pub(crate) mod quotes;
@@ -222,6 +223,8 @@ pub(crate) fn genesis(max_orders: u32) -> Genesis {
         max_sessions: 3,
         max_orders,
         max_levels: 6,
+        max_pages: 4,
+        pad: [Zero::Zero; 4],
     }
 }
 
@@ -364,6 +367,7 @@ pub(crate) fn full() -> Vec<Letter> {
         market::full(),
         waiting::full(),
         quotes::full(),
+        attestation::full(),
     ]
     .concat()
 }
@@ -386,6 +390,7 @@ pub(crate) fn sound() -> Vec<Letter> {
         market::sound(),
         waiting::sound(),
         quotes::sound(),
+        attestation::sound(),
     ]
     .concat()
 }
@@ -433,8 +438,20 @@ pub(crate) fn small() -> Vec<Letter> {
 
 /// Where sequences start: the world without an order.
 pub(crate) fn empty(max_orders: u32) -> Vec<Letter> {
+    empty_of(genesis(max_orders))
+}
+
+/// With a page of price levels for one side and none for the other.
+pub(crate) fn one_page() -> Vec<Letter> {
+    empty_of(Genesis {
+        max_pages: 1,
+        ..genesis(3)
+    })
+}
+
+fn empty_of(genesis: Genesis) -> Vec<Letter> {
     let administration = [
-        Command::Genesis(genesis(max_orders)),
+        Command::Genesis(genesis),
         asset(0, 0),
         asset(1, 1),
         market(0, 1, 3),

@@ -4,13 +4,14 @@
 //! engine's by way of its snapshot. `LONG=1` makes the sequences longer (`cargo xtask test --long`, docs/SCENARIOS.md).
 
 mod alphabet;
+mod states;
 
 use alphabet::Letter;
-use domain::{Command, Continue, Event, EventKind, Nanos, Reason, Source};
+use domain::{Command, CommandKind, Continue, Event, EventKind, Nanos, Reason, Source};
 use engine::Engine;
 use scenario::{Difference, Outputs, Twins, engines};
 use sim::{Mutant, NaiveEngine};
-use std::{collections::BTreeSet, num::NonZero, thread};
+use std::{collections::BTreeSet, num::NonZero, thread, time::Instant};
 
 type Pair = Twins<Engine, NaiveEngine>;
 
@@ -30,33 +31,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, event: &Event) {
-        let (kind, reason) = match event {
-            Event::Rejected(e) => (e.kind, e.reason),
-            Event::Canceled(e) => (e.kind, e.reason),
-            Event::Outcome(e) => (e.kind, e.reason),
-            Event::Accepted(e) => (e.kind, Reason::None),
-            Event::Fill(e) => (e.kind, Reason::None),
-            Event::Amended(e) => (e.kind, Reason::None),
-            Event::NotApplied(e) => (e.kind, Reason::None),
-            Event::BookAdd(e) => (e.kind, Reason::None),
-            Event::BookReduce(e) => (e.kind, Reason::None),
-            Event::BookDelete(e) => (e.kind, Reason::None),
-            Event::BookReplace(e) => (e.kind, Reason::None),
-            Event::Trade(e) => (e.kind, Reason::None),
-            Event::PhaseChanged(e) => (e.kind, Reason::None),
-            Event::MarketDefined(e) => (e.kind, Reason::None),
-            Event::StateHash(e) => (e.kind, Reason::None),
-            Event::SelfTradePrevented(e) => (e.kind, Reason::None),
-            Event::MassCanceled(e) => (e.kind, Reason::None),
-            Event::MarketStateChanged(e) => (e.kind, Reason::None),
-            Event::Uncrossed(e) => (e.kind, Reason::None),
-            Event::Triggered(e) => (e.kind, Reason::None),
-            Event::ProtectionSet(e) => (e.kind, Reason::None),
-            Event::ProtectionReached(e) => (e.kind, Reason::None),
-        };
-        self.kinds.insert(kind as u8);
-        self.reasons.insert(reason.into());
+    fn note(&mut self, (kind, reason): Told) {
+        self.kinds.insert(kind);
+        self.reasons.insert(reason);
     }
 
     fn add(&mut self, other: Self) {
@@ -67,6 +44,38 @@ impl Seen {
     }
 }
 
+/// What an event is, and why.
+type Told = (u8, u16);
+
+fn told(event: &Event) -> Told {
+    let (kind, reason) = match event {
+        Event::Rejected(e) => (e.kind, e.reason),
+        Event::Canceled(e) => (e.kind, e.reason),
+        Event::Outcome(e) => (e.kind, e.reason),
+        Event::Accepted(e) => (e.kind, Reason::None),
+        Event::Fill(e) => (e.kind, Reason::None),
+        Event::Amended(e) => (e.kind, Reason::None),
+        Event::NotApplied(e) => (e.kind, Reason::None),
+        Event::BookAdd(e) => (e.kind, Reason::None),
+        Event::BookReduce(e) => (e.kind, Reason::None),
+        Event::BookDelete(e) => (e.kind, Reason::None),
+        Event::BookReplace(e) => (e.kind, Reason::None),
+        Event::Trade(e) => (e.kind, Reason::None),
+        Event::PhaseChanged(e) => (e.kind, Reason::None),
+        Event::MarketDefined(e) => (e.kind, Reason::None),
+        Event::StateHash(e) => (e.kind, Reason::None),
+        Event::SelfTradePrevented(e) => (e.kind, Reason::None),
+        Event::MassCanceled(e) => (e.kind, Reason::None),
+        Event::MarketStateChanged(e) => (e.kind, Reason::None),
+        Event::Uncrossed(e) => (e.kind, Reason::None),
+        Event::Triggered(e) => (e.kind, Reason::None),
+        Event::ProtectionSet(e) => (e.kind, Reason::None),
+        Event::ProtectionReached(e) => (e.kind, Reason::None),
+        Event::AttestationNoted(e) => (e.kind, Reason::None),
+    };
+    (kind as u8, reason.into())
+}
+
 /// Walks all sequences over some letters, depth first.
 struct Search<'a> {
     letters: &'a [Letter],
@@ -74,6 +83,8 @@ struct Search<'a> {
     /// The letters played, by their places.
     path: Vec<usize>,
     seen: Seen,
+    /// What came of the last letter.
+    told: Vec<Told>,
 }
 
 impl<'a> Search<'a> {
@@ -83,6 +94,7 @@ impl<'a> Search<'a> {
             out: Outputs::default(),
             path: Vec::new(),
             seen: Seen::default(),
+            told: Vec::new(),
         }
     }
 
@@ -90,6 +102,7 @@ impl<'a> Search<'a> {
     fn play(&mut self, pair: &mut Pair, letter: &Letter) -> Result<(), Difference> {
         pair.clock = Nanos(pair.clock.0.saturating_add_signed(letter.wait));
         let number = pair.rules().last_number(letter.source) + 1 + letter.skip;
+        self.told.clear();
         if !pair.admits(letter.source, number)? {
             return Ok(());
         }
@@ -111,8 +124,21 @@ impl<'a> Search<'a> {
         command: Command,
     ) -> Result<(), Difference> {
         pair.apply(source, number, command, &mut self.out)?;
-        self.out.events().for_each(|event| self.seen.note(&event));
+        for event in self.out.events() {
+            let told = told(&event);
+            self.seen.note(told);
+            self.told.push(told);
+        }
         Ok(())
+    }
+
+    /// Whether nothing came of the last letter but a refusal.
+    fn is_refused(&self) -> bool {
+        let [(kind, reason)] = self.told[..] else {
+            return self.told.is_empty();
+        };
+        let says_no = kind == EventKind::Outcome as u8 && reason != u16::from(Reason::None);
+        says_no || kind == EventKind::Rejected as u8
     }
 
     /// One letter, and everything that may follow it.
@@ -205,7 +231,32 @@ fn length(normal: u32, long: u32) -> u32 {
     }
 }
 
-const KINDS: [EventKind; 22] = [
+/// The engines as they are behind a beginning.
+fn behind(beginning: &[Letter]) -> Result<Pair, Difference> {
+    let mut pair = engines();
+    let mut search = Search::new(beginning);
+    for letter in beginning {
+        search.play(&mut pair, letter)?;
+    }
+    Ok(pair)
+}
+
+/// [`states::walk`] of the engines as they are.
+#[expect(clippy::print_stdout, reason = "how much there is, for who asks")]
+fn all_states(beginning: &[Letter], letters: &[Letter], length: u32) -> states::Walk {
+    let start = Instant::now();
+    let walk = behind(beginning).and_then(|pair| states::walk(pair, letters, length));
+    let walk = walk.unwrap_or_else(|difference| panic!("{difference}"));
+    let took = start.elapsed().as_secs();
+    let (shapes, letters) = (walk.shapes.len(), letters.len());
+    println!(
+        "{letters} letters, up to {length}: {shapes} states, {} letters played, {took} s",
+        walk.played
+    );
+    walk
+}
+
+const KINDS: [EventKind; 23] = [
     EventKind::Accepted,
     EventKind::Rejected,
     EventKind::Fill,
@@ -217,6 +268,7 @@ const KINDS: [EventKind; 22] = [
     EventKind::Triggered,
     EventKind::ProtectionSet,
     EventKind::ProtectionReached,
+    EventKind::AttestationNoted,
     EventKind::BookAdd,
     EventKind::BookReduce,
     EventKind::BookDelete,
@@ -281,6 +333,77 @@ fn every_short_sequence_of_every_command() {
 }
 
 #[test]
+fn every_sequence_of_four_of_every_command_by_its_states() {
+    let letters = alphabet::full();
+    let walk = all_states(&alphabet::empty(3), &letters, length(3, 4));
+    assert!(walk.shapes.len() > 10_000, "they lead to more than that");
+}
+
+/// Beginnings and small alphabets that are searched by what they lead to.
+fn small_ones() -> [(Vec<Letter>, Vec<Letter>); 7] {
+    use alphabet::{empty, market, own, quotes, small, waiting};
+    [
+        (empty(3), small()),
+        (empty(4), own::small()),
+        (empty(4), market::small()),
+        (empty(4), waiting::small()),
+        (empty(4), quotes::small()),
+        (empty(4), quotes::among_others()),
+        (quotes::protected(), quotes::small()),
+    ]
+}
+
+#[test]
+fn every_sequence_of_six_by_its_states() {
+    for (beginning, letters) in small_ones() {
+        assert!(letters.len() <= 12);
+        all_states(&beginning, &letters, length(6, 9));
+    }
+}
+
+/// What the walk through states rests on.
+#[test]
+fn states_of_one_shape_go_on_alike() {
+    let mut searches: Vec<Sequences> = small_ones()
+        .map(|(beginning, letters)| (beginning, letters, length(4, 5)))
+        .to_vec();
+    searches.push((alphabet::empty(3), alphabet::full(), 2));
+    searches.push((alphabet::busy(), alphabet::sound(), length(2, 3)));
+    for (beginning, letters, length) in searches {
+        let alike = behind(&beginning).and_then(|pair| states::alike(pair, &letters, length));
+        assert_ne!(alike, Ok(0), "no two states have one shape");
+        alike.unwrap_or_else(|difference| panic!("{difference}"));
+    }
+}
+
+/// The walk comes to every state that a sequence leads to, and sees what a sequence shows.
+#[test]
+fn states_leave_nothing_out() {
+    let (beginning, letters) = (alphabet::empty(4), alphabet::market::small());
+    let walk = all_states(&beginning, &letters, 5);
+    let pair = behind(&beginning).expect("the engines agree");
+    let shapes = states::shapes(pair, &letters, 4).expect("the engines agree");
+    assert!(walk.shapes == shapes, "the walk leaves states out");
+    let seen = all(&beginning, &letters, 5);
+    assert_eq!(walk.seen.kinds, seen.kinds);
+    assert_eq!(walk.seen.reasons, seen.reasons);
+}
+
+/// Work that goes on comes by itself; everything else is a letter.
+#[test]
+fn every_kind_of_command_is_a_letter() {
+    let letters: BTreeSet<u16> = alphabet::full()
+        .iter()
+        .map(|letter| letter.command.kind() as u16)
+        .collect();
+    let missing: Vec<CommandKind> = (0..256)
+        .filter_map(|kind| CommandKind::try_from(kind).ok())
+        .filter(|kind| !letters.contains(&(*kind as u16)))
+        .collect();
+    assert_eq!(missing, [CommandKind::Continue]);
+}
+
+#[test]
 fn every_sequence_of_four_of_what_changes_most() {
     all(&alphabet::empty(3), &alphabet::sound(), length(2, 4));
 }
@@ -332,6 +455,15 @@ fn every_longer_sequence_of_quotes_among_others() {
 }
 
 #[test]
+fn every_longer_sequence_of_what_has_to_be_attested() {
+    all(
+        &alphabet::attestation::limited(4),
+        &alphabet::attestation::small(),
+        length(4, 5),
+    );
+}
+
+#[test]
 fn every_short_sequence_of_quotes_beyond_a_frame() {
     for makers in [29, 30, 31] {
         let beginning = alphabet::quotes::behind_a_ladder(makers);
@@ -373,7 +505,9 @@ type Sequences = (Vec<Letter>, Vec<Letter>, u32);
 
 /// What shows broken rules, the quick ones first.
 fn revealing() -> Vec<Sequences> {
-    use alphabet::{empty, full, market, own, quotes, small, sound, sweepers, waiting};
+    use alphabet::{
+        attestation, empty, full, market, own, quotes, small, sound, sweepers, waiting,
+    };
     vec![
         (alphabet::ladder(33), sweepers(), 1),
         (waiting::iceberg_alone(), sweepers(), 1),
@@ -390,9 +524,12 @@ fn revealing() -> Vec<Sequences> {
         (empty(4), waiting::small(), 4),
         (quotes::behind_a_ladder(29), sweepers(), 1),
         (quotes::protected(), full(), 1),
+        (quotes::beyond_a_collar(), quotes::small(), 1),
         (quotes::protected(), quotes::small(), 3),
         (quotes::protected(), market::small(), 3),
         (empty(1), quotes::full(), 2),
+        (attestation::limited(4), attestation::small(), 3),
+        (alphabet::one_page(), quotes::full(), 2),
         (empty(4), quotes::small(), 4),
         (empty(4), quotes::among_others(), 4),
         (alphabet::busy(), full(), 1),
@@ -419,6 +556,8 @@ fn a_broken_rule_is_seen_in_short_sequences() {
         unseen,
         [
             Mutant::AmendBelowMinimum,
+            Mutant::PagesBeginAtZero,
+            Mutant::AmendNeedsNoPage,
             Mutant::FirmZeroIsAFirm,
             Mutant::LookAheadForgetsDecrement,
             Mutant::LooksOneFurther,
@@ -433,6 +572,7 @@ fn a_broken_rule_is_seen_in_short_sequences() {
             Mutant::FeesWithoutMarketsAreAny,
             Mutant::QuotesBelowMinimum,
             Mutant::ProtectionIsForAllMarkets,
+            Mutant::LooksBehindFunds,
         ]
     );
 }

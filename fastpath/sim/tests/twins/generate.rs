@@ -1,7 +1,7 @@
 //! Strategies: which streams come up, and how often each kind of step does.
 
 use crate::{
-    operator,
+    attestations, operator,
     pair::START,
     quotes,
     stream::{Kind, Number, Step, Stream, Target, Ticks, Wish},
@@ -16,7 +16,7 @@ use domain::{
 };
 use proptest::prelude::*;
 
-fn numbers() -> impl Strategy<Value = Number> {
+pub(crate) fn numbers() -> impl Strategy<Value = Number> {
     prop_oneof![
         600 => Just(Number::Next),
         20 => (1..4_u64).prop_map(Number::Skip),
@@ -153,7 +153,7 @@ fn markets() -> impl Strategy<Value = u32> {
     prop_oneof![12 => Just(0_u32), 4 => Just(1), 1 => 2..5_u32]
 }
 
-fn sessions() -> impl Strategy<Value = u32> {
+pub(crate) fn sessions() -> impl Strategy<Value = u32> {
     prop_oneof![12 => 0..2_u32, 3 => 2..6_u32]
 }
 
@@ -470,6 +470,8 @@ fn impossible_geneses() -> impl Strategy<Value = Command> {
             max_sessions: sizes[3],
             max_orders: sizes[4],
             max_levels: last,
+            max_pages: sizes[4],
+            pad: [Zero::Zero; 4],
         })
     })
 }
@@ -539,6 +541,7 @@ fn misplaced() -> impl Strategy<Value = Step> {
         Just(cancel),
         Just(amend),
         quotes::misplaced(),
+        attestations::misplaced(),
     ];
     (sources, numbers(), commands).prop_map(|(source, number, command)| Step::Other {
         source,
@@ -565,6 +568,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         30 => amends(),
         24 => quotes::quotes(),
         7 => quotes::protections(),
+        10 => attestations::steps(),
         3 => mass_cancels(),
         6 => kill_switches(),
         4 => from(Source::DEPOSITS, deposits()),
@@ -591,6 +595,7 @@ fn early_steps() -> impl Strategy<Value = Step> {
         from(Source::ADMINISTRATION, impossible_geneses()),
         mass_cancels(),
         kill_switches(),
+        attestations::steps(),
         misplaced(),
     ]
 }

@@ -8,12 +8,13 @@ use crate::{
     pair::Pair,
     stream::{Step, Stream},
 };
-use domain::Event;
+use domain::{CommandKind, Event};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use sim::Mutant;
+use std::collections::BTreeSet;
 
 /// A stream of so many steps, and nearly twice as many commands. What would keep all that follows from happening is
 /// put right now and then.
@@ -60,12 +61,12 @@ fn reduced(mut stream: Stream, fails: impl Fn(&Stream) -> bool) -> Stream {
 
 #[test]
 fn both_engines_say_the_same_about_long_streams() {
-    let (streams, steps) = if std::env::var_os("LONG").is_some() {
-        (16, 55_000)
+    let (streams, steps, commands) = if std::env::var_os("LONG").is_some() {
+        (16, 55_000, 100_000)
     } else {
-        (3, 2_000)
+        (3, 2_000, 3_500)
     };
-    let mut late_trades = 0;
+    let (mut late_trades, mut kinds) = (0, BTreeSet::new());
     for nth in 0..streams {
         let stream = stream(nth, steps);
         let frames = stream.run(&mut Pair::new()).unwrap_or_else(|difference| {
@@ -73,6 +74,12 @@ fn both_engines_say_the_same_about_long_streams() {
             let smaller = stream.run(&mut Pair::new());
             panic!("stream {nth}: {difference}; made smaller, {stream:?} fails: {smaller:?}")
         });
+        assert!(frames.len() >= commands, "{} commands", frames.len());
+        kinds.extend(
+            frames
+                .iter()
+                .map(|frame| frame.request.command.kind() as u16),
+        );
         let late = &frames[frames.len() / 2..];
         let events = late.iter().flat_map(|frame| &frame.events);
         let trades = events.filter(|event| matches!(event, Event::Trade(_)));
@@ -82,6 +89,9 @@ fn both_engines_say_the_same_about_long_streams() {
         late_trades > 100 * usize::from(streams),
         "the streams run dry: {late_trades}"
     );
+    let all = (0..256).filter(|kind| CommandKind::try_from(*kind).is_ok());
+    let missing: Vec<u16> = all.filter(|kind| !kinds.contains(kind)).collect();
+    assert_eq!(missing, [0; 0], "kinds of commands that are in none");
 }
 
 #[test]

@@ -5,8 +5,9 @@
 //! `self_trades`, `mass_cancels`, `money`, `auctions` and `quotes` hold what docs/ENGINE.md says by hand-written
 //! example, `random` and `long` whole streams of commands, `mutants` the
 //! proof that a broken rule would be seen, `snapshots` the fast engine saved and loaded within a
-//! stream. Every short sequence of commands is played by the tests of `scenario`.
+//! stream; `attestations` what is attested in streams. Every short sequence of commands is played by the tests of `scenario`.
 
+mod attestations;
 mod auctions;
 mod generate;
 mod long;

@@ -52,6 +52,7 @@ pub(crate) fn line(event: &Event) -> String {
         Event::ProtectionReached(e) => {
             format!("protection reached {} {} {}", e.qty, e.notional, e.fills)
         }
+        Event::AttestationNoted(e) => format!("attested to {}", e.level),
         Event::BookAdd(e) => format!("add {:?} {} {}@{}", e.side, id(e.order_id), e.qty, e.price),
         Event::BookReduce(e) => format!("reduce {} to {}", id(e.order_id), e.leaves),
         Event::BookDelete(e) => format!("delete {}", id(e.order_id)),

@@ -155,6 +155,7 @@ impl Observer {
             | Event::NotApplied(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
             | Event::Outcome(_)
@@ -207,6 +208,7 @@ impl Observer {
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::Trade(_)
             | Event::PhaseChanged(_)
             | Event::MarketDefined(_)
@@ -249,6 +251,7 @@ impl Observer {
             | Command::KillSwitch(_)
             | Command::Quote(_)
             | Command::SetProtection(_)
+            | Command::Attest(_)
             | Command::Continue(_)
             | Command::Timer(_)
             | Command::Checkpoint(_)
@@ -261,6 +264,7 @@ impl Observer {
             | Command::SetMarketState(_)
             | Command::SetCollar(_)
             | Command::DelistMarket(_)
+            | Command::ConfirmAttestation(_)
             | Command::Genesis(_) => {}
         }
     }

@@ -56,16 +56,20 @@ fn limits() -> impl Strategy<Value = Limits> {
         limit(prop_oneof![1..30_u64, 30..3_000_u64]),
         limit(positions),
         limit(volumes),
+        limit(prop_oneof![3..60_u64, 60..9_000_u64]),
         limit(3..50_u64),
     );
-    let all = all.prop_map(|(qty, notional, position, volume, orders)| Limits {
-        max_order_qty: Qty(qty),
-        max_order_notional: notional,
-        max_position: position,
-        max_daily_volume: volume,
-        max_open_orders: u32::try_from(orders).unwrap_or(u32::MAX),
-        pad: [Zero::Zero; 4],
-    });
+    let all = all.prop_map(
+        |(qty, notional, position, volume, unattested, orders)| Limits {
+            max_order_qty: Qty(qty),
+            max_order_notional: notional,
+            max_position: position,
+            max_daily_volume: volume,
+            max_unattested_notional: unattested,
+            max_open_orders: u32::try_from(orders).unwrap_or(u32::MAX),
+            pad: [Zero::Zero; 4],
+        },
+    );
     prop_oneof![3 => all, 2 => Just(Limits::default())]
 }
 

@@ -7,7 +7,7 @@ use crate::{
     world::{Terms, World},
 };
 use domain::{
-    Amount, ClientOrderId, Command, Event, Flag, MAX_QUOTED_OF_SESSION, MarketId, MarketState,
+    Amount, ClientOrderId, Command, Event, Flag, MAX_QUOTED_OF_ACCOUNT, MarketId, MarketState,
     OrderId, Price, Qty, Quote, Reason, Request, SessionId, SetProtection, Side, Source,
 };
 use proptest::prelude::*;
@@ -161,6 +161,7 @@ impl Quoted {
             | Event::MassCanceled(_)
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
+            | Event::AttestationNoted(_)
             | Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -184,7 +185,7 @@ impl Quoted {
     }
 }
 
-/// As many markets as a session may quote, and one more.
+/// As many markets as an account may quote, and one more; sessions 0 and 2 are of one account.
 fn wide_world() -> World {
     let plain = World::plain(10_000);
     let terms = Terms {
@@ -192,15 +193,17 @@ fn wide_world() -> World {
         state: MarketState::Continuous,
         ..plain.markets[0]
     };
-    let markets = MAX_QUOTED_OF_SESSION + 1;
+    let markets = MAX_QUOTED_OF_ACCOUNT + 1;
     World {
         genesis: domain::Genesis {
             max_markets: markets,
             max_levels: 2 * markets,
+            max_pages: 2 * markets,
             max_orders: 1_000,
             ..plain.genesis
         },
         markets: vec![terms; markets as usize],
+        sessions: vec![0, 1, 0],
         ..plain
     }
 }
@@ -225,7 +228,7 @@ fn protection(market: u32) -> Command {
 }
 
 #[test]
-fn a_session_quotes_so_many_markets_and_others_as_many() {
+fn an_account_quotes_so_many_markets_and_others_as_many() {
     let mut pair = Pair::new();
     wide_world().set_up(&mut pair).expect("the twins agree");
     let mut says = |session: u32, command| {
@@ -235,24 +238,26 @@ fn a_session_quotes_so_many_markets_and_others_as_many() {
             _ => None,
         }
     };
-    let last = MAX_QUOTED_OF_SESSION;
+    let last = MAX_QUOTED_OF_ACCOUNT;
     for market in 0..last {
         let command = if market.is_multiple_of(3) {
             protection(market)
         } else {
             bid(market)
         };
-        assert_eq!(says(0, command), None, "market {market}");
+        let session = 2 * (market % 2);
+        assert_eq!(says(session, command), None, "market {market}");
     }
     let full = Some(Reason::QuoteTableFull);
     assert_eq!(says(0, bid(last)), full);
     assert_eq!(says(0, protection(last)), full);
+    assert_eq!(says(2, bid(0)), full, "of the other session");
     assert_eq!(says(0, bid(0)), None, "it has an entry");
-    assert_eq!(says(1, bid(last)), None, "another session has room");
+    assert_eq!(says(1, bid(last)), None, "another account has room");
     let pull = Command::Quote(Quote {
         market: MarketId(1),
         ..Quote::PULL
     });
-    assert_eq!(says(0, pull), None);
+    assert_eq!(says(2, pull), None);
     assert_eq!(says(0, bid(last)), None, "there is room again");
 }

@@ -170,6 +170,7 @@ fn a_sweep_finds_the_next_price_however_far_it_is() {
     for side in [Side::Buy, Side::Sell] {
         let mut world = World::plain(u64::MAX / 8);
         world.genesis.max_levels = 300_000;
+        world.genesis.max_pages = 11;
         world.markets[0].price_levels = 300_000;
         let mut floor = Floor::new(&world);
         // From the middle outwards, so that the best price changes both ways.

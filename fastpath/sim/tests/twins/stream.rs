@@ -2,7 +2,7 @@
 //! stream still means something with most of its steps taken out.
 
 use crate::{
-    operator,
+    attestations, operator,
     pair::{Difference, Frame, Pair},
     world::World,
 };
@@ -153,6 +153,8 @@ pub(crate) enum Step {
         number: Number,
         command: Command,
     },
+    /// What lies so far behind what a session has entered is confirmed to be attested.
+    Confirm { session: u32, behind: u64 },
     /// A collar around a price that is set.
     Collar { command: SetCollar, price: Ticks },
     /// A market is called and opens again, or closes, with bids and asks that came in between: of a session, so
@@ -334,6 +336,7 @@ impl Step {
             | Self::Other { number, .. } => matches!(number, Number::Final),
             Self::Ladder { .. }
             | Self::Ending { .. }
+            | Self::Confirm { .. }
             | Self::Collar { .. }
             | Self::Call { .. }
             | Self::Wall { .. }
@@ -390,6 +393,7 @@ impl Step {
             Self::New { .. }
             | Self::Cancel { .. }
             | Self::Amend { .. }
+            | Self::Confirm { .. }
             | Self::Collar { .. }
             | Self::Quote { .. }
             | Self::MassCancel { .. }
@@ -460,6 +464,7 @@ impl Step {
             | Self::Quote { .. }
             | Self::MassCancel { .. }
             | Self::Other { .. }
+            | Self::Confirm { .. }
             | Self::Collar { .. }
             | Self::Call { .. }
             | Self::Wait(_)
@@ -544,6 +549,10 @@ impl Step {
                 number,
                 command,
             } => (*source, *number, *command),
+            Self::Confirm { session, behind } => {
+                let command = attestations::confirm(pair.fast(), *session, *behind);
+                (Source::ADMINISTRATION, Number::Next, command)
+            }
             Self::Collar { command, price } => {
                 let price = price.price(pair, command.market, None);
                 let command = Command::SetCollar(SetCollar { price, ..*command });
@@ -595,14 +604,7 @@ impl Step {
                     ..NewOrder::PLAIN
                 })
             }
-            Self::Cancel { target, qty, .. } => {
-                let (order_id, client_order_id) = target.ids(pair, session);
-                Command::CancelOrder(CancelOrder {
-                    order_id,
-                    client_order_id,
-                    qty: Qty(*qty),
-                })
-            }
+            Self::Cancel { target, qty, .. } => cancel(target.ids(pair, session), *qty),
             Self::Amend {
                 target,
                 price,
@@ -628,6 +630,7 @@ impl Step {
             | Self::Ending { .. }
             | Self::Wall { .. }
             | Self::Switches(_)
+            | Self::Confirm { .. }
             | Self::Collar { .. }
             | Self::Call { .. }
             | Self::Wait(_)
@@ -635,6 +638,14 @@ impl Step {
             | Self::End => panic!("not about an order"),
         }
     }
+}
+
+fn cancel((order_id, client_order_id): (OrderId, ClientOrderId), qty: u64) -> Command {
+    Command::CancelOrder(CancelOrder {
+        order_id,
+        client_order_id,
+        qty: Qty(qty),
+    })
 }
 
 /// A mass cancel with its lowest and highest price.

@@ -110,6 +110,8 @@ impl World {
                 max_sessions: 4,
                 max_orders: 64,
                 max_levels: 128,
+                max_pages: 64,
+                pad: [Zero::Zero; 4],
             },
             first: None,
             assets: 2,
@@ -289,6 +291,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
             1 => prop_oneof![1_015..1_025_u32, 2_035..2_050_u32, 3_000..3_010_u32].prop_map(Some),
         ];
         let orders = prop_oneof![1 => 1..6_u32, 1 => 12..60_u32, 8 => 200..400_u32];
+        // Where there are few pages, most orders meet that sooner or later.
+        let pages = prop_oneof![1 => 1..7_u32, 4 => Just(1_000_u32)];
         (
             prop::collection::vec(terms(assets), 2..4),
             prop::collection::vec(0..accounts, 2..6),
@@ -299,7 +303,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                 operator::beginnings(),
             ),
             prop::array::uniform5(slack()),
-            orders,
+            (orders, pages),
             (far_sessions, any::<bool>()),
             prop::option::of(operator::set_fees()),
         )
@@ -310,7 +314,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                     delegations,
                     (deposits, decimals, settings),
                     slack,
-                    max_orders,
+                    (max_orders, max_pages),
                     (far_session, last_opens_first),
                     first,
                 )| {
@@ -323,6 +327,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                         max_sessions: capacity(most_sessions, slack[3]),
                         max_orders,
                         max_levels: capacity(levels as usize, slack[4] * 5),
+                        max_pages,
+                        pad: [Zero::Zero; 4],
                     };
                     World {
                         genesis,

@@ -197,7 +197,8 @@ impl Capacity {
             ("max_accounts", self.max_accounts, Engine::MAX_ACCOUNTS),
             ("max_sessions", self.max_sessions, Engine::MAX_SESSIONS),
             ("max_orders", self.max_orders, OrderId::MAX_SLOTS),
-            ("max_levels", self.max_levels, OrderId::MAX_SLOTS),
+            ("max_levels", self.max_levels, Engine::MAX_LEVELS),
+            ("max_pages", self.pages(), Engine::MAX_PAGES),
         ] {
             let problem = format!("{value} is out of range: use 1 to {most}");
             require(

@@ -70,6 +70,7 @@ impl Message {
             | Event::Triggered(_)
             | Event::ProtectionSet(_)
             | Event::ProtectionReached(_)
+            | Event::AttestationNoted(_)
             | Event::Outcome(_)
             | Event::StateHash(_) => return None,
         })

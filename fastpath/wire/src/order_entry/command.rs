@@ -1,12 +1,12 @@
 //! What a client sends, as a command; and a command as what a client sends.
 
 use super::message::{
-    AmendOrder, CancelOrder, KillSwitch, MassCancel, MassQuote, Message, NewOrder, QuoteEntry,
-    SetProtection, Template,
+    AmendOrder, Attest, CancelOrder, KillSwitch, MassCancel, MassQuote, Message, NewOrder,
+    QuoteEntry, SetProtection, Template,
 };
 use core::fmt;
 use domain::{Command, Zero};
-use zerocopy::TryFromBytes;
+use zerocopy::{IntoBytes, TryFromBytes};
 
 /// A message that is no command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +154,20 @@ impl From<&SetProtection> for domain::SetProtection {
     }
 }
 
+impl From<&Attest> for domain::Attest {
+    fn from(message: &Attest) -> Self {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(message.as_bytes());
+        Self { signature }
+    }
+}
+
+impl From<&domain::Attest> for Attest {
+    fn from(attest: &domain::Attest) -> Self {
+        zerocopy::transmute!(attest.signature)
+    }
+}
+
 impl From<&domain::NewOrder> for NewOrder {
     fn from(order: &domain::NewOrder) -> Self {
         Self {
@@ -277,6 +291,7 @@ impl Message {
             Self::KillSwitch(message) => Ok(Command::KillSwitch(message.try_into()?)),
             Self::MassQuote(message) => Ok(Command::Quote(message.try_into()?)),
             Self::SetProtection(message) => Ok(Command::SetProtection(message.into())),
+            Self::Attest(message) => Ok(Command::Attest(message.into())),
             Self::Context(_)
             | Self::Hello(_)
             | Self::Challenge(_)
@@ -295,6 +310,7 @@ impl Message {
             | Self::Triggered(_)
             | Self::ProtectionSet(_)
             | Self::ProtectionReached(_)
+            | Self::AttestationNoted(_)
             | Self::Unknown { .. } => Err(NotACommand::Unsupported {
                 template_id: self.template_id(),
             }),

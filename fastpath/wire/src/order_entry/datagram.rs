@@ -228,6 +228,7 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         | Template::AmendOrder
         | Template::MassQuote
         | Template::SetProtection
+        | Template::Attest
         | Template::OrderAccepted
         | Template::OrderRejected
         | Template::OrderFilled
@@ -238,7 +239,8 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         | Template::MassCanceled
         | Template::Triggered
         | Template::ProtectionSet
-        | Template::ProtectionReached => !control,
+        | Template::ProtectionReached
+        | Template::AttestationNoted => !control,
     };
     if belongs {
         Ok(())

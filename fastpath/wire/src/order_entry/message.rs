@@ -367,6 +367,29 @@ message! {
 }
 
 message! {
+    /// Client: all of its numbers before this one that were applied are its own. An ed25519 signature of the session's
+    /// running hash, as little-endian words.
+    Attest, block 64 {
+        /// Bytes 0 to 7.
+        signature0: u64,
+        /// Bytes 8 to 15.
+        signature1: u64,
+        /// Bytes 16 to 23.
+        signature2: u64,
+        /// Bytes 24 to 31.
+        signature3: u64,
+        /// Bytes 32 to 39.
+        signature4: u64,
+        /// Bytes 40 to 47.
+        signature5: u64,
+        /// Bytes 48 to 55.
+        signature6: u64,
+        /// Bytes 56 to 63.
+        signature7: u64,
+    }
+}
+
+message! {
     /// Report: an order was accepted. A stop waits, until a [`Triggered`] tells that it arrives.
     OrderAccepted, block 104 {
         /// Where and why.
@@ -610,6 +633,16 @@ message! {
     }
 }
 
+message! {
+    /// Report: an attestation stands in the journal, from where the exchange checks it.
+    AttestationNoted, block 40 {
+        /// Where and why.
+        stamp: Stamp,
+        /// What the session has entered so far, in millionths of whole units of the quote assets, modulo 2^64.
+        level: u64,
+    }
+}
+
 impl Context {
     /// Flag: the numbers in this datagram were sent before.
     pub const RETRANSMISSION: u16 = 1;
@@ -656,6 +689,7 @@ templates! {
     KillSwitch = 20,
     MassQuote = 21,
     SetProtection = 22,
+    Attest = 23,
     OrderAccepted = 32,
     OrderRejected = 33,
     OrderFilled = 34,
@@ -667,6 +701,7 @@ templates! {
     Triggered = 40,
     ProtectionSet = 41,
     ProtectionReached = 42,
+    AttestationNoted = 43,
 }
 
 impl Message {
@@ -691,6 +726,7 @@ impl Message {
             Self::Triggered(report) => Some(&report.stamp),
             Self::ProtectionSet(report) => Some(&report.stamp),
             Self::ProtectionReached(report) => Some(&report.stamp),
+            Self::AttestationNoted(report) => Some(&report.stamp),
             Self::Context(_)
             | Self::Hello(_)
             | Self::Challenge(_)
@@ -705,6 +741,7 @@ impl Message {
             | Self::KillSwitch(_)
             | Self::MassQuote(_)
             | Self::SetProtection(_)
+            | Self::Attest(_)
             | Self::Unknown { .. } => None,
         }
     }

@@ -1,9 +1,9 @@
 //! A private event, as the report that its session gets.
 
 use super::message::{
-    MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled, OrderFilled,
-    OrderRejected, ProtectionReached, ProtectionSet, SelfTradePrevented, Stamp, Template,
-    Triggered,
+    AttestationNoted, MassCanceled, Message, NotApplied, OrderAccepted, OrderAmended,
+    OrderCanceled, OrderFilled, OrderRejected, ProtectionReached, ProtectionSet,
+    SelfTradePrevented, Stamp, Template, Triggered,
 };
 use domain::{CommandKind, Event, Nanos, Seq, SessionId, Source};
 
@@ -72,6 +72,10 @@ impl Message {
                 fills: event.fills,
                 market_id: event.market,
             }),
+            Event::AttestationNoted(event) => Self::AttestationNoted(AttestationNoted {
+                stamp: frame.for_session(event.session),
+                level: event.level,
+            }),
             Event::BookAdd(_)
             | Event::BookReduce(_)
             | Event::BookDelete(_)
@@ -130,6 +134,7 @@ fn template_of(command: CommandKind) -> Option<Template> {
         CommandKind::KillSwitch => Some(Template::KillSwitch),
         CommandKind::Quote => Some(Template::MassQuote),
         CommandKind::SetProtection => Some(Template::SetProtection),
+        CommandKind::Attest => Some(Template::Attest),
         CommandKind::Continue
         | CommandKind::Timer
         | CommandKind::Checkpoint
@@ -148,6 +153,7 @@ fn template_of(command: CommandKind) -> Option<Template> {
         | CommandKind::SetMarketState
         | CommandKind::SetCollar
         | CommandKind::DelistMarket
+        | CommandKind::ConfirmAttestation
         | CommandKind::Deposit => None,
     }
 }

@@ -204,7 +204,7 @@ fn quotes_that_follow_each_other_share_a_message() {
 
 #[test]
 fn unknown_messages_are_passed_on_and_numbered_like_known_ones() {
-    for (template_id, number) in [(15, None), (23, Some(9)), (u16::MAX, Some(9))] {
+    for (template_id, number) in [(15, None), (24, Some(9)), (u16::MAX, Some(9))] {
         let header = MessageHeader {
             template_id,
             version: 7,

@@ -166,7 +166,8 @@ fn exercise(bytes: &[u8]) -> &'static str {
                     | Message::MassCancel(_)
                     | Message::KillSwitch(_)
                     | Message::MassQuote(_)
-                    | Message::SetProtection(_),
+                    | Message::SetProtection(_)
+                    | Message::Attest(_),
                     it,
                 ) => {
                     assert!(it.is_ok(), "a command of an accepted datagram converts");

@@ -248,6 +248,11 @@ fn client_datagrams() -> Vec<DatagramSample> {
             ],
         },
         DatagramSample {
+            name: "client-attestation",
+            context: context(2, 12, 0),
+            messages: vec![telling(Template::CancelOrder), telling(Template::Attest)],
+        },
+        DatagramSample {
             name: "client-quotes",
             context: context(2, 12, 0),
             messages: (0..MAX_QUOTES)
@@ -304,6 +309,11 @@ fn exchange_datagrams() -> Vec<DatagramSample> {
                 telling(Template::ProtectionSet),
                 telling(Template::ProtectionReached),
             ],
+        },
+        DatagramSample {
+            name: "exchange-attestation",
+            context: context(2, 1, 0),
+            messages: vec![telling(Template::AttestationNoted)],
         },
         DatagramSample {
             name: "exchange-refused",

@@ -11,9 +11,9 @@ use domain::{
 };
 use std::path::PathBuf;
 use wire::order_entry::{
-    DatagramReader, FrameStamp, KillSwitch, MassCancel, MassQuote, Message, MessageHeader,
-    NewOrder, NotACommand, OrderAccepted, OrderRejected, ProtectionReached, ProtectionSet, Refused,
-    Stamp, Template,
+    AttestationNoted, DatagramReader, FrameStamp, KillSwitch, MassCancel, MassQuote, Message,
+    MessageHeader, NewOrder, NotACommand, OrderAccepted, OrderRejected, ProtectionReached,
+    ProtectionSet, Refused, Stamp, Template,
 };
 use zerocopy::IntoBytes;
 
@@ -291,6 +291,13 @@ fn a_quote_and_a_protection_are_the_domains() {
     assert_eq!(
         Message::SetProtection((&protection).into()).command(),
         Ok(domain::Command::SetProtection(protection))
+    );
+    let attest = domain::Attest {
+        signature: core::array::from_fn(|at| u8::try_from(at).unwrap()),
+    };
+    assert_eq!(
+        Message::Attest((&attest).into()).command(),
+        Ok(domain::Command::Attest(attest))
     );
 }
 
@@ -649,6 +656,25 @@ fn what_is_told_of_a_protection_keeps_every_field() {
     };
     assert_eq!(
         Message::report(&OTHERS_FRAME, &reached),
+        Some(expected.into())
+    );
+}
+
+#[test]
+fn what_is_told_of_an_attestation_keeps_every_field() {
+    let noted = domain::Event::AttestationNoted(domain::AttestationNoted {
+        kind: domain::EventKind::AttestationNoted,
+        pad: [Zero::Zero; 3],
+        session: SessionId(1),
+        report_no: 10,
+        level: 11,
+    });
+    let expected = AttestationNoted {
+        stamp: OTHERS_FRAME.for_session(SessionId(1)),
+        level: 11,
+    };
+    assert_eq!(
+        Message::report(&OTHERS_FRAME, &noted),
         Some(expected.into())
     );
 }

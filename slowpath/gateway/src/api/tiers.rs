@@ -35,6 +35,10 @@ pub(crate) struct ApiLimits {
     /// Notional of its trades on one day (UTC), whole units of the quote assets.
     #[schema(schema_with = number::as_read)]
     max_daily_volume: U64,
+    /// What a session of it may have entered and not attested, whole units of the quote assets. Only by the binary port
+    /// can sessions attest.
+    #[schema(schema_with = number::as_read)]
+    max_unattested_notional: U64,
     /// Live orders.
     #[schema(value_type = u64, minimum = 0)]
     max_open_orders: u32,
@@ -47,6 +51,7 @@ impl From<&Limits> for ApiLimits {
             max_order_notional: U64(limits.max_order_notional),
             max_position: U64(limits.max_position),
             max_daily_volume: U64(limits.max_daily_volume),
+            max_unattested_notional: U64(limits.max_unattested_notional),
             max_open_orders: limits.max_open_orders,
         }
     }
@@ -59,6 +64,7 @@ impl From<ApiLimits> for Limits {
             max_order_notional: limits.max_order_notional.0,
             max_position: limits.max_position.0,
             max_daily_volume: limits.max_daily_volume.0,
+            max_unattested_notional: limits.max_unattested_notional.0,
             max_open_orders: limits.max_open_orders,
             pad: [Zero::Zero; 4],
         }

@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::state::{App, Body};
 use crate::view::wallet as base58;
 use axum::extract::State;
-use domain::{AccountId, Command, Genesis, REQUEST_WORDS, Request, Seq, Source};
+use domain::{AccountId, Command, Genesis, REQUEST_WORDS, Request, Seq, Source, Zero};
 use ed25519_dalek::SigningKey;
 use journal::Frame;
 use serde_json::{Value, json};
@@ -58,6 +58,8 @@ impl Office {
             max_sessions: 8,
             max_orders: 64,
             max_levels: 4_000,
+            max_pages: 66,
+            pad: [Zero::Zero; 4],
         };
         exchange.apply(Source::ADMINISTRATION, Command::Genesis(genesis));
         Self::over(exchange).await

@@ -278,6 +278,7 @@ fn order_of(event: &Event) -> Option<OrderId> {
         | Event::MassCanceled(_)
         | Event::ProtectionSet(_)
         | Event::ProtectionReached(_)
+        | Event::AttestationNoted(_)
         | Event::BookAdd(_)
         | Event::BookReduce(_)
         | Event::BookDelete(_)

@@ -13,8 +13,8 @@ use topology::{Config, Genesis};
 const MIB: u64 = 1 << 20;
 /// Bytes that an engine takes for an order: slot, links, iceberg, place of its ids, expiry, stop.
 const ORDER: u64 = 208;
-/// For a price level of both sides, with its bits.
-const LEVEL: u64 = 50;
+/// For a page of 64 price levels of one side.
+const PAGE: u64 = 1540;
 /// For an account with its limits, without its balances.
 const ACCOUNT: u64 = 112;
 /// For what an account has of an asset.
@@ -92,15 +92,19 @@ pub(crate) fn nearest(folder: &Path) -> Option<PathBuf> {
 /// Bytes that an engine of these capacities takes, about.
 fn engine_bytes(genesis: &Genesis) -> u64 {
     let capacity = &genesis.capacity;
-    let [orders, levels, accounts, assets, sessions] = [
+    let [orders, levels, pages, accounts, assets, sessions] = [
         capacity.max_orders,
         capacity.max_levels,
+        capacity.pages(),
         capacity.max_accounts,
         capacity.max_assets,
         capacity.max_sessions,
     ]
     .map(u64::from);
-    orders * ORDER + levels * LEVEL + accounts * (ACCOUNT + assets * BALANCE) + sessions * SESSION
+    // A price has two bits, and the 64th part of two numbers of pages.
+    let prices = levels * 3 / 8;
+    let accounts = accounts * (ACCOUNT + assets * BALANCE);
+    orders * ORDER + prices + pages * PAGE + accounts + sessions * SESSION
 }
 
 /// What both processes take, in bytes, about.

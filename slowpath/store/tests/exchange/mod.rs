@@ -55,6 +55,8 @@ impl Exchange {
                 max_sessions: TRADERS,
                 max_orders,
                 max_levels: 4_000,
+                max_pages: 130,
+                pad: [Zero::Zero; 4],
             }),
         );
         for asset in 0..2 {

@@ -11,7 +11,7 @@ fn tier(account: u32, tier: u32) -> Letter {
     operator(Command::SetTier(SetTier { account, tier }))
 }
 
-fn limits(of_account: Flag, target: u32, as_tier: Flag, limits: Limits) -> Letter {
+pub(super) fn limits(of_account: Flag, target: u32, as_tier: Flag, limits: Limits) -> Letter {
     operator(Command::SetLimits(SetLimits {
         target,
         of_account,

@@ -26,7 +26,7 @@ pub(super) fn state(market: u32, state: MarketState) -> Letter {
     }))
 }
 
-fn collar(reference: Reference, price: i64, width_ppm: u32, halts: Flag) -> Letter {
+pub(super) fn collar(reference: Reference, price: i64, width_ppm: u32, halts: Flag) -> Letter {
     operator(Command::SetCollar(SetCollar {
         price: Price(price),
         market: MarketId(0),

@@ -196,6 +196,11 @@ pub(super) fn full() -> Vec<Letter> {
             }
         }
         letters.extend([1, 3].map(|qty| slide(0, side, qty)));
+        let aborting = NewOrder {
+            self_trade: SelfTrade::Abort,
+            ..order(ANY_PRICE, side, 3, 0)
+        };
+        letters.extend([0, 1].map(|session| with(session, aborting)));
     }
     letters
         .extend([(0, 1), (0, 3), (1, 2)].map(|(session, client)| cancel_part(session, client, 1)));

@@ -6,7 +6,7 @@ use super::{
 };
 use domain::{
     Amount, ClientOrderId, Command, Flag, MarketId, MarketState, OrderId, Price, Qty, Quote,
-    SelfTrade, SelfTradeScope, SetProtection, Side,
+    Reference, SelfTrade, SelfTradeScope, SetProtection, Side,
 };
 
 /// One side: lots, and their price.
@@ -28,6 +28,11 @@ fn of((bid_qty, bid): Half, (ask_qty, ask): Half) -> Quote {
 
 fn quote(session: u32, bid: Half, ask: Half) -> Letter {
     by(session, Command::Quote(of(bid, ask)))
+}
+
+/// Of one lot each, apart.
+pub(super) fn both_sides() -> Letter {
+    quote(0, (1, 10), (1, 12))
 }
 
 fn slide(session: u32, bid: Half, ask: Half) -> Letter {
@@ -188,6 +193,13 @@ pub(crate) fn among_others() -> Vec<Letter> {
 pub(crate) fn protected() -> Vec<Letter> {
     let mut letters = empty(3);
     letters.extend([protect(0, after_fills(2)), quote(0, (3, 10), (1, 11))]);
+    letters
+}
+
+/// The same, with an ask beyond a collar that came later.
+pub(crate) fn beyond_a_collar() -> Vec<Letter> {
+    let mut letters = protected();
+    letters.push(market::collar(Reference::Set, 12, 50_000, Flag::Yes));
     letters
 }
 

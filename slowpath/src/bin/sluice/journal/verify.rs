@@ -138,7 +138,7 @@ fn verify(config: &Config, memory: Option<LogReader>, from_snapshot: bool) -> Re
         trades: Decimal(trades),
         last_seq: Decimal(last_seq.0),
         epoch: shadow.engine().epoch(),
-        state_hash: format!("{:016x}", shadow.engine().state_hash()),
+        state_hash: format!("{:016x}", shadow.engine().state_hash_anew()),
         tail_may_be_lost: is_alone && recovered.is_some_and(|recovered| recovered.tail_may_be_lost),
         torn_bytes: Decimal(
             recovered
