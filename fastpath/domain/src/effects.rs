@@ -11,7 +11,7 @@ use zerocopy::{IntoBytes, TryFromBytes};
 
 /// Most resting orders that an arriving one trades with, or is kept from trading with, in one frame; a longer sweep
 /// goes on in `Continue` frames.
-pub const MAX_FILLS: usize = 32;
+pub const MAX_FILLS: usize = 8;
 /// Most resting orders that are looked at one by one before an order is taken.
 pub const MAX_LOOK_AHEAD: usize = 1024;
 /// Most orders that a mass cancel cancels in one frame; a longer one goes on in `Continue` frames.
@@ -30,16 +30,15 @@ pub const MAX_QUOTED: usize = 65_536;
 pub const MAX_QUOTED_OF_ACCOUNT: u32 = 256;
 /// As how many trades one counts, for [`MAX_FILLS`], by which a protection is reached.
 pub const PROTECTED_FILLS: usize = 3;
-/// Most events of one frame: three per trade, those by which the last reaches a protection, and what opens and closes a
-/// command.
-pub const MAX_EVENTS: usize = 3 * MAX_FILLS + PROTECTED_EVENTS + 5;
+/// Most events of one frame: two per order that a mass cancel cancels and its end, the most that any frame has.
+pub const MAX_EVENTS: usize = 2 * MAX_CANCELS + 10;
 /// Words of the events of one frame.
 pub const MAX_EVENT_WORDS: usize = 1024;
 
 const TRADE_WORDS: usize = (size_of::<Trade>() + 2 * size_of::<Fill>()) / 8;
 const _: () = assert!(
-    2 * MAX_CANCELS + 2 <= MAX_EVENTS,
-    "each cancel is two events"
+    3 * MAX_FILLS + PROTECTED_EVENTS + 5 <= MAX_EVENTS,
+    "each trade is three events, the last may reach a protection, and something opens and closes a command"
 );
 const _: () = assert!(
     4 * MAX_AUCTION_TRADES + 5 <= MAX_EVENTS,

@@ -28,10 +28,8 @@ impl Side {
     /// The other side.
     #[must_use]
     pub fn opposite(self) -> Self {
-        match self {
-            Self::Buy => Self::Sell,
-            Self::Sell => Self::Buy,
-        }
+        // No branch: sides come in any order, and nobody could foretell them.
+        [Self::Sell, Self::Buy][self as usize]
     }
 }
 

@@ -8,7 +8,7 @@ use domain::{ClientOrderId, MarketId, OrderId, Price, Qty, SessionId, Side};
 
 /// Books of several markets, and all their orders.
 pub struct Books {
-    orders: Orders,
+    orders: Orders<false>,
     ladders: Ladders,
     books: Vec<Book>,
 }

@@ -7,6 +7,7 @@
 use crate::bitmap::{Bitmap, BitmapPool, words_of};
 use crate::orders::{NIL, Order, Orders};
 use crate::pages::{Directory, Level, Pages};
+use core::hint::select_unpredictable;
 use domain::{Price, Qty, Side};
 use std::collections::BTreeSet;
 
@@ -75,10 +76,8 @@ const HAS: &str = "a level has the lots of its orders";
 
 /// Whether an order of `taker` that may go as far as `limit` trades with the price `best`.
 pub(crate) fn crosses(taker: Side, limit: Price, best: Price) -> bool {
-    match taker {
-        Side::Buy => best <= limit,
-        Side::Sell => best >= limit,
-    }
+    // Sides come in any order, and nobody could foretell them.
+    select_unpredictable(taker == Side::Buy, best <= limit, best >= limit)
 }
 
 /// How far a market order goes: over every price, but not over a side that has none.
@@ -239,7 +238,12 @@ impl Book {
     /// Puts an order at the end of the queue of its price. Its side has a page for that, or one is free.
     ///
     /// Whether others stand there makes no branch: nobody could foretell it.
-    pub(crate) fn join(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
+    pub(crate) fn join<const HASHED: bool>(
+        &mut self,
+        ladders: &mut Ladders,
+        orders: &mut Orders<HASHED>,
+        slot: u32,
+    ) {
         let order = &orders[slot];
         let Order { price, side, .. } = *order;
         let (shown, hidden) = orders.lots(order);
@@ -249,17 +253,16 @@ impl Book {
         let level = ladders.pages.level_mut(at);
         let ahead = level.tail;
         level.tail = slot;
-        level.head = if ahead == NIL { slot } else { level.head };
+        level.head = select_unpredictable(ahead == NIL, slot, level.head);
         level.qty = level.qty.checked_add(shown).expect(COUNTS);
         if hidden > Qty::ZERO {
             let sum = ladders.pages.hidden_mut(at);
             *sum = sum.checked_add(hidden).expect(COUNTS);
         }
         side_of_book.taken.insert(&mut ladders.bitmaps, place);
-        side_of_book.best = match side {
-            Side::Buy => side_of_book.best.max(price),
-            Side::Sell => side_of_book.best.min(price),
-        };
+        let best = side_of_book.best;
+        let (highest, lowest) = (best.max(price), best.min(price));
+        side_of_book.best = select_unpredictable(side == Side::Buy, highest, lowest);
         orders.set_next(ahead, slot);
         orders.set_links(slot, ahead, NIL);
     }
@@ -286,7 +289,12 @@ impl Book {
     /// Takes an order out of its queue, with the lots that it still has.
     ///
     /// Where in the queue it stands, and whether it stood alone, makes no branch but for the side's best price.
-    pub(crate) fn leave(&mut self, ladders: &mut Ladders, orders: &mut Orders, slot: u32) {
+    pub(crate) fn leave<const HASHED: bool>(
+        &mut self,
+        ladders: &mut Ladders,
+        orders: &mut Orders<HASHED>,
+        slot: u32,
+    ) {
         let order = &orders[slot];
         let Order {
             price,
@@ -303,8 +311,8 @@ impl Book {
         let at = ladders.pages.at(directory, place);
         let level = ladders.pages.level_mut(at);
         level.qty = level.qty.checked_sub(shown).expect(HAS);
-        level.head = if prev == NIL { next } else { level.head };
-        level.tail = if next == NIL { prev } else { level.tail };
+        level.head = select_unpredictable(prev == NIL, next, level.head);
+        level.tail = select_unpredictable(next == NIL, prev, level.tail);
         let is_empty = level.head == NIL;
         if hidden > Qty::ZERO {
             let sum = ladders.pages.hidden_mut(at);

@@ -8,8 +8,9 @@ use domain::{OrderId, Tag};
 /// Ids on top of a stack that may be out of its sum at a time.
 const TOP: usize = 64;
 
-/// Rows of a table that may be out of its sum at a time: a power of two.
-const PLACES: usize = 64;
+/// Rows of a table that may be out of its sum at a time: a power of two. More of them are more that a checkpoint has to
+/// hash, and fewer that are hashed because another one needs their place.
+const PLACES: usize = 256;
 
 /// The sum of the hashes of all rows of a table but those that are *out* of it.
 ///
@@ -54,11 +55,6 @@ impl Kept {
     /// A record comes that belongs to no row.
     pub(crate) fn add(&mut self, hash: u64) {
         self.exchange_record(0, hash);
-    }
-
-    /// A record goes that belongs to no row.
-    pub(crate) fn remove(&mut self, hash: u64) {
-        self.exchange_record(hash, 0);
     }
 
     /// A record that belongs to no row becomes another.

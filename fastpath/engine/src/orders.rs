@@ -2,6 +2,7 @@
 
 use crate::hash::record;
 use crate::kept::{Kept, KeptStack};
+use core::mem::replace;
 use core::ops::{Index, IndexMut};
 use domain::{
     ClientOrderId, MarketId, NewOrder, OrderId, OrderType, PostOnly, Price, Qty, SelfTrade,
@@ -221,7 +222,9 @@ impl Link {
 /// All slots, and the stack of the ids that used slots will give out.
 ///
 /// The stack is state: which slot an order gets decides its id, so replicas must agree on it.
-pub(crate) struct Orders {
+///
+/// Without `HASHED` no hash is kept, and none may be asked for: for a book alone.
+pub(crate) struct Orders<const HASHED: bool = true> {
     /// The last is nobody's: what would be written to the neighbour of an order that has none is written there, so that no
     /// branch has to ask.
     slots: Vec<Order>,
@@ -234,11 +237,13 @@ pub(crate) struct Orders {
     live: u32,
     /// Of the orders, by slot, and of their links.
     kept: Kept,
+    /// Of the links, by slot of the newer order.
+    kept_links: Kept,
     /// Of the bottom of `free`.
     kept_free: KeptStack,
 }
 
-impl Orders {
+impl<const HASHED: bool> Orders<HASHED> {
     /// Room for this many orders, all of it allocated now.
     pub(crate) fn with_capacity(max_orders: u32) -> Self {
         Self {
@@ -249,6 +254,7 @@ impl Orders {
             next_fresh: 0,
             live: 0,
             kept: Kept::new(),
+            kept_links: Kept::new(),
             kept_free: KeptStack::default(),
         }
     }
@@ -266,7 +272,9 @@ impl Orders {
     /// Takes a slot: the id of the order to be put there, or `None` if there is none left.
     pub(crate) fn take(&mut self) -> Option<OrderId> {
         let id = if let Some(id) = self.free.pop() {
-            self.kept_free.popped(&self.free, id);
+            if HASHED {
+                self.kept_free.popped(&self.free, id);
+            }
             id
         } else if (self.next_fresh as usize) < self.slots() {
             let id = OrderId::first(self.next_fresh);
@@ -292,7 +300,9 @@ impl Orders {
 
     pub(crate) fn push_free(&mut self, id: OrderId) {
         self.free.push(id);
-        self.kept_free.pushed(&self.free);
+        if HASHED {
+            self.kept_free.pushed(&self.free);
+        }
     }
 
     /// Those who stand before and behind an order in the queue of its price, or [`NIL`]; of a slot that there is not, anything.
@@ -342,43 +352,57 @@ impl Orders {
 
     /// Puts an order before `newest`, the first of its session's list, or [`NIL`] of an empty one.
     pub(crate) fn link(&mut self, slot: u32, newest: u32) {
-        self.links[slot as usize] = Link::NONE;
+        self.open_link(slot);
+        self.links[slot as usize] = Link {
+            older: newest,
+            newer: NIL,
+        };
         if newest != NIL {
-            self.join(slot, newest);
+            self.links[newest as usize].newer = slot;
         }
     }
 
     /// Two neighbours of a list that is put together in any order: one was entered next before the other, which has
     /// none before it as yet.
     pub(crate) fn join(&mut self, slot: u32, older: u32) {
+        self.open_link(slot);
         self.links[slot as usize].older = older;
         self.links[older as usize].newer = slot;
-        self.kept.add(hash_of_link(slot, older));
     }
 
     /// Takes an order out of its list. Whether it was the newest of it.
     pub(crate) fn unlink(&mut self, slot: u32) -> bool {
-        let Link { older, newer } = self.links[slot as usize];
+        self.open_link(slot);
+        let Link { older, newer } = replace(&mut self.links[slot as usize], Link::NONE);
         if older != NIL {
             self.links[older as usize].newer = newer;
-            self.kept.remove(hash_of_link(slot, older));
         }
         if newer != NIL {
+            self.open_link(newer);
             self.links[newer as usize].older = older;
-            let after = if older == NIL {
-                0
-            } else {
-                hash_of_link(newer, older)
-            };
-            self.kept.exchange_record(hash_of_link(newer, slot), after);
         }
         newer == NIL
+    }
+
+    /// Sees to it that what an order was entered behind is out of the sum, to be changed.
+    #[inline]
+    fn open_link(&mut self, slot: u32) {
+        if HASHED && !self.kept_links.has_out(slot) {
+            self.take_link_out(slot);
+        }
+    }
+
+    #[inline(never)]
+    fn take_link_out(&mut self, slot: u32) {
+        let links = &self.links[..];
+        self.kept_links
+            .take_out(slot, |slot| hash_of_link(links, slot));
     }
 
     /// Sees to it that an order is out of the sum, to be changed.
     #[inline]
     fn open(&mut self, slot: u32) {
-        if !self.kept.has_out(slot) {
+        if HASHED && !self.kept.has_out(slot) {
             self.take_out(slot);
         }
     }
@@ -395,17 +419,17 @@ impl Orders {
         let orders = self
             .kept
             .sum(|slot| hash_of_order(&self.slots, &self.icebergs, slot));
-        orders.wrapping_add(self.kept_free.sum(&self.free))
+        let links = self.kept_links.sum(|slot| hash_of_link(&self.links, slot));
+        orders
+            .wrapping_add(links)
+            .wrapping_add(self.kept_free.sum(&self.free))
     }
 
     /// The same, of all of them anew.
     pub(crate) fn hash_anew(&self) -> u64 {
         let orders = self.iter().map(|order| {
             let slot = order.id.slot();
-            let link = match self.older(slot) {
-                NIL => 0,
-                older => hash_of_link(slot, older),
-            };
+            let link = hash_of_link(&self.links, slot);
             hash_of_order(&self.slots, &self.icebergs, slot).wrapping_add(link)
         });
         let free = KeptStack::default().sum(&self.free);
@@ -561,19 +585,23 @@ fn hash_of_iceberg(slot: u32, iceberg: Iceberg) -> u64 {
     )
 }
 
-/// The session of an order entered another one next before it.
-fn hash_of_link(slot: u32, older: u32) -> u64 {
+/// That the session of an order entered another one next before it. Without one there is no record.
+fn hash_of_link(links: &[Link], slot: u32) -> u64 {
+    let older = links[slot as usize].older;
+    if older == NIL {
+        return 0;
+    }
     record(Tag::Older, [u64::from(slot) << 32 | u64::from(older)])
 }
 
-impl Index<u32> for Orders {
+impl<const HASHED: bool> Index<u32> for Orders<HASHED> {
     type Output = Order;
     fn index(&self, slot: u32) -> &Order {
         &self.slots[slot as usize]
     }
 }
 
-impl IndexMut<u32> for Orders {
+impl<const HASHED: bool> IndexMut<u32> for Orders<HASHED> {
     fn index_mut(&mut self, slot: u32) -> &mut Order {
         self.open(slot);
         &mut self.slots[slot as usize]
@@ -592,7 +620,7 @@ mod tests {
 
     #[test]
     fn the_last_slot_given_back_is_the_first_taken_with_a_new_generation() {
-        let mut orders = Orders::with_capacity(3);
+        let mut orders: Orders = Orders::with_capacity(3);
         let ids = [live(&mut orders), live(&mut orders), live(&mut orders)];
         assert_eq!(ids.map(OrderId::slot), [0, 1, 2]);
         assert_eq!(orders.take(), None);
@@ -646,7 +674,7 @@ mod tests {
 
     #[test]
     fn an_id_finds_only_its_own_generation() {
-        let mut orders = Orders::with_capacity(1);
+        let mut orders: Orders = Orders::with_capacity(1);
         let first = live(&mut orders);
         assert_eq!(orders.find(first), Some(0));
         orders.give_back(first);
@@ -660,7 +688,7 @@ mod tests {
 
     #[test]
     fn a_slot_without_generations_left_is_never_used_again() {
-        let mut orders = Orders::with_capacity(1);
+        let mut orders: Orders = Orders::with_capacity(1);
         let last = OrderId(!u64::from(OrderId::MAX_SLOTS - 1));
         assert_eq!((last.slot(), last.successor()), (0, None));
         orders.next_fresh = 1;

@@ -8,7 +8,7 @@ use domain::{
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The only version of the layout that this build reads and writes.
-pub const FORMAT_VERSION: u16 = 5;
+pub const FORMAT_VERSION: u16 = 6;
 /// Words of a frame's header.
 pub const HEADER_WORDS: usize = size_of::<RawHeader>() / 8;
 /// Words of the longest frame.

@@ -203,7 +203,7 @@ mod tests {
             prev_crc: 0x1211_100F,
         };
         let bytes = header.encode();
-        assert_eq!(&bytes[..10], b"SLUICESG\x05\x00");
+        assert_eq!(&bytes[..10], b"SLUICESG\x06\x00");
         let counting: Vec<u8> = (1..=0x12).collect();
         assert_eq!(bytes[10..28], counting);
         assert_eq!(bytes[28..60], [0; 32]);

@@ -66,7 +66,7 @@ fn an_archive_is_what_it_was() {
 /// Of a build before the rules of this version: it is not read as anything, and the message says what to do.
 #[test]
 fn an_archive_of_an_older_version_is_refused_as_such() {
-    for older in [2_u16, 3, 4] {
+    for older in [2_u16, 3, 4, 5] {
         let opened = ArchiveReader::open(&corpus(&format!("version-{older}")), SHARD);
         let error = opened.map(drop).expect_err("it is refused");
         assert!(
@@ -78,7 +78,7 @@ fn an_archive_of_an_older_version_is_refused_as_such() {
         );
         let text = error.to_string();
         let told = format!(
-            "format version {older}, but this build reads version 5; run the version that wrote it"
+            "format version {older}, but this build reads version 6; run the version that wrote it"
         );
         assert!(text.ends_with(&told), "{text}");
     }

@@ -41,7 +41,7 @@ fn a_frame_has_the_documented_bytes() {
     let all = bytes(&buffer[..words]);
     assert_eq!(words, 8 + 1 + 10);
     let expected = [
-        &[5, 0, 0x02, 0x01][..],
+        &[6, 0, 0x02, 0x01][..],
         &152_u32.to_le_bytes(),
         &header.seq.0.to_le_bytes(),
         &header.epoch.to_le_bytes(),

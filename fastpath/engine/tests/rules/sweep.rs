@@ -144,8 +144,8 @@ fn a_market_sell_sweeps_with_its_base_held() {
 #[test]
 fn an_amended_order_sweeps_on_under_its_id() {
     let mut x = with_sells(FRAME + 8);
-    let id = x.rest(0, limit(1, PLAIN, BUY, 99, 50));
-    x.amend(0, id, 100, 50);
+    let id = x.rest(0, limit(1, PLAIN, BUY, 99, FRAME + 18));
+    x.amend(0, id, 100, FRAME + 18);
     assert_eq!(x.engine.pending_work(), Some(id));
     let (events, _) = x.finish_sweep();
     assert!(
