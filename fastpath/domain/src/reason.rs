@@ -3,7 +3,7 @@
 use core::fmt;
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
-/// Reason codes. 0: none. 1-99: refusals by the engine. 100-149: refusals of administration.
+/// Reason codes. 0: none. 1-99: refusals by the engine. 100-149: refusals of administration, and 103 of an order too.
 /// 200-249: why an order ended. 300-349: answers of the port, outside the sequence.
 #[derive(
     Clone,

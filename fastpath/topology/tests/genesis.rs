@@ -318,6 +318,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "capacity.max_levels: 1073741825 is out of range",
     ),
     (
+        "max_levels = 100",
+        "max_levels = 100\nmax_pages = 0",
+        "capacity.max_pages: 0 is out of range",
+    ),
+    (
+        "max_levels = 100",
+        "max_levels = 100\nmax_pages = 4294967295",
+        "capacity.max_pages: 4294967295 is out of range: use 1 to ",
+    ),
+    (
         "max_orders = 8",
         "max_orders = 67108865",
         "capacity.max_orders: 67108865 is out of range",

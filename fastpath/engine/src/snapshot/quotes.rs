@@ -1,6 +1,8 @@
 //! Quotes and their protections in a body.
 
-use super::load::{Ascending, Fault, LoadError, Records, command, ensure};
+use super::faults::{Fault, LoadError, ensure};
+use super::load_orders::command;
+use super::reader::{Ascending, Records};
 use super::save::put;
 use super::{OrderRecord, ProtectionRecord};
 use crate::engine::Engine;
