@@ -425,7 +425,7 @@ impl Attestor {
     }
 
     /// The report with the number `report` says that these numbers never apply.
-    pub(crate) fn not_applied(&mut self, report: u64, from: u64, count: u64, now: Nanos) {
+    pub(crate) fn not_applied(&mut self, report: u64, from: u64, count: u64) {
         let since = self.how.since.map_or(0, |behind| behind.number);
         if from <= since {
             // What an earlier process had sent was accepted, and is lost; or we are told of its past.
@@ -435,11 +435,6 @@ impl Attestor {
             return;
         }
         self.on_chain(|chain| chain.not_applied(from, count));
-        let end = from.saturating_add(count);
-        let is_gone = |attest: &mut Behind| (from..end).contains(&attest.number);
-        if self.in_flight.take_if(is_gone).is_some() {
-            self.hurry(now);
-        }
     }
 
     /// An attestation stands in the journal. If it signs another hash than what stands before it, because a number that

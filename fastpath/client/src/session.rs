@@ -460,7 +460,7 @@ impl Session {
     fn attest_answered(&mut self, number: u64, message: &Message, now: Nanos) {
         if let Message::NotApplied(report) = message {
             let (from, count) = (report.from_seq_no, report.count);
-            return self.vouch(|attestor| attestor.not_applied(number, from, count, now));
+            return self.vouch(|attestor| attestor.not_applied(number, from, count));
         }
         let own = answered(message).unwrap_or(0);
         self.vouch(|attestor| {
@@ -479,10 +479,9 @@ impl Session {
     /// again. Its place in the order of reports is gone.
     fn reported_late(&mut self, number: u64, message: &Message, now: Nanos) {
         let (from, count) = if let Message::NotApplied(report) = message {
-            self.vouch(|attestor| {
-                attestor.not_applied(number, report.from_seq_no, report.count, now);
-            });
-            (report.from_seq_no, report.count)
+            let (from, count) = (report.from_seq_no, report.count);
+            self.vouch(|attestor| attestor.not_applied(number, from, count));
+            (from, count)
         } else {
             let own = answered(message).unwrap_or(0);
             self.vouch(|attestor| attestor.applied_late(own));
