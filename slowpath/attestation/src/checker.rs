@@ -93,29 +93,27 @@ impl Checker {
             self.take_of_session(session, frame);
             return;
         }
-        match &frame.command {
-            Command::OpenSession(open) if is_done(frame) => {
-                let row = Row {
-                    key: open.delegation.public_key,
-                    number: 0,
-                    hash: RunningHash::begin(self.shard, open.session),
-                    right: 0,
-                    confirmed: 0,
-                };
-                self.rows.insert(open.session, row);
-            }
-            Command::Delegate(delegate) if is_done(frame) => {
-                if let Some(row) = self.rows.get_mut(&delegate.session) {
-                    row.key = delegate.delegation.public_key;
-                }
-            }
-            Command::ConfirmAttestation(confirm) if is_done(frame) => {
-                if let Some(row) = self.rows.get_mut(&confirm.session) {
-                    row.confirmed = confirm.level;
-                    self.compare(confirm.session);
-                }
-            }
-            _ => {}
+        if !is_done(frame) {
+            return;
+        }
+        if let Command::OpenSession(open) = &frame.command {
+            let row = Row {
+                key: open.delegation.public_key,
+                number: 0,
+                hash: RunningHash::begin(self.shard, open.session),
+                right: 0,
+                confirmed: 0,
+            };
+            self.rows.insert(open.session, row);
+        } else if let Command::Delegate(delegate) = &frame.command
+            && let Some(row) = self.rows.get_mut(&delegate.session)
+        {
+            row.key = delegate.delegation.public_key;
+        } else if let Command::ConfirmAttestation(confirm) = &frame.command
+            && let Some(row) = self.rows.get_mut(&confirm.session)
+        {
+            row.confirmed = confirm.level;
+            self.compare(confirm.session);
         }
     }
 
@@ -201,8 +199,11 @@ fn is_done(frame: &Frame<'_>) -> bool {
 }
 
 fn level_of(frame: &Frame<'_>) -> Option<u64> {
-    frame.events().flatten().find_map(|event| match event {
-        Event::AttestationNoted(noted) => Some(noted.level),
-        _ => None,
+    frame.events().flatten().find_map(|event| {
+        if let Event::AttestationNoted(noted) = event {
+            Some(noted.level)
+        } else {
+            None
+        }
     })
 }
