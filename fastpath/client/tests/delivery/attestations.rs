@@ -123,7 +123,7 @@ fn a_command_that_an_attestation_overtook_makes_it_attest_again() {
     let mut datagrams = transmit(&mut session, now);
     let (of_attest, others): (Vec<_>, Vec<_>) = datagrams
         .drain(..)
-        .partition(|it| attests(&[it.clone()]) > 0);
+        .partition(|it| attests(std::slice::from_ref(it)) > 0);
     assert!(!others.is_empty() && lost.len() == 1);
     deliver(&mut session, &mut exchange, &of_attest, now);
     assert_eq!(exchange.state.wrong_attestations, 1);
