@@ -16,6 +16,7 @@ use gateway::Live;
 use journal::ArchiveError;
 use shm::{Counter, LogReader, SlowWriter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::{Duration, Instant};
 use topology::Config;
 
@@ -51,10 +52,13 @@ pub struct Attesting {
     has_caught_up: bool,
     /// Levels that were sent, and when.
     sent: BTreeMap<SessionId, (u64, Instant)>,
+    /// Whose level was sent last.
+    last_sent: SessionId,
     /// Sessions whose last attestation was wrong, of which that has been said.
     wrong: BTreeSet<SessionId>,
     counters: Counters,
     trouble: Trouble,
+    archive_fails: bool,
 }
 
 struct Counters {
@@ -105,6 +109,7 @@ impl Attesting {
             looked_at: now,
             has_caught_up: false,
             sent: BTreeMap::new(),
+            last_sent: SessionId(0),
             wrong: BTreeSet::new(),
             counters: Counters {
                 seq: counter(ATTESTATION_SEQ),
@@ -113,6 +118,7 @@ impl Attesting {
                 confirmed: counter(ATTESTATIONS_CONFIRMED),
             },
             trouble: Trouble::new(slow, ATTESTATION_TROUBLES, "attestations are checked again"),
+            archive_fails: false,
         }
     }
 
@@ -127,13 +133,18 @@ impl Attesting {
         self.begin();
         while !signals.is_finishing() {
             match self.step() {
-                Ok(0) => std::thread::sleep(IDLE),
-                Ok(_) => {}
+                Ok(taken) => {
+                    self.end_archive_trouble();
+                    if taken == 0 {
+                        std::thread::sleep(IDLE);
+                    }
+                }
                 Err(Failure::Passing(error)) => {
                     let line = format_args!(
                         "attestations wait to be checked until the archive can be read: {error}"
                     );
                     self.trouble.begin("archive", line);
+                    self.archive_fails = true;
                     self.wait_out(signals);
                 }
                 Err(Failure::Lasting(error)) => {
@@ -145,6 +156,13 @@ impl Attesting {
         }
         self.look();
         self.keep();
+    }
+
+    /// That of the file lasts until it can be written.
+    fn end_archive_trouble(&mut self) {
+        if std::mem::take(&mut self.archive_fails) {
+            self.trouble.end();
+        }
     }
 
     fn wait_out(&self, signals: &Signals) {
@@ -178,7 +196,6 @@ impl Attesting {
     /// Takes what there is, and does what is due; gives how many frames were taken.
     fn step(&mut self) -> Result<usize, Failure> {
         let taken = self.take_some()?;
-        self.has_caught_up |= taken < BATCH;
         if let Some(place) = self.place {
             self.counters.seq.set(place.seq.0);
         }
@@ -195,10 +212,13 @@ impl Attesting {
 
     fn take_some(&mut self) -> Result<usize, Failure> {
         let archived = || Seq(self.slow.view().durable_seq());
-        let watermark = archived().min(self.live.read(|_, seq| seq));
+        let durable = archived();
+        let watermark = durable.min(self.live.read(|_, seq| seq));
         let mut checker = self.live.checker();
         for taken in 0..BATCH {
             if self.follower.next_seq() > watermark {
+                // A shadow engine that reads the past says nothing of where the end is.
+                self.has_caught_up |= watermark == durable;
                 return Ok(taken);
             }
             let Some(frame) = self.follower.next(archived)? else {
@@ -240,19 +260,25 @@ impl Attesting {
     }
 
     fn confirm(&mut self) {
-        let due = |(session, level): &(SessionId, u64)| {
-            let sent = self.sent.get(session);
-            sent.is_none_or(|(sent, when)| sent != level || when.elapsed() >= ANSWER)
-        };
-        let unconfirmed: Vec<(SessionId, u64)> = self.live.checker().unconfirmed().collect();
-        let due: Vec<_> = unconfirmed.iter().copied().filter(due).collect();
+        let unconfirmed: BTreeMap<SessionId, u64> = self.live.checker().unconfirmed().collect();
         self.sent
-            .retain(|session, _| unconfirmed.iter().any(|(other, _)| other == session));
-        for (session, level) in due.into_iter().take(MOST_SENT) {
+            .retain(|session, _| unconfirmed.contains_key(session));
+        let due = |(session, level): &(&SessionId, &u64)| {
+            let sent = self.sent.get(session);
+            sent.is_none_or(|(sent, when)| sent != *level || when.elapsed() >= ANSWER)
+        };
+        // Each comes to its turn, however often those before it attest.
+        let turn = (Bound::Excluded(self.last_sent), Bound::Unbounded);
+        let sessions = unconfirmed
+            .range(turn)
+            .chain(unconfirmed.range(..=self.last_sent));
+        let due: Vec<_> = sessions.filter(due).take(MOST_SENT).collect();
+        for (&session, &level) in due {
             if !self.live.confirm_attestation(session, level) {
                 return;
             }
             self.sent.insert(session, (level, Instant::now()));
+            self.last_sent = session;
             self.counters.confirmed.add(1);
         }
     }
