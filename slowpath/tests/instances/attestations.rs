@@ -3,7 +3,9 @@
 use crate::instance::{Fastpath, Instance, wait};
 use attestation::{Checker, Place};
 use domain::{Command, ConfirmAttestation, SessionId, Source, Zero};
-use slowpath::counters::{ATTESTATION_SEQ, ATTESTATIONS_RIGHT, ATTESTATIONS_WRONG};
+use slowpath::counters::{
+    ATTESTATION_SEQ, ATTESTATION_TROUBLES, ATTESTATIONS_RIGHT, ATTESTATIONS_WRONG,
+};
 use std::fs;
 use std::path::PathBuf;
 
@@ -136,4 +138,6 @@ fn it_begins_behind_what_it_kept_if_the_archive_has_its_frame() {
         slowpath.said().contains("trouble: "),
         "it cannot be written"
     );
+    let begun = instance.slow().counter(ATTESTATION_TROUBLES.begun);
+    assert!(begun > Some(0), "whoever looks is told");
 }
