@@ -284,6 +284,7 @@ impl Trader {
             Event::Established { .. }
             | Event::Silent
             | Event::OutcomeUnknown { .. }
+            | Event::AttestationLost
             | Event::Refused(_) => {}
         }
     }

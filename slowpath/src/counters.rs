@@ -50,6 +50,20 @@ pub const GATEWAY_TROUBLES: Troubles = Troubles {
     ended: 15,
 };
 
+/// The last frame that the checker of attestations has taken: a level, no count.
+pub const ATTESTATION_SEQ: usize = 16;
+/// Attestations whose signatures were found right.
+pub const ATTESTATIONS_RIGHT: usize = 17;
+/// Attestations whose signatures were found wrong.
+pub const ATTESTATIONS_WRONG: usize = 18;
+/// Levels that were sent to be confirmed.
+pub const ATTESTATIONS_CONFIRMED: usize = 19;
+/// The archive and the file of the checker of attestations.
+pub const ATTESTATION_TROUBLES: Troubles = Troubles {
+    begun: 20,
+    ended: 21,
+};
+
 /// `bind` with the port that one of these levels says; none if it says none.
 #[must_use]
 pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketAddr> {
@@ -59,7 +73,7 @@ pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketA
 }
 
 /// The names, by number.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 22] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -76,4 +90,10 @@ pub const NAMES: [&str; 16] = [
     "gateway_port",
     "gateway_troubles_begun",
     "gateway_troubles_ended",
+    "attestation_seq",
+    "attestations_right",
+    "attestations_wrong",
+    "attestations_confirmed",
+    "attestation_troubles_begun",
+    "attestation_troubles_ended",
 ];

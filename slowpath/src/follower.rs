@@ -108,6 +108,12 @@ impl Follower {
         self.next_seq
     }
 
+    /// Goes on with the frame `next`.
+    pub fn go_to(&mut self, next: Seq) {
+        self.reader = None;
+        self.next_seq = next;
+    }
+
     /// How often it had to go back to the archive because journal memory no longer had the frame.
     #[must_use]
     pub fn lapped(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The slowpath: everything that is not on the hot path, and may die without it noticing.
 //!
 //! The process (`main.rs`) archives the journal ([`archiving`]), checks it with an engine of its own
-//! ([`shadowing`]) and projects it into the store ([`storing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
+//! ([`shadowing`]), checks what sessions attest ([`attesting`]) and projects it into the store ([`storing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
 //! (`bin/sluice`) only reads: regions ([`attach`]) and frames ([`follower`]), whether the processes
 //! live or not.
 //!
@@ -12,6 +12,8 @@
 pub mod archiving;
 pub mod asked;
 pub mod attach;
+pub mod attestation_file;
+pub mod attesting;
 pub mod console;
 pub mod counters;
 mod descriptors;

@@ -3,6 +3,7 @@
 use crate::archiving::archiving;
 use crate::asked::Asked;
 use crate::attach::{self, Fate, OwnRegion, Region, RegionFile};
+use crate::attesting::Attesting;
 use crate::console::say;
 use crate::counters::STORE_SEQ;
 use crate::descriptors;
@@ -60,6 +61,7 @@ struct Process<'a> {
 struct Threads {
     archiver: JoinHandle<Result<(), Refusal>>,
     shadow: JoinHandle<Ending>,
+    attestations: JoinHandle<()>,
     /// None if there is no store.
     store: Option<JoinHandle<()>>,
     /// None if there is no gateway.
@@ -275,6 +277,7 @@ fn start(
     let for_archiver = Arc::clone(&signals);
     let archiver = spawn("archiver", move || archiving.run(&for_archiver))?;
     let (has_live, live) = channel();
+    let (has_engine, engine) = channel();
     let (for_shadow, slow, rejects) = (Arc::clone(&signals), slow.clone(), process.rejects.clone());
     let its_config = config.clone();
     let shadow = spawn("shadow", move || {
@@ -283,7 +286,16 @@ fn start(
         let live = Live::new(shadow, Box::new(ring), !config.gateway.enabled);
         // Without a gateway nobody takes it.
         let _nobody = has_live.send(live.clone());
+        let _nobody = has_engine.send(live.clone());
         Shadowing::new(&config, memory, &slow, live, rejects).run(&for_shadow)
+    })?;
+    let (for_attestations, its_config) = (Arc::clone(&signals), config.clone());
+    let (memory, slow) = (LogReader::new(journal.clone(), 1)?, own.writer.clone());
+    let attestations = spawn("attestations", move || {
+        // A shadow engine that does not come to its beginning has ended.
+        if let Ok(live) = engine.recv() {
+            Attesting::new(&its_config, memory, &slow, live).run(&for_attestations);
+        }
     })?;
     let for_store = Arc::clone(&signals);
     let store = storing
@@ -296,6 +308,7 @@ fn start(
     Ok(Threads {
         archiver,
         shadow,
+        attestations,
         store,
         gateway: gateway.transpose()?,
         signals,
@@ -384,6 +397,8 @@ fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
             view.shadow_seq()
         ),
     }
+    // What it has not kept it reads again.
+    let _ended = wait(own, threads.attestations);
     if let Some(store) = threads.store {
         stop_store(own, store, head);
     }

@@ -227,7 +227,9 @@ impl Exchange {
             Event::Report { message, .. } => self.report(place, message, answered),
             Event::Established { .. } => {}
             Event::Missed { count, .. } => self.trouble.missed += count,
-            Event::OutcomeUnknown { .. } | Event::Refused(_) => self.trouble.missed += 1,
+            Event::OutcomeUnknown { .. } | Event::AttestationLost | Event::Refused(_) => {
+                self.trouble.missed += 1;
+            }
             Event::RolledBack { .. } | Event::Silent => self.trouble.interrupted += 1,
         }
     }

@@ -1,5 +1,6 @@
 //! Tests of the real binaries: what only a whole process can show.
 
+mod attestation;
 mod deaths;
 mod examples;
 mod hostile;
@@ -50,6 +51,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
         ("epochs", restarts::epochs),
         ("dead slowpath", deaths::dead_slowpath),
         ("death within a sweep", deaths::death_within_a_sweep),
+        ("attestation", attestation::attestation),
         ("examples", examples::examples),
         ("log_on", || log_on::run(&PLAN)),
         ("demo", || shows::shown(None)),

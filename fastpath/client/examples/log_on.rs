@@ -32,6 +32,8 @@ const ABOUT: &str =
 const HELP: &str = "  --gateway URL    such as http://127.0.0.1:7480
   --wallet FILE    a key's 64 bytes as a JSON list, as solana-keygen writes it
   --secret FILE    the file to write the session's secret to; it must not exist
+  --key FILE       the file to write the delegated key to, by which the session can attest; it must not exist either
+                   [the key is forgotten]
   --session N      a session of the account that is to have the new key [a new session]";
 
 fn main() -> ExitCode {
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let names = ["gateway", "wallet", "secret", "session"];
+    let names = ["gateway", "wallet", "secret", "key", "session"];
     let Some(arguments) = Arguments::read_only(ABOUT, &names, HELP)? else {
         return Ok(());
     };
@@ -53,11 +55,14 @@ fn run() -> Result<(), Box<dyn Error>> {
     let wallet = read_wallet(&wallet)?;
     // Before anything is opened whose secret could not be kept.
     let mut file = new_file(&secret)?;
-    let opened = open(&gateway, &wallet, session, &mut file).inspect_err(|_| {
+    // Ours alone, as the exchange key: the exchange sees the public halves.
+    let delegated = SigningKey::from_bytes(&random()?);
+    let kept = keep_key(arguments.text("key"), &delegated);
+    let opened = kept.and_then(|()| open(&gateway, &wallet, session, &delegated, &mut file));
+    let (number, address) = opened.inspect_err(|_| {
         // It holds nothing. If it stays, the next try says so.
         let _stays = std::fs::remove_file(&secret);
-    });
-    let (number, address) = opened?;
+    })?;
     println!(
         "session {} at {address}: its secret is in {secret}",
         number.0
@@ -83,11 +88,10 @@ fn open(
     gateway: &str,
     wallet: &SigningKey,
     session: Option<u32>,
+    delegated: &SigningKey,
     file: &mut File,
 ) -> Result<(SessionId, String), Box<dyn Error>> {
-    // Ours alone: the exchange sees the public halves.
     let exchange_key = ExchangeSecret::from_bytes(random()?);
-    let delegated = SigningKey::from_bytes(&random()?);
     let mut delegation = json!({
         "exchange_key": base58(&exchange_key.public_key()),
         "public_key": base58(delegated.verifying_key().as_bytes()),
@@ -175,9 +179,21 @@ fn new_file(path: &str) -> Result<File, Box<dyn Error>> {
     })
 }
 
+/// Writes the delegated key to a file, if one is named.
+fn keep_key(path: &str, key: &SigningKey) -> Result<(), Box<dyn Error>> {
+    match path {
+        "" => Ok(()),
+        _ => write_hex(&mut new_file(path)?, key.as_bytes()),
+    }
+}
+
 fn write_secret(file: &mut File, secret: &SessionSecret) -> Result<(), Box<dyn Error>> {
+    write_hex(file, secret.expose())
+}
+
+fn write_hex(file: &mut File, bytes: &[u8; 32]) -> Result<(), Box<dyn Error>> {
     let mut hex = String::new();
-    for byte in secret.expose() {
+    for byte in bytes {
         write!(hex, "{byte:02x}")?;
     }
     Ok(writeln!(file, "{hex}")?)

@@ -149,6 +149,7 @@ impl Quoter {
             }
             // Quoting anew says all that there is to say of quotes, but a protection may not be set.
             Event::OutcomeUnknown { .. } => self.is_protected = false,
+            Event::AttestationLost => println!("what is sent from now on is not attested"),
             Event::Refused(refused) => println!("refused: {}", refusal::reason(refused.reason)),
         }
     }

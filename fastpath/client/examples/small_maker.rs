@@ -126,6 +126,7 @@ impl Maker {
                 println!("{count} reports from {from} on can no longer be had");
             }
             Event::OutcomeUnknown { seq_no } => self.answered(*seq_no),
+            Event::AttestationLost => println!("what is sent from now on is not attested"),
             Event::Refused(refused) => {
                 println!("refused: {}", refusal::reason(refused.reason));
                 self.unanswered = [None; 2];

@@ -37,7 +37,7 @@ pub enum Event {
         number: u64,
         /// What it says: `OrderAccepted`, `OrderRejected`, `OrderFilled`, `OrderCanceled`,
         /// `OrderAmended`, `NotApplied`, `SelfTradePrevented`, `MassCanceled`, `Triggered`, `ProtectionSet`,
-        /// `ProtectionReached`, or a message of a newer version.
+        /// `ProtectionReached`, `AttestationNoted`, or a message of a newer version.
         message: Message,
     },
     /// The exchange can no longer send these reports.
@@ -54,6 +54,10 @@ pub enum Event {
         /// Our number.
         seq_no: u64,
     },
+    /// It is no longer known what stands in the journal of what the session sent (an earlier process sent it, or the
+    /// report that says so was missed, or a recovery took back more than is kept), so nothing more is attested: the session ends
+    /// at its limit, if it has one. It goes on with [`Session::attest_behind`](crate::Session::attest_behind).
+    AttestationLost,
     /// The exchange refused what it should not have: versions differ. The numbers are given up.
     Refused(Refused),
 }

@@ -18,6 +18,8 @@
 //!   until the exchange has answered for it.
 //! - Reports are delivered exactly once, in order and without holes; what the exchange can no longer
 //!   send is named by [`Event::Missed`].
+//! - With [`Config::attesting`] it attests what it sends by itself: what it signs is what stands in the journal, whatever was
+//!   lost, repeated or taken back, or it says that it no longer can ([`Event::AttestationLost`]).
 //! - After a recovery that lost something, [`Event::RolledBack`] says where both sides continue.
 //!
 //! A session belongs to one process at a time; its numbers are its state.
@@ -25,6 +27,7 @@
 //! The public feed needs no session: see [`feed`].
 #![forbid(unsafe_code)]
 
+mod attestation;
 mod backoff;
 mod connection;
 mod event;
@@ -35,6 +38,7 @@ mod orders;
 mod outbox;
 mod session;
 
+pub use attestation::{AttestError, Attesting, Behind, MAX_HASHES};
 pub use connection::Connection;
 pub use event::Event;
 pub use orders::{Order, Orders, Status};

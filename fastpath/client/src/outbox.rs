@@ -104,6 +104,11 @@ impl Outbox {
         Ok(numbers)
     }
 
+    /// Whether there is a number for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.next_no - self.first().unwrap_or(self.next_no) < MAX_UNANSWERED
+    }
+
     fn first(&self) -> Option<u64> {
         self.unanswered.first_key_value().map(|(number, _)| *number)
     }

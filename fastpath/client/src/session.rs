@@ -1,5 +1,6 @@
 //! One session, without I/O: datagrams and the time go in, datagrams and events come out.
 
+use crate::attestation::{AttestError, Attesting, Attestor, Behind};
 use crate::backoff::Backoff;
 use crate::event::Event;
 use crate::inbox::Inbox;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 use wire::CONTROL_EPOCH;
 use wire::auth::SessionSecret;
 use wire::order_entry::{
-    Block, Context, Datagram, DatagramReader, DatagramWriter, Established, KillSwitch,
+    Attest, Block, Context, Datagram, DatagramReader, DatagramWriter, Established, KillSwitch,
     MIN_DATAGRAM, MassCancel, Message, Refused, SetProtection, Template,
 };
 
@@ -77,10 +78,12 @@ pub struct Config {
     pub reports_from: ReportsFrom,
     /// Waits.
     pub timing: Timing,
+    /// How it attests what it sends; none: it does not.
+    pub attesting: Option<Attesting>,
 }
 
 impl Config {
-    /// A session with the default waits that starts with the oldest reports there are.
+    /// A session with the default waits that starts with the oldest reports there are, and attests nothing.
     #[must_use]
     pub fn new(session: SessionId, secret: SessionSecret) -> Self {
         Self {
@@ -88,6 +91,7 @@ impl Config {
             secret,
             reports_from: ReportsFrom::default(),
             timing: Timing::default(),
+            attesting: None,
         }
     }
 }
@@ -103,6 +107,8 @@ pub struct Session {
     outbox: Outbox,
     inbox: Inbox,
     orders: Orders,
+    /// None: it attests nothing.
+    attestor: Option<Attestor>,
     events: VecDeque<Event>,
     reports_from: ReportsFrom,
     timing: Timing,
@@ -126,6 +132,9 @@ impl Session {
             outbox: Outbox::new(backoff(timing.answer), backoff(timing.busy)),
             inbox: Inbox::new(timing.reordering, backoff(timing.resend)),
             orders: Orders::default(),
+            attestor: config
+                .attesting
+                .map(|how| Attestor::new(how, config.session)),
             events: VecDeque::new(),
             reports_from: config.reports_from,
             timing,
@@ -199,7 +208,11 @@ impl Session {
             return Err(SendError::NotEstablished);
         }
         let messages = quotes.iter().map(|quote| Message::MassQuote(quote.into()));
-        self.outbox.push_all(messages)
+        let numbers = self.outbox.push_all(messages.clone())?;
+        for (number, message) in numbers.clone().zip(messages) {
+            self.taken(number, &message);
+        }
+        Ok(numbers)
     }
 
     /// Says after how many trades the session's quotes in a market are cancelled, and lets it quote there again if that
@@ -219,7 +232,51 @@ impl Session {
         if !self.is_established() {
             return Err(SendError::NotEstablished);
         }
-        self.outbox.push(message)
+        let number = self.outbox.push(message)?;
+        self.taken(number, &message);
+        Ok(number)
+    }
+
+    /// A message got a number: it will be attested.
+    fn taken(&mut self, number: u64, message: &Message) {
+        let command = message.command().expect("only commands are sent");
+        self.vouch(|attestor| attestor.take(number, command));
+    }
+
+    /// Tells whoever attests, if anybody does, and its owner if it no longer can.
+    fn vouch(&mut self, tell: impl FnOnce(&mut Attestor)) {
+        if let Some(attestor) = &mut self.attestor {
+            tell(attestor);
+            if attestor.take_lost() {
+                self.events.push_back(Event::AttestationLost);
+            }
+        }
+    }
+
+    /// The running hash behind the session's last number: a process that keeps it, and sends nothing more, can be
+    /// followed by one that goes on with it ([`Attesting::since`]). None while a command is unanswered, and of a session
+    /// that does not attest, or cannot any more.
+    #[must_use]
+    pub fn running_hash(&self) -> Option<Behind> {
+        self.attestor.as_ref().and_then(Attestor::settled)
+    }
+
+    /// Goes on attesting behind a number, after an [`Event::AttestationLost`]. The hash is the caller's word: whoever
+    /// takes it from the exchange vouches for whatever the exchange has put into it.
+    ///
+    /// # Errors
+    /// [`AttestError`] if it is not behind the session's last number, or commands are unanswered.
+    pub fn attest_behind(&mut self, behind: Behind) -> Result<(), AttestError> {
+        let attestor = self.attestor.as_mut().ok_or(AttestError::TurnedOff)?;
+        if self.link.current().is_none() || self.outbox.len() > 0 {
+            return Err(AttestError::Unanswered);
+        }
+        let last = self.outbox.next_no() - 1;
+        if behind.number != last {
+            return Err(AttestError::OtherNumber { last });
+        }
+        attestor.start_behind(behind);
+        Ok(())
     }
 
     /// Whether it was ever established: then commands can be given.
@@ -264,9 +321,11 @@ impl Session {
         if self.is_established() {
             let heartbeat = after(self.last_sent, self.timing.heartbeat);
             let others = [self.outbox.next_timeout(), self.inbox.next_timeout()];
+            let attestor = self.attestor.as_ref().filter(|_| self.outbox.has_room());
             next = others
                 .into_iter()
                 .flatten()
+                .chain(attestor.and_then(Attestor::next_timeout))
                 .fold(next.min(heartbeat), Ord::min);
         }
         next
@@ -347,6 +406,9 @@ impl Session {
         }
         self.outbox
             .established(last_seq_no, lost_from.is_some(), now);
+        self.vouch(|attestor| {
+            attestor.established(shard, last_seq_no, next_report_no, lost_from);
+        });
         self.inbox.issued_below(next_report_no, now);
         self.events.push_back(Event::Established {
             epoch,
@@ -366,7 +428,7 @@ impl Session {
         for numbered in datagram.messages {
             if let Some(number) = numbered.number {
                 if !self.inbox.accept(number, numbered.message) {
-                    self.reported_late(&numbered.message, now);
+                    self.reported_late(number, &numbered.message, now);
                 }
             } else if let Message::Refused(refused) = numbered.message {
                 self.refused(&refused, now);
@@ -378,6 +440,7 @@ impl Session {
     fn deliver(&mut self, now: Nanos) {
         while let Some((number, message)) = self.inbox.deliver(now) {
             self.orders.report(number, &message);
+            self.attest_answered(number, &message, now);
             self.answer(&message, now);
             self.events.push_back(Event::Report { number, message });
         }
@@ -393,13 +456,36 @@ impl Session {
         }
     }
 
+    /// What a report says of the numbers that are attested.
+    fn attest_answered(&mut self, number: u64, message: &Message, now: Nanos) {
+        if let Message::NotApplied(report) = message {
+            let (from, count) = (report.from_seq_no, report.count);
+            return self.vouch(|attestor| attestor.not_applied(number, from, count));
+        }
+        let own = answered(message).unwrap_or(0);
+        self.vouch(|attestor| {
+            attestor.applied(own);
+            if let Message::AttestationNoted(report) = message {
+                attestor.noted(report, now);
+            } else if let Message::OrderRejected(report) = message
+                && report.reason == Reason::UnattestedAboveLimit.into()
+            {
+                attestor.above_limit(own, now);
+            }
+        });
+    }
+
     /// A report that was passed over as missed, and now came as the answer to a command that was sent
     /// again. Its place in the order of reports is gone.
-    fn reported_late(&mut self, message: &Message, now: Nanos) {
+    fn reported_late(&mut self, number: u64, message: &Message, now: Nanos) {
         let (from, count) = if let Message::NotApplied(report) = message {
-            (report.from_seq_no, report.count)
+            let (from, count) = (report.from_seq_no, report.count);
+            self.vouch(|attestor| attestor.not_applied(number, from, count));
+            (from, count)
         } else {
-            (answered(message).unwrap_or(0), 1)
+            let own = answered(message).unwrap_or(0);
+            self.vouch(|attestor| attestor.applied_late(own));
+            (own, 1)
         };
         let given_up = self.outbox.give_up(from, count, now);
         self.outcomes_unknown(given_up);
@@ -457,12 +543,26 @@ impl Session {
             self.link.start(now);
             self.events.push_back(Event::Silent);
         }
+        self.attest(now);
         let length = match self.link.step(now) {
             Some(step) => self.write_step(step, buffer, now),
             None => self.write_current(buffer, now)?,
         };
         self.last_sent = now;
         Some(length)
+    }
+
+    /// Gives the next attestation a number, if one is due and numbers are left.
+    fn attest(&mut self, now: Nanos) {
+        if !self.outbox.has_room() {
+            return;
+        }
+        let Some(attest) = self.attestor.as_mut().and_then(|it| it.due(now)) else {
+            return;
+        };
+        if let Ok(number) = self.outbox.push(Message::Attest(Attest::from(&attest))) {
+            self.vouch(|attestor| attestor.attested(number, attest, now));
+        }
     }
 
     fn write_step(&self, step: Step, buffer: &mut [u8], now: Nanos) -> usize {

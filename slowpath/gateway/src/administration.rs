@@ -21,7 +21,7 @@ pub(crate) async fn administer(
     command: Command,
 ) -> Result<Done, Problem> {
     let answer = {
-        let _one_at_a_time = app.asking.lock().await;
+        let _one_at_a_time = app.live.asking().lock().await;
         send(app, by, source, command, None).await?
     };
     app.live.answered(answer, UNKNOWN).await

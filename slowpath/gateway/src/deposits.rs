@@ -65,7 +65,7 @@ pub(crate) async fn make(
         UNKNOWN_WITHOUT_ID
     };
     let answer = {
-        let _one_at_a_time = app.asking.lock().await;
+        let _one_at_a_time = app.live.asking().lock().await;
         let asked = match &request {
             Some(request) => earlier(app, request).await?,
             None => None,
@@ -97,7 +97,7 @@ pub(crate) async fn find(
 ) -> Result<Option<(Asked, store::Deposit)>, Problem> {
     app.live.ensure_live()?;
     let asked = {
-        let _one_at_a_time = app.asking.lock().await;
+        let _one_at_a_time = app.live.asking().lock().await;
         earlier(app, request).await?
     };
     match asked {

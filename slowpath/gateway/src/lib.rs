@@ -135,7 +135,6 @@ impl Gateway {
             given: Given::default(),
             registering: tokio::sync::Mutex::new(()),
             delegating: Turns::default(),
-            asking: tokio::sync::Mutex::new(()),
             store_open: AtomicBool::new(false),
             config: settings,
         });

@@ -3,7 +3,8 @@
 use crate::desk::{CommandRing, Desk, Done, NoOutcome, PATIENCE, outcome};
 use crate::hub::Hub;
 use crate::problem::Problem;
-use domain::{Command, Nanos, Seq, Source};
+use attestation::Checker;
+use domain::{Command, ConfirmAttestation, Nanos, Seq, SessionId, Source, Zero};
 use engine::Engine;
 use journal::Frame;
 use shadow::Shadow;
@@ -40,6 +41,10 @@ struct Shared {
     blockage: Mutex<Option<String>>,
     desk: Desk,
     hub: Hub,
+    /// One command of administration at a time gets its number and is sent.
+    asking: tokio::sync::Mutex<()>,
+    /// What sessions have attested, as far as it is archived.
+    checker: Mutex<Checker>,
     /// The engine's time after the last frame that was seen when it was new, and when that was.
     seen: Mutex<Option<(Nanos, Instant)>>,
     /// The last frame that was applied, and when the shadow engine last moved or had nothing before it.
@@ -60,6 +65,7 @@ impl Live {
         let hub = Hub::default();
         hub.load(shadow.engine(), shadow.checked_seq().0);
         let moved = (shadow.checked_seq(), Instant::now());
+        let checker = Checker::new(shadow.chain().shard);
         Self(Arc::new(Shared {
             seen: Mutex::new(None),
             moved: Mutex::new(moved),
@@ -69,6 +75,8 @@ impl Live {
             blockage: Mutex::new(None),
             desk: Desk::new(ring),
             hub,
+            asking: tokio::sync::Mutex::default(),
+            checker: Mutex::new(checker),
             quiet,
         }))
     }
@@ -218,6 +226,44 @@ impl Live {
                 "the exchange has stopped publishing: its shadow engine does not agree with the journal",
             )),
         }
+    }
+
+    /// The checker of attestations. Its thread holds it for a batch of frames at most.
+    pub fn checker(&self) -> MutexGuard<'_, Checker> {
+        self.0
+            .checker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the thread of the checker: tells the engine that a session's attestations are right up to a level. False if it
+    /// was not sent, because there is nobody to take it, or somebody else is about to give the next number of
+    /// administration: then later. Sent or not, it counts only once it is journalled.
+    #[must_use]
+    pub fn confirm_attestation(&self, session: SessionId, level: u64) -> bool {
+        if self.standing() != Standing::Live || !self.0.desk.is_served() {
+            return false;
+        }
+        let Ok(_one_at_a_time) = self.0.asking.try_lock() else {
+            return false;
+        };
+        let command = Command::ConfirmAttestation(ConfirmAttestation {
+            session,
+            pad: [Zero::Zero; 4],
+            level,
+        });
+        let sent = self.read(|engine, _| {
+            let last = engine.last_number(Source::ADMINISTRATION);
+            self.0
+                .desk
+                .send(Source::ADMINISTRATION, last, command, now())
+        });
+        sent.is_ok()
+    }
+
+    /// Whoever holds it gives the next number of administration or of deposits.
+    pub(crate) fn asking(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.asking
     }
 
     pub(crate) fn desk(&self) -> &Desk {

@@ -43,8 +43,6 @@ pub(crate) struct Parts {
     pub(crate) registering: tokio::sync::Mutex<()>,
     /// One request of an account at a time delegates or revokes, before it waits for `registering` if it has to.
     pub(crate) delegating: Turns,
-    /// One command of administration at a time gets its number and is sent.
-    pub(crate) asking: tokio::sync::Mutex<()>,
     /// The store has answered: before, its tables may still be made.
     pub(crate) store_open: AtomicBool,
 }

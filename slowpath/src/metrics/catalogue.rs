@@ -167,6 +167,31 @@ const OURS: &[(&str, MetricType, &str)] = &[
         GAUGE,
         "Whether the gateway cannot listen now: 1 or 0.",
     ),
+    (
+        "sluice_attestations_right_total",
+        COUNTER,
+        "Attestations whose signatures were found right: of each session the newest, at most every 10 ms.",
+    ),
+    (
+        "sluice_attestations_wrong_total",
+        COUNTER,
+        "Attestations whose signatures were found wrong; they are never confirmed.",
+    ),
+    (
+        "sluice_attestations_confirmed_total",
+        COUNTER,
+        "Levels of right attestations that were sent to the engine.",
+    ),
+    (
+        "sluice_attestation_troubles_total",
+        COUNTER,
+        "Times that the checker of attestations began to wait for its file or the archive, or stopped.",
+    ),
+    (
+        "sluice_attestation_in_trouble",
+        GAUGE,
+        "Whether the checker of attestations waits now, or has stopped: 1 or 0.",
+    ),
     ("sluice_snapshots", GAUGE, "Snapshots on the disk."),
     (
         "sluice_snapshot_troubles_total",

@@ -154,6 +154,18 @@ impl Sources {
             ("sluice_shadow_agrees", u64::from(agrees)),
             ("sluice_shadow_lapped_total", count(counters::SHADOW_LAPPED)),
             ("sluice_archive_groups_total", count(counters::GROUPS)),
+            (
+                "sluice_attestations_right_total",
+                count(counters::ATTESTATIONS_RIGHT),
+            ),
+            (
+                "sluice_attestations_wrong_total",
+                count(counters::ATTESTATIONS_WRONG),
+            ),
+            (
+                "sluice_attestations_confirmed_total",
+                count(counters::ATTESTATIONS_CONFIRMED),
+            ),
         ] {
             to.add(name, &[], value);
         }
@@ -164,6 +176,7 @@ impl Sources {
             ("archive", counters::ARCHIVE_TROUBLES, true),
             ("shadow", counters::SHADOW_TROUBLES, true),
             ("snapshot", counters::SNAPSHOT_TROUBLES, true),
+            ("attestation", counters::ATTESTATION_TROUBLES, true),
             ("store", counters::STORE_TROUBLES, has_store),
             ("gateway", counters::GATEWAY_TROUBLES, self.has_gateway),
         ] {
@@ -178,6 +191,7 @@ impl Sources {
             ("durable", Some(slow.durable_seq())),
             ("shadow", Some(slow.shadow_seq())),
             ("store", has_store.then(|| count(counters::STORE_SEQ))),
+            ("attestation", Some(count(counters::ATTESTATION_SEQ))),
         ]
     }
 

@@ -236,7 +236,18 @@ fn the_outcome_of_a_client_order_id_can_be_asked_for() {
 
 #[test]
 fn reports_deposits_and_the_operators_commands_can_be_asked_for() {
-    of_small(&small(), async |store| {
+    // No operator's.
+    let confirm = domain::ConfirmAttestation {
+        session: SessionId(1),
+        pad: [domain::Zero::Zero; 4],
+        level: 7,
+    };
+    let mut exchange = small();
+    exchange.apply(
+        Source::ADMINISTRATION,
+        domain::Command::ConfirmAttestation(confirm),
+    );
+    of_small(&exchange, async |store| {
         let reports = store.reports(SessionId(2), 2, 10).await.unwrap().value;
         let numbers = reports.iter().map(|r| (r.report_no, r.seq.0));
         assert!(numbers.eq([(2, SETUP + 3), (3, SETUP + 3)]));

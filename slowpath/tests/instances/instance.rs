@@ -2,10 +2,11 @@
 //! as a sequencer does, and holds the regions' locks as long as it lives.
 
 use domain::{
-    Checkpoint, ClientOrderId, Command as Order, Continue, Effects, MarketId, Nanos, NewOrder,
-    OrderType, Price, Qty, Recovered, Request, Seq, SessionId, Side, Source, Stamp, TimeInForce,
-    Zero,
+    Attest, Checkpoint, ClientOrderId, Command as Order, Continue, Effects, Flag, Limits, MarketId,
+    Nanos, NewOrder, OrderType, Price, Qty, Recovered, Request, Seq, SessionId, SetLimits, Side,
+    Source, Stamp, TimeInForce, Zero,
 };
+use ed25519_dalek::{Signer as _, SigningKey};
 use engine::Engine;
 use journal::{Chain, Frame, FrameHeader, MAX_FRAME_WORDS, encode};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use topology::Config;
 use topology::instruments::tile_kind;
+use wire::auth::RunningHash;
 
 /// More than any of the waits takes; reached only by a test that fails.
 const LONG: Duration = Duration::from_secs(30);
@@ -351,6 +353,8 @@ pub(crate) struct Fastpath {
     memory: Memory,
     genesis: Vec<(Source, Order)>,
     numbers: [u64; 2],
+    /// Of sessions 1 and 2, as their clients have them.
+    hashes: [RunningHash; 2],
     orders: u64,
     /// Changes the events of this frame before it is journalled.
     pub(crate) falsify: Option<u64>,
@@ -389,6 +393,7 @@ impl Fastpath {
             memory,
             genesis: config.load_genesis().unwrap().commands(),
             numbers: [0; 2],
+            hashes: [1, 2].map(|id| RunningHash::begin(config.instance.shard, SessionId(id))),
             orders: 0,
             falsify: None,
             _locks: [journal_lock, fast_lock],
@@ -513,6 +518,35 @@ impl Fastpath {
         self.sequence(source, self.numbers[0], Order::NewOrder(order));
     }
 
+    /// Journals what the sessions may enter and not attest, in whole units of the quote asset.
+    pub(crate) fn limit_unattested(&mut self, units: u64) {
+        let number = self.engine.last_number(Source::ADMINISTRATION) + 1;
+        let limits = SetLimits {
+            target: 0,
+            of_account: Flag::No,
+            as_tier: Flag::No,
+            pad: [Zero::Zero; 2],
+            limits: Limits {
+                max_unattested_notional: units,
+                ..Limits::default()
+            },
+        };
+        self.sequence(Source::ADMINISTRATION, number, Order::SetLimits(limits));
+    }
+
+    /// Journals an attestation of session 1 or 2 by a key; what the session has entered by then.
+    pub(crate) fn attest(&mut self, session: u32, key: [u8; 32]) -> u64 {
+        let at = session as usize - 1;
+        let signature = SigningKey::from_bytes(&key).sign(&self.hashes[at].signed());
+        self.numbers[at] += 1;
+        let attest = Attest {
+            signature: signature.to_bytes(),
+        };
+        let source = Source::of_session(SessionId(session));
+        self.sequence(source, self.numbers[at], Order::Attest(attest));
+        self.engine.session(SessionId(session)).unwrap().entered
+    }
+
     fn own(&mut self, command: Order) {
         let number = self.engine.last_number(Source::SEQUENCER) + 1;
         self.sequence(Source::SEQUENCER, number, command);
@@ -531,6 +565,9 @@ impl Fastpath {
             .apply(Stamp { seq, time }, &request, &mut self.effects);
         if self.falsify == Some(seq.0) {
             self.falsify_events();
+        }
+        if let Some(session) = source.session() {
+            self.hashes[session.0 as usize - 1].take(number, &command);
         }
         self.append(seq, time, &request);
         if let Some(order_id) = self.engine.pending_work() {

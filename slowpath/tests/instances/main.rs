@@ -4,6 +4,7 @@
     reason = "a test that cannot do what it needs fails where that shows"
 )]
 
+mod attestations;
 mod commands;
 mod gateway;
 mod instance;

@@ -41,7 +41,12 @@ pub(super) fn run(plan: &Plan) -> Result<String> {
         words.map(str::to_owned).collect::<Vec<_>>()
     };
     let again = |session: &str| [asked(&second), vec!["--session".into(), session.into()]].concat();
-    let session = open(&asked(&first))?;
+    let key = file("delegated.key");
+    let with_key = [asked(&first), vec!["--key".into(), key.clone()]].concat();
+    let session = open(&with_key)?;
+    let given = [server.as_str(), &session, "0", &first];
+    let attests = example_with("place_and_cancel", given, &["--wait", "2", "--key", &key])?;
+    ensure!(attests.status.success(), "it does not attest: {attests:?}");
     ensure!(trades(&session, &first)?, "the session does not trade");
     let renewed = open(&again(&session))?;
     ensure!(renewed == session, "another session: {renewed}");

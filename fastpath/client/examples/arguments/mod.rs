@@ -1,6 +1,6 @@
 //! Command lines of the examples: `--name value`, and nothing else.
 
-use client::Config;
+use client::{Attesting, Config};
 use domain::{MarketId, SessionId};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,6 +14,8 @@ use wire::auth::SessionSecret;
 const COMMON: &str = "  --server ADDR    the exchange's order entry port, such as 127.0.0.1:7400 or exchange.example:7400
   --session N      our session
   --secret FILE    its secret: 64 hexadecimal digits
+  --key FILE       its delegated key, 64 hexadecimal digits, by which it attests what it sends; the session must not have
+                   sent anything yet [it attests nothing]
   --market M       the market to trade in";
 
 /// The options given.
@@ -29,7 +31,7 @@ impl Arguments {
         own: &[&str],
         help: &str,
     ) -> Result<Option<Self>, Box<dyn Error>> {
-        let common = ["server", "session", "secret", "market"];
+        let common = ["server", "session", "secret", "key", "market"];
         let names: Vec<&str> = common.iter().chain(own).copied().collect();
         Self::read_only(about, &names, &format!("{COMMON}\n{help}"))
     }
@@ -124,6 +126,19 @@ impl Arguments {
             .map_err(|error| format!("--secret {}: {error}", path.display()))?;
         let secret = SessionSecret::from_hex(&text)
             .map_err(|error| format!("--secret {}: {error}", path.display()))?;
-        Ok(Config::new(session, secret))
+        let attesting = match self.text("key") {
+            "" => None,
+            path => Some(Attesting::with_key(&read_key(path)?)),
+        };
+        Ok(Config {
+            attesting,
+            ..Config::new(session, secret)
+        })
     }
+}
+
+fn read_key(path: &str) -> Result<[u8; 32], Box<dyn Error>> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("--key {path}: {error}"))?;
+    let key = domain::from_hex(text.trim().as_bytes());
+    key.ok_or_else(|| format!("--key {path}: a key is 64 hexadecimal digits").into())
 }

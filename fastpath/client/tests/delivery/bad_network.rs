@@ -1,15 +1,15 @@
 //! Loss, duplication, reordering, busy answers, restarts, lost journal tails: every command applies at most
 //! once, every report is delivered exactly once and in order, and every outcome is known in the end.
 
-use crate::exchange::{Exchange, SESSION, secret};
+use crate::exchange::{DELEGATED_KEY, Exchange, SESSION, secret};
 use crate::random::Random;
-use client::{Config, Event, SendError, Session, Status};
+use client::{Attesting, Behind, Config, Event, SendError, Session, Status};
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, MarketId, MassCancel, Nanos, NewOrder, OrderId,
     OrderType, Price, Qty, Quote, SetProtection, Side, TimeInForce,
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::order_entry::{self, Message};
 
 const STEP: u64 = 500_000;
@@ -67,6 +67,8 @@ struct World {
     /// Datagrams on their way: arrival, to the exchange?, bytes.
     flying: Vec<(u64, bool, Vec<u8>)>,
     submitted: BTreeMap<u64, Message>,
+    /// Numbers that the session has given to attestations of its own.
+    attests: BTreeSet<u64>,
     delivered: Vec<Message>,
     given: u64,
     epoch: u32,
@@ -75,14 +77,21 @@ struct World {
 impl World {
     fn new(seed: u64, faults: Faults) -> Self {
         let now = Nanos(1_000_000_000);
+        let mut attesting = Attesting::with_key(&DELEGATED_KEY);
+        (attesting.every, attesting.numbers) = (20_000_000, 30);
+        let config = Config {
+            attesting: Some(attesting),
+            ..Config::new(SESSION, secret())
+        };
         Self {
             random: Random(seed),
             faults,
             now,
-            session: Session::new(Config::new(SESSION, secret()), [4; 16], now),
+            session: Session::new(config, [4; 16], now),
             exchange: Exchange::new(seed ^ 1),
             flying: Vec::new(),
             submitted: BTreeMap::new(),
+            attests: BTreeSet::new(),
             delivered: Vec::new(),
             given: 0,
             epoch: 0,
@@ -131,12 +140,22 @@ impl World {
         let mut buffer = [0; wire::MAX_DATAGRAM];
         let mut datagrams = 0;
         while let Some(length) = self.session.poll_transmit(&mut buffer, self.now) {
+            self.note_attests(&buffer[..length]);
             self.throw(true, buffer[..length].to_vec());
             datagrams += 1;
             assert!(datagrams < 100, "a session that does not stop sending");
         }
         assert!(self.session.next_timeout() > self.now, "all due was sent");
         self.take_events();
+    }
+
+    fn note_attests(&mut self, datagram: &[u8]) {
+        let datagram = order_entry::DatagramReader::parse(datagram).unwrap();
+        let attests = datagram.messages.filter_map(|numbered| {
+            let is_attest = matches!(numbered.message, Message::Attest(_));
+            numbered.number.filter(|_| is_attest)
+        });
+        self.attests.extend(attests);
     }
 
     fn take_events(&mut self) {
@@ -153,11 +172,13 @@ impl World {
                     ..
                 } => {
                     self.submitted.split_off(&(last_seq_no + 1));
+                    self.attests.split_off(&(last_seq_no + 1));
                     let kept = usize::try_from(next_report_no - 1).unwrap();
                     self.delivered.truncate(kept);
                 }
                 Event::Established { epoch, .. } => self.epoch = epoch,
                 Event::Silent => {}
+                Event::AttestationLost => panic!("what was sent is known here"),
                 Event::Missed { .. } | Event::OutcomeUnknown { .. } | Event::Refused(_) => {
                     panic!("nothing is out of memory here: {event:?}")
                 }
@@ -286,6 +307,15 @@ impl World {
         self.epoch == self.exchange.epoch
             && self.session.unanswered() == 0
             && self.session.next_report_no() == self.exchange.next_report_no()
+            && self.is_attested()
+    }
+
+    /// Whether a right attestation stands behind all that can be attested.
+    fn is_attested(&self) -> bool {
+        let frames = self.exchange.state.frames.iter().rev();
+        let mut numbers = frames.map(|frame| frame.number);
+        let last = numbers.find(|number| !self.attests.contains(number));
+        last.is_none_or(|last| self.exchange.state.attested_by > last)
     }
 
     fn check(&self) {
@@ -297,6 +327,9 @@ impl World {
         for frame in &self.exchange.state.frames {
             let old = known.insert(frame.number, ());
             assert_eq!(old, None, "applied at most once");
+            if self.attests.contains(&frame.number) {
+                continue;
+            }
             assert_eq!(
                 self.submitted.get(&frame.number),
                 Some(&frame.command),
@@ -311,11 +344,13 @@ impl World {
                 }
             }
         }
-        assert_eq!(
-            known.keys().collect::<Vec<_>>(),
-            self.submitted.keys().collect::<Vec<_>>(),
-            "every outcome is known"
-        );
+        let given: BTreeSet<_> = self.submitted.keys().chain(&self.attests).collect();
+        assert!(known.keys().eq(given), "every outcome is known");
+        let hash = self.exchange.state.running_hash();
+        let behind = self.session.running_hash();
+        let last = known.keys().next_back().copied().unwrap_or(0);
+        let expected = Behind { number: last, hash };
+        assert_eq!(behind, Some(expected), "both have the same hash");
         self.check_orders();
         self.check_quotes();
     }
@@ -447,6 +482,8 @@ fn nothing_is_sent_twice_on_a_good_network() {
         }
     }
     let applied = u64::try_from(world.exchange.state.frames.len()).unwrap();
-    assert_eq!(applied, world.given);
+    let attested = u64::try_from(world.attests.len()).unwrap();
+    assert_eq!(applied, world.given + attested);
+    assert_eq!(world.exchange.state.wrong_attestations, 0);
     world.check();
 }

@@ -8,7 +8,7 @@ use domain::{
 };
 use wire::order_entry::{Challenge, Context, DatagramReader, DatagramWriter, Established, Message};
 
-const START: Nanos = Nanos(1_000_000_000);
+pub(crate) const START: Nanos = Nanos(1_000_000_000);
 
 pub(crate) fn order(id: u64) -> NewOrder {
     NewOrder {
@@ -32,7 +32,7 @@ fn fresh(reports_from: ReportsFrom) -> Session {
 }
 
 /// What a session wants to send now.
-fn transmit(session: &mut Session, now: Nanos) -> Vec<Vec<u8>> {
+pub(crate) fn transmit(session: &mut Session, now: Nanos) -> Vec<Vec<u8>> {
     let mut datagrams = Vec::new();
     let mut buffer = [0; wire::MAX_DATAGRAM];
     while let Some(length) = session.poll_transmit(&mut buffer, now) {
@@ -42,7 +42,7 @@ fn transmit(session: &mut Session, now: Nanos) -> Vec<Vec<u8>> {
 }
 
 /// Lets both talk over a perfect network for a while.
-fn talk(session: &mut Session, exchange: &mut Exchange, now: &mut Nanos) -> Vec<Event> {
+pub(crate) fn talk(session: &mut Session, exchange: &mut Exchange, now: &mut Nanos) -> Vec<Event> {
     for _ in 0..100 {
         now.0 += 1_000_000;
         for datagram in transmit(session, *now) {
@@ -62,6 +62,7 @@ fn report_numbers(events: &[Event]) -> Vec<u64> {
         | Event::RolledBack { .. }
         | Event::Missed { .. }
         | Event::OutcomeUnknown { .. }
+        | Event::AttestationLost
         | Event::Refused(_) => None,
     });
     numbers.collect()

@@ -2,13 +2,15 @@
 
 use crate::random::Random;
 use domain::{Amount, ClientOrderId, Nanos, OrderId, Price, Qty, Reason, Seq, SessionId};
+use ed25519_dalek::{Signature, SigningKey};
 use std::collections::BTreeMap;
 use wire::CONTROL_EPOCH;
-use wire::auth::{MacKeys, SessionSecret};
+use wire::auth::{MacKeys, RunningHash, SessionSecret};
 use wire::order_entry::{
-    AmendOrder, CancelOrder, Challenge, Context, DatagramReader, DatagramWriter, Established,
-    MassCanceled, MassQuote, Message, NotApplied, OrderAccepted, OrderAmended, OrderCanceled,
-    OrderFilled, OrderRejected, ProtectionSet, Refused, Stamp, Template, Triggered,
+    AmendOrder, Attest, AttestationNoted, CancelOrder, Challenge, Context, DatagramReader,
+    DatagramWriter, Established, MassCanceled, MassQuote, Message, NotApplied, OrderAccepted,
+    OrderAmended, OrderCanceled, OrderFilled, OrderRejected, ProtectionSet, Refused, Stamp,
+    Template, Triggered,
 };
 
 pub(crate) const SESSION: SessionId = SessionId(3);
@@ -17,6 +19,9 @@ const SHARD: u16 = 2;
 pub(crate) fn secret() -> SessionSecret {
     SessionSecret::from_bytes([9; 32])
 }
+
+/// The private half of the session's delegated key.
+pub(crate) const DELEGATED_KEY: [u8; 32] = [8; 32];
 
 /// A live order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +64,36 @@ pub(crate) struct State {
     pub(crate) live: BTreeMap<ClientOrderId, Live>,
     /// What is quoted, by market and side.
     pub(crate) quotes: BTreeMap<(u32, u8), Live>,
+    /// The last number whose attestation was right.
+    pub(crate) attested_by: u64,
+    /// How many attestations were wrong.
+    pub(crate) wrong_attestations: u64,
+    /// From this number on orders are refused until an attestation that comes later is right; 0: never.
+    pub(crate) above_limit_from: u64,
     seq: u64,
+}
+
+impl State {
+    /// Of all commands, as a checker of the journal has it.
+    pub(crate) fn running_hash(&self) -> RunningHash {
+        let mut hash = RunningHash::begin(SHARD, SESSION);
+        for frame in &self.frames {
+            hash.take(frame.number, &frame.command.command().unwrap());
+        }
+        hash
+    }
+
+    fn attest(&mut self, number: u64, attest: &Attest) {
+        let key = SigningKey::from_bytes(&DELEGATED_KEY).verifying_key();
+        let signature = Signature::from_bytes(&domain::Attest::from(attest).signature);
+        let signed = self.running_hash().signed();
+        if key.verify_strict(&signed, &signature).is_ok() {
+            self.attested_by = number;
+            self.above_limit_from = 0;
+        } else {
+            self.wrong_attestations += 1;
+        }
+    }
 }
 
 pub(crate) struct Exchange {
@@ -308,6 +342,10 @@ impl Exchange {
         match message {
             Message::NewOrder(order) => {
                 let id = order.client_order_id;
+                let limit = self.state.above_limit_from;
+                if limit > 0 && stamp.client_seq_no >= limit {
+                    return self.reject(stamp, id, Reason::UnattestedAboveLimit);
+                }
                 if self.state.live.contains_key(&id) {
                     return self.reject(stamp, id, Reason::DuplicateClientOrderId);
                 }
@@ -354,6 +392,10 @@ impl Exchange {
                 market_id: protection.market_id,
                 reserved: 0,
             }),
+            Message::Attest(attest) => {
+                self.state.attest(stamp.client_seq_no, attest);
+                self.report(AttestationNoted { stamp, level: 0 });
+            }
             other => panic!("a client does not send {other:?}"),
         }
     }

@@ -12,8 +12,22 @@ const SIGNED: &[u8; 20] = b"sluice attest sign 1";
 pub struct RunningHash([u8; 32]);
 
 impl RunningHash {
+    /// Bytes of a hash.
+    pub const BYTES: usize = 32;
     /// Bytes that are signed.
     pub const SIGNED_BYTES: usize = 52;
+
+    /// From the bytes that [`to_bytes`](Self::to_bytes) gave: whoever kept it goes on with it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes. They are no secret: whoever has the journal has them.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        self.0
+    }
 
     /// Of a session of a shard, before its first command.
     #[must_use]

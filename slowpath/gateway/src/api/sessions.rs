@@ -7,11 +7,13 @@ use crate::problem::{Problem, Refusals};
 use crate::state::{App, Path};
 use crate::view::wallet as base58;
 use crate::whole::to_the_end;
+use attestation::Standing;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::{AccountId, Amount, Delegation, Gate, SessionId, SessionView};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A key that is to trade for the account by the binary port.
@@ -131,10 +133,40 @@ pub(crate) struct ApiSession {
     last_number: U64,
     /// The number of its next report.
     next_report: U64,
+    /// What it has entered and not attested, or what no checked attestation covers yet, in millionths of a whole unit of
+    /// the quote assets; counted while its account has a `max_unattested_notional`.
+    unattested: U64,
+    /// What it would sign if it attested now; absent of one that comes in by this API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attestation: Option<ApiAttestation>,
+}
+
+/// A session's running hash as the exchange has it. Whoever signs it without a hash of his own vouches for whatever
+/// the exchange has put into it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApiAttestation {
+    /// The session's last number in the archive.
+    number: U64,
+    /// The running hash behind it, 64 hexadecimal digits.
+    running_hash: String,
+}
+
+impl From<Standing> for ApiAttestation {
+    fn from(standing: Standing) -> Self {
+        Self {
+            number: U64(standing.number),
+            running_hash: hexadecimal(&standing.hash.to_bytes()),
+        }
+    }
 }
 
 impl ApiSession {
-    fn new(session: SessionId, view: &SessionView, now: domain::Nanos) -> Self {
+    fn new(
+        session: SessionId,
+        view: &SessionView,
+        standing: Option<Standing>,
+        now: domain::Nanos,
+    ) -> Self {
         let delegation = &view.delegation;
         let agreed = delegation.exchange_key != [0; 32];
         Self {
@@ -150,8 +182,17 @@ impl ApiSession {
             max_order_notional: U64(delegation.max_order_notional.0),
             last_number: U64(view.last_number),
             next_report: U64(view.next_report_no),
+            unattested: U64(view.unattested),
+            attestation: match view.gate {
+                Gate::Port => standing.map(ApiAttestation::from),
+                Gate::Gateway => None,
+            },
         }
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An account's sessions.
@@ -178,10 +219,20 @@ pub(crate) async fn list(
     let member = caller.membership(&app)?;
     let mut own = app.live.hub().port_sessions(member.account);
     own.insert(member.session);
+    // One lock at a time.
+    let standing: BTreeMap<SessionId, Standing> = {
+        let checker = app.live.checker();
+        let standing = |id: &SessionId| Some((*id, checker.standing(*id)?));
+        own.iter().filter_map(standing).collect()
+    };
     let sessions = app.live.read(|engine, seq| Sessions {
         sessions: own
             .iter()
-            .filter_map(|id| Some(ApiSession::new(*id, &engine.session(*id)?, engine.now())))
+            .filter_map(|id| {
+                let view = engine.session(*id)?;
+                let standing = standing.get(id).copied();
+                Some(ApiSession::new(*id, &view, standing, engine.now()))
+            })
             .collect(),
         sequence: U64(seq.0),
     });

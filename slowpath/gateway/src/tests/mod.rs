@@ -1,6 +1,7 @@
 //! The gateway in one process with its clients: a shadow engine that is fed here, a store with what it is given.
 
 mod administration;
+mod attestation;
 mod clock;
 mod combinations;
 

@@ -440,7 +440,7 @@ fn symbol(text: &str) -> [u8; 16] {
     symbol
 }
 
-fn create_asset(asset: u32) -> Command {
+pub(crate) fn create_asset(asset: u32) -> Command {
     Command::CreateAsset(CreateAsset {
         asset: AssetId(asset),
         decimals: 6,
@@ -449,7 +449,7 @@ fn create_asset(asset: u32) -> Command {
     })
 }
 
-fn create_market(market: u32) -> Command {
+pub(crate) fn create_market(market: u32) -> Command {
     Command::CreateMarket(CreateMarket {
         market: MarketId(market),
         base: AssetId(0),

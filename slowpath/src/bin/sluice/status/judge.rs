@@ -4,7 +4,8 @@ use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
 use shm::heartbeat::SILENCE;
 use slowpath::counters::{
-    ARCHIVE_TROUBLES, GATEWAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES, STORE_TROUBLES,
+    ARCHIVE_TROUBLES, ATTESTATION_TROUBLES, GATEWAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES,
+    STORE_TROUBLES,
 };
 use topology::TileKind;
 
@@ -138,6 +139,11 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
         (
             STORE_TROUBLES,
             "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output",
+        ),
+        (
+            ATTESTATION_TROUBLES,
+            "attestations are not checked, or not kept for the next start: see `trouble:` or `alarm:` in the slowpath's \
+             output; sessions with a limit to what is not attested may stand at it",
         ),
         (
             GATEWAY_TROUBLES,
