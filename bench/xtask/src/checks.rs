@@ -111,6 +111,15 @@ const CHECKS: &[Check] = &[
         run: sbe,
     },
     Check {
+        name: "dissector",
+        shows: "tshark takes every golden vector apart by the dissector, and garbage too",
+        needs: &[PYTHON, TSHARK],
+        run: |root| {
+            let script = "fastpath/wire/tests/dissector_test.py";
+            run_in(root, "python3", &[script], &[])
+        },
+    },
+    Check {
         name: "store-pg",
         shows: "the store on a real PostgreSQL, killed under load: the same tables and answers",
         needs: &[POSTGRES],
@@ -162,8 +171,8 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "feed",
-        shows: "tshark knows every packet of a running feed, and none is missing",
-        needs: &[TSHARK, Need::Root],
+        shows: "tshark knows every packet of a running exchange, and of its feed none is missing",
+        needs: &[TSHARK, PYTHON, Need::Root],
         run: |root| cargo(root, &["xtask-release", "feed"], &[]),
     },
     Check {

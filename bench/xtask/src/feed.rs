@@ -12,6 +12,8 @@ use domain::{Effects, SessionId, Side, Stamp};
 use engine::Engine;
 use journal::ArchiveReader;
 use rustix::process::Signal;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, Stdio};
@@ -131,7 +133,9 @@ pub(crate) fn run() -> Result<()> {
     })?;
     let feed = instance.feed.context("the plan has a feed")?;
     let subscriber = Subscriber::start(feed)?;
-    let capture = Capture::start(instance.folder().join("feed.pcapng"), feed.port())?;
+    let folder = instance.folder();
+    let capture = Capture::start(folder.join("feed.pcapng"), "dst port", feed.port())?;
+    let of_orders = Capture::start(folder.join("orders.pcapng"), "port", instance.port)?;
     for role in Role::BOTH {
         instance.start(role)?;
     }
@@ -139,6 +143,7 @@ pub(crate) fn run() -> Result<()> {
     load(&instance)?;
     instance.stop()?;
     let packets = capture.finish()?;
+    let orders = of_orders.dissect()?;
     let counted = published(&instance)?;
     let seen = tally(&packets)?;
     ensure!(
@@ -146,6 +151,7 @@ pub(crate) fn run() -> Result<()> {
         "tshark found {seen:?}, the exchange sent {counted:?}"
     );
     println!("    tshark: {seen:?}, every packet MoldUDP64, none malformed, no hole");
+    println!("    orders and reports: {orders}");
     println!("    books: {}", compare(&instance, subscriber)?.whole()?);
     Ok(())
 }
@@ -257,6 +263,14 @@ impl Dissected {
     }
 }
 
+/// What the dissector found in a capture, as its test tells it.
+#[derive(Debug, Deserialize)]
+struct Told {
+    protocols: BTreeMap<String, u64>,
+    messages: BTreeMap<String, u64>,
+    broken: u64,
+}
+
 /// dumpcap on loopback.
 struct Capture {
     file: PathBuf,
@@ -267,11 +281,12 @@ struct Capture {
 }
 
 impl Capture {
-    fn start(file: PathBuf, port: u16) -> Result<Self> {
+    /// Of UDP, by a word on whose port it is.
+    fn start(file: PathBuf, whose: &str, port: u16) -> Result<Self> {
         let dumpcap = Process::start(
             Command::new("dumpcap")
                 .args(["-q", "-i", "lo", "-B", "64"])
-                .args(["-f", &format!("udp dst port {port}")])
+                .args(["-f", &format!("udp {whose} {port}")])
                 .arg("-w")
                 .arg(&file)
                 .stderr(Stdio::piped())
@@ -295,8 +310,8 @@ impl Capture {
         })
     }
 
-    /// Stops when the file no longer grows, and takes it apart.
-    fn finish(mut self) -> Result<Vec<Dissected>> {
+    /// Stops when the file no longer grows. What dumpcap said.
+    fn stop(&mut self) -> Result<String> {
         let size = || std::fs::metadata(&self.file).map(|file| file.len());
         let mut last = 0;
         while size()? != last {
@@ -307,6 +322,39 @@ impl Capture {
         let mut said = String::new();
         self.said.read_to_string(&mut said)?;
         self.dumpcap.wait()?;
+        Ok(said)
+    }
+
+    /// What our dissector makes of orders and reports: all of them, and nothing wrong.
+    fn dissect(mut self) -> Result<String> {
+        self.stop()?;
+        let out = Command::new("python3")
+            .arg(programs::workspace_root()?.join("fastpath/wire/tests/dissector_test.py"))
+            .arg("--tell")
+            .arg(&self.file)
+            .output()
+            .context("start python3")?;
+        let errors = String::from_utf8_lossy(&out.stderr);
+        ensure!(out.status.success(), "the dissector: {errors}");
+        let told: Told = serde_json::from_slice(&out.stdout)?;
+        let of = |name| told.messages.get(name).copied().unwrap_or(0);
+        ensure!(
+            told.broken == 0 && told.protocols.keys().eq(["Sluice"]),
+            "not all is order entry: {told:?}"
+        );
+        // Some may have been sent again.
+        let asked = of("NewOrder") + of("CancelOrder");
+        let answered = of("OrderAccepted") + of("OrderRejected") + of("OrderCanceled");
+        ensure!(
+            asked >= ORDERS as u64 && answered >= ORDERS as u64,
+            "{asked} requests and {answered} answers: {told:?}"
+        );
+        Ok(format!("{} packets, {:?}", told.protocols["Sluice"], told.messages))
+    }
+
+    /// Stops, and takes the feed's packets apart.
+    fn finish(mut self) -> Result<Vec<Dissected>> {
+        let said = self.stop()?;
         let out = Command::new("tshark")
             .args(["-n", "-d", &format!("udp.port=={},moldudp64", self.port)])
             .args(["-T", "fields"])
