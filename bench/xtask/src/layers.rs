@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("archive", &["domain", "journal", "shm"]),
+    ("replay", &["domain", "journal", "nic", "wire"]),
     ("shadow", &["domain", "engine", "journal"]),
     ("store", &["domain", "engine", "journal", "shadow"]),
     (
@@ -38,8 +39,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "slowpath",
         &[
-            "archive", "domain", "engine", "gateway", "journal", "shadow", "shm", "store",
-            "topology", "wire",
+            "archive", "domain", "engine", "gateway", "journal", "nic", "replay", "shadow", "shm",
+            "store", "topology", "wire",
         ],
     ),
     (
