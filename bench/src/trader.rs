@@ -284,6 +284,8 @@ impl Trader {
             Event::Established { .. }
             | Event::Silent
             | Event::OutcomeUnknown { .. }
+            | Event::Outcome(_)
+            | Event::QueryUnanswered(_)
             | Event::Refused(_) => {}
         }
     }

@@ -54,6 +54,12 @@ pub(crate) enum Reply {
         from: u64,
         count: u32,
     },
+    /// Say what became of the message with this number; 0: of the last new order with this id.
+    Query {
+        session: SessionId,
+        number: u64,
+        client_order_id: u64,
+    },
 }
 
 /// The fields of a `Refused` message.
@@ -71,6 +77,7 @@ const REFUSED: u64 = 3;
 const OUTCOMES: u64 = 4;
 const RESEND: u64 = 5;
 const HEARTBEAT: u64 = 6;
+const QUERY: u64 = 7;
 
 impl Reply {
     /// Whose it is.
@@ -81,7 +88,8 @@ impl Reply {
             | Self::Refused { session, .. }
             | Self::Heartbeat { session }
             | Self::Outcomes { session, .. }
-            | Self::Resend { session, .. } => session,
+            | Self::Resend { session, .. }
+            | Self::Query { session, .. } => session,
         }
     }
 
@@ -156,6 +164,19 @@ impl Reply {
                 0,
                 0,
             ],
+            Self::Query {
+                session,
+                number,
+                client_order_id,
+            } => [
+                QUERY,
+                u64::from(session.0),
+                number,
+                client_order_id,
+                0,
+                0,
+                0,
+            ],
         };
         slot[..fields.len()].copy_from_slice(&fields);
         slot
@@ -201,6 +222,11 @@ impl Reply {
                 session,
                 from: slot[2],
                 count: slot[3] as u32,
+            },
+            QUERY => Self::Query {
+                session,
+                number: slot[2],
+                client_order_id: slot[3],
             },
             _ => return None,
         })
@@ -257,6 +283,11 @@ mod tests {
                 session,
                 from: 1,
                 count: u32::MAX,
+            },
+            Reply::Query {
+                session,
+                number: 3,
+                client_order_id: u64::MAX,
             },
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));

@@ -50,6 +50,37 @@ pub const GATEWAY_TROUBLES: Troubles = Troubles {
     ended: 15,
 };
 
+/// The last frame that can be told again from the archive: a level.
+pub const REPLAY_SEQ: usize = 16;
+/// The ports at which is told again what was told, and the archive, as they read it.
+pub const REPLAY_TROUBLES: Troubles = Troubles {
+    begun: 17,
+    ended: 18,
+};
+/// Requests of the feed that were taken.
+pub const FEED_REQUESTS: usize = 19;
+/// Datagrams that were no request of the feed.
+pub const FEED_REQUESTS_MALFORMED: usize = 20;
+/// Requests of the feed for what is not known: of another session, not issued, not indexed yet.
+pub const FEED_REQUESTS_UNKNOWN: usize = 21;
+/// Requests of the feed that were dropped because too many waited.
+pub const FEED_REQUESTS_THROTTLED: usize = 22;
+/// Messages of the feed that were sent again.
+pub const FEED_REPEATED: usize = 23;
+
+/// Requests and queries of sessions that were taken at the replay port.
+pub const REPLAY_REQUESTS: usize = 24;
+/// Datagrams at the replay port that count for nothing.
+pub const REPLAY_REFUSED: usize = 25;
+/// Requests of sessions for what is not issued or not archived yet.
+pub const REPLAY_UNKNOWN: usize = 26;
+/// Requests of sessions that were dropped because too many waited.
+pub const REPLAY_THROTTLED: usize = 27;
+/// Reports that were sent again.
+pub const REPLAY_REPORTS: usize = 28;
+/// Outcomes that were told.
+pub const REPLAY_OUTCOMES: usize = 29;
+
 /// `bind` with the port that one of these levels says; none if it says none.
 #[must_use]
 pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketAddr> {
@@ -59,7 +90,7 @@ pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketA
 }
 
 /// The names, by number.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 30] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -76,4 +107,18 @@ pub const NAMES: [&str; 16] = [
     "gateway_port",
     "gateway_troubles_begun",
     "gateway_troubles_ended",
+    "replay_seq",
+    "replay_troubles_begun",
+    "replay_troubles_ended",
+    "feed_requests",
+    "feed_requests_malformed",
+    "feed_requests_unknown",
+    "feed_requests_throttled",
+    "feed_repeated",
+    "replay_requests",
+    "replay_refused",
+    "replay_unknown",
+    "replay_throttled",
+    "replay_reports",
+    "replay_outcomes",
 ];

@@ -228,6 +228,8 @@ impl Exchange {
             Event::Established { .. } => {}
             Event::Missed { count, .. } => self.trouble.missed += count,
             Event::OutcomeUnknown { .. } | Event::Refused(_) => self.trouble.missed += 1,
+            // Nobody asks.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::RolledBack { .. } | Event::Silent => self.trouble.interrupted += 1,
         }
     }

@@ -149,6 +149,8 @@ impl Quoter {
             }
             // Quoting anew says all that there is to say of quotes, but a protection may not be set.
             Event::OutcomeUnknown { .. } => self.is_protected = false,
+            // Not asked for.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::Refused(refused) => println!("refused: {}", refusal::reason(refused.reason)),
         }
     }

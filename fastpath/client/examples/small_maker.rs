@@ -126,6 +126,8 @@ impl Maker {
                 println!("{count} reports from {from} on can no longer be had");
             }
             Event::OutcomeUnknown { seq_no } => self.answered(*seq_no),
+            // Not asked for.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::Refused(refused) => {
                 println!("refused: {}", refusal::reason(refused.reason));
                 self.unanswered = [None; 2];

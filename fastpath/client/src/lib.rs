@@ -5,10 +5,12 @@
 //! of its own drives a `Session` itself:
 //!
 //! ```text
+//! session.use_replay();
 //! loop {
 //!     while let Some(length) = session.poll_transmit(&mut buffer, now()) { send(&buffer[..length]) }
+//!     while let Some((to, length)) = session.poll_replay(&mut buffer, now()) { send_to(to, &buffer[..length]) }
 //!     while let Some(event) = session.poll_event() { react(event, &mut session) }
-//!     receive until session.next_timeout(), and session.feed(datagram, now())
+//!     receive until session.next_timeout(), and session.feed(datagram, now()), or feed_replay what came from there
 //! }
 //! ```
 //!
@@ -17,7 +19,7 @@
 //! - A command applies at most once, however often its datagram is sent: a number keeps its content
 //!   until the exchange has answered for it.
 //! - Reports are delivered exactly once, in order and without holes; what the exchange can no longer
-//!   send is named by [`Event::Missed`].
+//!   send is asked for at its replay port, and what that does not send either is named by [`Event::Missed`].
 //! - After a recovery that lost something, [`Event::RolledBack`] says where both sides continue.
 //!
 //! A session belongs to one process at a time; its numbers are its state.
@@ -33,6 +35,7 @@ mod inbox;
 mod link;
 mod orders;
 mod outbox;
+mod queries;
 mod session;
 
 pub use connection::Connection;

@@ -6,9 +6,11 @@
 
 use crate::index::{Block, Index};
 use crate::loaded::Cache;
+use crate::sessions::{Access, SPAN, Sessions};
 use crate::trouble::Unreadable;
 use crate::work::Work;
-use domain::Seq;
+use core::ops::Range;
+use domain::{Seq, SessionId};
 use journal::{ArchiveReader, Frame, FrameBuffer, MAX_FRAME_WORDS, MemoryRead, Position, Segments};
 use std::io;
 use std::time::Duration;
@@ -29,6 +31,15 @@ pub struct Progress {
 /// Where a walk through the feed goes on: the messages before the next one stand before this frame, or in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hint(Seq);
+
+/// Whose journal it is, and in which epoch that is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The shard.
+    pub shard: u16,
+    /// The epoch.
+    pub epoch: u32,
+}
 
 /// Where frames can be had.
 pub trait Sources {
@@ -56,6 +67,10 @@ pub struct History<S: Sources> {
     archived: Index,
     /// What journal memory has, as far as `archived` does not reach yet.
     recent: Index,
+    /// Of what is archived. A block's number is its place in `archived`, which lets none go.
+    sessions: Sessions,
+    /// The archive was indexed to its end once, and has been readable since.
+    is_whole: bool,
     cache: Cache,
     retry_at: Duration,
     trouble: Option<Unreadable>,
@@ -73,6 +88,8 @@ impl<S: Sources> History<S> {
             blocks: None,
             archived: Index::new(Seq(1)),
             recent: Index::new(Seq(1)),
+            sessions: Sessions::default(),
+            is_whole: false,
             cache: Cache::default(),
             retry_at: Duration::ZERO,
             trouble: None,
@@ -95,14 +112,19 @@ impl<S: Sources> History<S> {
     /// The feed's session now; none as long as no frame is known.
     #[must_use]
     pub fn session(&self) -> Option<SessionName> {
-        let epoch = self.recent.epoch().or(self.archived.epoch())?;
-        Some(SessionName::new(self.shard, epoch))
+        let Place { shard, epoch } = self.place()?;
+        Some(SessionName::new(shard, epoch))
     }
 
     /// The feed number that comes next, as far as is known; none before the first.
     #[must_use]
     pub fn next_feed(&self) -> Option<u64> {
         self.recent.next_feed().max(self.archived.next_feed())
+    }
+
+    /// What was read ahead of the archive may be there no more: the archiver has opened it anew.
+    pub fn forget_read_ahead(&mut self) {
+        self.reader = None;
     }
 
     /// Indexes what has come, up to what was told. `now` is the time since any one moment, by a clock that is never set.
@@ -126,6 +148,7 @@ impl<S: Sources> History<S> {
 
     fn fail(&mut self, error: Unreadable, now: Duration) {
         self.blocks = None;
+        self.is_whole = false;
         self.retry_at = now + RETRY;
         self.trouble = Some(error);
     }
@@ -182,8 +205,45 @@ impl<S: Sources> History<S> {
                 return Ok(());
             };
             self.archived.note(&frame, Some(at));
+            self.sessions.note(&frame, self.archived.last_block());
         }
+        self.is_whole |= self.archived.next_seq() > up_to && up_to > Seq(0);
         Ok(())
+    }
+
+    /// The shard, and its epoch now; none as long as no frame is known.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let epoch = self.recent.epoch().or(self.archived.epoch())?;
+        let shard = self.shard;
+        Some(Place { shard, epoch })
+    }
+
+    /// How a session is spoken to, as the archive says; none as long as it has not been read to its end.
+    #[must_use]
+    pub fn access(&self, session: SessionId) -> Option<Access> {
+        self.is_whole
+            .then(|| self.sessions.access(session))
+            .flatten()
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The frames among which something of a session stands that begins with this block.
+    pub(crate) fn span(&self, block: usize) -> Range<u64> {
+        self.archived.frames(block, SPAN)
+    }
+
+    /// The same, before another block.
+    pub(crate) fn span_before(&self, block: usize, other: usize) -> Range<u64> {
+        self.archived.frames(block, SPAN.min(other - block))
+    }
+
+    /// One more than the last block's number.
+    pub(crate) fn blocks(&self) -> usize {
+        self.archived.last_block() + 1
     }
 
     fn block_of_feed(&self, number: u64) -> Option<Block> {
@@ -233,7 +293,11 @@ impl<S: Sources> History<S> {
     }
 
     /// A frame that is indexed; none if neither journal memory nor the archive has it now.
-    fn frame(&mut self, seq: Seq, work: &mut Work) -> Result<Option<Frame<'_>>, Unreadable> {
+    pub(crate) fn frame(
+        &mut self,
+        seq: Seq,
+        work: &mut Work,
+    ) -> Result<Option<Frame<'_>>, Unreadable> {
         work.frame();
         if let MemoryRead::Frame(words) = self.sources.memory(seq, &mut self.buffer) {
             let frame = Frame::parse(&self.buffer[..words]).ok();

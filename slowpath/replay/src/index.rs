@@ -4,6 +4,7 @@
 //! it, and its place in the archive if it has one. Owner: [`crate::History`]. Invariant: blocks and their feed numbers
 //! are in order, so both are searched by halving; a block is only ever added behind the last one or let go at the front.
 
+use core::ops::Range;
 use domain::Seq;
 use journal::{Frame, Position};
 use std::collections::VecDeque;
@@ -122,6 +123,18 @@ impl Index {
         }
         let behind = self.blocks.partition_point(|block| block.feed <= number);
         self.blocks.get(behind.checked_sub(1)?).copied()
+    }
+
+    /// The number of the last block.
+    pub(crate) fn last_block(&self) -> usize {
+        self.blocks.len().saturating_sub(1)
+    }
+
+    /// The frames of so many blocks from one on.
+    pub(crate) fn frames(&self, block: usize, blocks: usize) -> Range<u64> {
+        let start = self.blocks.get(block).map_or(self.next_seq, |b| b.first);
+        let end = self.blocks.get(block.saturating_add(blocks));
+        start.0..end.map_or(self.next_seq, |b| b.first).0
     }
 
     /// The block that holds the frame.

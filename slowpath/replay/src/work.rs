@@ -16,6 +16,21 @@ impl Work {
         self.frames == 0 || self.bytes == 0
     }
 
+    /// A part of it, of so many frames at most.
+    pub(crate) fn slice(&self, frames: usize) -> Self {
+        Self {
+            frames: self.frames.min(frames),
+            bytes: self.bytes,
+        }
+    }
+
+    /// What was done of that part is done.
+    pub(crate) fn take(&mut self, slice: &Self, frames: usize) {
+        let done = self.frames.min(frames) - slice.frames;
+        self.frames -= done;
+        self.bytes = slice.bytes;
+    }
+
     /// A frame was looked at.
     pub(crate) fn frame(&mut self) {
         self.frames = self.frames.saturating_sub(1);

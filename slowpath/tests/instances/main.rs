@@ -11,5 +11,6 @@ mod logging;
 mod metrics;
 mod operator;
 mod process;
+mod replaying;
 mod snapshots;
 mod storing;

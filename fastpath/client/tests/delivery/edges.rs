@@ -62,6 +62,8 @@ fn report_numbers(events: &[Event]) -> Vec<u64> {
         | Event::RolledBack { .. }
         | Event::Missed { .. }
         | Event::OutcomeUnknown { .. }
+        | Event::Outcome(_)
+        | Event::QueryUnanswered(_)
         | Event::Refused(_) => None,
     });
     numbers.collect()

@@ -5,4 +5,5 @@ mod bad_network;
 mod edges;
 mod exchange;
 mod random;
+mod replay;
 mod socket;

@@ -2,9 +2,9 @@
 
 use domain::{
     AccountId, Amount, AssetId, CancelOrder, ClientOrderId, Command, CreateAccount, CreateAsset,
-    CreateMarket, Delegation, Deposit, Effects, FirmId, Gate, Genesis, MarketId, MarketState,
-    Nanos, NewOrder, OpenSession, OrderId, Price, Qty, Recovered, Request, Seq, SessionId, Side,
-    Source, Stamp, Zero,
+    CreateMarket, Delegate, Delegation, Deposit, Effects, Event, FirmId, Gate, Genesis, MarketId,
+    MarketState, Nanos, NewOrder, OpenSession, OrderId, Price, Qty, Recovered, Request, Seq,
+    SessionId, Side, Source, Stamp, Zero,
 };
 use engine::Engine;
 use journal::{
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use wire::market_data::{self, Message, SessionName};
+use wire::order_entry::{self, FrameStamp, Outcome};
 use zerocopy::IntoBytes;
 
 pub(crate) const SHARD: u16 = 3;
@@ -252,6 +253,68 @@ impl Exchange {
     /// Journal memory has nothing before this frame any more.
     pub(crate) fn lap(&self, oldest: u64) {
         self.shown.borrow_mut().oldest = oldest;
+    }
+
+    pub(crate) fn last_number(&self, source: Source) -> u64 {
+        self.engine.last_number(source)
+    }
+
+    /// The session's owner agrees on another key.
+    pub(crate) fn delegate(&mut self, session: SessionId, client_key: [u8; 32]) {
+        let delegation = Delegation {
+            exchange_key: client_key,
+            ..Delegation::unlimited([5; 32])
+        };
+        let delegate = Delegate {
+            session,
+            pad: [Zero::Zero; 4],
+            delegation,
+        };
+        self.apply(Source::ADMINISTRATION, Command::Delegate(delegate));
+    }
+
+    /// Every frame, with its stamp.
+    fn every_frame(&self) -> Vec<(FrameStamp, Vec<Event>)> {
+        let shown = self.shown.borrow();
+        let frames = shown.frames.iter().map(|words| {
+            let frame = Frame::parse(words).unwrap();
+            let header = frame.header;
+            let stamp = FrameStamp {
+                seq: header.seq,
+                engine_time: header.engine_time,
+                receive_time: header.receive_time,
+                source: header.source,
+                source_seq: header.source_seq,
+            };
+            (stamp, frame.events().flatten().collect())
+        });
+        frames.collect()
+    }
+
+    /// The session's reports: where each stands, its number, what it says.
+    pub(crate) fn reports(
+        &self,
+        session: SessionId,
+    ) -> impl Iterator<Item = (Seq, u64, order_entry::Message)> + use<> {
+        let frames = self.every_frame().into_iter();
+        frames.flat_map(move |(stamp, events)| {
+            let reports = events.into_iter().filter_map(move |event| {
+                let (whose, number) = event.report()?;
+                let report = order_entry::Message::report(&stamp, &event)?;
+                (whose == session).then_some((stamp.seq, number, report))
+            });
+            reports.collect::<Vec<_>>()
+        })
+    }
+
+    /// What became of a number, looked for in every frame.
+    pub(crate) fn outcome(&self, session: SessionId, number: u64) -> Option<Outcome> {
+        let frames = self.every_frame().into_iter();
+        let mut found = frames
+            .filter_map(|(stamp, events)| Outcome::of(&stamp, events.into_iter(), session, number));
+        let outcome = found.next();
+        assert!(found.next().is_none(), "a number has one outcome");
+        outcome
     }
 
     pub(crate) fn history(&self) -> History<Eyes> {

@@ -7,3 +7,4 @@
 mod asked;
 mod exchange;
 mod network;
+mod sessions;

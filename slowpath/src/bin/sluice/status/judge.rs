@@ -4,7 +4,8 @@ use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
 use shm::heartbeat::SILENCE;
 use slowpath::counters::{
-    ARCHIVE_TROUBLES, GATEWAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES, STORE_TROUBLES,
+    ARCHIVE_TROUBLES, GATEWAY_TROUBLES, REPLAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES,
+    STORE_TROUBLES,
 };
 use topology::TileKind;
 
@@ -138,6 +139,10 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
         (
             STORE_TROUBLES,
             "the store falls behind: see `trouble:` or `alarm:` of the store in the slowpath's output",
+        ),
+        (
+            REPLAY_TROUBLES,
+            "what was lost is not told again: see `trouble:` in the slowpath's output",
         ),
         (
             GATEWAY_TROUBLES,
