@@ -100,6 +100,7 @@ impl Reply {
 
     pub(crate) fn encode(&self) -> [u64; REPLY_WORDS] {
         let mut slot = [0; REPLY_WORDS];
+        let about = |kind, session: SessionId, a, b| [kind, u64::from(session.0), a, b, 0, 0, 0];
         let fields = match *self {
             Self::Challenge {
                 session,
@@ -145,38 +146,22 @@ impl Reply {
                     0,
                 ]
             }
-            Self::Heartbeat { session } => [HEARTBEAT, u64::from(session.0), 0, 0, 0, 0, 0],
+            Self::Heartbeat { session } => about(HEARTBEAT, session, 0, 0),
             Self::Outcomes {
                 session,
                 from,
                 count,
-            } => [OUTCOMES, u64::from(session.0), from, count, 0, 0, 0],
+            } => about(OUTCOMES, session, from, count),
             Self::Resend {
                 session,
                 from,
                 count,
-            } => [
-                RESEND,
-                u64::from(session.0),
-                from,
-                u64::from(count),
-                0,
-                0,
-                0,
-            ],
+            } => about(RESEND, session, from, count.into()),
             Self::Query {
                 session,
                 number,
                 client_order_id,
-            } => [
-                QUERY,
-                u64::from(session.0),
-                number,
-                client_order_id,
-                0,
-                0,
-                0,
-            ],
+            } => about(QUERY, session, number, client_order_id),
         };
         slot[..fields.len()].copy_from_slice(&fields);
         slot

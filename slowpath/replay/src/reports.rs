@@ -424,7 +424,7 @@ fn write_reports(
     for event in frame.events().flatten() {
         if next < end && event.report() == Some((session, next)) {
             let report = Message::report(&stamp, &event);
-            if !report.is_some_and(|report| writer.push_message(&report).is_ok()) {
+            if report.is_none_or(|report| writer.push_message(&report).is_err()) {
                 break;
             }
             next += 1;

@@ -94,10 +94,10 @@ impl World {
     fn told(&mut self) -> (Vec<u64>, Vec<Event>) {
         let (mut numbers, mut others) = (Vec::new(), Vec::new());
         for event in std::mem::take(&mut self.events) {
-            match event {
-                Event::Report { number, .. } => numbers.push(number),
-                Event::Established { .. } | Event::Silent => {}
-                other => others.push(other),
+            if let Event::Report { number, .. } = event {
+                numbers.push(number);
+            } else if !matches!(event, Event::Established { .. } | Event::Silent) {
+                others.push(event);
             }
         }
         (numbers, others)
@@ -159,7 +159,7 @@ fn outcomes_are_asked_there_if_the_exchange_has_them_no_more() {
     let mut asked: Vec<_> = asked.collect();
     asked.sort_unstable();
     assert_eq!(asked, [(0, 7), (2, 0)], "each once");
-    assert_eq!(world.session.next_timeout().0 > world.now, true);
+    assert!(world.session.next_timeout().0 > world.now);
 
     world.is_silent = true;
     world.session.query_outcome(1);
