@@ -23,7 +23,7 @@ impl Outcome {
             .find(|event| {
                 // A frame may have both: what it skipped, and its own message.
                 if let Event::NotApplied(skipped) = event {
-                    !is_here && skips(skipped, number)
+                    skips(skipped, number)
                 } else {
                     is_here
                 }

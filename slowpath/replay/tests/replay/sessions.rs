@@ -254,6 +254,37 @@ fn an_index_that_grew_with_the_journal_finds_what_a_new_one_finds() {
     every_range_comes(&mut exchange, &mut history, &mut bench);
 }
 
+/// A report that another's message caused, long after the session was last heard of.
+#[test]
+fn a_report_that_came_out_of_silence_is_found() {
+    let mut exchange = Exchange::new();
+    let order = |side, id| {
+        Command::NewOrder(NewOrder {
+            client_order_id: ClientOrderId(id),
+            price: Price(150),
+            qty: Qty(1),
+            side,
+            ..NewOrder::PLAIN
+        })
+    };
+    let [maker, taker] = SESSIONS;
+    exchange.apply(Source::of_session(maker), order(Side::Sell, 1));
+    for _ in 0..12_000 {
+        let nothing = Command::NewOrder(NewOrder::PLAIN);
+        exchange.apply(Source::of_session(taker), nothing);
+    }
+    exchange.apply(Source::of_session(taker), order(Side::Buy, 2));
+    exchange.archive(5000);
+    exchange.lap(exchange.head() + 1);
+    let mut bench = Bench::new(maker, FAST);
+    let mut history = indexed(&exchange);
+    for report in 1..=2 {
+        let heard = bench.ask(&mut history, &[resend(report, 1)]);
+        assert_eq!(heard, told(&exchange, maker, report, report + 1));
+        assert_eq!(heard.len(), 1);
+    }
+}
+
 #[test]
 fn several_requests_of_a_datagram_are_answered_in_turn() {
     let exchange = long();
@@ -411,6 +442,8 @@ fn the_last_new_order_with_an_id_is_found_however_far_back() {
     };
     exchange.trade(50);
     exchange.apply(source, order(7001));
+    // Ids are a session's own.
+    exchange.apply(Source::of_session(SESSIONS[0]), order(7001));
     exchange.apply(Source::of_session(SESSIONS[0]), order(7002));
     exchange.refuse(4000);
     exchange.trade(2000);
