@@ -260,3 +260,30 @@ impl Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const REPLAY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+
+    #[test]
+    fn a_replay_port_of_which_something_comes_is_not_given_up() {
+        let mut inbox = Inbox::new(1, Backoff::new(10, 100));
+        inbox.issued_below(101, Nanos(0));
+        assert!(inbox.redirect(1, 100, REPLAY, Nanos(0)));
+        for number in 1..=3 * u64::from(REPLAY_ATTEMPTS) {
+            let now = inbox.next_timeout().unwrap();
+            let (address, requests) = inbox.replay_requests(now).unwrap();
+            assert_eq!((address, requests[0].from_report_no), (REPLAY, number));
+            assert!(
+                inbox.requests(now).is_empty(),
+                "the order port is not asked"
+            );
+            assert!(inbox.accept(number, Message::Unknown { template_id: 99 }));
+            assert_eq!(inbox.deliver(now).map(|(number, _)| number), Some(number));
+            assert_eq!(inbox.give_up_replay(now), None);
+        }
+    }
+}

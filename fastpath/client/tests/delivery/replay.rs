@@ -106,7 +106,7 @@ impl World {
 
 #[test]
 fn reports_that_the_exchange_has_no_more_are_delivered_in_order_from_there() {
-    for loses in [0, 3] {
+    for loses in [0, 2, 3] {
         let mut world = World::new(1500, 1400);
         world.loses = loses;
         world.run(3000);
@@ -119,7 +119,7 @@ fn reports_that_the_exchange_has_no_more_are_delivered_in_order_from_there() {
             world.replayed
         );
         // Asked for again is what was lost, and little else.
-        assert!(world.replayed < 140 * 4, "{}", world.replayed);
+        assert!(world.replayed < 140 * 6, "{}", world.replayed);
     }
 }
 
