@@ -15,6 +15,9 @@ const MAX_HOLES: usize = 16;
 /// Most reports asked for at once at the replay port, and of one request there.
 const MAX_REPLAYED: u64 = 1024;
 const MAX_REPLAYED_AT_ONCE: u64 = 64;
+/// How long an answer of the replay port is waited for, first and at most, ns: it reads a disk, and each of its sessions has
+/// a share.
+const REPLAY_WAIT: [u64; 2] = [50_000_000, 500_000_000];
 /// Attempts at the replay port of which nothing has come, after which reports are missed.
 const REPLAY_ATTEMPTS: u32 = 12;
 
@@ -25,6 +28,7 @@ struct Elsewhere {
     /// Those below it that are missing are asked for there.
     end: u64,
     attempts: u32,
+    retry: Backoff,
 }
 
 #[derive(Debug)]
@@ -158,8 +162,9 @@ impl Inbox {
             return;
         };
         elsewhere.attempts = 0;
+        elsewhere.retry.reset();
         if self.next_no < elsewhere.end {
-            self.request_at = Some(self.retry.after(now));
+            self.request_at = Some(elsewhere.retry.after(now));
         } else {
             self.elsewhere = None;
         }
@@ -183,11 +188,16 @@ impl Inbox {
             self.retry.reset();
             self.request_at = Some(now);
         }
-        let attempts = self.elsewhere.map_or(0, |it| it.attempts);
+        let [first, most] = REPLAY_WAIT;
+        let (attempts, retry) = self.elsewhere.map_or_else(
+            || (0, Backoff::new(first, most)),
+            |known| (known.attempts, known.retry),
+        );
         self.elsewhere = Some(Elsewhere {
             address,
             end,
             attempts,
+            retry,
         });
         true
     }
@@ -219,7 +229,7 @@ impl Inbox {
             from = from.max(hole_end.saturating_add(1));
         }
         let address = elsewhere.address;
-        self.request_at = Some(self.retry.after(now));
+        self.request_at = Some(elsewhere.retry.after(now));
         Some((address, requests))
     }
 

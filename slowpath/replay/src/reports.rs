@@ -12,6 +12,7 @@ use crate::work::Work;
 use domain::{ClientOrderId, Command, Gate, Nanos, Reason, Seq, SessionId};
 use journal::Frame;
 use nic::{Peer, Receive, Transmit};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use wire::auth::MacKeys;
 use wire::order_entry::{
@@ -114,6 +115,9 @@ pub struct ReportRequests<R, T, K> {
     tx: T,
     keys: K,
     askers: Askers<SessionId, Asked>,
+    /// By session: a report, and the frame before which nothing of it or behind it stands. Who asks range after range goes
+    /// on there.
+    ends: BTreeMap<SessionId, (u64, u64)>,
     counts: ReportCounts,
 }
 
@@ -126,6 +130,7 @@ impl<R: Receive, T: Transmit, K: Keys> ReportRequests<R, T, K> {
             tx,
             keys,
             askers: Askers::new(datagrams_a_second),
+            ends: BTreeMap::new(),
             counts: ReportCounts::default(),
         }
     }
@@ -164,6 +169,7 @@ impl<R: Receive, T: Transmit, K: Keys> ReportRequests<R, T, K> {
             rx,
             keys,
             askers,
+            ends,
             counts,
             ..
         } = self;
@@ -176,7 +182,8 @@ impl<R: Receive, T: Transmit, K: Keys> ReportRequests<R, T, K> {
             };
             let session = datagram.context.session_id;
             for numbered in datagram.messages {
-                let Some(what) = asked(history, session, &numbered.message) else {
+                let end = ends.get(&session).copied();
+                let Some(what) = asked(history, session, end, &numbered.message) else {
                     counts.unknown += 1;
                     continue;
                 };
@@ -300,6 +307,7 @@ impl<R: Receive, T: Transmit, K: Keys> ReportRequests<R, T, K> {
                 };
                 write_reports(&frame, session, *from, *to, &mut writer);
                 self.counts.reports += to - from;
+                self.ends.insert(session, (*to, *seq));
             }
         }
         let length = writer.finish(&keys.to_client);
@@ -327,7 +335,12 @@ fn genuine<'a, S: Sources>(
 }
 
 /// What a message asks for; none if that cannot be had here.
-fn asked<S: Sources>(history: &History<S>, session: SessionId, message: &Message) -> Option<What> {
+fn asked<S: Sources>(
+    history: &History<S>,
+    session: SessionId,
+    known_end: Option<(u64, u64)>,
+    message: &Message,
+) -> Option<What> {
     let sessions = history.sessions();
     if let Message::ResendRequest(request) = message {
         let next = request.from_report_no;
@@ -335,10 +348,12 @@ fn asked<S: Sources>(history: &History<S>, session: SessionId, message: &Message
         let end = next
             .saturating_add(count)
             .min(sessions.next_report(session));
+        let known = known_end.filter(|(report, _)| *report <= next);
+        let seq = known.map_or(0, |(_, seq)| seq);
         // What is not archived is not told here, and nobody says that it was not issued.
         return (1..end)
             .contains(&next)
-            .then_some(What::Reports { next, end, seq: 0 });
+            .then_some(What::Reports { next, end, seq });
     }
     let Message::OutcomeQuery(query) = message else {
         return None;
