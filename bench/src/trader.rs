@@ -285,6 +285,8 @@ impl Trader {
             | Event::Silent
             | Event::OutcomeUnknown { .. }
             | Event::AttestationLost
+            | Event::Outcome(_)
+            | Event::QueryUnanswered(_)
             | Event::Refused(_) => {}
         }
     }

@@ -23,6 +23,7 @@ mod out;
 mod patience;
 mod port;
 mod post;
+mod query;
 mod recovery;
 mod replies;
 mod resend;

@@ -278,7 +278,13 @@ impl Entry {
                     count,
                 });
             }
+            Message::OutcomeQuery(query) => self.reply(&Reply::Query {
+                session,
+                number: query.seq_no,
+                client_order_id: query.client_order_id.0,
+            }),
             Message::Context(_)
+            | Message::Outcome(_)
             | Message::Challenge(_)
             | Message::Established(_)
             | Message::Refused(_)

@@ -343,6 +343,11 @@ impl<T: Transmit> OutTile<T> {
                 from,
                 count,
             } => self.resend(session, from, u64::from(count)),
+            Reply::Query {
+                session,
+                number,
+                client_order_id,
+            } => self.query(session, number, client_order_id),
         }
     }
 

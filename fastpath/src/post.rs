@@ -6,7 +6,7 @@ use shm::FastView;
 use std::net::SocketAddrV4;
 use tile::Clock;
 use wire::CONTROL_EPOCH;
-use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Refused};
+use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Outcome, Refused};
 
 use crate::keys::{Half, KeyHalf};
 use crate::replies::Refusal;
@@ -92,6 +92,27 @@ impl<T: Transmit> Post<T> {
         message: &Established,
     ) -> Result<(), NotSent> {
         let (epoch, next_no) = (CONTROL_EPOCH, message.next_report_no);
+        let envelope = Envelope {
+            session,
+            to,
+            epoch,
+            next_no,
+            flags: 0,
+        };
+        self.send(&envelope, |writer| {
+            writer.push(message).expect("one message fits");
+        })
+    }
+
+    /// What became of a message, to where the session's reports go.
+    pub(crate) fn became(
+        &mut self,
+        session: SessionId,
+        next_no: u64,
+        message: &Outcome,
+    ) -> Result<(), NotSent> {
+        let to = self.bound(session).ok_or(NotSent::Unreachable)?;
+        let epoch = self.epoch;
         let envelope = Envelope {
             session,
             to,

@@ -54,6 +54,12 @@ pub(crate) enum Reply {
         from: u64,
         count: u32,
     },
+    /// Say what became of the message with this number; 0: of the last new order with this id.
+    Query {
+        session: SessionId,
+        number: u64,
+        client_order_id: u64,
+    },
 }
 
 /// The fields of a `Refused` message.
@@ -71,6 +77,7 @@ const REFUSED: u64 = 3;
 const OUTCOMES: u64 = 4;
 const RESEND: u64 = 5;
 const HEARTBEAT: u64 = 6;
+const QUERY: u64 = 7;
 
 impl Reply {
     /// Whose it is.
@@ -81,7 +88,8 @@ impl Reply {
             | Self::Refused { session, .. }
             | Self::Heartbeat { session }
             | Self::Outcomes { session, .. }
-            | Self::Resend { session, .. } => session,
+            | Self::Resend { session, .. }
+            | Self::Query { session, .. } => session,
         }
     }
 
@@ -92,6 +100,7 @@ impl Reply {
 
     pub(crate) fn encode(&self) -> [u64; REPLY_WORDS] {
         let mut slot = [0; REPLY_WORDS];
+        let about = |kind, session: SessionId, a, b| [kind, u64::from(session.0), a, b, 0, 0, 0];
         let fields = match *self {
             Self::Challenge {
                 session,
@@ -137,25 +146,22 @@ impl Reply {
                     0,
                 ]
             }
-            Self::Heartbeat { session } => [HEARTBEAT, u64::from(session.0), 0, 0, 0, 0, 0],
+            Self::Heartbeat { session } => about(HEARTBEAT, session, 0, 0),
             Self::Outcomes {
                 session,
                 from,
                 count,
-            } => [OUTCOMES, u64::from(session.0), from, count, 0, 0, 0],
+            } => about(OUTCOMES, session, from, count),
             Self::Resend {
                 session,
                 from,
                 count,
-            } => [
-                RESEND,
-                u64::from(session.0),
-                from,
-                u64::from(count),
-                0,
-                0,
-                0,
-            ],
+            } => about(RESEND, session, from, count.into()),
+            Self::Query {
+                session,
+                number,
+                client_order_id,
+            } => about(QUERY, session, number, client_order_id),
         };
         slot[..fields.len()].copy_from_slice(&fields);
         slot
@@ -201,6 +207,11 @@ impl Reply {
                 session,
                 from: slot[2],
                 count: slot[3] as u32,
+            },
+            QUERY => Self::Query {
+                session,
+                number: slot[2],
+                client_order_id: slot[3],
             },
             _ => return None,
         })
@@ -257,6 +268,11 @@ mod tests {
                 session,
                 from: 1,
                 count: u32::MAX,
+            },
+            Reply::Query {
+                session,
+                number: 3,
+                client_order_id: u64::MAX,
             },
         ] {
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));

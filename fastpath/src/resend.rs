@@ -117,7 +117,13 @@ impl<T: Transmit> OutTile<T> {
         }
     }
 
-    fn not_in_memory(
+    /// The frame, if journal memory has it whole.
+    pub(crate) fn frame_again(&mut self, seq: u64) -> Option<Frame<'_>> {
+        let words = self.read_again(seq)?;
+        parse(&self.again[..words], &self.counters)
+    }
+
+    pub(crate) fn not_in_memory(
         &mut self,
         session: SessionId,
         template: u16,

@@ -64,6 +64,37 @@ pub const ATTESTATION_TROUBLES: Troubles = Troubles {
     ended: 21,
 };
 
+/// The last frame that can be told again from the archive: a level.
+pub const REPLAY_SEQ: usize = 22;
+/// The ports at which is told again what was told, and the archive, as they read it.
+pub const REPLAY_TROUBLES: Troubles = Troubles {
+    begun: 23,
+    ended: 24,
+};
+/// Requests of the feed that were taken.
+pub const FEED_REQUESTS: usize = 25;
+/// Datagrams that were no request of the feed.
+pub const FEED_REQUESTS_MALFORMED: usize = 26;
+/// Requests of the feed for what is not known: of another session, not issued, not indexed yet.
+pub const FEED_REQUESTS_UNKNOWN: usize = 27;
+/// Requests of the feed that were dropped because too many waited.
+pub const FEED_REQUESTS_THROTTLED: usize = 28;
+/// Messages of the feed that were sent again.
+pub const FEED_REPEATED: usize = 29;
+
+/// Requests and queries of sessions that were taken at the replay port.
+pub const REPLAY_REQUESTS: usize = 30;
+/// Datagrams at the replay port that count for nothing.
+pub const REPLAY_REFUSED: usize = 31;
+/// Requests of sessions for what is not issued or not archived yet.
+pub const REPLAY_UNKNOWN: usize = 32;
+/// Requests of sessions that were dropped because too many waited.
+pub const REPLAY_THROTTLED: usize = 33;
+/// Reports that were sent again.
+pub const REPLAY_REPORTS: usize = 34;
+/// Outcomes that were told.
+pub const REPLAY_OUTCOMES: usize = 35;
+
 /// `bind` with the port that one of these levels says; none if it says none.
 #[must_use]
 pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketAddr> {
@@ -73,7 +104,7 @@ pub fn address(slow: &SlowView, port: usize, bind: SocketAddr) -> Option<SocketA
 }
 
 /// The names, by number.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 36] = [
     "groups",
     "troubles_begun",
     "troubles_ended",
@@ -96,4 +127,18 @@ pub const NAMES: [&str; 22] = [
     "attestations_confirmed",
     "attestation_troubles_begun",
     "attestation_troubles_ended",
+    "replay_seq",
+    "replay_troubles_begun",
+    "replay_troubles_ended",
+    "feed_requests",
+    "feed_requests_malformed",
+    "feed_requests_unknown",
+    "feed_requests_throttled",
+    "feed_repeated",
+    "replay_requests",
+    "replay_refused",
+    "replay_unknown",
+    "replay_throttled",
+    "replay_reports",
+    "replay_outcomes",
 ];

@@ -1,7 +1,8 @@
 //! The slowpath: everything that is not on the hot path, and may die without it noticing.
 //!
 //! The process (`main.rs`) archives the journal ([`archiving`]), checks it with an engine of its own
-//! ([`shadowing`]), checks what sessions attest ([`attesting`]) and projects it into the store ([`storing`]), one thread each; [`supervisor`] starts and stops them. The operator's command
+//! ([`shadowing`]), checks what sessions attest ([`attesting`]), projects it into the store ([`storing`]) and tells again what
+//! was told ([`replaying`]), one thread each; [`supervisor`] starts and stops them. The operator's command
 //! (`bin/sluice`) only reads: regions ([`attach`]) and frames ([`follower`]), whether the processes
 //! live or not.
 //!
@@ -24,8 +25,10 @@ pub mod logging;
 pub mod metrics;
 pub mod patience;
 pub mod rejects;
+pub mod replaying;
 pub mod room;
 pub mod serving;
+mod session_keys;
 pub mod shadowing;
 pub mod signals;
 pub mod snapshot_folder;

@@ -19,6 +19,9 @@ use topology::LineHead;
 /// with SIGTERM, SIGINT or SIGHUP, after the fastpath: it archives and checks what the journal holds and exits with 0.
 /// It exits with 1, and says why, if it cannot go on or leaves something undone.
 ///
+/// Where feed.requests and slowpath.replay name addresses, it tells again there what was told: messages of the feed, and
+/// reports and outcomes that have left journal memory.
+///
 /// `sluice start` runs it and the fastpath and watches both. `sluice status` shows how far it is, `sluice log-level`
 /// changes what it logs, metrics.bind serves figures for Prometheus; lines with `alarm:` or `trouble:` want attention.
 #[derive(Debug, Parser)]

@@ -12,6 +12,7 @@ use crate::logging::Levels;
 use crate::metrics;
 use crate::patience;
 use crate::rejects::Rejects;
+use crate::replaying::Replaying;
 use crate::serving::{self, Door, Ring};
 use crate::shadowing::{Ending, Shadowing, newest_shadow};
 use crate::signals::Signals;
@@ -66,6 +67,8 @@ struct Threads {
     store: Option<JoinHandle<()>>,
     /// None if there is no gateway.
     gateway: Option<JoinHandle<()>>,
+    /// None if nothing is told again.
+    replay: Option<JoinHandle<()>>,
     signals: Arc<Signals>,
 }
 
@@ -273,6 +276,7 @@ fn start(
     let memory = LogReader::new(journal.clone(), 1)?;
     process.rejects.begin_behind(Seq(memory.head()));
     let storing = Storing::new(config, journal, slow)?;
+    let replaying = Replaying::new(config, journal, &attached.fast, slow)?;
     // First, because the fastpath's memory fills up meanwhile.
     let for_archiver = Arc::clone(&signals);
     let archiver = spawn("archiver", move || archiving.run(&for_archiver))?;
@@ -301,6 +305,10 @@ fn start(
     let store = storing
         .map(|storing| spawn("store", move || storing.run(&for_store)))
         .transpose()?;
+    let for_replay = Arc::clone(&signals);
+    let replay = replaying
+        .map(|replaying| spawn("replay", move || replaying.run(&for_replay)))
+        .transpose()?;
     let (for_gateway, for_config) = (Arc::clone(&signals), config.clone());
     let measures = process.measures.clone();
     let serve = move || serving::run(&for_config, &live, &measures, &for_gateway, door);
@@ -311,6 +319,7 @@ fn start(
         attestations,
         store,
         gateway: gateway.transpose()?,
+        replay,
         signals,
     })
 }
@@ -366,9 +375,9 @@ fn look_at_files(own: &OwnRegion, attached: &Attached, gone_said: &mut bool) -> 
 /// Lets the gateway answer what it was asked, and then the threads finish what the journal holds.
 fn stop(own: &OwnRegion, attached: &Attached, threads: Threads) -> Result<()> {
     threads.signals.close();
-    if let Some(gateway) = threads.gateway {
+    for thread in threads.gateway.into_iter().chain(threads.replay) {
         // One that does not end has no more to say.
-        let _ended = wait(own, gateway);
+        let _ended = wait(own, thread);
     }
     let head = Seq(LogReader::new(attached.journal.clone(), 1)?.head());
     threads.signals.finish_at(head);

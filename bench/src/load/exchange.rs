@@ -230,6 +230,8 @@ impl Exchange {
             Event::OutcomeUnknown { .. } | Event::AttestationLost | Event::Refused(_) => {
                 self.trouble.missed += 1;
             }
+            // Nobody asks.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::RolledBack { .. } | Event::Silent => self.trouble.interrupted += 1,
         }
     }

@@ -135,7 +135,7 @@ pub(crate) fn run() -> Result<()> {
     let subscriber = Subscriber::start(feed)?;
     let folder = instance.folder();
     let capture = Capture::start(folder.join("feed.pcapng"), "dst port", feed.port())?;
-    let of_orders = Capture::start(folder.join("orders.pcapng"), "port", instance.port)?;
+    let of_orders = Capture::start(folder.join("orders.pcapng"), "port", instance.port.port())?;
     for role in Role::BOTH {
         instance.start(role)?;
     }
@@ -349,7 +349,10 @@ impl Capture {
             asked >= ORDERS as u64 && answered >= ORDERS as u64,
             "{asked} requests and {answered} answers: {told:?}"
         );
-        Ok(format!("{} packets, {:?}", told.protocols["Sluice"], told.messages))
+        Ok(format!(
+            "{} packets, {:?}",
+            told.protocols["Sluice"], told.messages
+        ))
     }
 
     /// Stops, and takes the feed's packets apart.

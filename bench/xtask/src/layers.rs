@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("archive", &["domain", "journal", "shm"]),
     ("attestation", &["domain", "journal", "wire"]),
+    ("replay", &["domain", "journal", "nic", "wire"]),
     ("shadow", &["domain", "engine", "journal"]),
     ("store", &["domain", "engine", "journal", "shadow"]),
     (
@@ -52,6 +53,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine",
             "gateway",
             "journal",
+            "nic",
+            "replay",
             "shadow",
             "shm",
             "store",

@@ -150,6 +150,8 @@ impl Quoter {
             // Quoting anew says all that there is to say of quotes, but a protection may not be set.
             Event::OutcomeUnknown { .. } => self.is_protected = false,
             Event::AttestationLost => println!("what is sent from now on is not attested"),
+            // Not asked for.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::Refused(refused) => println!("refused: {}", refusal::reason(refused.reason)),
         }
     }

@@ -127,6 +127,8 @@ impl Maker {
             }
             Event::OutcomeUnknown { seq_no } => self.answered(*seq_no),
             Event::AttestationLost => println!("what is sent from now on is not attested"),
+            // Not asked for.
+            Event::Outcome(_) | Event::QueryUnanswered(_) => {}
             Event::Refused(refused) => {
                 println!("refused: {}", refusal::reason(refused.reason));
                 self.unanswered = [None; 2];

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --example watch_feed -- --feed 127.0.0.1:7401
+//! cargo run --release --example watch_feed -- --feed 127.0.0.1:7401 --requests 127.0.0.1:7403
 //! cargo run --release --example watch_feed -- --feed 239.1.1.1:7401 --interface 192.168.1.10
 //! ```
 //!
-//! It has no snapshots, so it knows the books only if it listens since before the exchange's first
-//! start. Otherwise, and after a loss, it shows trades only.
+//! With `--requests` it asks the exchange's re-request server (`feed.requests` in its configuration) for all that was
+//! said before it came, and for what gets lost. Without, it knows the books only if it listens since before the
+//! exchange's first start; otherwise, and after a loss, it shows trades only.
 #![expect(clippy::print_stdout, reason = "an example talks to the terminal")]
 
 mod ending;
@@ -26,11 +28,13 @@ const HELP: &str = "Listens to the public feed and prints trades and the top of 
 
 Options:
   --feed ADDR      address or multicast group, and port, that the exchange sends to
+  --requests ADDR  address and port at which the exchange sends again what was lost, or said before
   --interface IP   address of the interface on which to join a group [0.0.0.0: the system's choice]
   --seconds N      end after so many seconds [0: never]
 
 Examples:
   watch_feed --feed 127.0.0.1:7401                              one subscriber of one address
+  watch_feed --feed 127.0.0.1:7401 --requests 127.0.0.1:7403    and nothing is lost
   watch_feed --feed 239.1.1.1:7401 --interface 192.168.1.10     any number of a group";
 const BUFFER_BYTES: usize = 8 << 20;
 
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let (mut feed, mut interface, mut seconds) = (None, Ipv4Addr::UNSPECIFIED, 0_u64);
+    let mut requests = None;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--help" || word == "-h" {
@@ -48,19 +53,29 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
         let value = words.next().ok_or(format!("{word} needs a value"))?;
         match word.as_str() {
-            "--feed" => feed = Some(address(&value)?),
+            "--feed" => feed = Some(address(&word, &value)?),
+            "--requests" => requests = Some(address(&word, &value)?),
             "--interface" => interface = value.parse()?,
             "--seconds" => seconds = value.parse()?,
             _ => return Err(format!("{word} is not an option; --help lists them").into()),
         }
     }
     let feed = feed.ok_or("--feed is needed; --help says more")?;
-    watch(&listen(feed, interface)?, seconds)
+    let requests = requests.map(asking).transpose()?;
+    watch(&listen(feed, interface)?, requests.as_ref(), seconds)
 }
 
-fn address(text: &str) -> Result<SocketAddrV4, String> {
+/// A socket to ask at, and to be answered: that of a group has no address of its own.
+fn asking(server: SocketAddrV4) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(server)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn address(option: &str, text: &str) -> Result<SocketAddrV4, String> {
     text.parse().map_err(|_| {
-        format!("--feed {text}: write an IPv4 address and a port, as in 127.0.0.1:7401")
+        format!("{option} {text}: write an IPv4 address and a port, as in 127.0.0.1:7401")
     })
 }
 
@@ -96,21 +111,35 @@ fn cannot_listen(feed: SocketAddrV4, error: Errno) -> Box<dyn Error> {
     .into()
 }
 
-fn watch(socket: &UdpSocket, seconds: u64) -> Result<(), Box<dyn Error>> {
+fn watch(
+    socket: &UdpSocket,
+    requests: Option<&UdpSocket>,
+    seconds: u64,
+) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let now = || Nanos(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
-    let mut receiver = Receiver::new(1);
+    let begin = if requests.is_some() {
+        Receiver::asking
+    } else {
+        Receiver::new
+    };
+    let mut receiver = begin(1);
     let mut books = Some(Books::new());
     let mut bytes = [0; wire::MAX_DATAGRAM + 1];
     while seconds == 0 || start.elapsed() < Duration::from_secs(seconds) {
-        match socket.recv_from(&mut bytes) {
-            Ok((length, from)) => {
-                if let Err(error) = receiver.feed(&bytes[..length], now()) {
-                    println!("from {from}: {error}");
-                }
+        take(socket, &mut bytes, |packet| {
+            if let Err(error) = receiver.feed(packet, now()) {
+                println!("{error}");
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(error) => return Err(error.into()),
+        })?;
+        if let Some(server) = requests {
+            while take(server, &mut bytes, |packet| {
+                receiver.feed(packet, now()).ok();
+            })? {}
+            while let Some(request) = receiver.poll_request(now()) {
+                // Nobody there is as good as lost: it is asked again.
+                server.send(&request.encode()).ok();
+            }
         }
         while let Some(event) = receiver.poll_event(now()) {
             match event {
@@ -123,6 +152,11 @@ fn watch(socket: &UdpSocket, seconds: u64) -> Result<(), Box<dyn Error>> {
                     books = None;
                     receiver.resume(to, now());
                 }
+                Event::NewSession { session, .. } if requests.is_some() => {
+                    println!("new session {session}: all of it from 1 on");
+                    books = Some(Books::new());
+                    receiver.resume(1, now());
+                }
                 Event::NewSession { session, next } => {
                     println!("new session {session} at {next}: no books from here on");
                     books = None;
@@ -133,6 +167,29 @@ fn watch(socket: &UdpSocket, seconds: u64) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// One datagram, if there is one; true if so.
+fn take(
+    socket: &UdpSocket,
+    bytes: &mut [u8],
+    each: impl FnOnce(&[u8]),
+) -> Result<bool, std::io::Error> {
+    match socket.recv(bytes) {
+        Ok(length) => {
+            each(&bytes[..length]);
+            Ok(true)
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn show(number: u64, message: &Message, books: &mut Option<Books>) {

@@ -6,7 +6,7 @@ use domain::Nanos;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wire::MAX_DATAGRAM;
 
@@ -40,6 +40,9 @@ pub struct Connection {
     socket: UdpSocket,
     clock: Clock,
     trouble: Option<ErrorKind>,
+    /// To the exchange's replay port, once there was something to ask there; at the address from which the exchange is
+    /// spoken to, because only there it answers.
+    replay: Option<(SocketAddrV4, UdpSocket)>,
     buffer: [u8; MAX_DATAGRAM + 1],
 }
 
@@ -61,11 +64,14 @@ impl Connection {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let clock = Clock::start();
+        let mut session = Session::new(config, seed, clock.now());
+        session.use_replay();
         Ok(Self {
-            session: Session::new(config, seed, clock.now()),
+            session,
             socket,
             clock,
             trouble: None,
+            replay: None,
             buffer: [0; MAX_DATAGRAM + 1],
         })
     }
@@ -109,7 +115,42 @@ impl Connection {
             let sent = self.socket.send(&self.buffer[..length]);
             self.passing(sent)?;
         }
+        while let Some((to, length)) = self.session.poll_replay(&mut self.buffer, self.clock.now())
+        {
+            self.send_replay(to, length);
+        }
         Ok(())
+    }
+
+    /// Sends what the buffer begins with to the replay port. What fails is like a lost datagram: it is asked again, or
+    /// missed.
+    fn send_replay(&mut self, to: SocketAddrV4, length: usize) {
+        if self.replay.as_ref().is_none_or(|(known, _)| *known != to) {
+            let local = self.socket.local_addr().map(|local| local.ip());
+            let opened = local.and_then(|local| {
+                let socket = UdpSocket::bind((local, 0))?;
+                socket.connect(to)?;
+                socket.set_nonblocking(true)?;
+                Ok(socket)
+            });
+            self.replay = opened.ok().map(|socket| (to, socket));
+        }
+        if let Some((_, socket)) = &self.replay {
+            socket.send(&self.buffer[..length]).ok();
+        }
+    }
+
+    /// Takes in what the replay port has sent; true if anything was.
+    fn receive_replay(&mut self) -> bool {
+        let mut received = false;
+        while let Some((_, socket)) = &self.replay
+            && let Ok(length) = socket.recv(&mut self.buffer)
+        {
+            self.session
+                .feed_replay(&self.buffer[..length], self.clock.now());
+            received = true;
+        }
+        received
     }
 
     /// The next event, waiting for it at most `wait`. Sends what is due meanwhile.
@@ -136,16 +177,19 @@ impl Connection {
     /// It waits in `ppoll`, which counts nanoseconds: the receive timeout of a socket counts ticks of
     /// the scheduler, several milliseconds each.
     fn receive(&mut self, wait: Duration) -> io::Result<()> {
+        if self.receive_replay() {
+            return Ok(());
+        }
         let mut received = self.try_receive()?;
         if received.is_none() && !wait.is_zero() {
             let timeout = self.session.next_timeout().0;
             let due = Duration::from_nanos(timeout.saturating_sub(self.clock.now().0));
             // Less than 2^63 seconds, which is all that the conversion asks for.
             let limit = Timespec::try_from(wait.min(due)).map_err(io::Error::other)?;
-            match poll(
-                &mut [PollFd::new(&self.socket, PollFlags::IN)],
-                Some(&limit),
-            ) {
+            let replay = self.replay.as_ref().map_or(&self.socket, |(_, it)| it);
+            let sockets = [&self.socket, replay];
+            let mut sockets = sockets.map(|socket| PollFd::new(socket, PollFlags::IN));
+            match poll(&mut sockets, Some(&limit)) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,7 +1,7 @@
 //! What a session tells its owner.
 
 use core::net::SocketAddrV4;
-use wire::order_entry::{Message, Refused};
+use wire::order_entry::{Message, Outcome, OutcomeQuery, Refused};
 
 /// Something that happened, in the order in which it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Event {
         /// `ProtectionReached`, `AttestationNoted`, or a message of a newer version.
         message: Message,
     },
-    /// The exchange can no longer send these reports.
+    /// The exchange can no longer send these reports, and its replay port has not, if it has one.
     Missed {
         /// The first.
         from: u64,
@@ -58,6 +58,11 @@ pub enum Event {
     /// report that says so was missed, or a recovery took back more than is kept), so nothing more is attested: the session ends
     /// at its limit, if it has one. It goes on with [`Session::attest_behind`](crate::Session::attest_behind).
     AttestationLost,
+    /// What became of a message that was asked about.
+    Outcome(Outcome),
+    /// Nobody has said what became of what was asked about: the exchange has it no more, and has no replay port, or that
+    /// was silent.
+    QueryUnanswered(OutcomeQuery),
     /// The exchange refused what it should not have: versions differ. The numbers are given up.
     Refused(Refused),
 }

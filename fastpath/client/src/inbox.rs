@@ -1,6 +1,7 @@
 //! Reports: put into order, holes filled.
 
 use crate::backoff::Backoff;
+use core::net::SocketAddrV4;
 use domain::Nanos;
 use std::collections::BTreeMap;
 use wire::order_entry::{Message, ResendRequest};
@@ -11,6 +12,24 @@ const MAX_AHEAD: u64 = 4096;
 const MAX_RESEND: u64 = 256;
 /// Most holes asked for at once; their requests fit into one datagram.
 const MAX_HOLES: usize = 16;
+/// Most reports asked for at once at the replay port, and of one request there.
+const MAX_REPLAYED: u64 = 1024;
+const MAX_REPLAYED_AT_ONCE: u64 = 64;
+/// How long an answer of the replay port is waited for, first and at most, ns: it reads a disk, and each of its sessions has
+/// a share.
+const REPLAY_WAIT: [u64; 2] = [50_000_000, 500_000_000];
+/// Attempts at the replay port of which nothing has come, after which reports are missed.
+const REPLAY_ATTEMPTS: u32 = 12;
+
+/// Reports that the exchange has no more, and the replay port may have.
+#[derive(Clone, Copy, Debug)]
+struct Elsewhere {
+    address: SocketAddrV4,
+    /// Those below it that are missing are asked for there.
+    end: u64,
+    attempts: u32,
+    retry: Backoff,
+}
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -23,6 +42,8 @@ pub(crate) struct Inbox {
     request_at: Option<Nanos>,
     patience: u64,
     retry: Backoff,
+    /// None: the order port is asked.
+    elsewhere: Option<Elsewhere>,
 }
 
 impl Inbox {
@@ -35,6 +56,7 @@ impl Inbox {
             request_at: None,
             patience,
             retry,
+            elsewhere: None,
         }
     }
 
@@ -48,6 +70,7 @@ impl Inbox {
         self.end = next_no;
         self.ahead.clear();
         self.request_at = None;
+        self.elsewhere = None;
     }
 
     /// Reports from `next_no` on are issued anew, whatever arrived.
@@ -56,6 +79,7 @@ impl Inbox {
         self.next_no = self.next_no.min(next_no);
         self.end = next_no;
         self.request_at = None;
+        self.elsewhere = None;
         self.look_for_hole(now);
     }
 
@@ -88,6 +112,7 @@ impl Inbox {
         if self.request_at.take().is_some() {
             self.retry.reset();
         }
+        self.replayed(now);
         Some((number, message))
     }
 
@@ -105,7 +130,7 @@ impl Inbox {
     /// The requests for the first holes, if they are due: one after another they would cost a round
     /// trip each, and a bad line makes holes faster than that.
     pub(crate) fn requests(&mut self, now: Nanos) -> Vec<ResendRequest> {
-        if self.request_at.is_none_or(|at| at > now) {
+        if self.request_at.is_none_or(|at| at > now) || self.elsewhere.is_some() {
             return Vec::new();
         }
         self.request_at = Some(self.retry.after(now));
@@ -131,6 +156,96 @@ impl Inbox {
         requests
     }
 
+    /// A report came: while others are to come from the replay port, they are waited for.
+    fn replayed(&mut self, now: Nanos) {
+        let Some(elsewhere) = &mut self.elsewhere else {
+            return;
+        };
+        elsewhere.attempts = 0;
+        elsewhere.retry.reset();
+        if self.next_no < elsewhere.end {
+            self.request_at = Some(elsewhere.retry.after(now));
+        } else {
+            self.elsewhere = None;
+        }
+    }
+
+    /// The exchange can no longer send `from .. from + count`, and says who may: they are asked for there. False if that is
+    /// of no use.
+    pub(crate) fn redirect(
+        &mut self,
+        from: u64,
+        count: u64,
+        address: SocketAddrV4,
+        now: Nanos,
+    ) -> bool {
+        let end = from.saturating_add(count).min(self.end);
+        let is_hole = self.next_no < end && !self.ahead.contains_key(&self.next_no);
+        if self.next_no < from || !is_hole {
+            return false;
+        }
+        if self.elsewhere.is_none() {
+            self.retry.reset();
+            self.request_at = Some(now);
+        }
+        let [first, most] = REPLAY_WAIT;
+        let (attempts, retry) = self.elsewhere.map_or_else(
+            || (0, Backoff::new(first, most)),
+            |known| (known.attempts, known.retry),
+        );
+        self.elsewhere = Some(Elsewhere {
+            address,
+            end,
+            attempts,
+            retry,
+        });
+        true
+    }
+
+    /// What is due at the replay port, and where that is.
+    pub(crate) fn replay_requests(
+        &mut self,
+        now: Nanos,
+    ) -> Option<(SocketAddrV4, Vec<ResendRequest>)> {
+        let elsewhere = self.elsewhere.as_mut()?;
+        if self.request_at.is_none_or(|at| at > now) || elsewhere.attempts >= REPLAY_ATTEMPTS {
+            return None;
+        }
+        elsewhere.attempts += 1;
+        let end = elsewhere.end.min(self.next_no.saturating_add(MAX_REPLAYED));
+        let mut requests = Vec::with_capacity(MAX_HOLES);
+        let mut from = self.next_no;
+        let ends = self.ahead.range(..end).map(|(number, _)| *number);
+        for hole_end in ends.chain([end]) {
+            while from < hole_end && requests.len() < MAX_HOLES {
+                let count = (hole_end - from).min(MAX_REPLAYED_AT_ONCE);
+                requests.push(ResendRequest {
+                    from_report_no: from,
+                    count: u32::try_from(count).expect("at most MAX_REPLAYED_AT_ONCE"),
+                    reserved: 0,
+                });
+                from += count;
+            }
+            from = from.max(hole_end.saturating_add(1));
+        }
+        let address = elsewhere.address;
+        self.request_at = Some(elsewhere.retry.after(now));
+        Some((address, requests))
+    }
+
+    /// The reports that the replay port has not sent although it was asked again and again: the first, how many, and
+    /// where that is. They are missed.
+    pub(crate) fn give_up_replay(&mut self, now: Nanos) -> Option<(u64, u64, SocketAddrV4)> {
+        let due = self.request_at.is_some_and(|at| at <= now);
+        let gone = self
+            .elsewhere
+            .filter(|it| due && it.attempts >= REPLAY_ATTEMPTS)?;
+        self.elsewhere = None;
+        let first = self.next_no;
+        let count = self.skip(first, gone.end - first, now)?;
+        Some((first, count, gone.address))
+    }
+
     /// The exchange can no longer send `from .. from + count`: how many of them are missed, counted
     /// from the next one.
     pub(crate) fn skip(&mut self, from: u64, count: u64, now: Nanos) -> Option<u64> {
@@ -152,6 +267,33 @@ impl Inbox {
         if from == self.next_no && self.ahead.is_empty() {
             self.end = self.next_no;
             self.request_at = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const REPLAY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+
+    #[test]
+    fn a_replay_port_of_which_something_comes_is_not_given_up() {
+        let mut inbox = Inbox::new(1, Backoff::new(10, 100));
+        inbox.issued_below(101, Nanos(0));
+        assert!(inbox.redirect(1, 100, REPLAY, Nanos(0)));
+        for number in 1..=3 * u64::from(REPLAY_ATTEMPTS) {
+            let now = inbox.next_timeout().unwrap();
+            let (address, requests) = inbox.replay_requests(now).unwrap();
+            assert_eq!((address, requests[0].from_report_no), (REPLAY, number));
+            assert!(
+                inbox.requests(now).is_empty(),
+                "the order port is not asked"
+            );
+            assert!(inbox.accept(number, Message::Unknown { template_id: 99 }));
+            assert_eq!(inbox.deliver(now).map(|(number, _)| number), Some(number));
+            assert_eq!(inbox.give_up_replay(now), None);
         }
     }
 }

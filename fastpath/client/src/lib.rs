@@ -5,10 +5,12 @@
 //! of its own drives a `Session` itself:
 //!
 //! ```text
+//! session.use_replay();
 //! loop {
 //!     while let Some(length) = session.poll_transmit(&mut buffer, now()) { send(&buffer[..length]) }
+//!     while let Some((to, length)) = session.poll_replay(&mut buffer, now()) { send_to(to, &buffer[..length]) }
 //!     while let Some(event) = session.poll_event() { react(event, &mut session) }
-//!     receive until session.next_timeout(), and session.feed(datagram, now())
+//!     receive until session.next_timeout(), and session.feed(datagram, now()), or feed_replay what came from there
 //! }
 //! ```
 //!
@@ -17,7 +19,7 @@
 //! - A command applies at most once, however often its datagram is sent: a number keeps its content
 //!   until the exchange has answered for it.
 //! - Reports are delivered exactly once, in order and without holes; what the exchange can no longer
-//!   send is named by [`Event::Missed`].
+//!   send is asked for at its replay port, and what that does not send either is named by [`Event::Missed`].
 //! - With [`Config::attesting`] it attests what it sends by itself: what it signs is what stands in the journal, whatever was
 //!   lost, repeated or taken back, or it says that it no longer can ([`Event::AttestationLost`]).
 //! - After a recovery that lost something, [`Event::RolledBack`] says where both sides continue.
@@ -36,6 +38,7 @@ mod inbox;
 mod link;
 mod orders;
 mod outbox;
+mod queries;
 mod session;
 
 pub use attestation::{AttestError, Attesting, Behind, MAX_HASHES};

@@ -164,6 +164,8 @@ impl Orders {
             | Message::Established(_)
             | Message::ResendRequest(_)
             | Message::Refused(_)
+            | Message::OutcomeQuery(_)
+            | Message::Outcome(_)
             | Message::NewOrder(_)
             | Message::CancelOrder(_)
             | Message::AmendOrder(_)

@@ -7,14 +7,16 @@ use crate::inbox::Inbox;
 use crate::link::{Link, Origin, Step};
 use crate::orders::Orders;
 use crate::outbox::{Outbox, SendError};
+use crate::queries::Queries;
+use core::net::SocketAddrV4;
 use core::ops::Range;
-use domain::{Flag, Nanos, Reason, Scope, SessionId};
+use domain::{ClientOrderId, Flag, Nanos, Reason, Scope, SessionId};
 use std::collections::VecDeque;
 use wire::CONTROL_EPOCH;
 use wire::auth::SessionSecret;
 use wire::order_entry::{
     Attest, Block, Context, Datagram, DatagramReader, DatagramWriter, Established, KillSwitch,
-    MIN_DATAGRAM, MassCancel, Message, Refused, SetProtection, Template,
+    MIN_DATAGRAM, MassCancel, Message, OutcomeQuery, Refused, SetProtection, Template,
 };
 
 /// Which reports a new process of a session wants first.
@@ -109,6 +111,8 @@ pub struct Session {
     orders: Orders,
     /// None: it attests nothing.
     attestor: Option<Attestor>,
+    queries: Queries,
+    uses_replay: bool,
     events: VecDeque<Event>,
     reports_from: ReportsFrom,
     timing: Timing,
@@ -135,6 +139,8 @@ impl Session {
             attestor: config
                 .attesting
                 .map(|how| Attestor::new(how, config.session)),
+            queries: Queries::new(backoff(timing.resend)),
+            uses_replay: false,
             events: VecDeque::new(),
             reports_from: config.reports_from,
             timing,
@@ -320,8 +326,12 @@ impl Session {
         }
         if self.is_established() {
             let heartbeat = after(self.last_sent, self.timing.heartbeat);
-            let others = [self.outbox.next_timeout(), self.inbox.next_timeout()];
             let attestor = self.attestor.as_ref().filter(|_| self.outbox.has_room());
+            let others = [
+                self.outbox.next_timeout(),
+                self.inbox.next_timeout(),
+                self.queries.next_timeout(),
+            ];
             next = others
                 .into_iter()
                 .flatten()
@@ -432,6 +442,10 @@ impl Session {
                 }
             } else if let Message::Refused(refused) = numbered.message {
                 self.refused(&refused, now);
+            } else if let Message::Outcome(outcome) = numbered.message
+                && self.queries.answered(&outcome)
+            {
+                self.events.push_back(Event::Outcome(outcome));
             }
         }
         self.deliver(now);
@@ -506,15 +520,21 @@ impl Session {
             // The first is reserved: no exchange of this version says it.
             Ok(Reason::WrongEpoch | Reason::NotEstablished) => self.link.start(now),
             Ok(Reason::NoLongerInMemory) if about_reports => {
+                let replay = refused.replay();
+                let at = replay.filter(|_| self.uses_replay);
+                if at.is_some_and(|at| self.inbox.redirect(from, count, at, now)) {
+                    return;
+                }
                 let first = self.inbox.next_no();
                 if let Some(count) = self.inbox.skip(from, count, now) {
-                    self.orders.missed();
-                    self.events.push_back(Event::Missed {
-                        from: first,
-                        count,
-                        replay: refused.replay(),
-                    });
+                    self.missed(first, count, replay);
                 }
+            }
+            Ok(Reason::NoLongerInMemory)
+                if refused.refused_template_id == Template::OutcomeQuery.number() =>
+            {
+                let replay = refused.replay().filter(|_| self.uses_replay);
+                self.queries.refused(from, replay, now);
             }
             Ok(Reason::NoLongerInMemory) => {
                 let given_up = self.outbox.give_up(from, count, now);
@@ -528,6 +548,92 @@ impl Session {
         }
     }
 
+    fn missed(&mut self, from: u64, count: u64, replay: Option<SocketAddrV4>) {
+        self.orders.missed();
+        self.events.push_back(Event::Missed {
+            from,
+            count,
+            replay,
+        });
+    }
+
+    /// Asks what became of a message, by its number. The answer is [`Event::Outcome`]: the exchange's, or, if it has that no
+    /// more, the replay port's ([`poll_replay`](Self::poll_replay)).
+    pub fn query_outcome(&mut self, seq_no: u64) {
+        self.queries.ask(OutcomeQuery {
+            seq_no,
+            ..OutcomeQuery::default()
+        });
+    }
+
+    /// Asks what became of the last new order with this client order id, as [`query_outcome`](Self::query_outcome) does.
+    pub fn query_order(&mut self, client_order_id: ClientOrderId) {
+        self.queries.ask(OutcomeQuery {
+            seq_no: 0,
+            client_order_id,
+        });
+    }
+
+    /// From now on the caller sends what [`poll_replay`](Self::poll_replay) gives, and what the exchange has no more is
+    /// asked for at its replay port. Without, it is missed.
+    pub fn use_replay(&mut self) {
+        self.uses_replay = true;
+    }
+
+    /// Gives up what nobody has answered.
+    fn give_up(&mut self, now: Nanos) {
+        if let Some((from, count, address)) = self.inbox.give_up_replay(now) {
+            self.missed(from, count, Some(address));
+            self.deliver(now);
+        }
+        let queries = self.queries.given_up(now).into_iter();
+        self.events.extend(queries.map(Event::QueryUnanswered));
+    }
+
+    /// Writes the next datagram that is due at the exchange's replay port; gives its address and the bytes, which must come
+    /// from the address from which the exchange is spoken to. What is answered goes to [`feed_replay`](Self::feed_replay).
+    ///
+    /// # Panics
+    /// As [`poll_transmit`](Self::poll_transmit).
+    pub fn poll_replay(&mut self, buffer: &mut [u8], now: Nanos) -> Option<(SocketAddrV4, usize)> {
+        self.give_up(now);
+        self.link.current()?;
+        if let Some((address, requests)) = self.inbox.replay_requests(now) {
+            return Some((address, self.write_replay(buffer, &requests, now)?));
+        }
+        let (address, queries) = self.queries.due(now, true)?;
+        Some((address?, self.write_replay(buffer, &queries, now)?))
+    }
+
+    fn write_replay<B: Block>(&self, buffer: &mut [u8], blocks: &[B], now: Nanos) -> Option<usize> {
+        let current = self.link.current()?;
+        let context = Context {
+            session_id: self.link.session(),
+            epoch: current.epoch,
+            next_seq_no: self.outbox.sent_end(),
+            sending_time: now,
+            shard: current.shard,
+            ..Context::default()
+        };
+        let mut writer = DatagramWriter::new(buffer, context);
+        for block in blocks {
+            // A small buffer takes fewer: the rest is asked for next time.
+            writer.push(block).ok();
+        }
+        Some(writer.finish(&current.keys.to_exchange))
+    }
+
+    /// Takes a datagram of the replay port in. It says nothing of whether the exchange is there.
+    pub fn feed_replay(&mut self, bytes: &[u8], now: Nanos) {
+        let last_heard = self.last_heard;
+        let is_current = DatagramReader::context(bytes)
+            .is_ok_and(|context| self.link.origin(&context, bytes) == Origin::Current);
+        if is_current && let Ok(datagram) = DatagramReader::parse(bytes) {
+            self.feed_current(datagram, now);
+        }
+        self.last_heard = last_heard;
+    }
+
     /// Writes the next datagram that is due and returns its bytes. The buffer should have
     /// [`wire::MAX_DATAGRAM`] bytes.
     ///
@@ -538,6 +644,7 @@ impl Session {
             buffer.len() >= MIN_DATAGRAM + 80,
             "give poll_transmit a buffer of wire::MAX_DATAGRAM bytes"
         );
+        self.give_up(now);
         let silent_since = self.last_heard.0.saturating_add(self.timing.silence);
         if silent_since <= now.0 && !self.link.is_establishing() {
             self.link.start(now);
@@ -611,6 +718,13 @@ impl Session {
             for request in &requests {
                 // A small buffer takes fewer: the rest is asked for next time.
                 writer.push(request).ok();
+            }
+            return Some(writer.finish(key));
+        }
+        if let Some((None, queries)) = self.queries.due(now, false) {
+            let mut writer = DatagramWriter::new(buffer, context);
+            for query in &queries {
+                writer.push(query).ok();
             }
             return Some(writer.finish(key));
         }

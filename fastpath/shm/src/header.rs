@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 /// The version of all layouts in this crate. Shared memory is never migrated. In version 1, never released,
 /// heartbeats were UTC, and a peer's word said nothing of the key that its client had; in version 2, nor released, a
-/// region did not say whose it was.
-pub const LAYOUT_VERSION: u64 = 3;
+/// region did not say whose it was; in version 3, neither, the slowpath had fewer counters.
+pub const LAYOUT_VERSION: u64 = 4;
 
 /// Words of the header.
 #[cfg(not(loom))]

@@ -13,6 +13,7 @@ mod mass_cancel;
 mod mutation;
 mod numbers;
 mod progress;
+mod query;
 mod quotes;
 mod resend;
 mod rig;

@@ -150,6 +150,10 @@ pub struct Feed {
     pub interface: Option<Ipv4Addr>,
     /// Whether listeners on this machine get multicast too.
     pub loopback: bool,
+    /// Where the slowpath answers requests for what was lost; none: nowhere.
+    pub requests: Option<SocketAddrV4>,
+    /// Most packets that one asker is sent in a second.
+    pub requests_rate: u32,
 }
 
 /// One `[[core]]`: a thread and its tiles.
@@ -252,13 +256,15 @@ pub struct Snapshots {
 }
 
 /// Section `[slowpath]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slowpath {
     /// CPUs that the process keeps to; none: any.
     pub cpus: Vec<usize>,
-    /// Where archived reports are replayed.
+    /// Where reports and outcomes that have left journal memory are had; none: nowhere.
     pub replay: Option<SocketAddrV4>,
+    /// Most datagrams that one session is sent there in a second.
+    pub replay_rate: u32,
 }
 
 /// Section `[store]`.
@@ -351,6 +357,8 @@ impl Default for Feed {
             ttl: 1,
             interface: None,
             loopback: true,
+            requests: None,
+            requests_rate: 10_000,
         }
     }
 }
@@ -382,6 +390,16 @@ impl Default for Archive {
             dir: None,
             segment_mib: 64,
             group_max_ms: 2,
+        }
+    }
+}
+
+impl Default for Slowpath {
+    fn default() -> Self {
+        Self {
+            cpus: Vec::new(),
+            replay: None,
+            replay_rate: 2_000,
         }
     }
 }

@@ -69,6 +69,7 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
                 "public_url",
                 "destination",
                 "interface",
+                "requests",
             ];
             let key = line
                 .strip_prefix("# ")
@@ -94,6 +95,10 @@ fn the_optional_keys_parse_as_the_shipped_file_shows_them() {
     assert_eq!(
         config.feed.destination,
         Some("127.0.0.1:7401".parse().unwrap())
+    );
+    assert_eq!(
+        config.feed.requests,
+        Some("127.0.0.1:7403".parse().unwrap())
     );
     assert_eq!(
         config.gateway.public_url.as_deref(),
@@ -284,6 +289,36 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "[feed]\ndestination = \"127.0.0.1:9\"\n[port]\nbind = \"0.0.0.0:9\"",
         "feed.destination",
         "another port",
+    ),
+    (
+        "[feed]\nrequests = \"127.0.0.1:7403\"",
+        "feed.requests",
+        "there is no feed",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:7401\"\nrequests = \"127.0.0.1:0\"",
+        "feed.requests",
+        "and a port",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:7401\"\nrequests = \"239.1.1.1:7403\"",
+        "feed.requests",
+        "of this machine",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:7401\"\nrequests = \"0.0.0.0:7401\"",
+        "feed.requests",
+        "is that of feed.destination",
+    ),
+    (
+        "[feed]\ndestination = \"127.0.0.1:7401\"\nrequests = \"127.0.0.1:7400\"",
+        "feed.requests",
+        "is that of port.bind",
+    ),
+    (
+        "[feed]\nrequests_rate = 0",
+        "feed.requests_rate",
+        "use 1 to 1000000",
     ),
     (
         "[feed]\ninterface = \"239.1.1.1\"",
@@ -517,7 +552,22 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "[slowpath]\nreplay = \"127.0.0.1:0\"",
         "slowpath.replay",
-        "name a port",
+        "and a port",
+    ),
+    (
+        "[slowpath]\nreplay = \"0.0.0.0:7402\"",
+        "slowpath.replay",
+        "clients are told",
+    ),
+    (
+        "[slowpath]\nreplay = \"127.0.0.1:7400\"",
+        "slowpath.replay",
+        "is that of port.bind",
+    ),
+    (
+        "[slowpath]\nreplay_rate = 0",
+        "slowpath.replay_rate",
+        "use 1 to 1000000",
     ),
     ("core = []", "core.tiles", "\"net\" stands 0 times"),
     (

@@ -214,6 +214,14 @@ class GoldenPackets(unittest.TestCase):
                 self.assertEqual(templates, expected["templates"])
                 self.assertEqual(count, 0xFFFF if expected["ends"] else len(templates))
 
+    def test_requests_are_headers_of_moldudp64(self):
+        for name, expected in json.loads((MARKET_DATA / "requests.json").read_text()).items():
+            with self.subTest(name):
+                request = vector(name, MARKET_DATA)
+                session, first, count = MOLD_HEADER.unpack(request)
+                self.assertEqual(int(session, 32), expected["shard"] << 32 | expected["epoch"])
+                self.assertEqual((first, count), (int(expected["first"]), expected["count"]))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -192,6 +192,71 @@ const OURS: &[(&str, MetricType, &str)] = &[
         GAUGE,
         "Whether the checker of attestations waits now, or has stopped: 1 or 0.",
     ),
+    (
+        "sluice_replay_troubles_total",
+        COUNTER,
+        "Times that the port at which is told again could not be had, or the archive not be read for it.",
+    ),
+    (
+        "sluice_replay_in_trouble",
+        GAUGE,
+        "Whether that is so now: 1 or 0.",
+    ),
+    (
+        "sluice_replay_requests_total",
+        COUNTER,
+        "Requests and queries of sessions that were taken at slowpath.replay.",
+    ),
+    (
+        "sluice_replay_refused_total",
+        COUNTER,
+        "Datagrams at slowpath.replay that are not genuine, not whole, of another epoch, or from where the session is not.",
+    ),
+    (
+        "sluice_replay_unknown_total",
+        COUNTER,
+        "Requests of sessions for what is not issued or not archived yet, and messages that nobody answers there.",
+    ),
+    (
+        "sluice_replay_throttled_total",
+        COUNTER,
+        "Requests of sessions that were dropped because too many waited.",
+    ),
+    (
+        "sluice_replay_reports_total",
+        COUNTER,
+        "Reports that were sent again at slowpath.replay.",
+    ),
+    (
+        "sluice_replay_outcomes_total",
+        COUNTER,
+        "Outcomes of messages that were told at slowpath.replay.",
+    ),
+    (
+        "sluice_feed_requests_total",
+        COUNTER,
+        "Requests for messages of the feed that were taken.",
+    ),
+    (
+        "sluice_feed_requests_malformed_total",
+        COUNTER,
+        "Datagrams at feed.requests that are no request.",
+    ),
+    (
+        "sluice_feed_requests_unknown_total",
+        COUNTER,
+        "Requests for messages of another session, or that are not issued, or not indexed yet.",
+    ),
+    (
+        "sluice_feed_requests_throttled_total",
+        COUNTER,
+        "Requests for messages of the feed that were dropped because too many waited.",
+    ),
+    (
+        "sluice_feed_repeated_total",
+        COUNTER,
+        "Messages of the feed that were sent again.",
+    ),
     ("sluice_snapshots", GAUGE, "Snapshots on the disk."),
     (
         "sluice_snapshot_troubles_total",

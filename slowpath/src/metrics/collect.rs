@@ -31,6 +31,8 @@ pub struct Sources {
     snapshots: PathBuf,
     has_store: bool,
     has_gateway: bool,
+    has_requests: bool,
+    has_replay: bool,
     /// Labels of `sluice_info`.
     info: [(&'static str, String); 4],
     catalogue: BTreeMap<String, Described>,
@@ -82,6 +84,8 @@ impl Sources {
             snapshots: config.snapshot_dir(),
             has_store: config.store.enabled,
             has_gateway: config.gateway.enabled,
+            has_requests: config.feed.requests.is_some(),
+            has_replay: config.slowpath.replay.is_some(),
             info: [
                 ("instance", config.instance.name.clone()),
                 ("shard", config.instance.shard.to_string()),
@@ -142,6 +146,7 @@ impl Sources {
         to: &mut Figures<'_>,
     ) -> Vec<(&'static str, Option<u64>)> {
         let has_store = self.has_store;
+        let tells_again = self.has_requests || self.has_replay;
         let said = slow.process_state();
         life_figures("slowpath", Life::of(&self.slow, said, slow.pid()), to);
         let count = |number| slow.counter(number).unwrap_or(0);
@@ -179,6 +184,7 @@ impl Sources {
             ("attestation", counters::ATTESTATION_TROUBLES, true),
             ("store", counters::STORE_TROUBLES, has_store),
             ("gateway", counters::GATEWAY_TROUBLES, self.has_gateway),
+            ("replay", counters::REPLAY_TROUBLES, tells_again),
         ] {
             if is_there {
                 let name = |figure: &str| format!("sluice_{what}_{figure}");
@@ -186,13 +192,38 @@ impl Sources {
                 to.add(&name("in_trouble"), &[], u64::from(troubles.last(count)));
             }
         }
+        self.repeated_figures(count, to);
         vec![
             ("archived", Some(slow.archived_seq())),
             ("durable", Some(slow.durable_seq())),
             ("shadow", Some(slow.shadow_seq())),
             ("store", has_store.then(|| count(counters::STORE_SEQ))),
             ("attestation", Some(count(counters::ATTESTATION_SEQ))),
+            ("replay", tells_again.then(|| count(counters::REPLAY_SEQ))),
         ]
+    }
+
+    /// What was told again.
+    fn repeated_figures(&self, count: impl Fn(usize) -> u64, to: &mut Figures<'_>) {
+        let feed = [
+            ("feed_requests", counters::FEED_REQUESTS),
+            ("feed_requests_malformed", counters::FEED_REQUESTS_MALFORMED),
+            ("feed_requests_unknown", counters::FEED_REQUESTS_UNKNOWN),
+            ("feed_requests_throttled", counters::FEED_REQUESTS_THROTTLED),
+            ("feed_repeated", counters::FEED_REPEATED),
+        ];
+        let replay = [
+            ("replay_requests", counters::REPLAY_REQUESTS),
+            ("replay_refused", counters::REPLAY_REFUSED),
+            ("replay_unknown", counters::REPLAY_UNKNOWN),
+            ("replay_throttled", counters::REPLAY_THROTTLED),
+            ("replay_reports", counters::REPLAY_REPORTS),
+            ("replay_outcomes", counters::REPLAY_OUTCOMES),
+        ];
+        let feed = feed.iter().filter(|_| self.has_requests);
+        for (name, number) in feed.chain(replay.iter().filter(|_| self.has_replay)) {
+            to.add(&format!("sluice_{name}_total"), &[], count(*number));
+        }
     }
 
     fn snapshot_figures(&self, to: &mut Figures<'_>) -> Option<u64> {

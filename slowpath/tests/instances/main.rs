@@ -12,5 +12,6 @@ mod logging;
 mod metrics;
 mod operator;
 mod process;
+mod replaying;
 mod snapshots;
 mod storing;

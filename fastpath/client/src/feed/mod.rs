@@ -1,9 +1,10 @@
 //! The public feed (`docs/FEED.md`) without I/O: a [`Receiver`] puts packets in order and says what is
-//! missing, [`Books`] follow the messages order by order.
+//! missing, or asks for it, and [`Books`] follow the messages order by order.
 //!
 //! ```text
-//! let (mut receiver, mut books) = (Receiver::new(1), Books::new());
+//! let (mut receiver, mut books) = (Receiver::asking(1), Books::new());
 //! loop {
+//!     while let Some(request) = receiver.poll_request(now()) { send(request.encode()) }
 //!     receive until receiver.next_timeout(), and receiver.feed(packet, now())
 //!     while let Some(event) = receiver.poll_event(now()) {
 //!         match event {
@@ -21,6 +22,7 @@
 
 mod books;
 mod receiver;
+mod recovery;
 
 pub use books::{Book, BookError, Books, Level, RestingOrder};
 pub use receiver::{Event, Receiver};

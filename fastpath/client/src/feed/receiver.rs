@@ -1,8 +1,9 @@
 //! Packets in, messages in order out.
 
+use super::recovery::{Hole, Recovery};
 use domain::Nanos;
 use std::collections::{BTreeMap, VecDeque};
-use wire::market_data::{Content, Message, Packet, PacketError, SessionName};
+use wire::market_data::{Content, Message, Packet, PacketError, Request, SessionName};
 
 /// Messages that are held while earlier ones are missing; beyond, the oldest are let go.
 const MAX_HELD: usize = 65_536;
@@ -10,6 +11,10 @@ const MAX_HELD: usize = 65_536;
 const AHEAD: u64 = 1 << 20;
 /// How long a message that is late is waited for, ns.
 const PATIENCE: u64 = 50_000_000;
+/// The same where it is asked for: so long after anything has come.
+const PATIENCE_ASKING: u64 = 3_000_000_000;
+/// Messages behind the first hole that are looked at for further ones.
+const LOOKED_AT: usize = 8192;
 
 /// What a subscriber is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +54,8 @@ pub enum Event {
 /// come out.
 ///
 /// It holds what comes early for 50 ms, so that packets that overtake each other lose nothing, and
-/// then gives up what is missing.
+/// then gives up what is missing. One that asks ([`Receiver::asking`]) has requests for the exchange's re-request
+/// server instead, and gives up when nothing has come for 3 s: what the packets that answer hold is fed to it like any other.
 #[derive(Debug)]
 pub struct Receiver {
     session: Option<SessionName>,
@@ -67,6 +73,8 @@ pub struct Receiver {
     end_told: Option<u64>,
     last_heard: Option<Nanos>,
     events: VecDeque<Event>,
+    /// None: nobody is asked.
+    recovery: Option<Recovery>,
 }
 
 impl Receiver {
@@ -86,6 +94,17 @@ impl Receiver {
             end_told: None,
             last_heard: None,
             events: VecDeque::new(),
+            recovery: None,
+        }
+    }
+
+    /// As [`Receiver::new`], for a subscriber that can ask a re-request server: what is missing in the middle, and what
+    /// was said from `next` on before it came, is asked for. Who knows nothing begins with 1, and is told all history.
+    #[must_use]
+    pub fn asking(next: u64) -> Self {
+        Self {
+            recovery: Some(Recovery::new()),
+            ..Self::new(next)
         }
     }
 
@@ -119,7 +138,12 @@ impl Receiver {
         };
         self.end = self.end.max(end);
         while self.held.len() > MAX_HELD {
-            self.held.pop_first();
+            if self.recovery.is_some() {
+                // They will be asked for, the last ones last.
+                self.held.pop_last();
+            } else {
+                self.held.pop_first();
+            }
         }
         self.advance(now);
         Ok(())
@@ -157,8 +181,15 @@ impl Receiver {
 
     fn lose(&mut self, event: Event) {
         self.is_lost = true;
-        self.missing_since = None;
+        self.stop_waiting();
         self.events.push_back(event);
+    }
+
+    fn stop_waiting(&mut self) {
+        self.missing_since = None;
+        if let Some(recovery) = &mut self.recovery {
+            recovery.end();
+        }
     }
 
     /// Tells what can be told, and looks after what is missing.
@@ -166,11 +197,19 @@ impl Receiver {
         if self.is_lost {
             return;
         }
+        let before = self.next;
         while let Some(message) = self.held.remove(&self.next) {
             let number = self.next;
             self.events.push_back(Event::Message { number, message });
             self.next += 1;
             self.missing_since = None;
+        }
+        if let Some(recovery) = &mut self.recovery {
+            if self.next >= self.end {
+                recovery.end();
+            } else if self.next > before {
+                recovery.progress(now);
+            }
         }
         if self.next < self.end {
             self.missing_since.get_or_insert(now);
@@ -184,7 +223,7 @@ impl Receiver {
 
     /// What there is to tell, one thing at a time.
     pub fn poll_event(&mut self, now: Nanos) -> Option<Event> {
-        if self.next_timeout().is_some_and(|due| now >= due) {
+        if self.gives_up_at().is_some_and(|due| now >= due) {
             let first = self.held.first_key_value().map(|(number, _)| *number);
             let (from, to) = (self.next, first.unwrap_or(self.end));
             self.lose(Event::Gap { from, to });
@@ -192,19 +231,48 @@ impl Receiver {
         self.events.pop_front()
     }
 
-    /// When [`Receiver::poll_event`] must be called although nothing came: then what is missing is given
-    /// up.
+    /// When what is missing is given up.
+    fn gives_up_at(&self) -> Option<Nanos> {
+        let since = self.missing_since?;
+        let patience = if self.recovery.is_some() {
+            PATIENCE_ASKING
+        } else {
+            PATIENCE
+        };
+        Some(Nanos(since.0.saturating_add(patience)))
+    }
+
+    /// When there is something to ask.
+    fn asks_at(&self) -> Option<Nanos> {
+        let (recovery, since) = (self.recovery.as_ref()?, self.missing_since?);
+        self.session?;
+        Some(recovery.due(self.next, since))
+    }
+
+    /// When [`Receiver::poll_request`] and [`Receiver::poll_event`] must be called although nothing came: then what is
+    /// missing is asked for, or given up.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Nanos> {
-        let since = self.missing_since?;
-        Some(Nanos(since.0.saturating_add(PATIENCE)))
+        let both = [self.asks_at(), self.gives_up_at()];
+        both.into_iter().flatten().min()
+    }
+
+    /// What there is to ask the re-request server, one datagram at a time ([`Request::encode`]); none from a receiver that
+    /// does not ask.
+    pub fn poll_request(&mut self, now: Nanos) -> Option<Request> {
+        if self.asks_at().is_none_or(|due| now < due) {
+            return None;
+        }
+        let (next, end, session) = (self.next, self.end, self.session?);
+        let recovery = self.recovery.as_mut()?;
+        recovery.request(session, holes(&self.held, next, end), now)
     }
 
     /// The subscriber knows everything below `next`, from a snapshot or by asking elsewhere: what is
     /// held from there on follows.
     pub fn resume(&mut self, next: u64, now: Nanos) {
         self.is_lost = false;
-        self.missing_since = None;
+        self.stop_waiting();
         self.next = next;
         self.held = self.held.split_off(&next);
         // One stray packet must not be what is missing for ever. If it was none, the next one says so again.
@@ -238,4 +306,15 @@ impl Receiver {
     pub fn last_heard(&self) -> Option<Nanos> {
         self.last_heard
     }
+}
+
+/// What is missing of `next .. end`, in order, as far as it is near.
+fn holes(held: &BTreeMap<u64, Message>, next: u64, end: u64) -> impl Iterator<Item = Hole> {
+    let ends = held.keys().copied().take(LOOKED_AT).chain([end]);
+    let mut from = next;
+    ends.filter_map(move |to| {
+        let hole = (from, to);
+        from = to.saturating_add(1);
+        (hole.0 < hole.1).then_some(hole)
+    })
 }

@@ -179,7 +179,11 @@ impl World {
                 Event::Established { epoch, .. } => self.epoch = epoch,
                 Event::Silent => {}
                 Event::AttestationLost => panic!("what was sent is known here"),
-                Event::Missed { .. } | Event::OutcomeUnknown { .. } | Event::Refused(_) => {
+                Event::Missed { .. }
+                | Event::OutcomeUnknown { .. }
+                | Event::Outcome(_)
+                | Event::QueryUnanswered(_)
+                | Event::Refused(_) => {
                     panic!("nothing is out of memory here: {event:?}")
                 }
             }

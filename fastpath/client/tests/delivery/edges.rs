@@ -63,6 +63,8 @@ fn report_numbers(events: &[Event]) -> Vec<u64> {
         | Event::Missed { .. }
         | Event::OutcomeUnknown { .. }
         | Event::AttestationLost
+        | Event::Outcome(_)
+        | Event::QueryUnanswered(_)
         | Event::Refused(_) => None,
     });
     numbers.collect()

@@ -4,13 +4,14 @@ use crate::random::Random;
 use domain::{Amount, ClientOrderId, Nanos, OrderId, Price, Qty, Reason, Seq, SessionId};
 use ed25519_dalek::{Signature, SigningKey};
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use wire::CONTROL_EPOCH;
 use wire::auth::{MacKeys, RunningHash, SessionSecret};
 use wire::order_entry::{
-    AmendOrder, Attest, AttestationNoted, CancelOrder, Challenge, Context, DatagramReader,
+    AmendOrder, Attest, AttestationNoted, Became, CancelOrder, Challenge, Context, DatagramReader,
     DatagramWriter, Established, MassCanceled, MassQuote, Message, NotApplied, OrderAccepted,
-    OrderAmended, OrderCanceled, OrderFilled, OrderRejected, ProtectionSet, Refused, Stamp,
-    Template, Triggered,
+    OrderAmended, OrderCanceled, OrderFilled, OrderRejected, Outcome, ProtectionSet, Refused,
+    Stamp, Template, Triggered,
 };
 
 pub(crate) const SESSION: SessionId = SessionId(3);
@@ -106,6 +107,8 @@ pub(crate) struct Exchange {
     busy_from: Option<u64>,
     /// The first report that can still be sent again.
     pub(crate) oldest_report_no: u64,
+    /// Where the others can be asked for, and outcomes of all messages.
+    pub(crate) replay: Option<SocketAddrV4>,
     epoch_report_no: u64,
     history: Vec<State>,
     /// What every number said when it was first seen, by epoch.
@@ -123,6 +126,7 @@ impl Exchange {
             busy: 0,
             busy_from: None,
             oldest_report_no: 1,
+            replay: None,
             epoch_report_no: 1,
             history: vec![State::default()],
             said: BTreeMap::new(),
@@ -162,6 +166,11 @@ impl Exchange {
                 (Message::ResendRequest(request), _) => {
                     self.resend(request.from_report_no, u64::from(request.count));
                 }
+                (Message::OutcomeQuery(query), _) => {
+                    let template = Template::OutcomeQuery.number();
+                    let from = query.seq_no.max(query.client_order_id.0);
+                    self.refuse(Reason::NoLongerInMemory, template, from, 1);
+                }
                 (message, Some(number)) => {
                     let first = *self.said.entry((self.epoch, number)).or_insert(message);
                     assert_eq!(first, message, "number {number} changed its content");
@@ -173,6 +182,32 @@ impl Exchange {
                     }
                 }
                 (other, None) => panic!("a client does not send {other:?}"),
+            }
+        }
+        core::mem::take(&mut self.out)
+    }
+
+    /// Takes a datagram of the replay port in and returns the answers.
+    pub(crate) fn feed_replay(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let key = Self::keys(self.epoch).to_exchange;
+        assert!(DatagramReader::verify(bytes, &key), "a client signs");
+        let datagram = DatagramReader::parse(bytes).unwrap();
+        for numbered in datagram.messages {
+            if let Message::ResendRequest(request) = numbered.message {
+                let start = usize::try_from(request.from_report_no - 1).unwrap();
+                let count = request.count.min(64) as usize;
+                let end = (start + count).min(self.state.reports.len());
+                self.send_reports(start..end, Context::RETRANSMISSION);
+            } else if let Message::OutcomeQuery(query) = numbered.message {
+                let outcome = Outcome {
+                    seq_no: query.seq_no,
+                    client_order_id: query.client_order_id,
+                    became: Became::Applied as u8,
+                    ..Outcome::default()
+                };
+                self.write_at(self.epoch, 0, Context::RETRANSMISSION, &[outcome.into()]);
+            } else {
+                panic!("a client does not send {:?} there", numbered.message);
             }
         }
         core::mem::take(&mut self.out)
@@ -214,6 +249,8 @@ impl Exchange {
             refused_template_id: template,
             ..Refused::default()
         };
+        let replay = self.replay.filter(|_| reason == Reason::NoLongerInMemory);
+        let refused = refused.with_replay(replay);
         self.write_at(self.epoch, 0, 0, &[refused.into()]);
     }
 

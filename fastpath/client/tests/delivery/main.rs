@@ -6,4 +6,5 @@ mod bad_network;
 mod edges;
 mod exchange;
 mod random;
+mod replay;
 mod socket;

@@ -16,7 +16,7 @@ pub const COMMAND_SLOTS: usize = 4096;
 #[cfg(loom)]
 pub const COMMAND_SLOTS: usize = 2;
 /// Counters of the slowpath.
-pub const SLOW_COUNTERS: usize = 32;
+pub const SLOW_COUNTERS: usize = 48;
 
 /// The command ring's producer position.
 const COMMAND_HEAD: usize = HEADER_WORDS;

@@ -5,6 +5,7 @@ use crate::error::{Findings, Invalid, require};
 use crate::genesis::Capacity;
 use std::collections::BTreeSet;
 use std::io;
+use std::net::SocketAddrV4;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -127,6 +128,34 @@ impl Config {
             "feed.interface",
             "is no address of an interface: use one of this machine, or leave it out",
         );
+        self.check_requests(found);
+    }
+
+    fn check_requests(&self, found: &mut Findings) {
+        let feed = &self.feed;
+        let rate = feed.requests_rate.into();
+        within(found, "feed.requests_rate", rate, 1..=1_000_000);
+        let Some(at) = feed.requests else { return };
+        found.require(
+            at.port() != 0 && !at.ip().is_multicast() && !at.ip().is_broadcast(),
+            "feed.requests",
+            format!("{at} is no address to be asked at: use one of this machine, and a port"),
+        );
+        found.require(
+            feed.destination.is_some(),
+            "feed.requests",
+            "is set, but there is no feed: set feed.destination, or leave this out",
+        );
+        for (key, other) in [
+            ("feed.destination", feed.destination),
+            ("port.bind", Some(self.port.bind)),
+        ] {
+            found.require(
+                !other.is_some_and(|other| overlap(at, other)),
+                "feed.requests",
+                format!("{at} is that of {key}: use another port"),
+            );
+        }
     }
 
     /// The order port is UDP and has its numbers for itself; gateway and metrics share those of TCP.
@@ -298,13 +327,32 @@ impl Config {
             "archive.dir",
             "is empty: name a folder, or leave it out for the one in the state folder",
         );
+        self.check_replay(found);
+    }
+
+    fn check_replay(&self, found: &mut Findings) {
+        let rate = self.slowpath.replay_rate.into();
+        within(found, "slowpath.replay_rate", rate, 1..=1_000_000);
+        let Some(at) = self.slowpath.replay else {
+            return;
+        };
+        let ip = at.ip();
         found.require(
-            self.slowpath
-                .replay
-                .is_none_or(|address| address.port() != 0),
+            at.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
             "slowpath.replay",
-            "has port 0: clients are told this address, so name a port",
+            format!("{at} is nowhere: clients are told this address, so name one of this machine, and a port"),
         );
+        for (key, other) in [
+            ("port.bind", Some(self.port.bind)),
+            ("feed.destination", self.feed.destination),
+            ("feed.requests", self.feed.requests),
+        ] {
+            found.require(
+                !other.is_some_and(|other| overlap(at, other)),
+                "slowpath.replay",
+                format!("{at} is that of {key}: use another port"),
+            );
+        }
     }
 
     fn check_store(&self, found: &mut Findings) {
@@ -387,6 +435,12 @@ impl Config {
             ),
         );
     }
+}
+
+/// Whether two sockets of the machine would be one: 0.0.0.0 is every address.
+fn overlap(one: SocketAddrV4, other: SocketAddrV4) -> bool {
+    let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    same && one.port() == other.port()
 }
 
 /// Where a path leads, as far as that exists.

@@ -36,6 +36,14 @@ impl SessionName {
         Self(name)
     }
 
+    pub(super) fn from_bytes(bytes: [u8; SESSION_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; SESSION_BYTES] {
+        &self.0
+    }
+
     /// Shard and epoch; `None` if no shard's epoch has this name.
     #[must_use]
     pub fn parts(self) -> Option<(u16, u32)> {

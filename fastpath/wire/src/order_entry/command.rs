@@ -299,6 +299,8 @@ impl Message {
             | Self::Established(_)
             | Self::ResendRequest(_)
             | Self::Refused(_)
+            | Self::OutcomeQuery(_)
+            | Self::Outcome(_)
             | Self::OrderAccepted(_)
             | Self::OrderRejected(_)
             | Self::OrderFilled(_)

@@ -224,6 +224,8 @@ fn check_block(context: &Context, template_id: u16, block: &[u8]) -> Result<(), 
         }
         Template::ResendRequest
         | Template::Refused
+        | Template::OutcomeQuery
+        | Template::Outcome
         | Template::CancelOrder
         | Template::AmendOrder
         | Template::MassQuote

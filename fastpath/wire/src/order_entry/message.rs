@@ -7,7 +7,7 @@
 use crate::sbe::{Field, fields, message, templates};
 use core::net::{Ipv4Addr, SocketAddrV4};
 use domain::{Amount, ClientOrderId, MarketId, Nanos, OrderId, Price, Qty, Seq, SessionId};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// The schema of order entry.
 pub const SCHEMA_ID: u16 = 1;
@@ -132,6 +132,52 @@ message! {
         count: u32,
         /// Zero.
         reserved: u32,
+    }
+}
+
+message! {
+    /// Client: what became of a message of mine?
+    OutcomeQuery, block 16 {
+        /// Its number; 0: of the last new order with `client_order_id`.
+        seq_no: u64,
+        /// Used if `seq_no` is 0.
+        client_order_id: ClientOrderId,
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, Immutable, KnownLayout)]
+#[repr(u8)]
+pub enum Became {
+    /// It is not in the journal: it was never given, or has not been applied yet.
+    NotKnown = 0,
+    /// It was applied, which may mean that it was refused: its first report says.
+    Applied = 1,
+    /// It was skipped and never applies.
+    NotApplied = 2,
+}
+
+message! {
+    /// Exchange, outside the sequence: this became of it.
+    Outcome, block 40 {
+        /// The message's number; of a query by `client_order_id` for one that is not known: 0.
+        seq_no: u64,
+        /// As it was asked.
+        client_order_id: ClientOrderId,
+        /// The number of the session's first report in its frame; 0: it has none.
+        first_report_no: u64,
+        /// The frame's position in the shard's journal; 0: there is none.
+        engine_seq: Seq,
+        /// A [`Became`].
+        became: u8,
+        /// Zero.
+        reserved: u8,
+        /// Why it was refused, a [`domain::Reason`]; 0: it was not.
+        reason: u16,
+        /// The template of that first report; 0: there is none.
+        first_template_id: u16,
+        /// Zero.
+        reserved2: u16,
     }
 }
 
@@ -682,6 +728,8 @@ templates! {
     Established = 5,
     ResendRequest = 6,
     Refused = 7,
+    OutcomeQuery = 8,
+    Outcome = 9,
     NewOrder = 16,
     CancelOrder = 17,
     AmendOrder = 18,
@@ -734,6 +782,8 @@ impl Message {
             | Self::Established(_)
             | Self::ResendRequest(_)
             | Self::Refused(_)
+            | Self::OutcomeQuery(_)
+            | Self::Outcome(_)
             | Self::NewOrder(_)
             | Self::CancelOrder(_)
             | Self::AmendOrder(_)

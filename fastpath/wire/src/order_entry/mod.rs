@@ -3,6 +3,7 @@
 mod command;
 mod datagram;
 mod message;
+mod outcome;
 mod quotes;
 mod report;
 

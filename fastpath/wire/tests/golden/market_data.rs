@@ -4,7 +4,8 @@
 use crate::vectors::{camel, check_files, hex};
 use domain::{MarketState, Nanos, OrderId, Seq, Side, Zero};
 use wire::market_data::{
-    Content, Field, Message, MessageHeader, Packet, PacketWriter, SessionName, Stamp, Template,
+    Content, Field, Message, MessageHeader, Packet, PacketWriter, Request, SessionName, Stamp,
+    Template,
 };
 use zerocopy::IntoBytes;
 
@@ -160,6 +161,40 @@ pub(crate) fn packets() -> Vec<PacketSample> {
     ]
 }
 
+/// Golden requests: their names, shards and epochs, and what they ask for.
+pub(crate) fn requests() -> Vec<(&'static str, u16, u32, Request)> {
+    let request = |name, shard, epoch, first, count| {
+        let session = SessionName::new(shard, epoch);
+        let request = Request {
+            session,
+            first,
+            count,
+        };
+        (name, shard, epoch, request)
+    };
+    vec![
+        request("one", 0, 1, 1, 1),
+        request("telling", 3, 2, 0x0102_0304_0506_0708, 0x090A),
+        request(
+            "largest",
+            u16::MAX,
+            u32::MAX,
+            u64::MAX - u64::from(u16::MAX),
+            u16::MAX,
+        ),
+    ]
+}
+
+fn expected_requests() -> String {
+    let entries = requests().into_iter().map(|(name, shard, epoch, request)| {
+        let Request { first, count, .. } = request;
+        format!(
+            "  \"request-{name}\": {{ \"shard\": {shard}, \"epoch\": {epoch}, \"first\": \"{first}\", \"count\": {count} }}"
+        )
+    });
+    format!("{{\n{}\n}}\n", entries.collect::<Vec<_>>().join(",\n"))
+}
+
 /// All numbers are strings, because JSON's are not 64 bits wide.
 fn expected_values() -> String {
     let messages = samples().into_iter().map(|sample| {
@@ -203,6 +238,10 @@ fn the_files_are_what_is_written() {
     for packet in &packets() {
         files.push((format!("packet-{}.hex", packet.name), hex(&packet.encode())));
     }
+    for (name, _, _, request) in requests() {
+        files.push((format!("request-{name}.hex"), hex(&request.encode())));
+    }
+    files.push(("requests.json".to_owned(), expected_requests()));
     files.push(("messages.json".to_owned(), expected_values()));
     files.push(("packets.json".to_owned(), expected_packets()));
     check_files("vectors/market-data", &files);
@@ -222,6 +261,15 @@ fn packets_read_back() {
             Content::Heartbeat => assert!(sample.messages.is_empty() && !sample.ends),
             Content::EndOfSession => assert!(sample.ends),
         }
+    }
+}
+
+#[test]
+fn requests_read_back() {
+    for (_, shard, epoch, request) in requests() {
+        assert_eq!(Request::parse(&request.encode()), Ok(request));
+        assert_eq!(request.session.parts(), Some((shard, epoch)));
+        assert_eq!(request.end() - request.first, u64::from(request.count));
     }
 }
 

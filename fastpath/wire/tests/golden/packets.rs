@@ -1,13 +1,13 @@
 //! Packets of the feed that are cut, flipped, spliced or lie about their lengths: no panic, no more work
 //! than one pass, and what is accepted means one thing.
 
-use crate::market_data::{Values, packets, sample};
+use crate::market_data::{Values, packets, requests, sample};
 use crate::mutations::{Random, mutate};
 use std::collections::BTreeSet;
 use wire::MAX_DATAGRAM;
 use wire::market_data::{
-    BookDelete, Content, HEADER_BYTES, Message, NoRoom, Packet, PacketError, PacketWriter,
-    SessionName, Template,
+    BookDelete, Content, HEADER_BYTES, Message, NoRoom, Packet, PacketError, PacketWriter, Request,
+    RequestError, SessionName, Template,
 };
 
 /// Reads bytes, writes again what was read, and gives the outcome a name.
@@ -123,6 +123,41 @@ fn a_packet_ends_with_its_last_message_and_no_message_within_its_block() {
     };
     let expected = Message::Unknown { template_id: 99 };
     assert_eq!(messages.next(), Some(expected));
+}
+
+#[test]
+fn a_request_is_exactly_its_bytes_and_asks_for_numbers_that_can_be() {
+    let [(_, _, _, one), ..] = &requests()[..] else {
+        panic!("there is a request")
+    };
+    let bytes = one.encode();
+    for length in (0..MAX_DATAGRAM).filter(|length| *length != bytes.len()) {
+        let mut other = bytes.to_vec();
+        other.resize(length, 0);
+        let refused = Some(RequestError::WrongLength { bytes: length });
+        assert_eq!(Request::parse(&other).err(), refused);
+    }
+    let refused = |first: u64, count: u16| {
+        let request = Request {
+            first,
+            count,
+            ..*one
+        };
+        Request::parse(&request.encode()).err()
+    };
+    assert_eq!(refused(1, 0), Some(RequestError::AsksForNothing));
+    assert_eq!(refused(0, 1), Some(RequestError::InvalidNumber));
+    assert_eq!(refused(u64::MAX, 1), Some(RequestError::InvalidNumber));
+    assert_eq!(refused(u64::MAX - 1, 1), None);
+    assert_eq!(refused(u64::MAX - 1, 2), Some(RequestError::InvalidNumber));
+    let mut random = Random(5);
+    for _ in 0..20_000 {
+        let mut noise = bytes;
+        noise.fill_with(|| random.next().to_le_bytes()[0]);
+        if let Ok(request) = Request::parse(&noise) {
+            assert_eq!(request.encode(), noise);
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use domain::{
 };
 use wire::auth::{HostSecret, MacKeys};
 use wire::order_entry::{
-    CancelOrder, Challenge, Context, DatagramWriter, Field, GroupSize, Hello, MAX_QUOTES,
+    Became, CancelOrder, Challenge, Context, DatagramWriter, Field, GroupSize, Hello, MAX_QUOTES,
     MassQuote, Message, NewOrder, NotApplied, OrderAccepted, QuoteEntry, Refused, Stamp, Template,
 };
 use zerocopy::TryFromBytes;
@@ -84,6 +84,7 @@ fn value(field: &Field, values: Values) -> (u64, String) {
         "scope" => named::<Scope>(values, 3, 2),
         "sides" => named::<Sides>(values, 2, 1),
         "kept_priority" | "on" | "fee_is_rebate" | "slide" | "quote" => named::<Flag>(values, 1, 1),
+        "became" => named::<Became>(values, 2, 1),
         "liquidity" => named::<Liquidity>(values, 1, 1),
         "reason" => named::<Reason>(values, 306, 12),
         "flags" if values == Values::Smallest => (0, String::new()),
@@ -248,6 +249,14 @@ fn client_datagrams() -> Vec<DatagramSample> {
             ],
         },
         DatagramSample {
+            name: "client-queries",
+            context: context(2, 12, 0),
+            messages: vec![
+                telling(Template::OutcomeQuery),
+                telling(Template::ResendRequest),
+            ],
+        },
+        DatagramSample {
             name: "client-attestation",
             context: context(2, 12, 0),
             messages: vec![telling(Template::CancelOrder), telling(Template::Attest)],
@@ -309,6 +318,11 @@ fn exchange_datagrams() -> Vec<DatagramSample> {
                 telling(Template::ProtectionSet),
                 telling(Template::ProtectionReached),
             ],
+        },
+        DatagramSample {
+            name: "exchange-outcome",
+            context: context(2, 1, 0),
+            messages: vec![telling(Template::Outcome)],
         },
         DatagramSample {
             name: "exchange-attestation",

@@ -9,8 +9,8 @@ use domain::{
     TimeInForce,
 };
 use wire::order_entry::{
-    Context, Field, GroupSize, MAX_QUOTES, MessageHeader, QuoteEntry, SCHEMA_ID, Stamp, Template,
-    VERSION,
+    Became, Context, Field, GroupSize, MAX_QUOTES, MessageHeader, QuoteEntry, SCHEMA_ID, Stamp,
+    Template, VERSION,
 };
 
 const SCHEMA: &str = include_str!("../../schema/order-entry.xml");
@@ -79,6 +79,7 @@ fn enumerations_are_the_domains() {
         domain_values::<TimeInForce>()
     );
     assert_eq!(values(SCHEMA, "Flag"), domain_values::<Flag>());
+    assert_eq!(values(SCHEMA, "Became"), domain_values::<Became>());
     assert_eq!(values(SCHEMA, "Liquidity"), domain_values::<Liquidity>());
     assert_eq!(values(SCHEMA, "PostOnly"), domain_values::<PostOnly>());
     assert_eq!(values(SCHEMA, "SelfTrade"), domain_values::<SelfTrade>());

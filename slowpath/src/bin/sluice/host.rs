@@ -236,6 +236,22 @@ fn addresses(config: &Config, found: &mut Findings) {
             Role::Slowpath,
         ));
     }
+    if let Some(requests) = config.feed.requests {
+        all.push((
+            "feed.requests",
+            SocketAddr::V4(requests),
+            Use::Datagrams,
+            Role::Slowpath,
+        ));
+    }
+    if let Some(replay) = config.slowpath.replay {
+        all.push((
+            "slowpath.replay",
+            SocketAddr::V4(replay),
+            Use::Datagrams,
+            Role::Slowpath,
+        ));
+    }
     for (key, address, used, role) in all {
         if let Some(problem) = not_ours(key, address.ip()) {
             found.wrong.push(problem);

@@ -4,8 +4,8 @@ use super::collect::{Fastpath, Life, Slowpath, Status};
 use crate::decimal::Decimal;
 use shm::heartbeat::SILENCE;
 use slowpath::counters::{
-    ARCHIVE_TROUBLES, ATTESTATION_TROUBLES, GATEWAY_TROUBLES, SHADOW_TROUBLES, SNAPSHOT_TROUBLES,
-    STORE_TROUBLES,
+    ARCHIVE_TROUBLES, ATTESTATION_TROUBLES, GATEWAY_TROUBLES, REPLAY_TROUBLES, SHADOW_TROUBLES,
+    SNAPSHOT_TROUBLES, STORE_TROUBLES,
 };
 use topology::TileKind;
 
@@ -144,6 +144,10 @@ fn judge_slowpath(slowpath: &Slowpath, problems: &mut Vec<String>) {
             ATTESTATION_TROUBLES,
             "attestations are not checked, or not kept for the next start: see `trouble:` or `alarm:` in the slowpath's \
              output; sessions with a limit to what is not attested may stand at it",
+        ),
+        (
+            REPLAY_TROUBLES,
+            "what was lost is not told again: see `trouble:` in the slowpath's output",
         ),
         (
             GATEWAY_TROUBLES,
