@@ -53,10 +53,18 @@ pub(crate) struct Row {
     pub(crate) key: [u8; 32],
     pub(crate) number: u64,
     pub(crate) hash: RunningHash,
-    /// The highest level of a right attestation.
+    /// The level of the newest attestation that was found right; 0: none was since it was begun at the first frame.
     pub(crate) right: u64,
     /// The level of the last `ConfirmAttestation` in the journal.
     pub(crate) confirmed: u64,
+}
+
+impl Row {
+    /// Whether a level is right that the journal does not confirm. That it confirms another one, which was found right
+    /// before a start, does not make 0 right: where the mark has gone round, 0 would be a level as any other.
+    fn is_unconfirmed(&self) -> bool {
+        self.right != 0 && self.right != self.confirmed
+    }
 }
 
 /// See the module.
@@ -78,7 +86,7 @@ impl Checker {
     }
 
     pub(crate) fn with_rows(shard: u16, rows: BTreeMap<SessionId, Row>) -> Self {
-        let unconfirmed = rows.iter().filter(|(_, row)| row.right != row.confirmed);
+        let unconfirmed = rows.iter().filter(|(_, row)| row.is_unconfirmed());
         Self {
             shard,
             unconfirmed: unconfirmed.map(|(session, _)| *session).collect(),
@@ -160,7 +168,7 @@ impl Checker {
 
     fn compare(&mut self, session: SessionId) {
         let row = self.rows.get(&session);
-        if row.is_some_and(|row| row.right != row.confirmed) {
+        if row.is_some_and(Row::is_unconfirmed) {
             self.unconfirmed.insert(session);
         } else {
             self.unconfirmed.remove(&session);

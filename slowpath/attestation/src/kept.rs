@@ -2,7 +2,7 @@
 //!
 //! All integers little-endian: `SLUICEAT`, version u16, shard u16, sessions u32, seq u64, u32 CRC of that frame, u32
 //! zero; then per session, by number: u32 session, u32 zero, key 32 bytes, number u64, hash 32 bytes, level u64 of the
-//! highest right attestation, level u64 confirmed last; then u32 CRC32C of all before it.
+//! newest right attestation (0: none), level u64 confirmed last; then u32 CRC32C of all before it.
 
 use crate::checker::{Checker, Row};
 use domain::{Seq, SessionId};

@@ -276,6 +276,34 @@ fn of_many_attestations_the_newest_is_looked_at() {
     assert_eq!(world.unconfirmed()[0], (SESSION, world.level()));
 }
 
+/// A checker that begins at the first frame has not seen what an earlier one found right: that the journal has confirmed
+/// something of a session is no reason to name a level to which nobody has looked at a signature.
+#[test]
+fn what_was_confirmed_before_the_start_names_no_other_level() {
+    let mut world = World::new();
+    world.apply(own(), order(1));
+    world.attest(SESSION, &key(1));
+    assert!(world.is_right());
+    world.apply(ADMIN, confirm(SESSION, world.level()));
+    world.apply(own(), order(2));
+    world.attest(SESSION, &key(2));
+    let mut anew = Checker::new(SHARD);
+    for words in &world.exchange.frames {
+        anew.take(&Frame::parse(words).unwrap());
+    }
+    let [noted] = anew.take_noted()[..] else {
+        panic!("the newest waits")
+    };
+    assert!(!noted.is_right());
+    assert_eq!(anew.unconfirmed().collect::<Vec<_>>(), []);
+    let place = Place {
+        seq: noted.seq,
+        crc: 0,
+    };
+    let (kept, _) = Checker::of(&anew.state(place), SHARD).unwrap();
+    assert_eq!(kept, anew);
+}
+
 /// Wherever it is stopped and begun again, it is the same in the end.
 #[test]
 fn a_state_that_was_kept_goes_on_as_if_it_had_not_been() {

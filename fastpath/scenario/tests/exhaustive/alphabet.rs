@@ -11,9 +11,12 @@ pub(crate) mod waiting;
 use domain::{
     AccountId, AmendOrder, Amount, AssetId, CancelOrder, Checkpoint, ClientOrderId, Command,
     CreateAccount, CreateAsset, CreateMarket, Delegate, Delegation, Deposit, EngineVersion, FirmId,
-    Gate, Genesis, MarketId, MarketState, Nanos, NewOrder, OpenSession, OrderId, OrderType,
-    PostOnly, Price, Qty, Recovered, SessionId, Side, Source, TimeInForce, Timer, Zero,
+    Gate, Genesis, MAX_FILLS, MarketId, MarketState, Nanos, NewOrder, OpenSession, OrderId,
+    OrderType, PostOnly, Price, Qty, Recovered, SessionId, Side, Source, TimeInForce, Timer, Zero,
 };
+
+/// Makers of one frame.
+pub(crate) const FRAME: u64 = MAX_FILLS as u64;
 
 /// Something that may happen.
 #[derive(Clone, Copy, Debug)]
@@ -546,15 +549,15 @@ pub(crate) fn sweepers() -> Vec<Letter> {
     let mut letters = Vec::new();
     for kind in [RESTS, TAKES, FILLS, ANY_PRICE, FILLS_AT_ANY_PRICE] {
         let price = if kind.0 == OrderType::Market { 0 } else { 10 };
-        letters.extend([32, 33, 34].map(|qty| new(0, kind, Buy, qty, price)));
+        letters.extend([FRAME, FRAME + 1, FRAME + 2].map(|qty| new(0, kind, Buy, qty, price)));
         letters.push(new(1, kind, Buy, 3, price));
     }
     letters.extend([
         new(1, RESTS, Sell, 3, 10),
         new(0, RESTS, Buy, 3, 10),
         cancel(1, OrderId::NONE, 101),
-        cancel(0, OrderId::NONE, 34),
-        amend(0, OrderId::NONE, 34, 36, 10),
+        cancel(0, OrderId::NONE, FRAME + 2),
+        amend(0, OrderId::NONE, FRAME + 2, FRAME + 4, 10),
         amend(1, OrderId::NONE, 102, 2, 11),
         deposit(1, 1, 1_000),
     ]);

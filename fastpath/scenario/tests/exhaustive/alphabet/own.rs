@@ -1,7 +1,7 @@
 //! What an order asks of its own arrival, and what is done with many orders at once.
 
 use super::{
-    ANY_PRICE, FILLS, FIRM, Letter, RESTS, TAKES, amend, by, cancel, new, operator, order,
+    ANY_PRICE, FILLS, FIRM, FRAME, Letter, RESTS, TAKES, amend, by, cancel, new, operator, order,
 };
 use domain::{
     AmendOrder, CancelOrder, ClientOrderId, Command, Flag, KillSwitch, MarketId, MassCancel,
@@ -282,7 +282,7 @@ pub(super) fn of_a_ladder() -> Vec<Letter> {
     let through = |self_trade| {
         let order = NewOrder {
             self_trade,
-            ..order(RESTS, Side::Buy, 34, 10)
+            ..order(RESTS, Side::Buy, FRAME + 2, 10)
         };
         with(1, order)
     };

@@ -1,8 +1,8 @@
 //! Orders that wait for something: for their end, for a trade at their trigger, or hidden lots for those that are shown.
 
 use super::{
-    ANY_PRICE, FILLS, Kind, Letter, RESTS, amend, cancel, deposit, empty, ladder, market, new,
-    order, own::with, timer,
+    ANY_PRICE, FILLS, FRAME, Kind, Letter, RESTS, amend, cancel, deposit, empty, ladder, market,
+    new, order, own::with, timer,
 };
 use domain::{
     ClientOrderId, MarketState, Nanos, NewOrder, OrderId, OrderType, PostOnly, Price, Qty,
@@ -179,7 +179,10 @@ pub(crate) fn iceberg_alone() -> Vec<Letter> {
 
 /// Behind a ladder: another iceberg, and a stop that takes more than a frame.
 pub(super) fn of_a_ladder() -> Vec<Letter> {
-    vec![long_iceberg(20), with(0, stop(STOP, Side::Buy, 10, 33, 0))]
+    vec![
+        long_iceberg(20),
+        with(0, stop(STOP, Side::Buy, 10, FRAME + 1, 0)),
+    ]
 }
 
 /// Two stops that whoever takes the ask triggers. That which is farther away was entered first; the other has a worst
@@ -208,7 +211,7 @@ pub(crate) fn of_ends() -> Vec<Letter> {
         timer(1),
         with(1, until_time(Nanos(1_049), order(UNTIL, Side::Sell, 1, 12))),
         new(0, RESTS, Side::Buy, 3, 10),
-        new(0, ANY_PRICE, Side::Buy, 33, 0),
+        new(0, ANY_PRICE, Side::Buy, FRAME + 1, 0),
         amend(1, OrderId::NONE, 101, 2, 11),
         cancel(1, OrderId::NONE, 102),
         market::state(0, MarketState::Closed),
