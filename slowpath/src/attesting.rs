@@ -15,7 +15,7 @@ use domain::{Seq, SessionId};
 use gateway::Live;
 use journal::ArchiveError;
 use shm::{Counter, LogReader, SlowWriter};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 use topology::Config;
@@ -25,6 +25,8 @@ use topology::Config;
 const LOOK: Duration = Duration::from_millis(10);
 /// Frames that are taken under one lock.
 const BATCH: usize = 256;
+/// Shortest time between two warnings of one session: whoever signs right and wrong by turns fills no disk.
+const WARN_EVERY: Duration = Duration::from_secs(600);
 /// Most levels that are sent at a time: the command ring is others' too.
 const MOST_SENT: usize = 64;
 /// Wait for the frame of a level that was sent, before it is sent again.
@@ -47,15 +49,16 @@ pub struct Attesting {
     place: Option<Place>,
     kept: Option<Place>,
     kept_at: Instant,
-    looked_at: Instant,
+    /// When what was attested is looked at next.
+    look_at: Instant,
     /// Whether it has come to the end of what may be taken: what was confirmed before the start is known then.
     has_caught_up: bool,
     /// Levels that were sent, and when.
     sent: BTreeMap<SessionId, (u64, Instant)>,
     /// Whose level was sent last.
     last_sent: SessionId,
-    /// Sessions whose last attestation was wrong, of which that has been said.
-    wrong: BTreeSet<SessionId>,
+    /// Sessions of which it was said that an attestation is wrong, and when it was said last.
+    wrong: BTreeMap<SessionId, Instant>,
     counters: Counters,
     trouble: Trouble,
     archive_fails: bool,
@@ -106,11 +109,11 @@ impl Attesting {
             place: None,
             kept: None,
             kept_at: now,
-            looked_at: now,
+            look_at: now + LOOK,
             has_caught_up: false,
             sent: BTreeMap::new(),
             last_sent: SessionId(0),
-            wrong: BTreeSet::new(),
+            wrong: BTreeMap::new(),
             counters: Counters {
                 seq: counter(ATTESTATION_SEQ),
                 right: counter(ATTESTATIONS_RIGHT),
@@ -199,10 +202,13 @@ impl Attesting {
         if let Some(place) = self.place {
             self.counters.seq.set(place.seq.0);
         }
-        if self.has_caught_up && self.looked_at.elapsed() >= LOOK {
-            self.looked_at = Instant::now();
+        let begin = Instant::now();
+        if self.has_caught_up && begin >= self.look_at {
             self.look();
             self.confirm();
+            // However many attest, half of the time is left to follow the journal: whoever falls behind finds more
+            // attestations that newer ones cover.
+            self.look_at = Instant::now() + LOOK.max(begin.elapsed());
             if self.kept_at.elapsed() >= KEEP_EVERY {
                 self.keep();
             }
@@ -239,7 +245,6 @@ impl Attesting {
         for noted in &noted {
             if noted.is_right() {
                 self.counters.right.add(1);
-                self.wrong.remove(&noted.session);
                 self.live.checker().is_right(noted);
             } else {
                 self.counters.wrong.add(1);
@@ -248,9 +253,12 @@ impl Attesting {
         }
     }
 
-    /// Once, until one of the session is right again.
+    /// Not again for a while.
     fn tell_wrong(&mut self, noted: &Noted) {
-        if self.wrong.insert(noted.session) {
+        let now = Instant::now();
+        let said = self.wrong.get(&noted.session);
+        if said.is_none_or(|said| now.duration_since(*said) >= WARN_EVERY) {
+            self.wrong.insert(noted.session, now);
             say(format_args!(
                 "warning: the attestation of session {} in seq {} is not its delegated key's signature of what the journal \
                  has of it: it is not confirmed",

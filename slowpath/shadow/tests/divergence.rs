@@ -39,7 +39,7 @@ fn deposit(account: u32, asset: u32) -> Command {
     })
 }
 
-/// A small market: forty makers and one taker whose sweep needs a second frame.
+/// A small market: forty makers and one taker whose sweep needs more than a frame.
 fn commands() -> Vec<(Source, Command)> {
     let mut commands = vec![(
         Source::ADMINISTRATION,
@@ -236,7 +236,7 @@ fn a_true_journal_is_followed_to_its_end() {
     assert_eq!(shadow.engine().live_orders(), 1);
     assert!(
         seq_of(&frames, domain::CommandKind::Continue) > 1,
-        "the sweep took two frames"
+        "the sweep took more than a frame"
     );
 }
 

@@ -217,7 +217,8 @@ fn a_long_sweep_goes_on_in_frames_of_its_own() {
 
 #[test]
 fn a_sweep_that_ends_with_its_last_allowed_maker_needs_no_second_frame() {
-    for (wanted, resting) in [(32, 40), (40, 32)] {
+    let frame = MAX_FILLS as u64;
+    for (wanted, resting) in [(frame, frame + 8), (frame + 8, frame)] {
         let mut floor = Floor::new(&World::plain(10_000));
         for client in 1..=resting {
             floor.says(0, sell(client, 1, 20));
