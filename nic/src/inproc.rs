@@ -306,6 +306,15 @@ pub struct InprocTx {
 }
 
 impl InprocTx {
+    /// With so many transmit slots instead of [`BURST`]: for who wants to see a port full. Nothing may have been committed.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        Self {
+            queue: TransmitQueue::new(slots),
+            ..self
+        }
+    }
+
     fn offer(carrier: &mut Carrier, from: Peer, stretch: &[Outgoing]) -> Handover {
         if carrier.chance.strikes(carrier.faults.full_ppm) {
             return Handover::Full;

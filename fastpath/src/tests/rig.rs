@@ -234,6 +234,9 @@ impl Rig {
     }
 }
 
+/// Fewer than the reports of a sweep's frame may take, so that a frame can be half sent.
+const SLOTS: usize = 12;
+
 fn start(
     config: &Config,
     regions: &Regions,
@@ -242,7 +245,7 @@ fn start(
 ) -> Tiles<InprocRx, InprocTx> {
     let recovered = boot::recover(config, regions, None, clock).unwrap();
     let (rx, tx) = network.open(EXCHANGE).unwrap();
-    Tiles::assemble(config, regions, recovered, rx, tx).unwrap()
+    Tiles::assemble(config, regions, recovered, rx, tx.with_slots(SLOTS)).unwrap()
 }
 
 /// Nobody else may read a secret.
