@@ -325,7 +325,7 @@ impl Capture {
         Ok(said)
     }
 
-    /// What our dissector makes of orders and reports: all of them, and nothing wrong.
+    /// What our dissector makes of what the port sent and received: all of it, and nothing wrong.
     fn dissect(mut self) -> Result<String> {
         self.stop()?;
         let out = Command::new("python3")
@@ -338,9 +338,10 @@ impl Capture {
         ensure!(out.status.success(), "the dissector: {errors}");
         let told: Told = serde_json::from_slice(&out.stdout)?;
         let of = |name| told.messages.get(name).copied().unwrap_or(0);
+        // The feed leaves by the same port.
         ensure!(
-            told.broken == 0 && told.protocols.keys().eq(["Sluice"]),
-            "not all is order entry: {told:?}"
+            told.broken == 0 && told.protocols.keys().eq(["Sluice", "Sluice feed"]),
+            "not all is ours: {told:?}"
         );
         // Some may have been sent again.
         let asked = of("NewOrder") + of("CancelOrder");
