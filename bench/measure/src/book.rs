@@ -201,7 +201,7 @@ fn sections(
         ),
         section(
             "Excludes",
-            "network, encoding, journal; of the bare book also funds, fees, limits and duplicates, but not a look at the owner of every maker and a record of 32 bytes for every event; of peers and floors all of these; making of the books",
+            "network, encoding, journal; of the bare book also funds, fees, limits and duplicates, but not a look at the owner of every maker and a record of 40 bytes for every event; of peers and floors all of these; making of the books",
         ),
         section("Load", load(arguments)),
         section("System", system()),
