@@ -6,7 +6,7 @@ use shm::FastView;
 use std::net::SocketAddrV4;
 use tile::Clock;
 use wire::CONTROL_EPOCH;
-use wire::order_entry::{Challenge, Context, DatagramWriter, Established, Outcome, Refused};
+use wire::order_entry::{Block, Challenge, Context, DatagramWriter, Established, Outcome, Refused};
 
 use crate::keys::{Half, KeyHalf};
 use crate::replies::Refusal;
@@ -66,32 +66,14 @@ impl<T: Transmit> Post<T> {
         )
     }
 
-    pub(crate) fn challenge(
+    /// A datagram of one message.
+    fn send_one<B: Block>(
         &mut self,
-        session: SessionId,
-        to: Peer,
-        message: &Challenge,
+        (session, to): (SessionId, Peer),
+        epoch: u32,
+        next_no: u64,
+        message: &B,
     ) -> Result<(), NotSent> {
-        let epoch = CONTROL_EPOCH;
-        let envelope = Envelope {
-            session,
-            to,
-            epoch,
-            next_no: 0,
-            flags: 0,
-        };
-        self.send(&envelope, |writer| {
-            writer.push(message).expect("one message fits");
-        })
-    }
-
-    pub(crate) fn established(
-        &mut self,
-        session: SessionId,
-        to: Peer,
-        message: &Established,
-    ) -> Result<(), NotSent> {
-        let (epoch, next_no) = (CONTROL_EPOCH, message.next_report_no);
         let envelope = Envelope {
             session,
             to,
@@ -102,6 +84,29 @@ impl<T: Transmit> Post<T> {
         self.send(&envelope, |writer| {
             writer.push(message).expect("one message fits");
         })
+    }
+
+    pub(crate) fn challenge(
+        &mut self,
+        session: SessionId,
+        to: Peer,
+        message: &Challenge,
+    ) -> Result<(), NotSent> {
+        self.send_one((session, to), CONTROL_EPOCH, 0, message)
+    }
+
+    pub(crate) fn established(
+        &mut self,
+        session: SessionId,
+        to: Peer,
+        message: &Established,
+    ) -> Result<(), NotSent> {
+        self.send_one(
+            (session, to),
+            CONTROL_EPOCH,
+            message.next_report_no,
+            message,
+        )
     }
 
     /// What became of a message, to where the session's reports go.
@@ -112,17 +117,7 @@ impl<T: Transmit> Post<T> {
         message: &Outcome,
     ) -> Result<(), NotSent> {
         let to = self.bound(session).ok_or(NotSent::Unreachable)?;
-        let epoch = self.epoch;
-        let envelope = Envelope {
-            session,
-            to,
-            epoch,
-            next_no,
-            flags: 0,
-        };
-        self.send(&envelope, |writer| {
-            writer.push(message).expect("one message fits");
-        })
+        self.send_one((session, to), self.epoch, next_no, message)
     }
 
     /// A refusal, to the given address or else to where the session's reports go.
@@ -150,17 +145,7 @@ impl<T: Transmit> Post<T> {
             reserved2: 0,
         }
         .with_replay(replay);
-        let epoch = self.epoch;
-        let envelope = Envelope {
-            session,
-            to,
-            epoch,
-            next_no,
-            flags: 0,
-        };
-        self.send(&envelope, |writer| {
-            writer.push(&message).expect("one message fits");
-        })
+        self.send_one((session, to), self.epoch, next_no, &message)
     }
 
     fn send(
